@@ -1,0 +1,42 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+    name: "SwiftEP",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "ExpertParallel", targets: ["ExpertParallel"]),
+        .library(name: "KernelLanguage", targets: ["KernelLanguage", "PTX", "Simulator"]),
+        .executable(name: "swiftep", targets: ["swiftep"]),
+    ],
+    targets: [
+        // Each floor of the house imports only floors below it.
+        .target(name: "KernelLanguage"),
+        .target(name: "PTX", dependencies: ["KernelLanguage"]),
+        .target(name: "Simulator", dependencies: ["KernelLanguage"]),
+        .target(name: "CUDADriver"),
+        .target(name: "Accelerator", dependencies: ["KernelLanguage", "PTX", "Simulator", "CUDADriver"]),
+        .target(name: "ExpertKernels", dependencies: ["KernelLanguage"]),
+        .target(name: "ExpertParallel", dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels"]),
+        .target(
+            name: "Conformance", dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "ExpertParallel"]),
+        .executableTarget(
+            name: "swiftep",
+            dependencies: ["KernelLanguage", "PTX", "Accelerator", "ExpertKernels", "ExpertParallel", "Conformance"]),
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .testTarget(name: "KernelLanguageTests", dependencies: ["KernelLanguage", "TestSupport"]),
+        .testTarget(
+            name: "PTXTests", dependencies: ["KernelLanguage", "PTX", "ExpertKernels", "TestSupport"],
+            exclude: ["Golden"]),
+        .testTarget(name: "SimulatorTests", dependencies: ["KernelLanguage", "Simulator"]),
+        .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
+        .testTarget(
+            name: "ExpertParallelTests",
+            dependencies: [
+                "KernelLanguage", "Accelerator", "Simulator", "ExpertKernels", "ExpertParallel", "Conformance", "TestSupport",
+            ],
+            exclude: ["Fixtures"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["swiftep", "TestSupport"], exclude: ["Golden"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

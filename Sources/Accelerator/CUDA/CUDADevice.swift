@@ -1,0 +1,75 @@
+import CUDADriver
+import KernelLanguage
+import Synchronization
+
+/// A GPU, through the CUDA driver.
+///
+/// Kernels are printed as PTX, compiled by the driver when they are loaded, and kept as long as the device; so are
+/// streams, events and graphs. While a thread captures a stream, it may not allocate, copy at once, load kernels that
+/// are not loaded yet, or wait; buffers released meanwhile are freed after the capture.
+public final class CUDADevice: Device {
+    public let properties: DeviceProperties
+    /// The context on the GPU.
+    package let context: Context
+    let tables: Mutex<CUDATables>
+    /// Held while a kernel is compiled, so that two threads do not compile the same one.
+    let loading = Mutex(())
+
+    /// Opens GPU `ordinal`, counted from 0.
+    ///
+    /// Throws `DeviceError.driver` when there is no driver, no such GPU, or one that cannot run `sm_90a` code.
+    public init(ordinal: Int = 0) throws {
+        let context = try driverCall { try Context(device: ordinal) }
+        self.context = context
+        self.properties = DeviceProperties(
+            kind: .cuda, name: context.name, multiprocessors: context.multiprocessorCount,
+            sharedBytesPerBlock: context.maxSharedBytesPerBlock, memoryBytes: context.totalMemoryBytes,
+            l2Bytes: context.l2Bytes)
+        self.tables = Mutex(CUDATables())
+    }
+
+    /// The device's stream `handle`. Throws `DeviceError.unknownHandle`.
+    func find(_ handle: DeviceStream) throws -> Stream { try tables.withLock { try $0.streams.find(handle.id) } }
+
+    /// Throws `DeviceError.capture` while this thread captures a stream.
+    func refuseDuringCapture(to operation: String) throws {
+        let capturing = tables.withLock { $0.captures[currentThread()] != nil }
+        if capturing { throw DeviceError.capture(.operation(operation)) }
+    }
+}
+
+/// What a GPU's handles stand for, and what is under way.
+struct CUDATables {
+    var streams = HandleTable<Stream>(.stream)
+    var events = HandleTable<CUDAEvent>(.event)
+    var kernels = HandleTable<Function>(.kernel)
+    var graphs = HandleTable<GraphExec>(.graph)
+    var loaded: [Kernel: LoadedKernel] = [:]
+    var allocations = AllocationTable<DeviceMemory>()
+    var tensorMaps: [KernelLanguage.TensorMap: [UInt8]] = [:]
+    /// The stream that each capturing thread captures.
+    var captures: [UInt: Int] = [:]
+    /// Memory released during a capture, when it cannot be freed.
+    var released: [DeviceMemory] = []
+}
+
+/// An event, and where it was recorded last.
+struct CUDAEvent: Sendable {
+    let event: Event
+    var state: State
+
+    enum State: Sendable {
+        case new, recorded, captured
+    }
+}
+
+/// Runs `body`, and wraps the driver's errors as the device's.
+func driverCall<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let error as DriverError {
+        throw DeviceError.driver(error)
+    } catch let error as TensorMapError {
+        throw DeviceError.driver(.invalidArgument(error.description))
+    }
+}

@@ -1,0 +1,168 @@
+/// One GPU, and this process's primary context on it.
+///
+/// Everything else in this module belongs to a context and keeps it alive. Two contexts made for one ordinal share the
+/// GPU's single primary context, so addresses and streams of one are valid in the other.
+public final class Context: @unchecked Sendable {
+    // Sendable: all properties are constants, and the driver accepts a context from any thread.
+
+    /// The driver.
+    public let driver: Driver
+    /// The GPU's number in this process, from 0.
+    public let ordinal: Int
+    /// The GPU's name, for instance `NVIDIA H200`.
+    public let name: String
+    /// The compute capability; always 9.0.
+    public let computeCapability: (major: Int, minor: Int)
+    /// The number of streaming multiprocessors.
+    public let multiprocessorCount: Int
+    /// The size of the L2 cache in bytes.
+    public let l2Bytes: Int
+    /// The size of the GPU's memory in bytes.
+    public let totalMemoryBytes: Int
+    /// The most shared memory in bytes that one block can have, static and dynamic together, when its function opted
+    /// in with `Function.setMaxDynamicSharedBytes`.
+    public let maxSharedBytesPerBlock: Int
+    /// The most threads in a block.
+    public let maxThreadsPerBlock: Int
+    /// The stream priorities, the most urgent (lowest number) first.
+    public let streamPriorities: ClosedRange<Int>
+
+    private let device: Int32
+    private let handle: UnsafeMutableRawPointer
+
+    /// Retains the primary context of GPU `ordinal`.
+    ///
+    /// Throws what `Driver.load` throws, `DriverError.noSuchDevice` for an ordinal outside `0 ..< deviceCount`, and
+    /// `.unsupportedDevice` unless the compute capability is exactly 9.0, which `sm_90a` code demands.
+    public init(device ordinal: Int = 0) throws {
+        let driver = try Driver.load()
+        let count = try driver.deviceCount()
+        guard ordinal >= 0, ordinal < count else { throw DriverError.noSuchDevice(ordinal: ordinal, count: count) }
+
+        var device: Int32 = 0
+        try driver.call("cuDeviceGet", "looking for GPU \(ordinal)") { $0.cuDeviceGet(&device, Int32(ordinal)) }
+        let found = device
+        func attribute(_ number: Int32, _ meaning: String) throws -> Int {
+            var value: Int32 = 0
+            try driver.call("cuDeviceGetAttribute", "asking GPU \(ordinal) for its \(meaning)") {
+                $0.cuDeviceGetAttribute(&value, number, found)
+            }
+            return Int(value)
+        }
+
+        var text = [CChar](repeating: 0, count: 256)
+        try driver.call("cuDeviceGetName", "asking GPU \(ordinal) for its name") {
+            $0.cuDeviceGetName(&text, Int32(text.count), found)
+        }
+        let name = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+
+        let major = try attribute(75, "compute capability")
+        let minor = try attribute(76, "compute capability")
+        guard major == 9, minor == 0 else {
+            throw DriverError.unsupportedDevice(ordinal: ordinal, name: name, major: major, minor: minor)
+        }
+        var totalMemoryBytes = 0
+        try driver.call("cuDeviceTotalMem_v2", "asking GPU \(ordinal) for the size of its memory") {
+            $0.cuDeviceTotalMem(&totalMemoryBytes, found)
+        }
+        self.driver = driver
+        self.ordinal = ordinal
+        self.device = found
+        self.name = name
+        self.computeCapability = (major, minor)
+        self.totalMemoryBytes = totalMemoryBytes
+        self.multiprocessorCount = try attribute(16, "number of multiprocessors")
+        self.l2Bytes = try attribute(38, "L2 cache size")
+        self.maxSharedBytesPerBlock = try attribute(97, "largest shared memory of a block")
+        self.maxThreadsPerBlock = try attribute(1, "largest block")
+
+        var handle: UnsafeMutableRawPointer?
+        try driver.call("cuDevicePrimaryCtxRetain", "retaining the context of GPU \(ordinal)") {
+            $0.cuDevicePrimaryCtxRetain(&handle, found)
+        }
+        guard let handle else {
+            throw DriverError.callFailed(
+                driver.failure(201, "cuDevicePrimaryCtxRetain", "retaining the context of GPU \(ordinal)"))
+        }
+        self.handle = handle
+
+        do {
+            var least: Int32 = 0
+            var greatest: Int32 = 0
+            try driver.call("cuCtxSetCurrent", "making GPU \(ordinal) current") { $0.cuCtxSetCurrent(handle) }
+            try driver.call("cuCtxGetStreamPriorityRange", "asking GPU \(ordinal) for its stream priorities") {
+                $0.cuCtxGetStreamPriorityRange(&least, &greatest)
+            }
+            self.streamPriorities = Int(min(least, greatest))...Int(max(least, greatest))
+        } catch {
+            // The object is incomplete here, so deinit will not run.
+            _ = driver.functions.cuDevicePrimaryCtxRelease(found)
+            throw error
+        }
+    }
+
+    deinit {
+        _ = driver.functions.cuDevicePrimaryCtxRelease(device)
+    }
+
+    /// Waits until the GPU has finished all work of this context. Throws `DriverError.callFailed`, also for errors of
+    /// kernels launched earlier.
+    public func synchronize() throws {
+        try call("cuCtxSynchronize", "waiting for GPU \(ordinal)") { $0.cuCtxSynchronize() }
+    }
+
+    /// The GPU's free memory in bytes at this moment, all processes considered. Throws `DriverError.callFailed`.
+    public func freeMemoryBytes() throws -> Int {
+        var free = 0
+        var total = 0
+        try call("cuMemGetInfo_v2", "asking GPU \(ordinal) for its free memory") { $0.cuMemGetInfo(&free, &total) }
+        return free
+    }
+
+    /// Makes this context current on the calling thread. Every call in this module does so itself.
+    public func makeCurrent() throws {
+        try driver.call("cuCtxSetCurrent", "making GPU \(ordinal) current") { $0.cuCtxSetCurrent(handle) }
+    }
+
+    /// Makes this context current, calls a function of the driver, and throws `DriverError.callFailed` unless it
+    /// succeeds.
+    package func call(
+        _ function: String, _ activity: @autoclosure () -> String, _ body: (DriverFunctions) -> Int32
+    ) throws {
+        try makeCurrent()
+        try driver.call(function, activity(), body)
+    }
+
+    /// Like `call`, for queries: false when the driver answers "not ready yet".
+    func query(
+        _ function: String, _ activity: @autoclosure () -> String, _ body: (DriverFunctions) -> Int32
+    ) throws -> Bool {
+        try makeCurrent()
+        let code = body(driver.functions)
+        if code == ResultCode.notReady { return false }
+        try driver.call(function, activity()) { _ in code }
+        return true
+    }
+
+    /// Like `call`, for creating things: returns the handle that the driver wrote.
+    func create(
+        _ function: String, _ activity: @autoclosure () -> String,
+        _ body: (DriverFunctions, UnsafeMutablePointer<UnsafeMutableRawPointer?>) -> Int32
+    ) throws -> UnsafeMutableRawPointer {
+        var handle: UnsafeMutableRawPointer?
+        try call(function, activity()) { body($0, &handle) }
+        guard let handle else {
+            throw DriverError.callFailed(
+                CallFailure(
+                    function: function, code: -1, name: "no error", explanation: "the driver returned an empty handle",
+                    activity: activity()))
+        }
+        return handle
+    }
+
+    /// For `deinit`: frees something, and does without an error, which nobody could receive.
+    func release(_ body: (DriverFunctions) -> Int32) {
+        _ = driver.functions.cuCtxSetCurrent(handle)
+        _ = body(driver.functions)
+    }
+}

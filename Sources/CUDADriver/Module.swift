@@ -1,0 +1,68 @@
+/// Kernels that the driver compiled from PTX text, unloaded when the last reference goes.
+///
+/// A graph does not keep a module loaded: hold on to the module as long as a `GraphExec` with its kernels.
+public final class Module: @unchecked Sendable {
+    // Sendable: the handle is a constant, and the driver accepts a module from any thread.
+
+    /// The context into which the module was loaded.
+    public let context: Context
+    /// What the driver's compiler wrote: with `verbose` the registers and spills of each kernel. Empty when the driver
+    /// took the code from its cache.
+    public let log: String
+    let handle: UnsafeMutableRawPointer
+
+    private static let logBytes = 64 << 10
+
+    /// Compiles and loads PTX text.
+    ///
+    /// Throws `DriverError.moduleRejected` with the compiler's log, or `.invalidArgument` when the text has a zero byte.
+    public init(ptx: String, context: Context, verbose: Bool = false) throws {
+        var text = Array(ptx.utf8)
+        guard !text.contains(0) else {
+            throw DriverError.invalidArgument("The PTX text contains a zero byte, which ends it early; remove it.")
+        }
+        text.append(0)
+
+        let information = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.logBytes, alignment: 16)
+        let errors = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.logBytes, alignment: 16)
+        defer {
+            information.deallocate()
+            errors.deallocate()
+        }
+        information.initializeMemory(as: UInt8.self, repeating: 0)
+        errors.initializeMemory(as: UInt8.self, repeating: 0)
+
+        // Information log, its size, error log, its size, verbose.
+        var options: [Int32] = [3, 4, 5, 6, 12]
+        // A number stands in the place of a pointer, as the driver wants it.
+        var values: [UnsafeMutableRawPointer?] = [
+            information.baseAddress, UnsafeMutableRawPointer(bitPattern: Self.logBytes),
+            errors.baseAddress, UnsafeMutableRawPointer(bitPattern: Self.logBytes),
+            UnsafeMutableRawPointer(bitPattern: verbose ? 1 : 0),
+        ]
+        do {
+            self.handle = try context.create("cuModuleLoadDataEx", "loading \(text.count - 1) bytes of PTX") {
+                $0.cuModuleLoadDataEx($1, text, UInt32(options.count), &options, &values)
+            }
+        } catch DriverError.callFailed(let failure) {
+            throw DriverError.moduleRejected(failure, log: Self.text(errors))
+        }
+        self.context = context
+        self.log = Self.text(information)
+    }
+
+    deinit {
+        context.release { $0.cuModuleUnload(handle) }
+    }
+
+    /// Looks up a kernel by its name in the PTX text. Throws `DriverError.callFailed` when there is none.
+    public func function(_ name: String) throws -> Function {
+        try Function(name: name, module: self)
+    }
+
+    private static func text(_ buffer: UnsafeMutableRawBufferPointer) -> String {
+        var bytes = Array(buffer.prefix { $0 != 0 })
+        while let last = bytes.last, last == 10 || last == 13 || last == 32 { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

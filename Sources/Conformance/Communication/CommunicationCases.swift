@@ -1,0 +1,121 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+
+/// Dispatch and combine alone, element by element against the host.
+func communicationCases() -> [ConformanceCase] {
+    DispatchFormat.allCases.flatMap { format in
+        [[5], [4, 0], [3, 7, 1, 6]].map { communicationCase(format, tokens: $0) }
+    }
+}
+
+private func communicationCase(_ format: DispatchFormat, tokens: [Int]) -> ConformanceCase {
+    ConformanceCase("dispatch and combine \(format.rawValue) tokens=\(tokens)") { device in
+        let shape = try LayerShape(
+            hidden: 384, intermediate: 128, experts: tokens.count * 3, topK: 3, ranks: tokens.count, maxTokens: 7)
+        let inputs = LayerFixture(shape, tokens: tokens, pattern: .sparse).inputs()
+        let group = try RankGroup(
+            device: device,
+            configuration: GroupConfiguration(
+                shape: shape, format: format, deviceMultiprocessors: device.properties.multiprocessors))
+        // Twice, so that the second step meets the flags of the first.
+        for _ in 0..<2 {
+            try group.load(inputs)
+            let receives = try group.ranks.map { try group.dispatch($0) }
+            for receive in receives { try receive() }
+            try group.synchronize()
+            let check = ReceivedRows(group: group, inputs: inputs)
+            for rank in group.ranks { try check.check(rank) }
+            if format == .bfloat16 { try checkCombine(group, inputs) }
+            else { try group.reset() }
+        }
+    }
+}
+
+/// Sends the dispatched rows straight home: the result is each token times the sum of its weights.
+private func checkCombine(_ group: RankGroup, _ inputs: [RankInput]) throws {
+    let shape = group.configuration.shape
+    for rank in group.ranks {
+        try group.device.copy(
+            from: rank.rows, offset: 0, to: rank.expertOutput, offset: 0, bytes: rank.rows.bytes, on: rank.compute)
+    }
+    let receives = try group.ranks.map { try group.combine($0) }
+    for receive in receives { try receive() }
+    try group.synchronize()
+    for (rank, input) in zip(group.ranks, inputs) {
+        let found = try group.output(of: rank, tokens: input.routing.tokens)
+        let expected = input.hiddenStates.enumerated().map { index, value in
+            let token = index / shape.hidden
+            // The kernel's own order of Float32 operations.
+            var sum: Float = 0
+            for choice in token * shape.topK..<(token + 1) * shape.topK where input.routing.experts[choice] >= 0 {
+                sum.addProduct(value.float, input.routing.weights[choice])
+            }
+            return BFloat16(sum)
+        }
+        try requireIdentical("rank \(rank.index)", [found], [expected], hidden: shape.hidden)
+    }
+}
+
+/// What each rank must have received.
+private struct ReceivedRows {
+    let group: RankGroup
+    let inputs: [RankInput]
+
+    func check(_ rank: Rank) throws {
+        let shape = group.configuration.shape
+        let device = group.device
+        let counts = try device.read(Int32.self, count: shape.localExperts, from: rank.receivedCount)
+        let ranges = try device.read(UInt64.self, count: shape.localExperts * shape.ranks, from: rank.layoutRange)
+        for local in 0..<shape.localExperts {
+            let place = "rank \(rank.index), local expert \(local)"
+            let expert = rank.index * shape.localExperts + local
+            let sources = inputs.enumerated().flatMap { source, input in
+                input.routing.experts.indices.filter { input.routing.experts[$0] == Int64(expert) }
+                    .map { UInt64(source) << 32 | UInt64($0 / shape.topK) }
+            }
+            try require(
+                Int(counts[local]) == sources.count, "\(place): \(counts[local]) rows, expected \(sources.count)")
+            var first = 0
+            let expectedRanges = (0..<shape.ranks).map { source in
+                let count = sources.filter { $0 >> 32 == source }.count
+                defer { first += count }
+                return UInt64(first) << 32 | UInt64(count)
+            }
+            try requireEqual(
+                "\(place): layout range",
+                Array(ranges[local * shape.ranks..<(local + 1) * shape.ranks]), expectedRanges)
+            let info = try device.read(
+                UInt64.self, count: sources.count, from: rank.sourceInfo, offset: local * shape.maxRows * 8)
+            try requireEqual("\(place): source info", info, sources)
+            for (row, source) in sources.enumerated() {
+                try checkRow(rank, local, row, source, "\(place), row \(row)")
+            }
+        }
+    }
+
+    private func checkRow(_ rank: Rank, _ local: Int, _ row: Int, _ source: UInt64, _ place: String) throws {
+        let shape = group.configuration.shape
+        let token = Int(source & 0xFFFF_FFFF)
+        let sent = inputs[Int(source >> 32)].hiddenStates[token * shape.hidden..<(token + 1) * shape.hidden]
+        let index = local * shape.maxRows + row
+        switch group.configuration.format {
+        case .bfloat16:
+            let found = try group.device.read(
+                UInt16.self, count: shape.hidden, from: rank.rows, offset: index * shape.hidden * 2)
+            try requireEqual(place, found, sent.map(\.bits))
+        case .float8:
+            let expected = QuantisedRow(quantising: sent.map(\.float))
+            let found = try group.device.read(
+                UInt8.self, count: shape.hidden, from: rank.rows, offset: index * shape.hidden)
+            try requireEqual(place, found, expected.values)
+            let scales = try group.device.read(
+                Float.self, count: shape.hiddenGroups * shape.scaleRows, from: rank.rowScales,
+                offset: local * shape.hiddenGroups * shape.scaleRows * 4)
+            try requireEqual(
+                "\(place): scales", (0..<shape.hiddenGroups).map { scales[$0 * shape.scaleRows + row] },
+                expected.scales)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+
+/// A grouped GEMM with random operands on a device, and its FP64 reference.
+struct GEMMTrial {
+    private let device: any Device
+    private let configuration: GEMMConfiguration
+    private let counts: [Int]
+    private let weights: [QuantisedMatrix]
+    private let rows: [[QuantisedRow]]
+    private let gemm: GroupedGEMM
+    private let output: DeviceBuffer
+    private let signals: DeviceBuffer
+    private let stream: DeviceStream
+    private let blocks: Int
+
+    init(_ device: any Device, _ configuration: GEMMConfiguration, counts: [Int]) throws {
+        self.device = device
+        self.configuration = configuration
+        self.counts = counts
+        let (n, k, experts, maxRows) = (configuration.n, configuration.k, configuration.experts, configuration.maxRows)
+        let fixture = LayerFixture(
+            try LayerShape(hidden: 128, intermediate: 128, experts: 1, topK: 1, ranks: 1, maxTokens: 1), tokens: [0])
+        weights = try (0..<experts).map { try fixture.matrix("gemm \($0)", n, k) }
+        var stream = RandomStream(seed: 2)
+        rows = counts.map { count in
+            (0..<count).map { _ in QuantisedRow(quantising: (0..<k).map { _ in stream.normal() }) }
+        }
+        blocks = (maxRows + configuration.blockM - 1) / configuration.blockM
+
+        let buffer = try WeightBuffer(device, rows: n, columns: k, experts: experts, label: "gemm")
+        var values = [UInt8](repeating: 0, count: experts * maxRows * k)
+        var scales = [Float](repeating: 0, count: experts * k / 128 * configuration.scaleRows)
+        for expert in 0..<experts {
+            try buffer.write(weights[expert], of: expert, part: 0, parts: 1, name: "weights")
+            for (row, content) in rows[expert].enumerated() {
+                values.replaceSubrange(
+                    (expert * maxRows + row) * k..<(expert * maxRows + row + 1) * k, with: content.values)
+                for (group, scale) in content.scales.enumerated() {
+                    scales[(expert * k / 128 + group) * configuration.scaleRows + row] = scale
+                }
+            }
+        }
+        self.stream = try device.makeStream(label: "gemm")
+        output = try device.allocate(bytes: experts * maxRows * n * 2, label: "gemm output")
+        signals = try device.allocate(bytes: max(16, experts * blocks * 4), label: "gemm signals")
+        gemm = try GroupedGEMM(
+            device, configuration, buffer, rows: device.makeBuffer(values, label: "gemm rows"),
+            rowScales: device.makeBuffer(scales, label: "gemm row scales"),
+            counts: device.makeBuffer(counts.map(UInt32.init), label: "gemm counts"), output: output, signals: signals)
+    }
+
+    /// Runs on a grid of `blocks`, over an output of NaNs. Returns all of the output, BF16 bits.
+    func run(blocks: Int) throws -> [UInt16] {
+        try device.fill(output, with: 0xFF, on: stream)
+        try device.fill(signals, with: 0, on: stream)
+        try gemm.enqueue(blocks: blocks, on: stream)
+        try device.synchronize(stream)
+        return try device.read(
+            UInt16.self, count: configuration.experts * configuration.maxRows * configuration.n, from: output)
+    }
+
+    /// Compares with the reference; rows beyond an expert's count must be untouched, and signals complete.
+    func check(_ found: [UInt16]) throws {
+        let n = configuration.n
+        var values: [BFloat16] = []
+        var reference: [Double] = []
+        for expert in 0..<configuration.experts {
+            for row in 0..<configuration.maxRows {
+                let start = (expert * configuration.maxRows + row) * n
+                let bits = found[start..<start + n]
+                if row < counts[expert] {
+                    values += bits.map(BFloat16.init(bits:))
+                    reference += expected(expert, row)
+                } else if let index = bits.firstIndex(where: { $0 != 0xFFFF }) {
+                    throw ConformanceFailure(
+                        "expert \(expert), row \(row), channel \(index - start) is beyond the count "
+                            + "\(counts[expert]) and was written")
+                }
+            }
+        }
+        let error = relativeError(values, reference)
+        try require(error <= 1e-3, "relative error \(error), limit 1e-3")
+        if configuration.signals { try checkSignals() }
+    }
+
+    private func checkSignals() throws {
+        let found = try device.read(UInt32.self, count: configuration.experts * blocks, from: signals)
+        let expected = counts.flatMap { count in
+            (0..<blocks).map { $0 * configuration.blockM < count ? UInt32(configuration.tilesAcross) : 0 }
+        }
+        try requireEqual("signals", found, expected)
+    }
+
+    /// One row in FP64, rounded to BF16 as the output is.
+    private func expected(_ expert: Int, _ row: Int) -> [Double] {
+        let content = rows[expert][row]
+        let matrix = weights[expert]
+        let k = configuration.k
+        let values = (0..<k).map { content[$0] }
+        return (0..<configuration.n).map { channel in
+            var sum = 0.0
+            for group in 0..<k / 128 {
+                var partial = 0.0
+                for index in group * 128..<(group + 1) * 128 {
+                    partial += values[index] * Double(Float8E4M3(bits: matrix.values[channel * k + index]).float)
+                }
+                sum += partial * Double(matrix.scales[channel / 128 * (k / 128) + group])
+            }
+            return Double(BFloat16(sum).float)
+        }
+    }
+}

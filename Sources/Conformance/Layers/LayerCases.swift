@@ -1,0 +1,86 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+
+/// Whole layers: every mode against the FP64 reference and against each other, two steps on the same buffers.
+func layerCases() -> [ConformanceCase] {
+    tokenCountCases() + rankCases() + selectionCases() + sizeCases() + blockEdgeCases()
+}
+
+/// A layer case; all values that tell it from others go into the name.
+func layerCase(
+    hidden: Int = 256, intermediate: Int = 128, experts: Int, topK: Int, tokens: [Int],
+    pattern: LayerFixture.Pattern = .random, shared: Int? = nil, blockM: Int? = nil
+) -> ConformanceCase {
+    var name = "layer hidden=\(hidden) intermediate=\(intermediate) experts=\(experts) topK=\(topK) tokens=\(tokens)"
+    name += " pattern=\(pattern.rawValue) shared=\(shared ?? 0)" + (blockM.map { " blockM=\($0)" } ?? "")
+    return ConformanceCase(name) { device in
+        let shape = try LayerShape(
+            hidden: hidden, intermediate: intermediate, experts: experts, topK: topK, ranks: tokens.count,
+            maxTokens: max(1, tokens.max() ?? 1))
+        let fixture = LayerFixture(shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared)
+        try checkLayer(fixture, blockM: blockM, on: device)
+    }
+}
+
+/// Two steps in every mode, on the same layer.
+func checkLayer(_ fixture: LayerFixture, blockM: Int?, on device: any Device) throws {
+    let layer = try fixture.layer(on: device, blockM: blockM)
+    for step in 0..<2 {
+        let inputs = fixture.inputs(step: step)
+        let plain = try layer.step(inputs, overlap: .none)
+        let judge = try LayerJudge(layer, inputs, shared: fixture.shared(), weights: fixture.weights)
+        let verdict = judge.judge(plain)
+        try require(
+            verdict.passed,
+            "step \(step): relative error \(verdict.relativeError) (limit \(LayerVerification.relativeErrorLimit)), "
+                + "distance without quantisation \(verdict.unquantisedDistance) "
+                + "(limit \(LayerVerification.unquantisedDistanceLimit))")
+        for mode in OverlapMode.allCases where mode != .none {
+            try requireIdentical(
+                "step \(step), \(mode)", try layer.step(inputs, overlap: mode), plain, hidden: fixture.shape.hidden)
+        }
+    }
+}
+
+private func tokenCountCases() -> [ConformanceCase] {
+    [[0, 0], [1, 0], [0, 1], [1, 1], [5, 2], [16, 16]].map { layerCase(experts: 8, topK: 2, tokens: $0, shared: 128) }
+}
+
+private func rankCases() -> [ConformanceCase] {
+    [1, 2, 3, 4, 5, 8].map { ranks in
+        layerCase(experts: ranks * 2, topK: 2, tokens: (0..<ranks).map { 3 + $0 % 3 })
+    }
+}
+
+private func selectionCases() -> [ConformanceCase] {
+    [1, 8, 16].map { layerCase(experts: 16, topK: $0, tokens: [4, 3]) }
+        + [.sparse, .allToOne, .firstRank, .nothing].map { (pattern: LayerFixture.Pattern) in
+            layerCase(experts: 8, topK: 4, tokens: [6, 3], pattern: pattern, shared: 256)
+        }
+}
+
+private func sizeCases() -> [ConformanceCase] {
+    [128, 1024, 3584, 7168].map { layerCase(hidden: $0, experts: 4, topK: 2, tokens: [2, 3]) }
+        + [layerCase(hidden: 512, intermediate: 768, experts: 4, topK: 2, tokens: [3, 4], shared: 384)]
+}
+
+/// Rows of one expert at the edges of blocks, with every block height.
+private func blockEdgeCases() -> [ConformanceCase] {
+    [63, 64, 65].flatMap { rows in
+        GEMMConfiguration.blockHeights.map {
+            layerCase(hidden: 128, experts: 2, topK: 1, tokens: [rows], pattern: .allToOne, blockM: $0)
+        }
+    }
+}
+
+/// Shapes of real models; for GPUs.
+func fullSizeCases() -> [ConformanceCase] {
+    [16, 128].map {
+        layerCase(
+            hidden: 7168, intermediate: 2048, experts: 32, topK: 8, tokens: [$0, $0], shared: 2048)
+    } + [
+        layerCase(hidden: 2048, intermediate: 768, experts: 64, topK: 8, tokens: [32, 17, 0, 5, 64, 1, 2, 3]),
+        layerCase(hidden: 7168, intermediate: 2048, experts: 16, topK: 8, tokens: [64], blockM: 16),
+    ]
+}

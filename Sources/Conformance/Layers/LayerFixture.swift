@@ -1,0 +1,123 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+
+/// A layer's weights and inputs, made from a seed.
+struct LayerFixture: Sendable {
+    /// How tokens choose experts.
+    enum Pattern: String, Sendable {
+        /// Different random experts.
+        case random
+        /// Random, with every third choice taken back (-1).
+        case sparse
+        /// The first choice of every token is the last expert, the others select nothing.
+        case allToOne
+        /// Only experts of rank 0.
+        case firstRank
+        /// No token chooses anything.
+        case nothing
+    }
+
+    let shape: LayerShape
+    let tokens: [Int]
+    let pattern: Pattern
+    let sharedIntermediate: Int?
+    let seed: UInt64
+    private let table = GaussianFloat8Table()
+
+    init(
+        _ shape: LayerShape, tokens: [Int], pattern: Pattern = .random, sharedIntermediate: Int? = nil,
+        seed: UInt64 = 1
+    ) {
+        self.shape = shape
+        self.tokens = tokens
+        self.pattern = pattern
+        self.sharedIntermediate = sharedIntermediate
+        self.seed = seed
+    }
+
+    /// Weights of a routed expert.
+    func weights(_ expert: Int) throws -> ExpertWeights {
+        try weights("expert \(expert)", intermediate: shape.intermediate)
+    }
+
+    /// Weights of the shared expert.
+    func shared() throws -> ExpertWeights? {
+        try sharedIntermediate.map { try weights("shared", intermediate: $0) }
+    }
+
+    private func weights(_ name: String, intermediate: Int) throws -> ExpertWeights {
+        ExpertWeights(
+            gate: try matrix(name + " gate", intermediate, shape.hidden),
+            up: try matrix(name + " up", intermediate, shape.hidden),
+            down: try matrix(name + " down", shape.hidden, intermediate))
+    }
+
+    /// A random matrix with block scales that make its products with normal vectors about normal.
+    func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
+        var stream = RandomStream(seed: seed, name: name)
+        let values = [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+            table.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<(rows * columns)]), from: &stream)
+            count = rows * columns
+        }
+        let deviation = 1 / (GaussianFloat8Table.deviation * Float(columns).squareRoot())
+        let scales = (0..<(rows / 128) * (columns / 128)).map { _ in deviation * (0.5 + stream.uniform()) }
+        return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
+    }
+
+    /// Inputs of all ranks for step `step`.
+    func inputs(step: Int = 0) -> [RankInput] {
+        tokens.enumerated().map { rank, tokens in
+            var stream = RandomStream(seed: seed, name: "input \(rank) \(step)")
+            let hidden = (0..<tokens * shape.hidden).map { _ in BFloat16(stream.normal()) }
+            let experts = (0..<tokens).flatMap { choose(token: $0, &stream) }
+            let weights = (0..<tokens * shape.topK).map { _ in 0.1 + stream.uniform() }
+            return RankInput(
+                hiddenStates: hidden,
+                routing: Routing(tokens: tokens, topK: shape.topK, experts: experts, weights: weights))
+        }
+    }
+
+    private func choose(token: Int, _ stream: inout RandomStream) -> [Int64] {
+        switch pattern {
+        case .random, .sparse:
+            let chosen = (0..<Int64(shape.experts)).shuffled(using: &stream).prefix(shape.topK)
+            return chosen.enumerated().map { pattern == .sparse && (token + $0) % 3 == 0 ? -1 : $1 }
+        case .allToOne:
+            return [Int64(shape.experts - 1)] + [Int64](repeating: -1, count: shape.topK - 1)
+        case .firstRank:
+            let local = (0..<Int64(shape.localExperts)).shuffled(using: &stream).prefix(shape.topK)
+            return local + [Int64](repeating: -1, count: shape.topK - local.count)
+        case .nothing:
+            return [Int64](repeating: -1, count: shape.topK)
+        }
+    }
+
+    /// The layer on a device.
+    func layer(
+        on device: any Device, blockM: Int? = nil, waitLimit: Double = 10, droppedSignal: MoELayer.DroppedSignal? = nil
+    ) throws -> MoELayer {
+        let group = try RankGroup(
+            device: device,
+            configuration: GroupConfiguration(
+                shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
+                waitLimit: waitLimit))
+        return try MoELayer(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
+    }
+}
+
+/// Fails at the first element in which two steps' outputs differ.
+func requireIdentical(_ what: String, _ found: [[BFloat16]], _ expected: [[BFloat16]], hidden: Int) throws {
+    try require(found.count == expected.count, "\(what): \(found.count) ranks, expected \(expected.count)")
+    for rank in found.indices {
+        try require(
+            found[rank].count == expected[rank].count,
+            "\(what): rank \(rank) has \(found[rank].count) elements, expected \(expected[rank].count)")
+        for index in found[rank].indices where found[rank][index] != expected[rank][index] {
+            throw ConformanceFailure(
+                "\(what): rank \(rank), token \(index / hidden), channel \(index % hidden) is "
+                    + "\(found[rank][index].float), expected \(expected[rank][index].float)")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import KernelLanguage
+
+/// What a stream kernel does with the memory that it goes through.
+public enum StreamDirection: String, CaseIterable, Hashable, Sendable {
+    /// Loads it into shared memory.
+    case read
+    /// Loads it into shared memory and stores it elsewhere.
+    case copy
+}
+
+/// Bytes that a stream kernel moves at a time.
+public let streamChunkBytes = 32 * 1024
+
+/// Moves memory as fast as the device can and computes nothing: the floor of every kernel that has to read as much.
+///
+/// One thread of each block keeps a ring of bulk copies in flight; blocks take chunks of `streamChunkBytes` in turn.
+///
+/// - In: `source`, aligned to 16 bytes; `chunks` UInt32, of `streamChunkBytes` each.
+/// - Out: `.copy` only: `destination`, aligned to 16 bytes.
+public func streamKernel(_ direction: StreamDirection) throws(VerificationError) -> Kernel {
+    let stages = 6
+    return try KernelBuilder.build("stream_\(direction.rawValue)", threads: 32) { k in
+        let source = k.pointerParameter("source", to: UInt32.self)
+        let destination = direction == .copy ? k.pointerParameter("destination", to: UInt32.self) : nil
+        let chunks = k.parameter("chunks", UInt32.self)
+        let words = streamChunkBytes / 4
+        let ring = k.shared(UInt32.self, count: stages * words, alignment: 128)
+        let full = k.memoryBarriers(count: stages)
+
+        func load(_ number: Value<UInt32>) {
+            let chunk = number * k.gridSize + k.blockIndex
+            let stage = number % stages
+            let barrier = MemoryBarrier(full + stage)
+            k.arrive(barrier, expecting: streamChunkBytes)
+            k.bulkLoad(
+                source + chunk.multipliedWide(by: words), to: ring + stage * words,
+                bytes: k.constant(UInt32(streamChunkBytes)), barrier: barrier)
+        }
+
+        k.if(k.isFirstThread) {
+            for stage in 0..<stages { k.initialise(MemoryBarrier(full + stage), arrivals: 1) }
+            k.proxyFence(.barrierInit)
+            // Chunks of this block: its index, and every `gridSize`-th after it.
+            let own = (chunks + k.gridSize - k.blockIndex - 1) / k.gridSize
+            k.for(from: k.constant(UInt32(0)), to: own.minimum(k.constant(UInt32(stages))), by: k.constant(UInt32(1))) {
+                load($0)
+            }
+            k.for(from: k.constant(UInt32(0)), to: own, by: k.constant(UInt32(1))) { number in
+                let stage = number % stages
+                k.wait(MemoryBarrier(full + stage), parity: (number / stages) & 1)
+                guard let destination else {
+                    k.if(number + stages < own) { load(number + stages) }
+                    return
+                }
+                let chunk = number * k.gridSize + k.blockIndex
+                k.bulkStore(
+                    ring + stage * words, to: destination + chunk.multipliedWide(by: words),
+                    bytes: k.constant(UInt32(streamChunkBytes)))
+                k.bulkStoreCommit()
+                // The stage before this one is refilled once its store, the last but one, has read it.
+                k.bulkStoreWait(.sourceRead, pending: 1)
+                k.if(number > 0 && number + (stages - 1) < own) { load(number + (stages - 1)) }
+            }
+            k.bulkStoreWait(.completed)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+/// How a grouped GEMM is cut into tiles and staged; all constants of one kernel.
+///
+/// `D[e, row, n] = Σₖ A[e, row, k] × B[e, n, k]` for the first `counts[e]` rows of each expert. Weights are the 64-row
+/// operand of the tensor cores and rows of A (tokens) the columns, so that few tokens cost few columns.
+public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
+    /// Output channels, a multiple of 128.
+    public var n: Int
+    /// Channels summed over, a multiple of 128.
+    public var k: Int
+    /// Experts in one launch.
+    public var experts: Int
+    /// Rows that A and D have room for per expert.
+    public var maxRows: Int
+    /// Rows per scale group of A's scale array; a multiple of 64, at least `maxRows`.
+    public var scaleRows: Int
+    /// Rows of A in one tile: 16, 32 or 64.
+    public var blockM: Int
+    /// Adds one to the block's signal after each tile.
+    public var signals: Bool
+    /// Test hook: the add of one tile of this expert and block is left out.
+    public var droppedSignal: BlockID?
+
+    /// A block of rows of a local expert.
+    public struct BlockID: Hashable, Sendable {
+        /// Local expert.
+        public var expert: Int
+        /// Block of `blockM` rows.
+        public var block: Int
+
+        /// Block `block` of local expert `expert`.
+        public init(expert: Int, block: Int) {
+            self.expert = expert
+            self.block = block
+        }
+    }
+
+    /// A configuration as given.
+    public init(
+        n: Int, k: Int, experts: Int, maxRows: Int, scaleRows: Int, blockM: Int, signals: Bool = false,
+        droppedSignal: BlockID? = nil
+    ) {
+        self.n = n
+        self.k = k
+        self.experts = experts
+        self.maxRows = maxRows
+        self.scaleRows = scaleRows
+        self.blockM = blockM
+        self.signals = signals
+        self.droppedSignal = droppedSignal
+    }
+
+    /// Output channels of one tile, as many as share a weight scale.
+    public static let blockN = 128
+    /// Channels of one stage, as many as share a scale.
+    public static let blockK = 128
+
+    /// Tiles across N: the number of adds after which a block's signal is complete.
+    public var tilesAcross: Int { n / Self.blockN }
+    /// Stages of the ring of loads; a power of two that fits the shared memory.
+    public var stages: Int { 8 }
+    /// Bytes of weights in a stage.
+    public var weightBytes: Int { Self.blockN * Self.blockK }
+    /// Bytes of rows in a stage.
+    public var rowBytes: Int { blockM * Self.blockK }
+    /// Bytes of row scales in a stage.
+    public var scaleBytes: Int { blockM * 4 }
+
+    /// The block heights that the kernel has.
+    public static let blockHeights = [16, 32, 64]
+
+    /// The block height for an expected number of rows per expert: the lowest that holds them, for less work on rows that
+    /// are not there.
+    public static func blockM(expectedRows: Int) -> Int {
+        blockHeights.first { expectedRows <= $0 } ?? 64
+    }
+
+    /// Tile, stages, shape.
+    public var description: String {
+        "\(blockM)x\(Self.blockN)x\(Self.blockK) tiles, \(stages) stages, "
+            + "\(experts) x [\(maxRows), \(k)] x [\(n), \(k)]" + (signals ? ", signals" : "")
+    }
+
+    var kernelName: String {
+        let drop = droppedSignal.map { "_drop\($0.expert)_\($0.block)" } ?? ""
+        return "gemm_n\(n)_k\(k)_e\(experts)_r\(maxRows)_m\(blockM)" + (signals ? "_signals" : "") + drop
+    }
+}

@@ -1,0 +1,66 @@
+import KernelLanguage
+
+/// All kernels that a layer of a given shape can use, in every configuration that can be chosen for it.
+public struct KernelCatalogue: Sendable {
+    /// The kernels, each with a unique name.
+    public let kernels: [Kernel]
+
+    /// Builds the kernels of `shape`.
+    ///
+    /// - Parameter sharedIntermediate: Intermediate size of the shared expert; nil for none.
+    public init(_ shape: LayerShape, sharedIntermediate: Int? = nil) throws {
+        var kernels: [Kernel] = []
+        for format in DispatchFormat.allCases {
+            let window = RankWindow(shape, format)
+            kernels.append(try dispatchSendKernel(window))
+            kernels.append(try dispatchReceiveKernel(window, signalCount: shape.localExperts * shape.maxRows / 16))
+        }
+        let window = RankWindow(shape, .float8)
+        for signals in [false, true] {
+            kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: signals)))
+            kernels.append(try combineReceiveKernel(window, addsShared: signals))
+        }
+        for blockM in GEMMConfiguration.blockHeights {
+            let gemm = GEMMConfiguration(
+                n: 2 * shape.intermediate, k: shape.hidden, experts: shape.localExperts, maxRows: shape.maxRows,
+                scaleRows: shape.scaleRows, blockM: blockM)
+            var down = gemm
+            (down.n, down.k) = (shape.hidden, shape.intermediate)
+            var signalling = down
+            signalling.signals = true
+            kernels += try [gemm, down, signalling].map { try groupedGEMMKernel($0) }
+        }
+        kernels.append(
+            try swiGLUKernel(
+                intermediate: shape.intermediate, experts: shape.localExperts, maxRows: shape.maxRows,
+                scaleRows: shape.scaleRows))
+        if let sharedIntermediate {
+            kernels += try sharedKernels(shape, sharedIntermediate)
+        }
+        self.kernels = kernels
+    }
+
+    /// The shape that DeepSeek-V3 has on two ranks of 16 experts each.
+    public static func deepSeekV3() throws -> KernelCatalogue {
+        try KernelCatalogue(
+            LayerShape(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, maxTokens: 128),
+            sharedIntermediate: 2048)
+    }
+}
+
+/// The kernels that only the shared expert uses.
+private func sharedKernels(_ shape: LayerShape, _ intermediate: Int) throws -> [Kernel] {
+    let scaleRows = (shape.maxTokens + 63) / 64 * 64
+    let up = GEMMConfiguration(
+        n: 2 * intermediate, k: shape.hidden, experts: 1, maxRows: shape.maxTokens, scaleRows: scaleRows,
+        blockM: GEMMConfiguration.blockM(expectedRows: shape.maxTokens))
+    var down = up
+    (down.n, down.k) = (shape.hidden, intermediate)
+    return [
+        try quantiseKernel(hidden: shape.hidden, scaleRows: scaleRows),
+        try groupedGEMMKernel(up),
+        try groupedGEMMKernel(down),
+        try swiGLUKernel(
+            intermediate: intermediate, experts: 1, maxRows: shape.maxTokens, scaleRows: scaleRows),
+    ]
+}

@@ -1,0 +1,70 @@
+/// The sizes of one MoE layer on a group of ranks. All kernels are built for one shape.
+public struct LayerShape: Hashable, Sendable {
+    /// Channels of a token: a multiple of 128 from 128 to 12,800.
+    public var hidden: Int
+    /// Channels between the two GEMMs of an expert: a multiple of 128.
+    public var intermediate: Int
+    /// Routed experts of the layer, a multiple of `ranks`, at most 1,024.
+    public var experts: Int
+    /// Experts that each token selects: 1 to 32.
+    public var topK: Int
+    /// Ranks: 1 to 32.
+    public var ranks: Int
+    /// Most tokens that one rank brings to a step, at least 1.
+    public var maxTokens: Int
+
+    /// A checked shape.
+    ///
+    /// - Throws: `ShapeError` naming the first value out of range.
+    public init(
+        hidden: Int, intermediate: Int, experts: Int, topK: Int, ranks: Int, maxTokens: Int
+    ) throws(ShapeError) {
+        self.hidden = hidden
+        self.intermediate = intermediate
+        self.experts = experts
+        self.topK = topK
+        self.ranks = ranks
+        self.maxTokens = maxTokens
+        try Self.require("hidden", hidden, 128...12_800, multipleOf: 128)
+        try Self.require("intermediate", intermediate, 128...65_536, multipleOf: 128)
+        try Self.require("ranks", ranks, 1...32)
+        try Self.require("experts", experts, ranks...1_024, multipleOf: ranks)
+        try Self.require("topK", topK, 1...min(32, experts))
+        try Self.require("maxTokens", maxTokens, 1...4_096)
+    }
+
+    private static func require(
+        _ name: String, _ value: Int, _ range: ClosedRange<Int>, multipleOf step: Int = 1
+    ) throws(ShapeError) {
+        if !range.contains(value) || value % step != 0 {
+            throw ShapeError(name: name, value: value, range: range, step: step)
+        }
+    }
+
+    /// Experts on each rank; rank `r` owns experts `r * localExperts ..< (r + 1) * localExperts`.
+    public var localExperts: Int { experts / ranks }
+    /// Most rows that one local expert can receive.
+    public var maxRows: Int { ranks * maxTokens }
+    /// Rows of a scale array: `maxRows` rounded up to whole blocks of 64 rows.
+    public var scaleRows: Int { (maxRows + 63) / 64 * 64 }
+    /// Groups of 128 channels that share a scale.
+    public var hiddenGroups: Int { hidden / 128 }
+}
+
+/// A size that the kernels do not support.
+public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Name of the size.
+    public var name: String
+    /// Its value.
+    public var value: Int
+    /// What is possible.
+    public var range: ClosedRange<Int>
+    /// The value must be a multiple of this.
+    public var step: Int
+
+    /// One sentence with value, limit and remedy.
+    public var description: String {
+        let multiple = step == 1 ? "" : "a multiple of \(step) "
+        return "\(name) is \(value); choose \(multiple)from \(range.lowerBound) to \(range.upperBound)"
+    }
+}

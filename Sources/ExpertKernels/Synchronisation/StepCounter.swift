@@ -1,0 +1,29 @@
+import KernelLanguage
+
+/// Counts steps in device memory, so that flags of one step are told from those of the last without clearing them, and
+/// a captured graph stays valid.
+///
+/// Two UInt32: the number of completed steps, and the blocks of the running kernel that have finished.
+struct StepCounter {
+    private let words: Pointer<UInt32>
+
+    /// UInt32 words that a counter takes.
+    static let words = 2
+
+    init(_ words: Pointer<UInt32>) { self.words = words }
+
+    /// The step that is under way, from 1.
+    func current(_ k: KernelBuilder) -> Value<UInt32> {
+        k.load(words, order: .relaxed, scope: .gpu) + 1
+    }
+
+    /// Ends the step when the last block of the grid calls it. Call it from one thread of each block, after a barrier
+    /// behind every use of `current`.
+    func finishBlock(_ k: KernelBuilder) {
+        let before = k.atomic(.add, words + 1, k.constant(UInt32(1)), order: .acquireRelease, scope: .gpu)
+        k.if(before + 1 == k.gridSize) {
+            k.store(k.constant(UInt32(0)), to: words + 1, order: .relaxed, scope: .gpu)
+            k.atomicAdd(words, 1, order: .relaxed, scope: .gpu)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import KernelLanguage
+
+/// The tensors of one layer, in the order in which they are written, with the way to make their bytes.
+struct CheckpointLayout: Sendable {
+    /// What a tensor holds.
+    enum Content: Sendable {
+        /// Normal numbers in BF16 with this standard deviation.
+        case weights(deviation: Float)
+        /// E4M3 codes.
+        case codes
+        /// FP32 scales that give the codes about this standard deviation.
+        case scales(deviation: Float)
+        /// Small FP32 numbers of both signs.
+        case bias
+    }
+
+    struct Item: Sendable {
+        let tensor: SafetensorsWriter.Tensor
+        let content: Content
+        let count: Int
+
+        var name: String { tensor.name }
+
+        /// The bytes of the tensor; they depend on the seed and the name alone.
+        func bytes(seed: UInt64, table: GaussianFloat8Table) -> [UInt8] {
+            var stream = RandomStream(seed: seed, name: name)
+            return [UInt8](unsafeUninitializedCapacity: count * tensor.type.size) { buffer, initialised in
+                let raw = UnsafeMutableRawBufferPointer(buffer)
+                switch content {
+                case .codes:
+                    table.fill(buffer, from: &stream)
+                case .weights(let deviation):
+                    for index in 0..<count {
+                        raw.storeBytes(
+                            of: BFloat16(stream.normal() * deviation).bits.littleEndian, toByteOffset: 2 * index,
+                            as: UInt16.self)
+                    }
+                case .scales(let deviation):
+                    let base = deviation / GaussianFloat8Table.deviation
+                    for index in 0..<count {
+                        raw.storeBytes(
+                            of: (base * (0.75 + 0.5 * stream.uniform())).bitPattern.littleEndian,
+                            toByteOffset: 4 * index,
+                            as: UInt32.self)
+                    }
+                case .bias:
+                    for index in 0..<count {
+                        raw.storeBytes(
+                            of: (0.1 * (stream.uniform() - 0.5)).bitPattern.littleEndian, toByteOffset: 4 * index,
+                            as: UInt32.self)
+                    }
+                }
+                initialised = count * tensor.type.size
+            }
+        }
+    }
+
+    let tensors: [Item]
+
+    /// Bytes of all tensors.
+    var bytes: Int { tensors.reduce(0) { $0 + $1.count * $1.tensor.type.size } }
+
+    /// The layout for a model whose sizes are in range and multiples of 128.
+    init(model: ModelConfiguration, layer: Int, weightType: CheckpointWriter.WeightType) {
+        var items: [Item] = []
+        func add(_ name: String, _ type: ElementType, _ shape: [Int], _ content: Content) {
+            items.append(
+                Item(
+                    tensor: .init(name: name, type: type, shape: shape), content: content,
+                    count: shape.reduce(1, *)))
+        }
+        func addMatrix(_ name: String, rows: Int, columns: Int) {
+            let deviation = 1 / Float(columns).squareRoot()
+            switch weightType {
+            case .bfloat16:
+                add(name, .bfloat16, [rows, columns], .weights(deviation: deviation))
+            case .float8:
+                let block = QuantisedMatrix.block
+                add(name, .float8e4m3, [rows, columns], .codes)
+                add(name + "_scale_inv", .float32, [rows / block, columns / block], .scales(deviation: deviation))
+            }
+        }
+        func addExpert(_ prefix: String, intermediate: Int) {
+            addMatrix(prefix + "gate_proj.weight", rows: intermediate, columns: model.hidden)
+            addMatrix(prefix + "up_proj.weight", rows: intermediate, columns: model.hidden)
+            addMatrix(prefix + "down_proj.weight", rows: model.hidden, columns: intermediate)
+        }
+        let prefix = "model.layers.\(layer).mlp."
+        add(
+            prefix + "gate.weight", .bfloat16, [model.experts, model.hidden],
+            .weights(deviation: 1 / Float(model.hidden).squareRoot()))
+        if model.hasCorrectionBias {
+            add(prefix + "gate.e_score_correction_bias", .float32, [model.experts], .bias)
+        }
+        if model.sharedExperts > 0 {
+            addExpert(prefix + "shared_experts.", intermediate: model.sharedIntermediate)
+        }
+        for expert in 0..<model.experts {
+            addExpert(prefix + "experts.\(expert).", intermediate: model.intermediate)
+        }
+        tensors = items
+    }
+
+    /// A file for each tensor, ascending and nearly equal in bytes, none of them empty.
+    func divide(into files: Int) -> [Int] {
+        let total = max(bytes, 1)
+        var before = 0
+        var file = 0
+        return tensors.enumerated().map { index, item in
+            let wanted = Int(Double(before) / Double(total) * Double(files))
+            before += item.count * item.tensor.type.size
+            if index > 0 {
+                // At least as many tensors must be left as there are files that have none yet.
+                let remaining = tensors.count - index
+                let mustAdvance = files - 1 - file >= remaining
+                if (wanted > file || mustAdvance) && file < files - 1 { file += 1 }
+            }
+            return file
+        }
+    }
+}

@@ -1,0 +1,120 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Where a checkpoint is to be, and the temporary directory beside it that it is written to.
+struct CheckpointPlace {
+    /// The directory to write to.
+    let temporary: String
+    private let directory: String
+    private let replaces: Bool
+
+    /// Checks the place and creates the temporary directory.
+    ///
+    /// Throws `checkpointExists`, `notACheckpoint` or `writeFailed`.
+    init(directory: String, overwrites: Bool) throws(CheckpointError) {
+        var directory = directory
+        while directory.count > 1, directory.hasSuffix("/") {
+            directory.removeLast()
+        }
+        guard !directory.isEmpty, directory != "/", !directory.contains("\0") else {
+            throw .writeFailed(path: directory, reason: "it does not name a directory that could be created")
+        }
+        var isDirectory = false
+        if FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) {
+            guard isDirectory else {
+                throw .notACheckpoint(path: directory, entry: "a file of that name")
+            }
+            let entries = try Self.entries(of: directory)
+            if let foreign = entries.sorted().first(where: { !Self.isOurs($0) }) {
+                throw .notACheckpoint(path: directory, entry: foreign)
+            }
+            guard entries.isEmpty || overwrites else {
+                throw .checkpointExists(path: directory)
+            }
+            replaces = !entries.isEmpty
+        } else {
+            replaces = false
+        }
+        self.directory = directory
+        temporary = directory + ".partial-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        do {
+            try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        } catch {
+            throw .writeFailed(path: temporary, reason: "\(error)")
+        }
+    }
+
+    /// Puts the temporary directory in its place.
+    func commit() throws(CheckpointError) {
+        let old = temporary + "-old"
+        if replaces {
+            try Self.rename(directory, to: old)
+        }
+        // rename(2) replaces an empty directory.
+        do throws(CheckpointError) {
+            try Self.rename(temporary, to: directory)
+        } catch {
+            if replaces { try? Self.rename(old, to: directory) }
+            throw error
+        }
+        if replaces {
+            Self.remove(old)
+        }
+    }
+
+    /// Removes the temporary directory.
+    func discard() {
+        Self.remove(temporary)
+    }
+
+    /// A file number with leading zeros to five digits.
+    static func padded(_ number: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    }
+
+    /// Whether a writer makes files of this name.
+    private static func isOurs(_ name: String) -> Bool {
+        name == CheckpointDirectory.FileName.configuration || name == CheckpointDirectory.FileName.index
+            || (name.hasPrefix("model-") && name.hasSuffix(".safetensors"))
+    }
+
+    private static func entries(of directory: String) throws(CheckpointError) -> [String] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: directory)
+        } catch {
+            throw .writeFailed(path: directory, reason: "\(error)")
+        }
+    }
+
+    /// Removes only what a writer makes, and the directory if nothing else is in it.
+    private static func remove(_ directory: String) {
+        for name in (try? entries(of: directory)) ?? [] where isOurs(name) {
+            unlink(directory + "/" + name)
+        }
+        rmdir(directory)
+    }
+
+    private static func rename(_ from: String, to: String) throws(CheckpointError) {
+        #if canImport(Glibc)
+            let result = Glibc.rename(from, to)
+        #elseif canImport(Musl)
+            let result = Musl.rename(from, to)
+        #else
+            let result = Darwin.rename(from, to)
+        #endif
+        guard result == 0 else {
+            throw .writeFailed(path: to, reason: systemErrorText(errno))
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// The three matrices of one expert: `down(silu(gate(x)) * up(x))`.
+public struct ExpertWeights: Hashable, Sendable {
+    /// `[intermediate, hidden]`.
+    public var gate: QuantisedMatrix
+    /// `[intermediate, hidden]`.
+    public var up: QuantisedMatrix
+    /// `[hidden, intermediate]`.
+    public var down: QuantisedMatrix
+
+    /// An expert of these matrices.
+    public init(gate: QuantisedMatrix, up: QuantisedMatrix, down: QuantisedMatrix) {
+        self.gate = gate
+        self.up = up
+        self.down = down
+    }
+}
+
+/// What the router of a layer multiplies and adds.
+public struct RouterWeights: Hashable, Sendable {
+    /// Row-major `[experts, hidden]`.
+    public var weight: [Float]
+    /// `[experts]`, added to the scores when experts are chosen, not to their weights. Zeros where a model has none.
+    public var correctionBias: [Float]
+
+    /// A router of these weights.
+    public init(weight: [Float], correctionBias: [Float]) {
+        self.weight = weight
+        self.correctionBias = correctionBias
+    }
+}

@@ -1,0 +1,94 @@
+import KernelLanguage
+
+/// A weight matrix in FP8 E4M3 with one FP32 scale for each block of 128 x 128.
+///
+/// The weight at row `r` and column `c` is
+/// `Float8E4M3(bits: values[r * columns + c]).float * scales[r / 128 * (columns / 128) + c / 128]`.
+public struct QuantisedMatrix: Hashable, Sendable {
+    /// Rows and columns of a quantisation block.
+    public static let block = 128
+
+    /// Output features; a multiple of 128.
+    public let rows: Int
+    /// Input features; a multiple of 128.
+    public let columns: Int
+    /// E4M3 codes, row-major `[rows, columns]`, none of them NaN when they come from a checkpoint.
+    public let values: [UInt8]
+    /// Row-major `[rows / 128, columns / 128]`.
+    public let scales: [Float]
+
+    /// A matrix of these codes and scales.
+    ///
+    /// Throws `dimensionNotMultiple` unless rows and columns are positive multiples of 128, `countMismatch` when there
+    /// are not `rows * columns` values and one scale per block. `name` is for the message only.
+    public init(
+        rows: Int, columns: Int, values: [UInt8], scales: [Float], name: String = "of weights"
+    ) throws(CheckpointError) {
+        let blocks = try Self.blocks(rows: rows, columns: columns, name: name)
+        guard values.count == blocks.elements else {
+            throw .countMismatch(matrix: name, what: "values", expected: blocks.elements, found: values.count)
+        }
+        guard scales.count == blocks.count else {
+            throw .countMismatch(matrix: name, what: "scales", expected: blocks.count, found: scales.count)
+        }
+        self.rows = rows
+        self.columns = columns
+        self.values = values
+        self.scales = scales
+    }
+
+    /// Quantises a matrix `[rows, columns]`: per block, the scale is the largest magnitude / 448 and each code the
+    /// nearest E4M3 number to weight / scale. A block of zeros has the scale 1.
+    ///
+    /// Throws as the other initialiser.
+    public init(
+        quantising weights: [BFloat16], rows: Int, columns: Int, name: String = "of weights"
+    ) throws(CheckpointError) {
+        let blocks = try Self.blocks(rows: rows, columns: columns, name: name)
+        guard weights.count == blocks.elements else {
+            throw .countMismatch(matrix: name, what: "values", expected: blocks.elements, found: weights.count)
+        }
+        var scales = [Float](repeating: 1, count: blocks.count)
+        let values = [UInt8](unsafeUninitializedCapacity: weights.count) { codes, count in
+            for block in 0..<blocks.count {
+                let row = block / (columns / Self.block) * Self.block
+                let column = block % (columns / Self.block) * Self.block
+                var largest: Float = 0
+                for r in row..<row + Self.block {
+                    for c in column..<column + Self.block {
+                        largest = max(largest, weights[r * columns + c].float.magnitude)
+                    }
+                }
+                // A scale below the normal range would lose the bits that the codes are divided by.
+                let scale = largest == 0 ? 1 : max(largest / Float8E4M3.largest, .leastNormalMagnitude)
+                scales[block] = scale
+                for r in row..<row + Self.block {
+                    for c in column..<column + Self.block {
+                        codes[r * columns + c] = Float8E4M3(weights[r * columns + c].float / scale).bits
+                    }
+                }
+            }
+            count = weights.count
+        }
+        self.rows = rows
+        self.columns = columns
+        self.values = values
+        self.scales = scales
+    }
+
+    /// The value of one weight.
+    public subscript(row: Int, column: Int) -> Float {
+        Float8E4M3(bits: values[row * columns + column]).float
+            * scales[row / Self.block * (columns / Self.block) + column / Self.block]
+    }
+
+    private static func blocks(
+        rows: Int, columns: Int, name: String
+    ) throws(CheckpointError) -> (count: Int, elements: Int) {
+        let (elements, overflow) = rows.multipliedReportingOverflow(by: columns)
+        guard rows > 0, columns > 0, rows % block == 0, columns % block == 0, !overflow else {
+            throw .dimensionNotMultiple(matrix: name, rows: rows, columns: columns, multiple: block)
+        }
+        return (rows / block * (columns / block), elements)
+    }
+}

@@ -1,0 +1,44 @@
+import Accelerator
+import ExpertKernels
+import KernelLanguage
+
+/// The kernels between ranks, prepared for one configuration.
+struct CommunicationKernels {
+    let dispatchSend: LoadedKernel
+    let dispatchReceive: LoadedKernel
+    let combineSend: LoadedKernel
+    let combineSendOverlapped: LoadedKernel
+    let combineReceive: LoadedKernel
+    let combineReceiveShared: LoadedKernel
+
+    init(_ device: any Device, _ configuration: GroupConfiguration) throws {
+        let window = RankWindow(configuration.shape, configuration.format)
+        func combine(signals: Bool) throws -> Kernel {
+            try combineSendKernel(
+                CombineConfiguration(window: window, blockM: configuration.blockM, signals: signals))
+        }
+        dispatchSend = try device.loadFitting(dispatchSendKernel(window))
+        dispatchReceive = try device.loadFitting(
+            dispatchReceiveKernel(window, signalCount: configuration.signalCount))
+        combineSend = try device.loadFitting(combine(signals: false))
+        combineSendOverlapped = try device.loadFitting(combine(signals: true))
+        combineReceive = try device.loadFitting(combineReceiveKernel(window, addsShared: false))
+        combineReceiveShared = try device.loadFitting(combineReceiveKernel(window, addsShared: true))
+    }
+}
+
+extension Device {
+    /// Prepares a kernel, and refuses one of which not even one block fits a multiprocessor.
+    func loadFitting(_ kernel: Kernel) throws -> LoadedKernel {
+        guard kernel.sharedBytes <= properties.sharedBytesPerBlock else {
+            throw GroupError.kernelDoesNotFit(
+                kernel: kernel.name, sharedBytes: kernel.sharedBytes, available: properties.sharedBytesPerBlock)
+        }
+        let loaded = try load(kernel)
+        guard try blocksPerMultiprocessor(loaded) >= 1 else {
+            throw GroupError.kernelDoesNotFit(
+                kernel: kernel.name, sharedBytes: kernel.sharedBytes, available: properties.sharedBytesPerBlock)
+        }
+        return loaded
+    }
+}

@@ -1,0 +1,52 @@
+import ExpertKernels
+
+/// How a group of ranks works: shape, format, and the split of each rank's multiprocessors.
+public struct GroupConfiguration: Hashable, Sendable {
+    /// Sizes of the layer.
+    public var shape: LayerShape
+    /// How rows travel. The MoE layer needs FP8.
+    public var format: DispatchFormat
+    /// Rows per tile of the GEMMs and per signal: 16, 32 or 64.
+    public var blockM: Int
+    /// Multiprocessors that a rank may use; all ranks' together must fit the device. At least 2.
+    public var multiprocessors: Int
+    /// How many of them communicate in overlapped phases; the others compute. 1 ..< `multiprocessors`.
+    public var communicationMultiprocessors: Int
+    /// Seconds after which a wait on memory is given up and reported; above 0, at most 3,600.
+    public var waitLimit: Double
+
+    /// A configuration for a device with `deviceMultiprocessors`, which the ranks share evenly.
+    ///
+    /// - Parameters:
+    ///   - blockM: Chosen for an even spread of tokens over experts when nil.
+    ///   - communicationMultiprocessors: An eighth of the rank's share when nil.
+    public init(
+        shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int, blockM: Int? = nil,
+        communicationMultiprocessors: Int? = nil, waitLimit: Double = 10
+    ) {
+        self.shape = shape
+        self.format = format
+        let expectedRows = (shape.maxTokens * shape.topK * shape.ranks + shape.experts - 1) / shape.experts
+        self.blockM = blockM ?? GEMMConfiguration.blockM(expectedRows: expectedRows)
+        multiprocessors = deviceMultiprocessors / shape.ranks
+        self.communicationMultiprocessors = communicationMultiprocessors ?? max(1, multiprocessors / 8)
+        self.waitLimit = waitLimit
+    }
+
+    /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
+    ///
+    /// Every rank's kernels stay within its share. Of these, kernels that wait on memory hold at most
+    /// `communicationMultiprocessors` exclusively, so that one multiprocessor of each share is always free for what they
+    /// wait for.
+    func validate(deviceMultiprocessors: Int) throws(GroupError) {
+        guard multiprocessors >= 2, multiprocessors * shape.ranks <= deviceMultiprocessors else {
+            throw .tooFewMultiprocessors(
+                ranks: shape.ranks, perRank: multiprocessors, device: deviceMultiprocessors)
+        }
+        guard (1..<multiprocessors).contains(communicationMultiprocessors) else {
+            throw .splitImpossible(communication: communicationMultiprocessors, perRank: multiprocessors)
+        }
+        guard GEMMConfiguration.blockHeights.contains(blockM) else { throw .blockHeight(blockM) }
+        guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
+    }
+}

@@ -1,0 +1,90 @@
+import ExpertKernels
+
+/// Why a group of ranks refuses to work, or could not finish.
+public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The ranks' kernels could not all be resident, and would wait for each other forever.
+    case tooFewMultiprocessors(ranks: Int, perRank: Int, device: Int)
+    /// The split leaves nothing to compute or nothing to communicate with.
+    case splitImpossible(communication: Int, perRank: Int)
+    /// Block height that the kernels do not have.
+    case blockHeight(Int)
+    /// Seconds out of range.
+    case waitLimit(Double)
+    /// The kernel does not fit a multiprocessor of this device.
+    case kernelDoesNotFit(kernel: String, sharedBytes: Int, available: Int)
+    /// The number of ranks' inputs differs from the number of ranks.
+    case inputCount(given: Int, ranks: Int)
+    /// More tokens than the group was made for.
+    case tooManyTokens(rank: Int, tokens: Int, maxTokens: Int)
+    /// An array has the wrong number of elements.
+    case elementCount(rank: Int, array: String, given: Int, expected: Int)
+    /// A top-k index that is neither -1 nor an expert.
+    case expertIndex(rank: Int, token: Int, choice: Int, value: Int64, experts: Int)
+    /// A weight or activation that is not a number.
+    case notFinite(rank: Int, array: String, index: Int)
+    /// Weights of another shape than the layer's.
+    case weightShape(matrix: String, rows: Int, columns: Int, expectedRows: Int, expectedColumns: Int)
+    /// The layer computes with FP8 activations only.
+    case formatUnsupported(DispatchFormat)
+    /// Dispatch, receive and combine of a step were called out of order.
+    case outOfOrder(call: String, expected: String)
+    /// A wait on memory passed its deadline. Reset the group before its next step.
+    case waitTimedOut(WaitFault, seconds: Double, others: Int)
+    /// A former step failed and the group was not reset.
+    case needsReset
+
+    /// One sentence with value, limit and remedy.
+    public var description: String {
+        switch self {
+        case .tooFewMultiprocessors(let ranks, let perRank, let device):
+            return "\(ranks) ranks with \(perRank) multiprocessors each cannot all be resident on a device with "
+                + "\(device); each rank needs at least 2, so use at most \(device / 2) ranks"
+        case .splitImpossible(let communication, let perRank):
+            return "\(communication) communication multiprocessors of \(perRank) per rank; "
+                + "choose 1 to \(perRank - 1) so that both sides of the overlap have some"
+        case .blockHeight(let height):
+            return "a block of \(height) rows is not supported; choose 16, 32 or 64"
+        case .waitLimit(let seconds):
+            return "a wait limit of \(seconds) s is out of range; choose more than 0 and at most 3600 s"
+        case .kernelDoesNotFit(let kernel, let sharedBytes, let available):
+            return "kernel \(kernel) needs \(sharedBytes) bytes of shared memory and a block can have \(available) here; "
+                + "choose a smaller hidden size or block height"
+        case .inputCount(let given, let ranks):
+            return "\(given) inputs for \(ranks) ranks; give one for each rank, empty ones included"
+        case .tooManyTokens(let rank, let tokens, let maxTokens):
+            return "rank \(rank) brings \(tokens) tokens and the group was made for \(maxTokens); "
+                + "make it with a larger maxTokens"
+        case .elementCount(let rank, let array, let given, let expected):
+            return "\(array) of rank \(rank) has \(given) elements, expected \(expected)"
+        case .expertIndex(let rank, let token, let choice, let value, let experts):
+            return "choice \(choice) of token \(token) on rank \(rank) is expert \(value); "
+                + "experts are 0 to \(experts - 1), and -1 selects nothing"
+        case .notFinite(let rank, let array, let index):
+            return "element \(index) of \(array) of rank \(rank) is not a finite number; check what produced it"
+        case .weightShape(let matrix, let rows, let columns, let expectedRows, let expectedColumns):
+            return "\(matrix) is \(rows) x \(columns), expected \(expectedRows) x \(expectedColumns) for this layer shape"
+        case .formatUnsupported(let format):
+            return "the MoE layer computes with FP8 activations and the group dispatches \(format); use .float8"
+        case .outOfOrder(let call, let expected):
+            return "\(call) was called where \(expected) must come next; a step is dispatch, receive, combine, receive"
+        case .waitTimedOut(let fault, let seconds, let others):
+            let also = others == 0 ? "" : "; \(others) other rank(s) timed out behind it"
+            return "rank \(fault.rank) waited longer than \(seconds) s in \(fault.kernel) for expert \(fault.expert), "
+                + "\(fault.kernel.blockRole) \(fault.block): expected \(fault.expected), saw \(fault.seen)\(also); "
+                + "reset the group, and raise the wait limit if the device is only slow"
+        case .needsReset:
+            return "an earlier step of this group failed, so its flags cannot be trusted; call reset() first"
+        }
+    }
+}
+
+extension WaitingKernel {
+    /// What the block number of a fault record counts.
+    var blockRole: String {
+        switch self {
+        case .combineSend: "block"
+        case .dispatchReceive: "source rank"
+        case .combineReceive: "owner rank"
+        }
+    }
+}

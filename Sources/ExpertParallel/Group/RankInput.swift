@@ -1,0 +1,44 @@
+import ExpertKernels
+import KernelLanguage
+
+/// What one rank brings to a step.
+public struct RankInput: Hashable, Sendable {
+    /// BF16 `[tokens, hidden]`.
+    public var hiddenStates: [BFloat16]
+    /// The experts and weights of each token.
+    public var routing: Routing
+
+    /// Hidden states and their routing.
+    public init(hiddenStates: [BFloat16], routing: Routing) {
+        self.hiddenStates = hiddenStates
+        self.routing = routing
+    }
+
+    /// Checks sizes, expert numbers and finiteness against `shape`.
+    func validate(rank: Int, _ shape: LayerShape) throws(GroupError) {
+        let tokens = routing.tokens
+        guard (0...shape.maxTokens).contains(tokens) else {
+            throw .tooManyTokens(rank: rank, tokens: tokens, maxTokens: shape.maxTokens)
+        }
+        func expect(_ array: String, _ given: Int, _ expected: Int) throws(GroupError) {
+            if given != expected {
+                throw .elementCount(rank: rank, array: array, given: given, expected: expected)
+            }
+        }
+        try expect("hiddenStates", hiddenStates.count, tokens * shape.hidden)
+        try expect("routing.experts", routing.experts.count, tokens * shape.topK)
+        try expect("routing.weights", routing.weights.count, tokens * shape.topK)
+        for (index, expert) in routing.experts.enumerated() where expert < -1 || expert >= Int64(shape.experts) {
+            throw .expertIndex(
+                rank: rank, token: index / shape.topK, choice: index % shape.topK, value: expert,
+                experts: shape.experts)
+        }
+        if let index = routing.weights.firstIndex(where: { !$0.isFinite }) {
+            throw .notFinite(rank: rank, array: "routing.weights", index: index)
+        }
+        // All exponent bits set: infinity or NaN.
+        if let index = hiddenStates.firstIndex(where: { $0.bits & 0x7F80 == 0x7F80 }) {
+            throw .notFinite(rank: rank, array: "hiddenStates", index: index)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import KernelLanguage
+
+/// How far a step's outputs are from the FP64 reference.
+public struct LayerVerification: Hashable, Sendable {
+    /// Per rank: ‖output − reference‖ / ‖reference‖, the reference quantising where the kernels do. Infinite for NaN.
+    public var relativeErrors: [Double]
+    /// Over all ranks.
+    public var relativeError: Double
+    /// 1 − 2⟨x, y⟩ / (⟨x, x⟩ + ⟨y, y⟩) against the FP64 layer without any quantisation of activations.
+    public var unquantisedDistance: Double
+    /// ‖output − reference‖ / ‖reference‖ against the same: mostly what FP8 activations cost, whoever computes.
+    public var unquantisedRelativeError: Double
+
+    /// Bound of `relativeError`.
+    public static let relativeErrorLimit = 1e-3
+    /// Bound of `unquantisedDistance`.
+    public static let unquantisedDistanceLimit = 1e-2
+
+    /// Whether both bounds hold.
+    public var passed: Bool {
+        relativeError <= Self.relativeErrorLimit && unquantisedDistance <= Self.unquantisedDistanceLimit
+    }
+}
+
+/// The reference outputs of one step, computed once and compared with the outputs of several modes.
+public struct LayerJudge {
+    private let quantised: [[Double]]
+    private let unquantised: [[Double]]
+
+    /// Computes both references of a step that `layer` has just run.
+    ///
+    /// - Throws: `ReferenceError` when a quantised activation on the device is not a right rounding, naming the element.
+    public init(
+        _ layer: MoELayer, _ inputs: [RankInput], shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
+    ) throws {
+        let observed = try layer.observedActivations(inputs)
+        let shape = layer.group.configuration.shape
+        var reference = try LayerReference(
+            experts: shape.experts, hidden: shape.hidden, intermediate: shape.intermediate,
+            observed: ObservedQuantisation(activation: { observed[$0] }))
+        quantised = try reference.output(of: inputs, shared: shared, weights: weights)
+        reference.model = .none
+        reference.observed = nil
+        unquantised = try reference.output(of: inputs, shared: shared, weights: weights)
+    }
+
+    /// Judges a step's outputs, BF16 `[tokens, hidden]` for each rank.
+    public func judge(_ outputs: [[BFloat16]]) -> LayerVerification {
+        let all = Array(outputs.joined())
+        return LayerVerification(
+            relativeErrors: zip(outputs, quantised).map { ExpertParallel.relativeError($0, $1) },
+            relativeError: ExpertParallel.relativeError(all, Array(quantised.joined())),
+            unquantisedDistance: cosineDistance(all, Array(unquantised.joined())),
+            unquantisedRelativeError: ExpertParallel.relativeError(all, Array(unquantised.joined())))
+    }
+}

@@ -1,0 +1,168 @@
+import Accelerator
+import ExpertKernels
+import KernelLanguage
+
+/// One MoE layer on a group of ranks: dispatch, the routed experts, the shared expert, combine.
+///
+/// All modes give the same bits. A step only enqueues; it can be captured per rank and replayed with other inputs, token
+/// counts and routing, since all of these are read on the device.
+public final class MoELayer {
+    /// The group that the layer runs on.
+    public let group: RankGroup
+    var device: any Device { group.device }
+    let routed: [ExpertStack]
+    let shared: [SharedExpert]
+    private let forks: [Fork]
+
+    /// The points at which a rank's communication stream leaves its compute stream and comes back.
+    private struct Fork {
+        let shared: DeviceEvent
+        let send: DeviceEvent
+        let sent: DeviceEvent
+    }
+
+    /// Leaves out one signal add on one rank, to see the watchdog at work.
+    public struct DroppedSignal: Hashable, Sendable {
+        /// The rank whose GEMM leaves the add out.
+        public var rank: Int
+        /// Local expert of that rank.
+        public var expert: Int
+        /// Block of rows.
+        public var block: Int
+
+        /// The add of `block` of local `expert` on `rank`.
+        public init(rank: Int, expert: Int, block: Int) {
+            self.rank = rank
+            self.expert = expert
+            self.block = block
+        }
+    }
+
+    /// Allocates the layer and uploads each rank's own experts.
+    ///
+    /// - Parameters:
+    ///   - shared: The shared expert, nil if the model has none. Its intermediate size may differ from the routed ones'.
+    ///   - droppedSignal: Test hook; overlapped steps then end in `GroupError.waitTimedOut`.
+    ///   - weights: Weights of a routed expert, by global number; called once for each.
+    /// - Throws: `GroupError` for weights of a wrong shape or a group that does not dispatch FP8.
+    public init(
+        _ group: RankGroup, shared: ExpertWeights?, droppedSignal: DroppedSignal? = nil,
+        weights: (Int) throws -> ExpertWeights
+    ) throws {
+        let configuration = group.configuration
+        let shape = configuration.shape
+        guard configuration.format == .float8 else { throw GroupError.formatUnsupported(configuration.format) }
+        self.group = group
+        let device = group.device
+        routed = try group.ranks.map { rank in
+            let stack = try ExpertStack(
+                device,
+                ExpertStack.Shape(
+                    hidden: shape.hidden, intermediate: shape.intermediate, experts: shape.localExperts,
+                    maxRows: shape.maxRows, scaleRows: shape.scaleRows, blockM: configuration.blockM),
+                ExpertStack.Operands(
+                    rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
+                    output: rank.expertOutput),
+                label: "rank \(rank.index)", signals: rank.signals,
+                droppedSignal: droppedSignal.flatMap {
+                    $0.rank == rank.index ? .init(expert: $0.expert, block: $0.block) : nil
+                },
+                weights: { try weights(rank.index * shape.localExperts + $0) })
+            try stack.reset(on: rank.compute)
+            try device.synchronize(rank.compute)
+            return stack
+        }
+        self.shared = try group.ranks.flatMap { rank in
+            try shared.map { [try SharedExpert(device, rank, shape, weights: $0)] } ?? []
+        }
+        forks = try group.ranks.map { _ in
+            Fork(shared: try device.makeEvent(), send: try device.makeEvent(), sent: try device.makeEvent())
+        }
+    }
+
+    /// Runs one step and waits for it.
+    ///
+    /// - Parameter inputs: One for each rank.
+    /// - Returns: The combined hidden states of each rank, BF16 `[tokens, hidden]`.
+    /// - Throws: `GroupError` for bad inputs, before anything runs, or for a wait that timed out.
+    public func step(_ inputs: [RankInput], overlap: OverlapMode) throws -> [[BFloat16]] {
+        try group.load(inputs)
+        for rank in group.ranks { try enqueue(rank, overlap: overlap) }
+        try group.synchronize()
+        return try outputs(inputs)
+    }
+
+    /// The results of the step that `inputs` were loaded for.
+    public func outputs(_ inputs: [RankInput]) throws -> [[BFloat16]] {
+        try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens) }
+    }
+
+    /// Captures a step of every rank for `replay`.
+    public func capture(overlap: OverlapMode) throws -> CapturedStep {
+        CapturedStep(
+            graphs: try group.ranks.map { rank in
+                try device.capture(on: rank.compute) { try enqueue(rank, overlap: overlap) }
+            })
+    }
+
+    /// A step of every rank as graphs.
+    public struct CapturedStep {
+        fileprivate let graphs: [DeviceGraph]
+    }
+
+    /// Enqueues a captured step with the inputs loaded last. `group.synchronize()` waits for it.
+    public func replay(_ step: CapturedStep) throws {
+        for (rank, graph) in zip(group.ranks, step.graphs) { try device.replay(graph, on: rank.compute) }
+    }
+
+    /// Enqueues the step of one rank.
+    public func enqueue(_ rank: Rank, overlap: OverlapMode) throws {
+        switch overlap {
+        case .none: try enqueueSequential(rank)
+        case .singleBatch: try enqueueSingleBatch(rank)
+        }
+    }
+
+    private func enqueueSequential(_ rank: Rank) throws {
+        let all = group.configuration.multiprocessors
+        let stack = routed[rank.index]
+        let own = shared.isEmpty ? nil : shared[rank.index]
+        let receive = try group.dispatch(rank)
+        try receive()
+        try stack.enqueueUp(blocks: all, on: rank.compute)
+        try stack.enqueueDown(blocks: all, on: rank.compute)
+        let combineReceive = try group.combine(rank, adding: own?.output)
+        try own?.enqueue(blocks: all, on: rank.compute)
+        try combineReceive()
+    }
+
+    private func enqueueSingleBatch(_ rank: Rank) throws {
+        let configuration = group.configuration
+        let communicating = configuration.communicationMultiprocessors
+        let computing = configuration.multiprocessors - communicating
+        let stack = routed[rank.index]
+        let own = shared.isEmpty ? nil : shared[rank.index]
+        let fork = forks[rank.index]
+
+        let receive = try group.dispatch(rank)
+        if let own {
+            try device.record(fork.shared, on: rank.compute)
+            try device.wait(for: fork.shared, on: rank.communication)
+            try own.enqueue(blocks: computing, on: rank.communication)
+        }
+        try receive()
+        try stack.enqueueUp(blocks: configuration.multiprocessors, on: rank.compute)
+        try device.record(fork.send, on: rank.compute)
+        try device.wait(for: fork.send, on: rank.communication)
+        let combineReceive = try group.combine(
+            rank,
+            overlap: RankGroup.CombineOverlap(
+                signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
+                multiprocessors: communicating),
+            on: rank.communication, adding: own?.output)
+        try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
+        try device.record(fork.sent, on: rank.communication)
+        try device.wait(for: fork.sent, on: rank.compute)
+        try combineReceive()
+    }
+}

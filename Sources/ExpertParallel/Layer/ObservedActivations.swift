@@ -1,0 +1,57 @@
+import Accelerator
+
+/// The quantised activations that a step left on the device, by expert, rank and token.
+public struct ObservedActivations: Sendable {
+    private var rows: [ReferenceRow: QuantisedRow] = [:]
+
+    /// The quantised SwiGLU result of a row; nil if the step had no such row.
+    public subscript(row: ReferenceRow) -> QuantisedRow? { rows[row] }
+
+    /// Adds the first rows of one expert of a stack.
+    fileprivate mutating func add(
+        _ stack: ExpertStack, localExpert: Int, rows keys: [ReferenceRow], _ device: any Device
+    ) throws {
+        let shape = stack.shape
+        let groups = shape.intermediate / QuantisedRow.block
+        let values = try device.read(
+            UInt8.self, count: keys.count * shape.intermediate, from: stack.activated,
+            offset: localExpert * shape.maxRows * shape.intermediate)
+        let scales = try device.read(
+            Float.self, count: groups * shape.scaleRows, from: stack.activatedScales,
+            offset: localExpert * groups * shape.scaleRows * 4)
+        for (row, key) in keys.enumerated() {
+            rows[key] = QuantisedRow(
+                values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
+                scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
+        }
+    }
+}
+
+extension MoELayer {
+    /// Reads the quantised activations of the step that ran last, for the reference to check and go on from.
+    ///
+    /// - Parameter inputs: The step's inputs.
+    public func observedActivations(_ inputs: [RankInput]) throws -> ObservedActivations {
+        var observed = ObservedActivations()
+        let shape = group.configuration.shape
+        for (rank, stack) in zip(group.ranks, routed) {
+            let counts = try device.read(Int32.self, count: shape.localExperts, from: rank.receivedCount)
+            for expert in 0..<shape.localExperts where counts[expert] > 0 {
+                let sources = try device.read(
+                    UInt64.self, count: Int(counts[expert]), from: rank.sourceInfo,
+                    offset: expert * shape.maxRows * 8)
+                let keys = sources.map {
+                    ReferenceRow(
+                        expert: rank.index * shape.localExperts + expert, rank: Int($0 >> 32),
+                        token: Int($0 & 0xFFFF_FFFF))
+                }
+                try observed.add(stack, localExpert: expert, rows: keys, device)
+            }
+        }
+        for (rank, expert) in shared.enumerated() {
+            let keys = (0..<inputs[rank].routing.tokens).map { ReferenceRow(expert: nil, rank: rank, token: $0) }
+            if !keys.isEmpty { try observed.add(expert.stack, localExpert: 0, rows: keys, device) }
+        }
+        return observed
+    }
+}

@@ -1,0 +1,157 @@
+import KernelLanguage
+
+/// The mixture-of-experts layer in FP64, to judge kernels by.
+///
+/// Each token's output is the sum over its choices, in their order, of weight x expert output, and last the shared
+/// expert's output. Sums are in FP64 whatever the model of quantisation.
+public struct LayerReference {
+    /// Experts of the layer.
+    public let experts: Int
+    /// Channels of a token; a multiple of 128.
+    public let hidden: Int
+    /// Channels between the projections of a routed expert; a multiple of 128.
+    public let intermediate: Int
+    /// Which roundings are made.
+    public var model: QuantisationModel
+    /// The kernels' own quantised values, to check and go on from; used by `.asKernels` only.
+    public var observed: ObservedQuantisation?
+
+    /// A reference for this shape. Throws `dimensionNotMultiple`.
+    public init(
+        experts: Int, hidden: Int, intermediate: Int, model: QuantisationModel = .asKernels,
+        observed: ObservedQuantisation? = nil
+    ) throws(ReferenceError) {
+        guard hidden > 0, hidden % QuantisedMatrix.block == 0 else {
+            throw .dimensionNotMultiple(what: "hidden size", value: hidden)
+        }
+        guard intermediate > 0, intermediate % QuantisedMatrix.block == 0 else {
+            throw .dimensionNotMultiple(what: "intermediate size", value: intermediate)
+        }
+        self.experts = experts
+        self.hidden = hidden
+        self.intermediate = intermediate
+        self.model = model
+        self.observed = observed
+    }
+
+    /// The layer's output for each rank, `[tokens, hidden]`; with `.asKernels` all values are BF16 numbers.
+    ///
+    /// `weights` is called once for each expert that has tokens, in ascending order. The outputs of all choices are held
+    /// until the end: `tokens * topK * hidden * 8` bytes. Throws a `ReferenceError` for sizes that do not fit together,
+    /// hidden states that are not finite and observed values that are wrong, and what `weights` throws.
+    public func output(
+        of ranks: [RankInput], shared: ExpertWeights? = nil, weights: (Int) throws -> ExpertWeights
+    ) throws -> [[Double]] {
+        let choices = try choicesByExpert(ranks)
+        var contributions = ranks.map { [Double](repeating: 0, count: $0.routing.experts.count * hidden) }
+        for expert in 0..<experts where !choices[expert].isEmpty {
+            let loaded = try weights(expert)
+            try checkShape(of: loaded, intermediate: intermediate, name: "expert \(expert)")
+            let rows = choices[expert].map {
+                ReferenceRow(expert: expert, rank: $0.rank, token: $0.choice / ranks[$0.rank].routing.topK)
+            }
+            let outputs = try run(loaded, rows: rows, ranks: ranks)
+            for (index, choice) in choices[expert].enumerated() {
+                contributions[choice.rank].replaceSubrange(
+                    choice.choice * hidden..<(choice.choice + 1) * hidden,
+                    with: outputs[index * hidden..<(index + 1) * hidden])
+            }
+        }
+        var sharedOutputs: [Double] = []
+        if let shared {
+            try checkShape(of: shared, intermediate: shared.gate.rows, name: "the shared expert")
+            let rows = ranks.indices.flatMap { rank in
+                (0..<ranks[rank].routing.tokens).map { ReferenceRow(expert: nil, rank: rank, token: $0) }
+            }
+            sharedOutputs = rows.isEmpty ? [] : try run(shared, rows: rows, ranks: ranks)
+        }
+        return combine(ranks, contributions: contributions, shared: sharedOutputs)
+    }
+
+    private func run(_ weights: ExpertWeights, rows: [ReferenceRow], ranks: [RankInput]) throws -> [Double] {
+        let expert = ReferenceExpert(weights: weights, model: model, observed: observed)
+        return try expert.outputs(rows: rows) { index in
+            let start = rows[index].token * hidden
+            return ranks[rows[index].rank].hiddenStates[start..<start + hidden].map(\.float)
+        }
+    }
+
+    private func combine(_ ranks: [RankInput], contributions: [[Double]], shared: [Double]) -> [[Double]] {
+        var firstSharedRow = 0
+        return ranks.indices.map { rank in
+            let routing = ranks[rank].routing
+            var output = [Double](repeating: 0, count: routing.tokens * hidden)
+            for token in 0..<routing.tokens {
+                for slot in 0..<routing.topK where routing.experts[token * routing.topK + slot] >= 0 {
+                    let choice = token * routing.topK + slot
+                    let weight = Double(routing.weights[choice])
+                    for channel in 0..<hidden {
+                        output[token * hidden + channel] += weight * contributions[rank][choice * hidden + channel]
+                    }
+                }
+                if !shared.isEmpty {
+                    for channel in 0..<hidden {
+                        output[token * hidden + channel] += shared[(firstSharedRow + token) * hidden + channel]
+                    }
+                }
+            }
+            firstSharedRow += routing.tokens
+            return model == .asKernels ? output.map { Double(BFloat16($0).float) } : output
+        }
+    }
+
+    // MARK: Checks
+
+    /// For each expert the choices that fell on it, by rank and then by position in the routing.
+    private func choicesByExpert(
+        _ ranks: [RankInput]
+    ) throws(ReferenceError) -> [[(rank: Int, choice: Int)]] {
+        var choices = [[(rank: Int, choice: Int)]](repeating: [], count: max(0, experts))
+        for (rank, input) in ranks.enumerated() {
+            let routing = input.routing
+            let (count, overflow) = routing.tokens.multipliedReportingOverflow(by: routing.topK)
+            let (values, tooMany) = routing.tokens.multipliedReportingOverflow(by: hidden)
+            guard routing.tokens >= 0, routing.topK >= 0, !overflow, !tooMany else {
+                throw .sizeMismatch(what: "tokens at least", expected: 0, found: routing.tokens)
+            }
+            guard input.hiddenStates.count == values else {
+                throw .sizeMismatch(
+                    what: "hidden values of rank \(rank)", expected: values, found: input.hiddenStates.count)
+            }
+            guard routing.experts.count == count else {
+                throw .sizeMismatch(what: "choices of rank \(rank)", expected: count, found: routing.experts.count)
+            }
+            guard routing.weights.count == count else {
+                throw .sizeMismatch(what: "weights of rank \(rank)", expected: count, found: routing.weights.count)
+            }
+            if let position = input.hiddenStates.firstIndex(where: { $0.bits & 0x7F80 == 0x7F80 }) {
+                throw .hiddenNotFinite(rank: rank, token: position / hidden, channel: position % hidden)
+            }
+            for (choice, expert) in routing.experts.enumerated() where expert != -1 {
+                guard expert >= 0, expert < experts else {
+                    throw .expertOutOfRange(
+                        rank: rank, token: choice / routing.topK, slot: choice % routing.topK, expert: expert,
+                        experts: experts)
+                }
+                choices[Int(expert)].append((rank, choice))
+            }
+        }
+        return choices
+    }
+
+    private func checkShape(
+        of weights: ExpertWeights, intermediate: Int, name: String
+    ) throws(ReferenceError) {
+        for (matrix, rows, columns, part) in [
+            (weights.gate, intermediate, hidden, "gate"), (weights.up, intermediate, hidden, "up"),
+            (weights.down, hidden, intermediate, "down"),
+        ] {
+            guard matrix.rows == rows else {
+                throw .sizeMismatch(what: "\(part) rows of \(name)", expected: rows, found: matrix.rows)
+            }
+            guard matrix.columns == columns else {
+                throw .sizeMismatch(what: "\(part) columns of \(name)", expected: columns, found: matrix.columns)
+            }
+        }
+    }
+}

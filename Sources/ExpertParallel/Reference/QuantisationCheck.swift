@@ -1,0 +1,94 @@
+import KernelLanguage
+
+/// Checks that an observed row is a right quantisation of exact values.
+struct QuantisationCheck {
+    let stage: QuantisationDifference.Stage
+    let row: ReferenceRow
+    let slack: Double
+    let scaleTolerance: Double
+
+    /// The first difference, or nil.
+    ///
+    /// `exact[channel]` is the reference's value; `range(channel)` the values that right kernels may have had instead,
+    /// which is asked for only when the exact value does not do.
+    func firstDifference(
+        observed: QuantisedRow, exact: UnsafeBufferPointer<Double>, range: (Int) -> ClosedRange<Double>
+    ) -> QuantisationDifference? {
+        let block = QuantisedRow.block
+        for start in stride(from: 0, to: exact.count, by: block) {
+            let scale = Double(observed.scales[start / block])
+            if let difference = scaleDifference(scale, start: start, exact: exact, range: range) {
+                return difference
+            }
+            for channel in start..<start + block {
+                let value = Float8E4M3(bits: observed.values[channel]).float
+                if let difference = valueDifference(
+                    Double(value), scale: scale, channel: channel, exact: exact[channel], range: range)
+                {
+                    return difference
+                }
+            }
+        }
+        return nil
+    }
+
+    private func scaleDifference(
+        _ scale: Double, start: Int, exact: UnsafeBufferPointer<Double>, range: (Int) -> ClosedRange<Double>
+    ) -> QuantisationDifference? {
+        let channels = start..<start + QuantisedRow.block
+        let largest = channels.reduce(0) { max($0, exact[$1].magnitude) }
+        let own = Self.scale(ofLargest: largest)
+        let limit = own * scaleTolerance
+        if (scale - own).magnitude <= limit { return nil }
+        // The largest value may have been rounded to either of two BF16 numbers.
+        var low = 0.0
+        var high = 0.0
+        for channel in channels {
+            let values = range(channel)
+            high = max(high, values.lowerBound.magnitude, values.upperBound.magnitude)
+            if !values.contains(0) {
+                low = max(low, min(values.lowerBound.magnitude, values.upperBound.magnitude))
+            }
+        }
+        let lowest = low / Double(Float8E4M3.largest) * (1 - scaleTolerance)
+        let highest = high / Double(Float8E4M3.largest) * (1 + scaleTolerance)
+        if scale > 0, scale >= lowest, scale <= highest { return nil }
+        if low == 0, scale == 1 { return nil }
+        return QuantisationDifference(
+            stage: stage, part: .scale, row: row, channel: start, observed: scale, expected: own,
+            limit: max(limit, own - lowest, highest - own))
+    }
+
+    private func valueDifference(
+        _ code: Double, scale: Double, channel: Int, exact: Double, range: (Int) -> ClosedRange<Double>
+    ) -> QuantisationDifference? {
+        func limit(_ value: Double) -> Double {
+            // At the border between two step sizes the smaller one counts.
+            (0.5 + slack) * min(Self.step(value), Self.step(code))
+        }
+        let wanted = Self.saturated(exact / scale)
+        if (code - wanted).magnitude <= limit(wanted) { return nil }
+        let values = range(channel)
+        let nearest = min(
+            max(code, Self.saturated(values.lowerBound / scale)), Self.saturated(values.upperBound / scale))
+        if (code - nearest).magnitude <= limit(nearest) { return nil }
+        return QuantisationDifference(
+            stage: stage, part: .value, row: row, channel: channel, observed: code * scale, expected: exact,
+            limit: ((nearest - wanted).magnitude + limit(nearest)) * scale)
+    }
+
+    private static func scale(ofLargest largest: Double) -> Double {
+        largest == 0 ? 1 : largest / Double(Float8E4M3.largest)
+    }
+
+    private static func saturated(_ value: Double) -> Double {
+        min(max(value, -Double(Float8E4M3.largest)), Double(Float8E4M3.largest))
+    }
+
+    /// The distance between E4M3 numbers around a value of at most 448.
+    private static func step(_ value: Double) -> Double {
+        let magnitude = value.magnitude
+        guard magnitude >= 0x1p-6 else { return 0x1p-9 }
+        return magnitude.binade * 0x1p-3
+    }
+}

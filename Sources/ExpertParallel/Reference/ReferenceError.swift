@@ -1,0 +1,69 @@
+/// Why the reference does not compute, or does not agree with what it was given.
+public enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// An array or matrix has another size than the layer's shape asks for.
+    case sizeMismatch(what: String, expected: Int, found: Int)
+    /// A dimension is not a positive multiple of 128.
+    case dimensionNotMultiple(what: String, value: Int)
+    /// A routing names an expert that the layer does not have; -1 for none is allowed.
+    case expertOutOfRange(rank: Int, token: Int, slot: Int, expert: Int64, experts: Int)
+    /// A hidden state is NaN or infinite.
+    case hiddenNotFinite(rank: Int, token: Int, channel: Int)
+    /// An observed value is no right rounding of the reference's own.
+    case observedDiffers(QuantisationDifference)
+
+    /// One sentence with the place, the value and the limit.
+    public var description: String {
+        switch self {
+        case .sizeMismatch(let what, let expected, let found):
+            "The reference needs \(expected) \(what) and got \(found)."
+        case .dimensionNotMultiple(let what, let value):
+            "The reference's \(what) is \(value) and must be a positive multiple of 128."
+        case .expertOutOfRange(let rank, let token, let slot, let expert, let experts):
+            "Rank \(rank), token \(token), choice \(slot) is expert \(expert); experts are 0 to \(experts - 1), or -1."
+        case .hiddenNotFinite(let rank, let token, let channel):
+            "The hidden state of rank \(rank), token \(token), channel \(channel) is not finite."
+        case .observedDiffers(let difference):
+            difference.description
+        }
+    }
+}
+
+/// The first observed value that is no right rounding of the reference's own.
+public struct QuantisationDifference: Hashable, Sendable, CustomStringConvertible {
+    /// What was quantised.
+    public enum Stage: String, Hashable, Sendable {
+        /// A token on its way to an expert.
+        case input
+        /// SwiGLU's result.
+        case activation
+    }
+
+    /// What differs.
+    public enum Part: String, Hashable, Sendable {
+        /// The scale of the 128 channels from `channel` on.
+        case scale
+        /// The value of `channel`, code x scale.
+        case value
+    }
+
+    /// What was quantised.
+    public var stage: Stage
+    /// What differs.
+    public var part: Part
+    /// Which row.
+    public var row: ReferenceRow
+    /// Which channel of it.
+    public var channel: Int
+    /// What the kernel made.
+    public var observed: Double
+    /// The reference's own, before it is quantised.
+    public var expected: Double
+    /// The largest difference that would have been accepted.
+    public var limit: Double
+
+    /// One sentence with the place and both values.
+    public var description: String {
+        "The quantised \(stage.rawValue) of \(row), channel \(channel) has the \(part.rawValue) \(observed), "
+            + "and the reference \(expected), with at most \(limit) between them."
+    }
+}

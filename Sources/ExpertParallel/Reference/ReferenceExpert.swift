@@ -1,0 +1,143 @@
+import KernelLanguage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// One expert on some tokens, in FP64 with the roundings of a model.
+struct ReferenceExpert {
+    let weights: ExpertWeights
+    let model: QuantisationModel
+    let observed: ObservedQuantisation?
+
+    private var hidden: Int { weights.gate.columns }
+    private var intermediate: Int { weights.gate.rows }
+
+    /// The down projection's outputs `[rows, hidden]`.
+    ///
+    /// `input(row)` gives the exact hidden state of a row. Throws `observedDiffers`, and what the observation throws.
+    func outputs(rows: [ReferenceRow], input: (Int) -> [Float]) throws -> [Double] {
+        let x = try activations(rows: rows, input: input)
+        let gate = exactProduct(x, weights.gate)
+        let up = exactProduct(x, weights.up)
+        var a = ExactActivations(rows: rows.count, columns: intermediate)
+        for (index, row) in rows.enumerated() {
+            let range = index * intermediate..<(index + 1) * intermediate
+            try gate[range].withUnsafeBufferPointer { gate in
+                try up[range].withUnsafeBufferPointer { up in
+                    try setActivation(&a, index: index, row: row, gate: gate, up: up)
+                }
+            }
+        }
+        var down = exactProduct(a, weights.down)
+        if model == .asKernels {
+            for index in down.indices {
+                down[index] = Self.rounded(down[index])
+            }
+        }
+        return down
+    }
+
+    /// The inputs of the first projections.
+    private func activations(rows: [ReferenceRow], input: (Int) -> [Float]) throws -> ExactActivations {
+        var x = ExactActivations(rows: rows.count, columns: hidden)
+        for (index, row) in rows.enumerated() {
+            let exact = input(index)
+            switch model {
+            case .none:
+                x.set(row: index) { Double(exact[$0]) }
+            case .asKernels:
+                let own = QuantisedRow(quantising: exact)
+                var used = own
+                if let seen = try observed?.input?(row), seen != own {
+                    let values = exact.map(Double.init)
+                    try check(.input, row: row, seen: seen, exact: values) { values[$0]...values[$0] }
+                    used = seen
+                }
+                x.set(row: index) { used[$0] }
+            }
+        }
+        return x
+    }
+
+    /// SwiGLU of one row.
+    private func setActivation(
+        _ a: inout ExactActivations, index: Int, row: ReferenceRow, gate: UnsafeBufferPointer<Double>,
+        up: UnsafeBufferPointer<Double>
+    ) throws {
+        switch model {
+        case .none:
+            a.set(row: index) { Self.silu(gate[$0]) * up[$0] }
+        case .asKernels:
+            let exact = gate.indices.map { Self.silu(Self.rounded(gate[$0])) * Self.rounded(up[$0]) }
+            var used: QuantisedRow
+            if let seen = try observed?.activation?(row) {
+                let error = observed?.accumulationError ?? 0
+                // Found only when a value needs it: nearly all rows do without.
+                var errors: (gate: Double, up: Double)?
+                try check(.activation, row: row, seen: seen, exact: exact) { channel in
+                    let bounds = errors ?? (error * Self.rootMeanSquare(gate), error * Self.rootMeanSquare(up))
+                    errors = bounds
+                    return Self.range(gate: gate[channel], up: up[channel], errors: bounds)
+                }
+                used = seen
+            } else {
+                used = QuantisedRow(quantising: exact.map { Float($0) })
+            }
+            a.set(row: index) { used[$0] }
+        }
+    }
+
+    private func check(
+        _ stage: QuantisationDifference.Stage, row: ReferenceRow, seen: QuantisedRow, exact: [Double],
+        range: (Int) -> ClosedRange<Double>
+    ) throws(ReferenceError) {
+        guard seen.values.count == exact.count else {
+            throw .sizeMismatch(
+                what: "observed codes of the \(stage.rawValue)", expected: exact.count, found: seen.values.count)
+        }
+        guard seen.scales.count == exact.count / QuantisedRow.block else {
+            throw .sizeMismatch(
+                what: "observed scales of the \(stage.rawValue)", expected: exact.count / QuantisedRow.block,
+                found: seen.scales.count)
+        }
+        let check = QuantisationCheck(
+            stage: stage, row: row, slack: observed?.slack ?? 0, scaleTolerance: observed?.scaleTolerance ?? 0)
+        let difference = exact.withUnsafeBufferPointer {
+            check.firstDifference(observed: seen, exact: $0, range: range)
+        }
+        if let difference {
+            throw .observedDiffers(difference)
+        }
+    }
+
+    /// The results that gate and up sums within these errors may lead to.
+    private static func range(gate: Double, up: Double, errors: (gate: Double, up: Double)) -> ClosedRange<Double> {
+        var low = Double.infinity
+        var high = -Double.infinity
+        for gate in [rounded(gate - errors.gate), rounded(gate + errors.gate)] {
+            for up in [rounded(up - errors.up), rounded(up + errors.up)] {
+                let value = silu(gate) * up
+                low = min(low, value)
+                high = max(high, value)
+            }
+        }
+        return low <= high ? low...high : 0...0
+    }
+
+    private static func rounded(_ value: Double) -> Double {
+        Double(BFloat16(value).float)
+    }
+
+    private static func silu(_ value: Double) -> Double {
+        value / (1 + exp(-value))
+    }
+
+    private static func rootMeanSquare(_ values: UnsafeBufferPointer<Double>) -> Double {
+        (values.reduce(0) { $0 + $1 * $1 } / Double(max(1, values.count))).squareRoot()
+    }
+}

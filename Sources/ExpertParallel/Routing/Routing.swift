@@ -1,0 +1,19 @@
+/// Which experts the tokens of one rank go to, and how much each counts.
+public struct Routing: Hashable, Sendable {
+    /// Number of tokens.
+    public var tokens: Int
+    /// Experts for each token.
+    public var topK: Int
+    /// `[tokens, topK]`: index of an expert among all of the layer's, or -1 for none.
+    public var experts: [Int64]
+    /// `[tokens, topK]`: factor on that expert's output.
+    public var weights: [Float]
+
+    /// A routing of these choices.
+    public init(tokens: Int, topK: Int, experts: [Int64], weights: [Float]) {
+        self.tokens = tokens
+        self.topK = topK
+        self.experts = experts
+        self.weights = weights
+    }
+}

@@ -1,0 +1,98 @@
+extension KernelBuilder {
+    private func access<P: MemoryPointer>(
+        _ pointer: P, _ order: MemoryOrder, _ scope: MemoryScope, _ cache: CacheHint
+    ) -> MemoryAccess {
+        MemoryAccess(P.Element.scalarType, P.space, order: order, scope: scope, cache: cache)
+    }
+
+    /// Loads one element. An order other than `.weak` synchronises with stores within `scope`.
+    public func load<P: MemoryPointer>(
+        _ pointer: P, order: MemoryOrder = .weak, scope: MemoryScope = .block, cache: CacheHint = .normal,
+        file: StaticString = #fileID, line: Int = #line
+    ) -> Value<P.Element> {
+        at(file, line)
+        return emitting(P.Element.self) { .load(access(pointer, order, scope, cache), [$0], pointer.address) }
+    }
+
+    /// Loads `count` consecutive elements at once: 1, 2 or 4, up to 16 bytes, aligned to their total size.
+    public func loadVector<P: MemoryPointer>(
+        _ pointer: P, count: Int, cache: CacheHint = .normal, file: StaticString = #fileID, line: Int = #line
+    ) -> [Value<P.Element>] {
+        let results = (0..<count).map { _ in newRegister(P.Element.scalarType) }
+        emit(.load(access(pointer, .weak, .block, cache), results, pointer.address), file, line)
+        return results.map { Value(.register($0), self) }
+    }
+
+    /// Stores one element. An order other than `.weak` synchronises with loads within `scope`.
+    public func store<P: MemoryPointer>(
+        _ value: Value<P.Element>, to pointer: P, order: MemoryOrder = .weak, scope: MemoryScope = .block,
+        cache: CacheHint = .normal, file: StaticString = #fileID, line: Int = #line
+    ) {
+        emit(.store(access(pointer, order, scope, cache), [value.operand], pointer.address), file, line)
+    }
+
+    /// Stores consecutive elements at once: 1, 2 or 4, up to 16 bytes, aligned to their total size.
+    public func storeVector<P: MemoryPointer>(
+        _ values: [Value<P.Element>], to pointer: P, cache: CacheHint = .normal, file: StaticString = #fileID,
+        line: Int = #line
+    ) {
+        emit(.store(access(pointer, .weak, .block, cache), values.map(\.operand), pointer.address), file, line)
+    }
+
+    /// Adds to memory in one indivisible step; the old value is dropped.
+    public func atomicAdd<P: MemoryPointer>(
+        _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder, scope: MemoryScope,
+        file: StaticString = #fileID, line: Int = #line
+    ) {
+        emit(
+            .atomic(.add, access(pointer, order, scope, .normal), nil, pointer.address, value.operand, compare: nil),
+            file, line)
+    }
+
+    /// Adds a constant to memory in one indivisible step; the old value is dropped.
+    public func atomicAdd<P: MemoryPointer>(
+        _ pointer: P, _ value: Int, order: MemoryOrder, scope: MemoryScope, file: StaticString = #fileID,
+        line: Int = #line
+    ) where P.Element: IntegerScalar {
+        atomicAdd(
+            pointer, Value(.constant(P.Element.bits(value)), self), order: order, scope: scope, file: file, line: line)
+    }
+
+    /// Reads, changes and writes memory in one indivisible step.
+    ///
+    /// - Returns: The value before.
+    public func atomic<P: MemoryPointer>(
+        _ operation: AtomicOperation, _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder, scope: MemoryScope,
+        file: StaticString = #fileID, line: Int = #line
+    ) -> Value<P.Element> {
+        at(file, line)
+        return emitting(P.Element.self) {
+            .atomic(operation, access(pointer, order, scope, .normal), $0, pointer.address, value.operand, compare: nil)
+        }
+    }
+
+    /// Writes `value` if memory holds `expected`, in one indivisible step.
+    ///
+    /// - Returns: The value before.
+    public func atomicCompareAndSwap<P: MemoryPointer>(
+        _ pointer: P, expected: Value<P.Element>, value: Value<P.Element>, order: MemoryOrder, scope: MemoryScope,
+        file: StaticString = #fileID, line: Int = #line
+    ) -> Value<P.Element> {
+        at(file, line)
+        return emitting(P.Element.self) {
+            .atomic(
+                .compareAndSwap, access(pointer, order, scope, .normal), $0, pointer.address, value.operand,
+                compare: expected.operand)
+        }
+    }
+
+    /// Orders earlier accesses of this thread before later ones, for observers within `scope`.
+    public func fence(scope: MemoryScope, file: StaticString = #fileID, line: Int = #line) {
+        emit(.fence(.acquireRelease, scope), file, line)
+    }
+
+    /// Orders generic and asynchronous accesses of this thread.
+    public func proxyFence(_ fence: ProxyFence, file: StaticString = #fileID, line: Int = #line) {
+        emit(.proxyFence(fence), file, line)
+    }
+}

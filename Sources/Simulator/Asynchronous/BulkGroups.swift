@@ -1,0 +1,34 @@
+/// Bulk groups of the lanes of a warp.
+struct BulkGroups {
+    /// Stores that a lane committed together.
+    final class Group {
+        /// Stores that have not read their source.
+        var unread = 0
+        /// Stores that have not been performed.
+        var unperformed = 0
+    }
+
+    private var open: [Int: Group] = [:]
+    private var committed: [Int: [Group]] = [:]
+
+    /// The group that the lane's next store joins.
+    mutating func current(lane: Int) -> Group {
+        if let group = open[lane] { return group }
+        let group = Group()
+        open[lane] = group
+        return group
+    }
+
+    mutating func commit(lane: Int) {
+        guard let group = open.removeValue(forKey: lane) else { return }
+        committed[lane, default: []].append(group)
+    }
+
+    /// Whether all but the last `pending` groups of the lane have completed, or with `reading` have read their source.
+    mutating func isSatisfied(lane: Int, pending: Int, reading: Bool) -> Bool {
+        guard var groups = committed[lane] else { return true }
+        while let first = groups.first, first.unperformed == 0 { groups.removeFirst() }
+        committed[lane] = groups
+        return groups.dropLast(pending).allSatisfy { reading ? $0.unread == 0 : $0.unperformed == 0 }
+    }
+}

@@ -1,0 +1,56 @@
+import KernelLanguage
+
+/// Global memory, as the host sees it.
+extension SimulatedMachine {
+    /// Allocates global memory, full of 0xFF and marked as not initialised.
+    ///
+    /// - Returns: The address, a multiple of 1024. Memory before and after the allocation belongs to nobody.
+    public func allocate(bytes: Int, label: String) throws(SimulationError) -> UInt64 {
+        try memory.allocate(bytes: bytes, label: label)
+    }
+
+    /// Frees an allocation, given by its start.
+    public func free(_ address: UInt64) throws(SimulationError) {
+        try memory.free(address)
+    }
+
+    /// Copies bytes to global memory, at once.
+    public func write(_ bytes: UnsafeRawBufferPointer, at address: UInt64) throws(SimulationError) {
+        try memory.write(bytes, at: address)
+        counters.pointee.progress &+= 1
+    }
+
+    /// Copies bytes from global memory, at once; bytes that nobody has written read as 0xFF.
+    public func read(into bytes: UnsafeMutableRawBufferPointer, from address: UInt64) throws(SimulationError) {
+        try memory.read(into: bytes, from: address)
+    }
+
+    /// Sets `count` bytes of global memory to `value`, at once.
+    public func fill(bytes count: Int, value: UInt8, at address: UInt64) throws(SimulationError) {
+        try memory.fill(count: count, value: value, at: address)
+        counters.pointee.progress &+= 1
+    }
+
+    /// The allocation, or the block's shared memory, next to `address`.
+    func nearest(_ space: MemorySpace, _ address: UInt64, _ block: BlockState?) -> AccessFault.NearestAllocation? {
+        guard space == .shared, let block else { return memory.nearest(address) }
+        return .init(
+            label: "shared memory", bytes: block.shared.pointee.bytes,
+            offset: Int64(bitPattern: address &- block.shared.pointee.base))
+    }
+
+    func fail(_ error: SimulationError) {
+        if failure == nil { failure = error }
+    }
+
+    func fail(
+        outOfBounds space: MemorySpace, _ address: UInt64, _ bytes: Int, _ place: ExecutionPlace,
+        in block: BlockState? = nil
+    ) {
+        fail(
+            .outOfBounds(
+                AccessFault(
+                    place: place, space: space, address: address, bytes: bytes,
+                    nearest: nearest(space, address, block))))
+    }
+}

@@ -1,0 +1,103 @@
+import KernelLanguage
+
+/// Streams and events: what the host queues.
+extension SimulatedMachine {
+    /// A new stream. Work of different streams runs at the same time.
+    public func makeStream(label: String) -> StreamID {
+        streams.append(StreamState(label: label))
+        return StreamID(index: streams.count - 1)
+    }
+
+    /// A new event, not recorded.
+    public func makeEvent() -> EventID {
+        recordings.append(nil)
+        return EventID(index: recordings.count - 1)
+    }
+
+    /// Queues a kernel.
+    ///
+    /// - Parameters:
+    ///   - program: The kernel.
+    ///   - grid: Number of blocks: at least 1 and a multiple of the kernel's cluster size.
+    ///   - arguments: One for each parameter, of the parameter's kind.
+    ///   - dependentLaunch: Start as soon as all blocks of the kernel before, if that is what comes just before in the
+    ///     stream, have let dependent kernels start or have ended. Otherwise the kernel starts when everything before it
+    ///     is complete.
+    ///   - label: A name for diagnostics.
+    ///   - stream: Where to queue it.
+    /// - Throws: `invalidLaunch` if grid, arguments or resources do not fit, `stopped` after an error.
+    public func enqueueLaunch(
+        _ program: Program, grid: Int, arguments: [KernelArgument], dependentLaunch: Bool = false, label: String = "",
+        on stream: StreamID
+    ) throws(SimulationError) {
+        try requireWorking()
+        let state = try find(stream)
+        let kernel = program.kernel
+        guard grid > 0, grid <= Int(Int32.max), grid % kernel.clusterSize == 0 else {
+            throw .invalidLaunch(
+                kernel: kernel.name,
+                problem: "a grid of \(grid) blocks; 1 to \(Int32.max) are possible, in multiples of \(kernel.clusterSize)")
+        }
+        guard kernel.sharedBytes + Multiprocessor.reservedSharedBytes <= configuration.sharedBytesPerMultiprocessor,
+            kernel.threads <= configuration.threadsPerMultiprocessor
+        else {
+            throw .invalidLaunch(
+                kernel: kernel.name,
+                problem: "a block of \(kernel.threads) threads and \(kernel.sharedBytes) bytes of shared memory fits no "
+                    + "multiprocessor; there are \(configuration.threadsPerMultiprocessor) threads and "
+                    + "\(configuration.sharedBytesPerMultiprocessor - Multiprocessor.reservedSharedBytes) bytes")
+        }
+        let bits = try Self.bits(of: arguments, for: kernel)
+        let run = KernelRun(
+            machine: self, program: program.storage, grid: grid, label: label.isEmpty ? kernel.name : label,
+            stream: state, bits: bits,
+            tensorMaps: arguments.map { if case .tensorMap(let map) = $0 { map } else { nil } })
+        state.append(.launch(run, dependent: dependentLaunch))
+        streamsChanged = true
+    }
+
+    /// Queues work of the host, such as a copy. An error that it throws stops the machine.
+    public func enqueueHostWork(on stream: StreamID, _ body: @escaping () throws -> Void) {
+        append(.hostWork(body), to: stream)
+    }
+
+    /// Queues the recording of an event: it happens when all work before it in the stream is complete.
+    public func enqueueRecord(_ event: EventID, on stream: StreamID) {
+        guard recordings.indices.contains(event.index) else { return failForUnknownEvent() }
+        let record = EventRecord()
+        recordings[event.index] = record
+        append(.record(record), to: stream)
+    }
+
+    /// Lets the stream wait for the latest recording of the event that was queued before this call; none is no wait.
+    public func enqueueWait(_ event: EventID, on stream: StreamID) {
+        guard recordings.indices.contains(event.index) else { return failForUnknownEvent() }
+        if let record = recordings[event.index] { append(.wait(record), to: stream) }
+    }
+
+    /// Whether all that was queued in the stream so far is complete.
+    public func isIdle(_ stream: StreamID) -> Bool {
+        !streams.indices.contains(stream.index) || streams[stream.index].isEmpty
+    }
+
+    private func append(_ item: StreamState.Item, to stream: StreamID) {
+        guard streams.indices.contains(stream.index) else {
+            return fail(.invalidArgument("a stream that this machine did not make"))
+        }
+        streams[stream.index].append(item)
+        streamsChanged = true
+    }
+
+    private func failForUnknownEvent() { fail(.invalidArgument("an event that this machine did not make")) }
+
+    func requireWorking() throws(SimulationError) {
+        if let failure { throw .stopped(reason: failure.description) }
+    }
+
+    func find(_ stream: StreamID) throws(SimulationError) -> StreamState {
+        guard streams.indices.contains(stream.index) else {
+            throw .invalidArgument("a stream that this machine did not make")
+        }
+        return streams[stream.index]
+    }
+}

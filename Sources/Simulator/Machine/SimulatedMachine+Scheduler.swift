@@ -1,0 +1,180 @@
+/// The scheduler: which warp runs, for how long, and what time it is.
+extension SimulatedMachine {
+    /// Runs the whole machine until all work queued in the stream is complete.
+    ///
+    /// - Throws: What stopped the machine; `stopped` if it had stopped before.
+    public func synchronize(_ stream: StreamID) throws(SimulationError) {
+        try requireWorking()
+        let state = try find(stream)
+        try run { state.isEmpty }
+    }
+
+    /// Runs the whole machine until all streams are empty.
+    ///
+    /// - Throws: What stopped the machine; `stopped` if it had stopped before.
+    public func synchronizeAll() throws(SimulationError) {
+        try requireWorking()
+        try run { self.streams.allSatisfy(\.isEmpty) }
+    }
+
+    private func run(until isDone: () -> Bool) throws(SimulationError) {
+        guard !isRunning else { throw .invalidArgument("work of the host in a stream cannot synchronize") }
+        isRunning = true
+        defer { isRunning = false }
+        while true {
+            if streamsChanged { advanceStreams() }
+            completeDueEvents()
+            if dispatchNeeded { dispatchBlocks() }
+            if let failure { throw failure }
+            if isDone() { return }
+            if streamsChanged || dispatchNeeded { continue }
+            hurryWhenStuck()
+            if runnable.isEmpty {
+                if !skipIdleTime() {
+                    let deadlock = SimulationError.deadlock(diagnose())
+                    failure = deadlock
+                    throw deadlock
+                }
+                continue
+            }
+            runQuantum()
+        }
+    }
+
+    /// Picks a warp and runs it for a while.
+    private func runQuantum() {
+        let warp = runnable[random.below(runnable.count)]
+        let core = warp.core
+        let steps = core.pointee.steps
+        // Mostly long runs for speed, with short ones among them for unlikely orders.
+        let choice = Int(truncatingIfNeeded: random.next() >> 32)
+        let quantum = choice & 7 == 0 ? 1 : choice & 7 == 1 ? 2 + (choice >> 3) & 7 : 16 + (choice >> 3) & 63
+        var executed = 0
+        var outcome = StepOutcome.proceed
+        while outcome == StepOutcome.proceed, executed < quantum {
+            let step = steps + Int(core.pointee.programCounter)
+            core.pointee.programCounter &+= 1
+            outcome = step.pointee.handler(core, step)
+            executed &+= 1
+        }
+        counters.pointee.instructions &+= UInt64(executed)
+        counters.pointee.switches &+= 1
+        advanceClock(instructions: UInt64(executed))
+        if outcome == StepOutcome.finished { finish(warp) }
+        if let limit = configuration.instructionLimit, counters.pointee.instructions > limit {
+            fail(.instructionLimit(limit))
+        }
+    }
+
+    private func advanceClock(instructions: UInt64) {
+        uncountedInstructions &+= instructions
+        let share = UInt64(max(multiprocessorsInUse, 1))
+        if uncountedInstructions >= share {
+            counters.pointee.clock &+= uncountedInstructions / share
+            uncountedInstructions %= share
+        }
+    }
+
+    // Time
+
+    func schedule(_ action: TimedAction, after time: UInt64) {
+        events.add(action, at: counters.pointee.clock &+ time)
+    }
+
+    private func completeDueEvents() {
+        while let event = events.first, event.time <= counters.pointee.clock, failure == nil {
+            complete(events.removeFirst())
+        }
+    }
+
+    /// While nothing but polling happens, time goes faster and faster, so that deadlines come within reach.
+    private func hurryWhenStuck() {
+        let instructions = counters.pointee.instructions
+        if counters.pointee.progress != lastProgress || events.workCount > 0 || sleepingWarps == 0 {
+            lastProgress = counters.pointee.progress
+            nextLeapAt = instructions &+ 200_000
+            leap = 1_000
+        } else if instructions >= nextLeapAt {
+            counters.pointee.clock &+= leap
+            leap = min(leap * 2, 10_000_000)
+            nextLeapAt = instructions &+ 2_000
+        }
+    }
+
+    /// Goes to the next event. Gives false if nothing that comes could change anything.
+    private func skipIdleTime() -> Bool {
+        while let event = events.first, event.action.isVoid { _ = events.removeFirst() }
+        guard let next = events.first else { return false }
+        // Only sleepers can act when no work is under way, perhaps a watchdog. Warps that just retry a try-wait cannot.
+        guard events.workCount > 0 || sleepingWarps > 0 else { return false }
+        counters.pointee.clock = max(counters.pointee.clock, next.time)
+        return true
+    }
+
+    private func complete(_ action: TimedAction) {
+        if action.isVoid { return }
+        switch action {
+        case .wake(let warp, _):
+            resume(warp)
+        case .limit(let warp, _):
+            warp.waitLimitPassed = true
+            if case .mbarrier = warp.state {
+                warp.block.mbarriers.waiting.removeAll { $0 === warp }
+                resume(warp)
+            }
+        case .load(let copy):
+            counters.pointee.progress &+= 1
+            complete(load: copy)
+        case .read(let copy):
+            counters.pointee.progress &+= 1
+            read(store: copy)
+        case .perform(let copy):
+            counters.pointee.progress &+= 1
+            perform(store: copy)
+        case .multiply(let warp):
+            counters.pointee.progress &+= 1
+            completeMultiply(of: warp)
+        case .stream(let stream):
+            stream.mayStart = true
+            streamsChanged = true
+        }
+    }
+
+    // Warps
+
+    func addRunnable(_ warp: Warp) {
+        warp.state = .runnable
+        warp.runnableIndex = runnable.count
+        runnable.append(warp)
+    }
+
+    func removeRunnable(_ warp: Warp) {
+        let last = runnable.removeLast()
+        if last !== warp {
+            runnable[warp.runnableIndex] = last
+            last.runnableIndex = warp.runnableIndex
+        }
+        warp.runnableIndex = -1
+    }
+
+    /// Takes the running warp out of the race.
+    func suspend(_ warp: Warp, _ state: Warp.State) {
+        removeRunnable(warp)
+        warp.state = state
+        warp.wait &+= 1
+        switch state {
+        case .sleeping: sleepingWarps += 1
+        case .mbarrier where !warp.hasWaitLimit:
+            warp.hasWaitLimit = true
+            schedule(.limit(warp, warp.tryWaits), after: configuration.suspendLimit)
+        default: break
+        }
+    }
+
+    /// Lets a suspended warp run again.
+    func resume(_ warp: Warp) {
+        if case .sleeping = warp.state { sleepingWarps -= 1 }
+        warp.wait &+= 1
+        addRunnable(warp)
+    }
+}

@@ -1,0 +1,101 @@
+import KernelLanguage
+
+/// A GPU simulated on the CPU: memory, streams, events and multiprocessors that run kernels warp by warp.
+///
+/// Work is queued first and runs inside `synchronize`: the warps of all resident blocks of all kernels in all streams
+/// are interleaved at random, but reproducibly from the seed. Memory is sequentially consistent. Asynchronous copies and
+/// multiplies happen later than they are issued, so that a missing wait gives wrong data.
+///
+/// Not for use from several threads at once. After an error only `reset()` makes the machine accept work again.
+public final class SimulatedMachine {
+    /// What the machine was made with.
+    public let configuration: SimulatorConfiguration
+
+    let memory = DeviceMemory()
+    let counters: UnsafeMutablePointer<MachineCounters>
+    let math = WarpGroupMath()
+    @exclusivity(unchecked) var random: RandomSource
+    @exclusivity(unchecked) var failure: SimulationError?
+
+    // Scheduler
+    @exclusivity(unchecked) var runnable: [Warp] = []
+    @exclusivity(unchecked) var events = TimedEvents()
+    @exclusivity(unchecked) var sleepingWarps = 0
+    /// Instructions that the clock has not counted yet.
+    var uncountedInstructions: UInt64 = 0
+    /// Time to skip next while nothing but polling happens, the instruction count at which to, and the progress known.
+    var leap: UInt64 = 0
+    var nextLeapAt: UInt64 = 0
+    var lastProgress: UInt64 = .max
+    var isRunning = false
+
+    // Residency
+    var multiprocessors: [Multiprocessor]
+    var multiprocessorsInUse = 0
+    var residentBlocks: [BlockState] = []
+    /// Kernels with blocks that are not resident yet, in the order in which they started.
+    var dispatchingRuns: [KernelRun] = []
+    @exclusivity(unchecked) var dispatchNeeded = false
+
+    // Streams
+    var streams: [StreamState] = []
+    var recordings: [EventRecord?] = []
+    @exclusivity(unchecked) var streamsChanged = false
+
+    /// A machine without any memory allocated.
+    public init(_ configuration: SimulatorConfiguration = SimulatorConfiguration()) {
+        self.configuration = configuration
+        random = RandomSource(seed: configuration.seed)
+        counters = .allocate(capacity: 1)
+        counters.initialize(to: MachineCounters())
+        multiprocessors = Array(repeating: Multiprocessor(), count: max(configuration.multiprocessors, 1))
+    }
+
+    deinit {
+        math.deallocate()
+        counters.deallocate()
+    }
+
+    /// Simulated nanoseconds since the machine was made.
+    public var clock: UInt64 { counters.pointee.clock }
+
+    /// What the machine has done so far.
+    public var statistics: SimulatorStatistics {
+        SimulatorStatistics(
+            instructions: counters.pointee.instructions, contextSwitches: counters.pointee.switches,
+            nanoseconds: counters.pointee.clock)
+    }
+
+    /// Drops all queued and running work and forgets the last error. Memory, streams and events stay; the schedule
+    /// starts again from the seed.
+    public func reset() {
+        failure = nil
+        random = RandomSource(seed: configuration.seed)
+        runnable = []
+        events = TimedEvents()
+        sleepingWarps = 0
+        uncountedInstructions = 0
+        leap = 0
+        nextLeapAt = 0
+        lastProgress = .max
+        multiprocessors = Array(repeating: Multiprocessor(), count: multiprocessors.count)
+        multiprocessorsInUse = 0
+        residentBlocks = []
+        dispatchingRuns = []
+        dispatchNeeded = false
+        streams = streams.map { StreamState(label: $0.label) }
+        recordings = recordings.map { _ in nil }
+        streamsChanged = false
+        counters.pointee.instructions = 0
+    }
+}
+
+/// Counts of what a machine has done.
+public struct SimulatorStatistics: Hashable, Sendable {
+    /// Warp instructions run.
+    public var instructions: UInt64
+    /// Times that a warp was picked to run.
+    public var contextSwitches: UInt64
+    /// Simulated nanoseconds.
+    public var nanoseconds: UInt64
+}

@@ -1,0 +1,32 @@
+/// What machine to simulate, and with which schedule.
+public struct SimulatorConfiguration: Hashable, Sendable {
+    /// Number of streaming multiprocessors, at least 1.
+    public var multiprocessors: Int
+    /// Seed of the schedule: the same seed and the same calls give the same run, bit for bit.
+    public var seed: UInt64
+    /// Bytes of shared memory per multiprocessor; each resident block takes 1 KB more than it asks for.
+    public var sharedBytesPerMultiprocessor: Int
+    /// Threads that can be resident on one multiprocessor.
+    public var threadsPerMultiprocessor: Int
+    /// Blocks that can be resident on one multiprocessor.
+    public var blocksPerMultiprocessor: Int
+    /// Warp instructions after which the machine gives up, counted from its creation or last reset; nil for no limit.
+    public var instructionLimit: UInt64?
+    /// Simulated nanoseconds that a thread stays suspended in one try-wait on an mbarrier.
+    public var suspendLimit: UInt64
+
+    /// A machine the size of an H200 unless said otherwise.
+    public init(
+        multiprocessors: Int = 132, seed: UInt64 = 0, sharedBytesPerMultiprocessor: Int = 228 * 1024,
+        threadsPerMultiprocessor: Int = 2048, blocksPerMultiprocessor: Int = 32, instructionLimit: UInt64? = nil,
+        suspendLimit: UInt64 = 20_000
+    ) {
+        self.multiprocessors = multiprocessors
+        self.seed = seed
+        self.sharedBytesPerMultiprocessor = sharedBytesPerMultiprocessor
+        self.threadsPerMultiprocessor = threadsPerMultiprocessor
+        self.blocksPerMultiprocessor = blocksPerMultiprocessor
+        self.instructionLimit = instructionLimit
+        self.suspendLimit = suspendLimit
+    }
+}

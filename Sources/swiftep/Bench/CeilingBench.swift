@@ -1,0 +1,86 @@
+import Accelerator
+import ExpertKernels
+import KernelLanguage
+
+/// Reads and copies memory of several sizes, and measures how long that takes.
+struct CeilingBench {
+    /// What is streamed through, and how often.
+    private struct Plan {
+        let sizes: [(name: String, bytes: Int)]
+        /// Launches in one graph.
+        let launches: Int
+        /// Replays that are measured, after some that are not.
+        let replays: Int
+        let warmUps: Int
+        /// Size of the buffer that launches go round in, at most a multiple of each size.
+        let bufferBytes: Int
+    }
+
+    private let device: any Device
+    private let plan: Plan
+
+    init(_ device: any Device) {
+        self.device = device
+        let down = 16 * 7168 * 2048
+        let sizes = [
+            ("down weights", down), ("gate and up weights", 2 * down), ("all weights", 3 * down), ("4 GiB", 4 << 30),
+        ]
+        if device.properties.kind == .cuda {
+            plan = Plan(sizes: sizes, launches: 20, replays: 30, warmUps: 5, bufferBytes: 6 << 30)
+        } else {
+            // 7 x 128 x 256 bytes divide all weights: still whole chunks.
+            let small = sizes.map { (name: "\($0.0) / 256", bytes: $0.1 / 256 / streamChunkBytes * streamChunkBytes) }
+            plan = Plan(sizes: small, launches: 2, replays: 3, warmUps: 0, bufferBytes: 32 << 20)
+        }
+    }
+
+    /// Measures everything.
+    func run() throws -> CeilingReport {
+        var report = CeilingReport(device.properties)
+        let stream = try device.makeStream(label: "bench")
+        let source = try device.allocate(bytes: plan.bufferBytes, label: "source")
+        let destination = try device.allocate(bytes: plan.bufferBytes, label: "destination")
+        try device.fill(source, with: 0x5A, on: stream)
+        try device.fill(destination, with: 0, on: stream)
+        for direction in StreamDirection.allCases {
+            let kernel = try device.load(streamKernel(direction))
+            for size in plan.sizes {
+                Console.progress("\(direction.rawValue) \(size.name)")
+                let times = try measure(kernel, direction, size.bytes, source, destination, stream)
+                report.add(direction, size.name, bytes: size.bytes, nanoseconds: times)
+            }
+        }
+        return report
+    }
+
+    /// Nanoseconds of a launch in each of the measured replays.
+    private func measure(
+        _ kernel: LoadedKernel, _ direction: StreamDirection, _ bytes: Int, _ source: DeviceBuffer,
+        _ destination: DeviceBuffer, _ stream: DeviceStream
+    ) throws -> [Double] {
+        let slots = max(1, plan.bufferBytes / bytes)
+        let graph = try device.capture(on: stream) {
+            for launch in 0..<plan.launches {
+                let offset = UInt64(launch % slots * bytes)
+                var arguments = [KernelArgument.address(source.address + offset)]
+                if direction == .copy { arguments.append(.address(destination.address + offset)) }
+                arguments.append(.uint32(UInt32(bytes / streamChunkBytes)))
+                try device.launch(
+                    kernel, blocks: device.properties.multiprocessors, arguments: arguments, dependentLaunch: false,
+                    on: stream)
+            }
+        }
+        let (start, end) = (try device.makeEvent(), try device.makeEvent())
+        var times: [Double] = []
+        for replay in 0..<plan.warmUps + plan.replays {
+            try device.record(start, on: stream)
+            try device.replay(graph, on: stream)
+            try device.record(end, on: stream)
+            try device.synchronize(stream)
+            if replay >= plan.warmUps {
+                times.append(try device.nanoseconds(from: start, to: end) / Double(plan.launches))
+            }
+        }
+        return times
+    }
+}

@@ -1,0 +1,34 @@
+import ExpertKernels
+import ExpertParallel
+
+/// `swiftep checkpoint make`
+enum MakeCheckpointCommand {
+    static let layer = Option<Int>.integer("layer", in: 0...10_000, help: "Index of the layer. Default: 3.")
+    static let seed = Option<UInt64>.seed(help: "Seed of the weights. Default: 1.")
+    static let bfloat16 = Option<Bool>.flag("bf16", help: "Write BF16 weights instead of FP8 ones with scales.")
+    static let shards = Option<Int>.integer("shards", in: 1...1_000, help: "Number of tensor files. Default: 4.")
+    static let overwrite = Option<Bool>.flag("overwrite", help: "Replace a checkpoint that is there already.")
+
+    static let command = Command(
+        name: "make",
+        summary: "Writes one Mixture-of-Experts layer with random weights, as a DeepSeek-V3 checkpoint.",
+        discussion: [
+            "Default sizes: \(ShapeOptions.Defaults.small.model). The same seed and sizes give the same bytes."
+        ],
+        positionals: [CheckpointCommand.directory],
+        options: ShapeOptions.model + [layer, seed, bfloat16, shards, overwrite],
+        run: { arguments in
+            var defaults = ShapeOptions.Defaults.small
+            defaults.ranks = 1
+            let shape = try ShapeOptions.shape(arguments, defaults, tokens: 1)
+            let writer = CheckpointWriter(
+                configuration: ShapeOptions.modelConfiguration(shape), layer: arguments[layer] ?? 3,
+                seed: arguments[seed] ?? 1, shards: arguments[shards] ?? 4,
+                weightType: arguments[bfloat16] ? .bfloat16 : .float8, overwrites: arguments[overwrite])
+            let directory = arguments.positionals[0]
+            Console.progress("writing \(directory)")
+            try writer.write(to: directory)
+            Console.result("\(try CheckpointSummary.inspect(directory: directory))")
+            return 0
+        })
+}

@@ -1,0 +1,61 @@
+import ExpertKernels
+import ExpertParallel
+
+/// The options that give the sizes of a layer.
+///
+/// They take any positive number: `LayerShape` knows which ones the kernels support, and says so.
+enum ShapeOptions {
+    static let hidden = size("hidden", "Channels of a token, a multiple of 128.")
+    static let intermediate = size("intermediate", "Channels between an expert's two GEMMs, a multiple of 128.")
+    static let experts = size("experts", "Routed experts, a multiple of the ranks.")
+    static let topK = size("topk", "Experts that each token selects, 1 to 32.")
+    static let ranks = size("ranks", "Ranks that share the experts, 1 to 32.")
+
+    private static func size(_ name: String, _ help: String) -> Option<Int> {
+        .integer(name, in: 1...1_000_000_000, help: help)
+    }
+
+    /// The sizes of a model.
+    static let model: [Option<Int>] = [hidden, intermediate, experts, topK]
+
+    /// Sizes where nothing was asked for.
+    struct Defaults {
+        var hidden: Int
+        var intermediate: Int
+        var experts: Int
+        var topK: Int
+        var ranks: Int
+        var tokens: Int
+
+        /// A layer that the simulator runs in seconds.
+        static let small = Defaults(hidden: 1024, intermediate: 512, experts: 32, topK: 8, ranks: 4, tokens: 16)
+        /// DeepSeek-V3's experts, 16 on each of two ranks.
+        static let deepSeekV3 = Defaults(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, tokens: 16)
+
+        /// As help says it.
+        var model: String { "hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK)" }
+    }
+
+    /// The shape that was asked for. Throws `UsageError` for sizes that the kernels do not have.
+    static func shape(_ arguments: Arguments, _ defaults: Defaults, tokens: Int) throws -> LayerShape {
+        do {
+            return try LayerShape(
+                hidden: arguments[hidden] ?? defaults.hidden,
+                intermediate: arguments[intermediate] ?? defaults.intermediate,
+                experts: arguments[experts] ?? defaults.experts, topK: arguments[topK] ?? defaults.topK,
+                ranks: arguments[ranks] ?? defaults.ranks, maxTokens: max(1, tokens))
+        } catch {
+            throw UsageError.conflict("\(error)")
+        }
+    }
+
+    /// A DeepSeek-V3 model of these sizes, with one shared expert, and expert groups where they divide the experts.
+    static func modelConfiguration(_ shape: LayerShape) -> ModelConfiguration {
+        let (groups, kept) = (8, 4)
+        let size = shape.experts / groups
+        let grouped = shape.experts % groups == 0 && size >= 2 && shape.topK <= size * kept
+        return ModelConfiguration(
+            hidden: shape.hidden, intermediate: shape.intermediate, experts: shape.experts, topK: shape.topK,
+            groups: grouped ? groups : 1, groupsKept: grouped ? kept : 1)
+    }
+}

@@ -1,0 +1,69 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+
+/// One MoE layer on a device, run in all modes that were asked for, and judged.
+struct LayerRun {
+    private let device: any Device
+    private let source: LayerSource
+    private let settings: RunSettings
+    private let configuration: GroupConfiguration
+
+    /// Throws `UsageError` for a dropped signal that the layer does not have.
+    init(_ device: any Device, _ source: LayerSource, _ settings: RunSettings) throws {
+        self.device = device
+        self.source = source
+        self.settings = settings
+        configuration = GroupConfiguration(
+            shape: source.shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: settings.blockM,
+            communicationMultiprocessors: settings.communicationMultiprocessors,
+            waitLimit: settings.waitLimit(on: device.properties.kind))
+        if let dropped = settings.droppedSignal { try check(dropped) }
+    }
+
+    private func check(_ dropped: MoELayer.DroppedSignal) throws(UsageError) {
+        let shape = source.shape
+        let blocks = (shape.maxRows + configuration.blockM - 1) / configuration.blockM
+        guard dropped.rank < shape.ranks, dropped.expert < shape.localExperts, dropped.block < blocks else {
+            throw .invalidValue(
+                option: "--drop-signal", value: "\(dropped.rank):\(dropped.expert):\(dropped.block)",
+                expected: "a rank from 0 to \(shape.ranks - 1), a local expert from 0 to \(shape.localExperts - 1) and a "
+                    + "block from 0 to \(blocks - 1)")
+        }
+    }
+
+    /// Runs the layer. Throws what goes wrong on the way; wrong results are reported instead.
+    func run() throws -> RunReport {
+        Console.progress("routing \(settings.tokens) tokens on each of \(source.shape.ranks) ranks")
+        let inputs = try randomInputs(source, tokens: settings.tokens, seed: settings.seed)
+        let shared = try source.checkpoint.sharedExpert()
+        Console.progress("uploading the experts to \(device.properties.name)")
+        let group = try RankGroup(device: device, configuration: configuration)
+        let layer = try MoELayer(group, shared: shared, droppedSignal: settings.droppedSignal) {
+            try source.checkpoint.expert($0)
+        }
+        let timer = try StepTimer(device, layer)
+
+        var judge: LayerJudge?
+        var results: [ModeResult] = []
+        var first: [[BFloat16]] = []
+        for mode in settings.modes {
+            Console.progress("running a step with overlap \(mode.rawValue)")
+            let (outputs, time, polls) = try timer.run(inputs, mode)
+            if judge == nil {
+                Console.progress("computing the FP64 reference")
+                judge = try LayerJudge(layer, inputs, shared: shared) { try source.checkpoint.expert($0) }
+                first = outputs
+            }
+            guard let verification = judge?.judge(outputs) else { continue }
+            results.append(
+                ModeResult(
+                    mode, verification, outputs, polls, time,
+                    difference: firstDifference(outputs, first, hidden: source.shape.hidden)))
+        }
+        return RunReport(
+            device.properties, configuration, settings, origin: source.origin, shared: shared?.gate.rows,
+            sends: inputs.contains { $0.routing.experts.contains { $0 >= 0 } }, results)
+    }
+}

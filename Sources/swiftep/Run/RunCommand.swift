@@ -1,0 +1,122 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+
+/// `swiftep run`
+enum RunCommand {
+    static let tokens = Option<Int>.integer(
+        "tokens", in: 0...4_096, help: "Tokens of each rank. Default: 16.")
+    static let overlap = Option<[OverlapMode]>(
+        "overlap", "MODES",
+        help: "Comma-separated modes, run one after the other: none (one kernel after the other), singleBatch (Single Batch "
+            + "Overlap). Default: none,singleBatch.",
+        expected: "modes out of " + alternatives(OverlapMode.allCases.map(\.rawValue))
+            + ", each at most once, separated by commas"
+    ) { text in
+        let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let modes = names.compactMap(OverlapMode.init(rawValue:))
+        return modes.count == names.count && Set(modes).count == modes.count ? modes : nil
+    }
+    static let checkpoint = Option<String>.text(
+        "checkpoint", "DIR",
+        help: "Checkpoint directory to take the layer and its sizes from. Without it, one with random weights is made in a "
+            + "temporary directory, read back, and removed at the end.")
+    static let layer = Option<Int>.integer(
+        "layer", in: 0...100_000, help: "Layer of --checkpoint. Default: its first layer with experts.")
+    static let seed = Option<UInt64>.seed(
+        help: "Seed of hidden states, random weights and the simulator's schedule. Default: 1.")
+    static let communication = Option<Int>.integer(
+        "communication-sms", in: 1...1_024,
+        help: "Multiprocessors of each rank that communicate in overlapped phases; the others compute. Default: an eighth "
+            + "of the rank's share.")
+    static let blockM = Option<Int>.integer(
+        "block-m", oneOf: GEMMConfiguration.blockHeights,
+        help: "Rows for each tile of the GEMMs and for each signal: 16, 32 or 64. Default: the lowest that holds the rows "
+            + "that an expert can expect.")
+    static let waitLimit = Option<Double>.positive(
+        "wait-limit", "SECONDS", limit: 3_600,
+        help: "Seconds of the device's clock after which a kernel gives up waiting for memory and the run fails. Default: "
+            + "10 on a GPU, \(RunSettings.simulatedWaitLimit) on the simulator.")
+    static let dropSignal = Option<MoELayer.DroppedSignal>(
+        "drop-signal", "RANK:EXPERT:BLOCK",
+        help: "Test hook: leaves out one signal add of this block of rows, of that local expert of the rank. Overlapped "
+            + "steps that wait for the block then end in the watchdog's error.",
+        expected: "three whole numbers RANK:EXPERT:BLOCK, such as 0:2:0"
+    ) { text in
+        let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { strictInteger(String($0)) }
+        guard numbers.count == 3, let rank = numbers[0], let expert = numbers[1], let block = numbers[2],
+            min(rank, expert, block) >= 0
+        else { return nil }
+        return MoELayer.DroppedSignal(rank: rank, expert: expert, block: block)
+    }
+
+    static let command = Command(
+        name: "run",
+        summary: "Runs one decode step of a Mixture-of-Experts layer on several ranks and checks the results.",
+        discussion: [
+            "Tokens are dispatched to the ranks of their experts, run through them and the shared expert, and combined, in "
+                + "each of the overlap modes. Every output is compared with an FP64 reference, and the modes with each "
+                + "other: they must agree bit for bit. The exit code is 0 only if all of this holds.",
+            "Defaults on the simulator: \(ShapeOptions.Defaults.small.model), \(ShapeOptions.Defaults.small.ranks) ranks. "
+                + "On a GPU: \(ShapeOptions.Defaults.deepSeekV3.model), \(ShapeOptions.Defaults.deepSeekV3.ranks) ranks. "
+                + "What is given explicitly wins.",
+        ],
+        options: [
+            ShapeOptions.ranks, tokens, overlap, DeviceOptions.device, checkpoint, layer, ShapeOptions.hidden,
+            ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, communication, blockM, waitLimit,
+            dropSignal, CommonOptions.json,
+        ],
+        run: { arguments in
+            let settings = try RunSettings(arguments)
+            let device = try DeviceOptions.open(arguments, seed: settings.seed)
+            let source = try LayerSource(arguments, settings, device.properties.kind)
+            defer { source.discard() }
+            let report = try LayerRun(device, source, settings).run()
+            if arguments[CommonOptions.json] {
+                try Console.json(report)
+            } else {
+                Console.result(report.text)
+            }
+            for problem in report.problems { Console.note("swiftep: \(problem)") }
+            return report.problems.isEmpty ? 0 : 1
+        })
+}
+
+/// What was asked for apart from the layer's sizes and weights.
+struct RunSettings {
+    let modes: [OverlapMode]
+    let tokens: Int
+    let seed: UInt64
+    let communicationMultiprocessors: Int?
+    let blockM: Int?
+    private let waitLimit: Double?
+    let droppedSignal: MoELayer.DroppedSignal?
+
+    /// Simulated seconds after which a wait on the simulator is given up; a step takes a small part of that.
+    static let simulatedWaitLimit = 0.05
+
+    /// Throws `UsageError` for options that do not go together.
+    init(_ arguments: Arguments) throws(UsageError) {
+        modes = arguments[RunCommand.overlap] ?? OverlapMode.allCases
+        tokens = arguments[RunCommand.tokens] ?? ShapeOptions.Defaults.small.tokens
+        seed = arguments[RunCommand.seed] ?? 1
+        communicationMultiprocessors = arguments[RunCommand.communication]
+        blockM = arguments[RunCommand.blockM]
+        waitLimit = arguments[RunCommand.waitLimit]
+        droppedSignal = arguments[RunCommand.dropSignal]
+        guard droppedSignal == nil || modes.contains(.singleBatch) else {
+            throw .conflict("--drop-signal concerns signals, which only the mode singleBatch has; add it to --overlap")
+        }
+        guard arguments[RunCommand.checkpoint] != nil || arguments[RunCommand.layer] == nil else {
+            throw .conflict("--layer chooses a layer of a checkpoint; give its directory with --checkpoint")
+        }
+        for option in ShapeOptions.model where arguments[option] != nil && arguments[RunCommand.checkpoint] != nil {
+            throw .conflict("--\(option.name) is given by the checkpoint; leave it out, or leave out --checkpoint")
+        }
+    }
+
+    /// Seconds of the device's clock after which a wait is given up.
+    func waitLimit(on kind: DeviceProperties.Kind) -> Double {
+        waitLimit ?? (kind == .simulator ? Self.simulatedWaitLimit : 10)
+    }
+}

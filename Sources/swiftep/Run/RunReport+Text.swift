@@ -1,0 +1,66 @@
+import ExpertParallel
+
+extension RunReport {
+    /// The report for people.
+    var text: String {
+        let shared = sharedIntermediate.map { "shared expert \($0)" } ?? "no shared expert"
+        return """
+            device   \(device) (\(deviceKind))
+            layer    hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK), \(shared)
+            weights  \(weights)
+            group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows
+            split    \(multiprocessorsPerRank) multiprocessors per rank, \(communicationMultiprocessors) of them for \
+            communication in overlapped phases
+
+            \(rankTable)
+
+            \(modeTable)
+
+            relative error              ‖output - reference‖ / ‖reference‖; the FP64 reference quantises where the
+                                        kernels do; limit \(LayerVerification.relativeErrorLimit) over all ranks
+            unquantised distance        cosine distance to an FP64 layer without quantised activations; limit \
+            \(LayerVerification.unquantisedDistanceLimit)
+            unquantised relative error  against the same: what FP8 activations cost; no limit
+            polls not ready             polls of the combine send that found their block not ready yet
+            time                        \(clocks)
+
+            outputs identical in all modes: \(identical ? "yes" : "NO")
+            verified: \(verified ? "yes" : "NO")
+            """
+    }
+
+    private var rankTable: String {
+        var table = Table([
+            ("rank", .right), ("tokens", .right), ("overlap", .left), ("relative error", .right), ("output hash", .left),
+        ])
+        for rank in 0..<ranks {
+            for mode in modes {
+                table.add([
+                    "\(rank)", "\(tokens)", mode.mode, scientific(mode.relativeErrors[rank]), mode.outputHashes[rank],
+                ])
+            }
+        }
+        return table.description
+    }
+
+    private var modeTable: String {
+        var table = Table([
+            ("overlap", .left), ("relative error", .right), ("unquantised distance", .right),
+            ("unquantised relative error", .right), ("polls not ready", .right), ("time", .right), ("host", .right),
+        ])
+        for mode in modes {
+            table.add([
+                mode.mode, scientific(mode.relativeError), scientific(mode.unquantisedDistance),
+                scientific(mode.unquantisedRelativeError),
+                mode.mode == OverlapMode.none.rawValue ? "-" : "\(mode.notReadyPolls)",
+                fixed(mode.microseconds, 1) + " µs", fixed(mode.wallSeconds, 2) + " s",
+            ])
+        }
+        return table.description
+    }
+
+    private var clocks: String {
+        let clock = modes.first?.clock ?? ""
+        return clock + "; host: wall time of the verified step"
+    }
+}

@@ -1,0 +1,115 @@
+import Accelerator
+import ExpertParallel
+import KernelLanguage
+
+/// How long a step took, and by which clock.
+struct StepTime {
+    /// The whole layer on all ranks.
+    var microseconds: Double
+    /// What was measured, and how.
+    var clock: String
+    /// Seconds that the host spent on it; of interest on the simulator.
+    var wallSeconds: Double
+}
+
+/// Runs steps of a layer and measures them.
+struct StepTimer {
+    /// Replays in a row whose time is taken as a whole.
+    private static let replays = 20
+    /// How often that is measured, for the median.
+    private static let rounds = 9
+
+    private let device: any Device
+    private let layer: MoELayer
+    /// Nothing but the events; ranks' streams run beside each other, so that none of them sees the whole step.
+    private let stream: DeviceStream
+    private let start: DeviceEvent
+    private let end: DeviceEvent
+
+    init(_ device: any Device, _ layer: MoELayer) throws {
+        self.device = device
+        self.layer = layer
+        stream = try device.makeStream(label: "clock")
+        start = try device.makeEvent()
+        end = try device.makeEvent()
+    }
+
+    /// Runs one step to be verified, and measures: on the simulator that step, on a GPU replays of the step as graphs,
+    /// after a step that warms up.
+    func run(
+        _ inputs: [RankInput], _ mode: OverlapMode
+    ) throws -> (outputs: [[BFloat16]], time: StepTime, polls: RankGroup.PollStatistics) {
+        let simulates = device.properties.kind == .simulator
+        if !simulates { _ = try layer.step(inputs, overlap: mode) }
+        _ = try layer.group.takePollStatistics()
+        var outputs: [[BFloat16]] = []
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let nanoseconds = try measure { outputs = try layer.step(inputs, overlap: mode) }
+        let wall = seconds(clock.now - begin)
+        let polls = try layer.group.takePollStatistics()
+        if simulates {
+            let time = StepTime(
+                microseconds: nanoseconds / 1e3, clock: "simulated time of one step, all ranks", wallSeconds: wall)
+            return (outputs, time, polls)
+        }
+        let row = everyRankSendsToEveryOther(inputs) ? Self.replays : 1
+        let median = try replay(inputs, mode, inARow: row, expecting: outputs)
+        let time = StepTime(
+            microseconds: median / 1e3,
+            clock: "device events around \(row) graph replay\(row == 1 ? "" : "s in a row"), all ranks, median of "
+                + "\(Self.rounds) such measurements",
+            wallSeconds: wall)
+        return (outputs, time, polls)
+    }
+
+    /// Median nanoseconds of a replayed step. Throws `ReplayError` when replays give other bits than the step did.
+    private func replay(
+        _ inputs: [RankInput], _ mode: OverlapMode, inARow row: Int, expecting outputs: [[BFloat16]]
+    ) throws -> Double {
+        let graph = try layer.capture(overlap: mode)
+        try layer.replay(graph)
+        try layer.group.synchronize()
+        let times = try (0..<Self.rounds).map { _ in
+            try measure {
+                for _ in 0..<row { try layer.replay(graph) }
+            } / Double(row)
+        }
+        try layer.group.synchronize()
+        guard try layer.outputs(inputs) == outputs else { throw ReplayError(mode: mode) }
+        return median(times) ?? 0
+    }
+
+    /// Whether each rank has a token for an expert of each other one, and so waits for it in every step. A rank that waits
+    /// for nobody may not start its next step before the others have received what it sent in this one.
+    private func everyRankSendsToEveryOther(_ inputs: [RankInput]) -> Bool {
+        let local = layer.group.configuration.shape.localExperts
+        return inputs.enumerated().allSatisfy { rank, input in
+            let owners = Set(input.routing.experts.filter { $0 >= 0 }.map { Int($0) / local })
+            return inputs.indices.allSatisfy { $0 == rank || owners.contains($0) }
+        }
+    }
+
+    /// Nanoseconds of the device between events before and after what `body` enqueues, on an idle device.
+    private func measure(_ body: () throws -> Void) throws -> Double {
+        try device.synchronize()
+        try device.record(start, on: stream)
+        try device.synchronize(stream)
+        try body()
+        try device.synchronize()
+        try device.record(end, on: stream)
+        try device.synchronize(stream)
+        return try device.nanoseconds(from: start, to: end)
+    }
+}
+
+/// A captured step does not give what the step itself gave.
+struct ReplayError: Error, CustomStringConvertible {
+    /// The mode of the step.
+    let mode: OverlapMode
+
+    /// One sentence.
+    var description: String {
+        "the captured step with overlap \(mode.rawValue) gives other bits than the step itself; please report this"
+    }
+}

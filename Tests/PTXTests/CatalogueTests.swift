@@ -1,0 +1,46 @@
+import ExpertKernels
+import PTX
+import TestSupport
+import Testing
+
+/// Every kernel in every configuration that is shipped.
+@Suite struct CatalogueTests {
+    static let shapes: [LayerShape] = {
+        let sizes = [
+            (7168, 2048, 32, 8, 2, 128), (7168, 2048, 256, 8, 16, 128), (2048, 768, 128, 8, 4, 64),
+            (4096, 1536, 128, 8, 8, 32), (7168, 2048, 384, 8, 8, 64), (3584, 1024, 896, 16, 8, 32),
+            (128, 128, 2, 1, 1, 1),
+        ]
+        return sizes.compactMap {
+            try? LayerShape(
+                hidden: $0.0, intermediate: $0.1, experts: $0.2, topK: $0.3, ranks: $0.4, maxTokens: $0.5)
+        }
+    }()
+
+    @Test func allShapesAreValid() { #expect(Self.shapes.count == 7) }
+
+    @Test(.needsAssembler, arguments: shapes)
+    func kernelsAssembleWithoutSpills(_ shape: LayerShape) throws {
+        let catalogue = try KernelCatalogue(shape, sharedIntermediate: shape.intermediate)
+        for kernel in catalogue.kernels {
+            let report = try Tool.assemble(kernel.ptx())
+            let usage = try #require(report.usage(of: kernel.name))
+            #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")
+            #expect(report.warnings.isEmpty, "\(kernel.name): \(report.warnings)")
+        }
+    }
+
+    @Test func namesAreUniqueWithinALayer() throws {
+        for shape in Self.shapes {
+            let names = try KernelCatalogue(shape, sharedIntermediate: shape.intermediate).kernels.map(\.name)
+            #expect(Set(names).count == names.count)
+        }
+    }
+
+    /// The whole text of the kernels that carry the overlap: a change of theirs is seen in review.
+    @Test(arguments: ["gemm_n7168_k2048_e16_r256_m16_signals", "combine_send_h7168_e32_n2_m16_signals"])
+    func overlapKernelsAreAsRecorded(_ name: String) throws {
+        let kernel = try #require(try KernelCatalogue.deepSeekV3().kernels.first { $0.name == name })
+        expectGolden(kernel.ptx(locations: false), named: "\(name).ptx")
+    }
+}

@@ -1,0 +1,82 @@
+import KernelLanguage
+import Simulator
+import Testing
+
+@Suite struct WarpTests {
+    private func run(threads: Int = 32, grid: Int = 1, _ body: (KernelBuilder) -> Value<UInt32>) throws -> [UInt32] {
+        let harness = Harness()
+        let kernel = try KernelBuilder.build("warp", threads: threads) { k in
+            let out = k.pointerParameter("out", to: UInt32.self)
+            let value = body(k)
+            k.store(value, to: out + (k.blockIndex * threads + k.threadIndex))
+        }
+        let out = try harness.empty(UInt32.self, count: threads * grid)
+        try harness.run(kernel, grid: grid, [.address(out)])
+        return try harness.read(UInt32.self, count: threads * grid, at: out)
+    }
+
+    @Test func shuffles() throws {
+        let lanes = 0..<UInt32(32)
+        #expect(try run { k in k.shuffle(k.lane * 2, from: k.lane + 5) } == lanes.map { ($0 + 5) % 32 * 2 })
+        #expect(try run { k in k.shuffle(k.lane * 2, exclusiveOr: 9) } == lanes.map { ($0 ^ 9) * 2 })
+        #expect(try run { k in k.shuffle(k.lane * 2, up: 3) } == lanes.map { ($0 < 3 ? $0 : $0 - 3) * 2 })
+        #expect(try run { k in k.shuffle(k.lane * 2, down: 30) } == lanes.map { ($0 > 1 ? $0 : $0 + 30) * 2 })
+    }
+
+    @Test func votesCountActiveLanesOnly() throws {
+        let words = try run { k in
+            let result = k.variable(k.constant(UInt32(0)))
+            k.if(k.lane >= 8) {
+                result.value = k.ballot((k.lane & 1) == 0)
+                k.if(k.all(k.lane > 7)) { result.add(1) }
+                k.if(k.any(k.lane < 8)) { result.add(2) }
+                k.if(k.elected) { result.value = k.lane }
+            }
+            return result.value
+        }
+        #expect(words == (0..<32).map { $0 < 8 ? 0 : $0 == 8 ? 8 : 0x5555_5501 })
+    }
+
+    @Test func specialRegisters() throws {
+        let words = try run(threads: 64, grid: 3) { k in
+            k.blockIndex * 10_000 + k.gridSize * 1000 + k.warpIndex * 100 + k.lane
+        }
+        #expect(words == (0..<192).map { UInt32($0 / 64 * 10_000 + 3000 + $0 % 64 / 32 * 100 + $0 % 32) })
+    }
+
+    @Test func reductionOverAWarp() throws {
+        let words = try run { k in
+            let sum = k.variable(k.lane)
+            for mask in [16, 8, 4, 2, 1] { sum.add(k.shuffle(sum.value, exclusiveOr: mask)) }
+            return sum.value
+        }
+        #expect(words == [UInt32](repeating: 496, count: 32))
+    }
+
+    @Test func atomicsOfAllLanesAndBlocks() throws {
+        let harness = Harness()
+        let kernel = try KernelBuilder.build("atomics", threads: 128) { k in
+            let counters = k.pointerParameter("counters", to: UInt32.self)
+            let sum = k.pointerParameter("sum", to: Float.self)
+            let order = k.pointerParameter("order", to: UInt32.self)
+            let old = k.atomic(.add, counters, k.constant(UInt32(1)), order: .relaxed, scope: .gpu)
+            k.atomicAdd(sum, k.constant(Float(0.5)), order: .relaxed, scope: .gpu)
+            k.store(k.constant(UInt32(1)), to: order + old)
+            let seen = k.atomic(.maximum, counters + 1, k.threadIndex, order: .relaxed, scope: .gpu)
+            k.if(seen > 1000) { k.exit() }
+            k.if(k.isFirstThread) {
+                let was = k.atomicCompareAndSwap(
+                    counters + 2, expected: k.constant(UInt32(0)), value: k.constant(UInt32(9)), order: .acquireRelease,
+                    scope: .gpu)
+                k.if(was == 0) { k.atomicAdd(counters + 3, 1, order: .relaxed, scope: .gpu) }
+            }
+        }
+        let counters = try harness.buffer([UInt32](repeating: 0, count: 4))
+        let sum = try harness.buffer([Float(0)])
+        let order = try harness.empty(UInt32.self, count: 128 * 6)
+        try harness.run(kernel, grid: 6, [.address(counters), .address(sum), .address(order)])
+        #expect(try harness.read(UInt32.self, count: 4, at: counters) == [768, 127, 9, 1])
+        #expect(try harness.read(Float.self, count: 1, at: sum) == [384])
+        #expect(try harness.read(UInt32.self, count: 768, at: order).allSatisfy { $0 == 1 })
+    }
+}
