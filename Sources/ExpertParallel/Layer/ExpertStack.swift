@@ -28,7 +28,7 @@ final class ExpertStack {
 
     let shape: Shape
     private let device: any Device
-    private let operands: Operands
+    let operands: Operands
     private let gateUp: GroupedGEMM
     private let down: GroupedGEMM
     private let downWithSignals: GroupedGEMM?

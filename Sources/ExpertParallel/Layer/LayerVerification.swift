@@ -29,15 +29,16 @@ public struct LayerJudge {
 
     /// Computes both references of a step that `layer` has just run.
     ///
-    /// - Throws: `ReferenceError` when a quantised activation on the device is not a right rounding, naming the element.
+    /// - Throws: `ReferenceError` when a rounded value on the device is not a right rounding, naming the element.
     public init(
         _ layer: MoELayer, _ inputs: [RankInput], shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
-        let observed = try layer.observedActivations(inputs)
+        let observed = try layer.observedExperts(inputs)
         let shape = layer.group.configuration.shape
         var reference = try LayerReference(
             experts: shape.experts, hidden: shape.hidden, intermediate: shape.intermediate,
-            observed: ObservedQuantisation(activation: { observed[$0] }))
+            observed: ObservedQuantisation(
+                activation: { observed.activations[$0] }, output: { observed.outputs[$0] }))
         quantised = try reference.output(of: inputs, shared: shared, weights: weights)
         reference.model = .none
         reference.observed = nil

@@ -1,3 +1,5 @@
+import KernelLanguage
+
 /// Which roundings the reference makes.
 public enum QuantisationModel: String, Hashable, Sendable {
     /// None: FP64 throughout, from the BF16 hidden states and the FP8 weights as they are.
@@ -39,11 +41,13 @@ public struct ObservedQuantisation {
     public var input: ((ReferenceRow) throws -> QuantisedRow?)?
     /// SwiGLU's quantised result; nil to use the reference's own.
     public var activation: ((ReferenceRow) throws -> QuantisedRow?)?
+    /// The down projection's output in BF16; nil to use the reference's own.
+    public var output: ((ReferenceRow) throws -> [BFloat16]?)?
     /// How far beyond half a step a value may be from its code, in units of the distance between codes.
     public var slack: Double
     /// How far a scale may be from the reference's own, as a fraction.
     public var scaleTolerance: Double
-    /// How far the sums of the first projections may be from exact ones, as a fraction of the root mean square of the
+    /// How far the sums of the projections may be from exact ones, as a fraction of the root mean square of the
     /// row. Sums that near to the boundary between two BF16 numbers may be rounded to either.
     public var accumulationError: Double
 
@@ -51,10 +55,12 @@ public struct ObservedQuantisation {
     public init(
         input: ((ReferenceRow) throws -> QuantisedRow?)? = nil,
         activation: ((ReferenceRow) throws -> QuantisedRow?)? = nil,
+        output: ((ReferenceRow) throws -> [BFloat16]?)? = nil,
         slack: Double = 0.1, scaleTolerance: Double = 0.01, accumulationError: Double = 0x1p-10
     ) {
         self.input = input
         self.activation = activation
+        self.output = output
         self.slack = slack
         self.scaleTolerance = scaleTolerance
         self.accumulationError = accumulationError

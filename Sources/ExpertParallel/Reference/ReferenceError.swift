@@ -36,6 +36,8 @@ public struct QuantisationDifference: Hashable, Sendable, CustomStringConvertibl
         case input
         /// SwiGLU's result.
         case activation
+        /// The down projection's output, in BF16.
+        case output
     }
 
     /// What differs.

@@ -1,11 +1,12 @@
 import Accelerator
+import KernelLanguage
 
-/// The quantised activations that a step left on the device, by expert, rank and token.
-public struct ObservedActivations: Sendable {
-    private var rows: [ReferenceRow: QuantisedRow] = [:]
-
-    /// The quantised SwiGLU result of a row; nil if the step had no such row.
-    public subscript(row: ReferenceRow) -> QuantisedRow? { rows[row] }
+/// What a step's experts left on the device, by expert, rank and token.
+public struct ObservedExperts: Sendable {
+    /// The quantised SwiGLU result of each row.
+    public private(set) var activations: [ReferenceRow: QuantisedRow] = [:]
+    /// The down projection's output of each row, BF16 `[hidden]`.
+    public private(set) var outputs: [ReferenceRow: [BFloat16]] = [:]
 
     /// Adds the first rows of one expert of a stack.
     fileprivate mutating func add(
@@ -20,19 +21,22 @@ public struct ObservedActivations: Sendable {
             Float.self, count: groups * shape.scaleRows, from: stack.activatedScales,
             offset: localExpert * groups * shape.scaleRows * 4)
         for (row, key) in keys.enumerated() {
-            rows[key] = QuantisedRow(
+            activations[key] = QuantisedRow(
                 values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
                 scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
+            outputs[key] = try device.read(
+                BFloat16.self, count: shape.hidden, from: stack.operands.output,
+                offset: (localExpert * shape.maxRows + row) * shape.hidden * 2)
         }
     }
 }
 
 extension MoELayer {
-    /// Reads the quantised activations of the step that ran last, for the reference to check and go on from.
+    /// Reads what the experts of the step that ran last rounded, for the reference to check and go on from.
     ///
     /// - Parameter inputs: The step's inputs.
-    public func observedActivations(_ inputs: [RankInput]) throws -> ObservedActivations {
-        var observed = ObservedActivations()
+    public func observedExperts(_ inputs: [RankInput]) throws -> ObservedExperts {
+        var observed = ObservedExperts()
         let shape = group.configuration.shape
         for (rank, stack) in zip(group.ranks, routed) {
             let counts = try device.read(Int32.self, count: shape.localExperts, from: rank.receivedCount)
