@@ -16,11 +16,11 @@ import Testing
     }
 
     @Test func shuffles() throws {
-        let lanes = 0..<UInt32(32)
-        #expect(try run { k in k.shuffle(k.lane * 2, from: k.lane + 5) } == lanes.map { ($0 + 5) % 32 * 2 })
-        #expect(try run { k in k.shuffle(k.lane * 2, exclusiveOr: 9) } == lanes.map { ($0 ^ 9) * 2 })
-        #expect(try run { k in k.shuffle(k.lane * 2, up: 3) } == lanes.map { ($0 < 3 ? $0 : $0 - 3) * 2 })
-        #expect(try run { k in k.shuffle(k.lane * 2, down: 30) } == lanes.map { ($0 > 1 ? $0 : $0 + 30) * 2 })
+        func doubled(_ source: (UInt32) -> UInt32) -> [UInt32] { (0..<32).map { source($0) * 2 } }
+        #expect(try run { k in k.shuffle(k.lane * 2, from: k.lane + 5) } == doubled { ($0 + 5) % 32 })
+        #expect(try run { k in k.shuffle(k.lane * 2, exclusiveOr: 9) } == doubled { $0 ^ 9 })
+        #expect(try run { k in k.shuffle(k.lane * 2, up: 3) } == doubled { $0 < 3 ? $0 : $0 - 3 })
+        #expect(try run { k in k.shuffle(k.lane * 2, down: 30) } == doubled { $0 > 1 ? $0 : $0 + 30 })
     }
 
     @Test func votesCountActiveLanesOnly() throws {
@@ -39,9 +39,14 @@ import Testing
 
     @Test func specialRegisters() throws {
         let words = try run(threads: 64, grid: 3) { k in
-            k.blockIndex * 10_000 + k.gridSize * 1000 + k.warpIndex * 100 + k.lane
+            let blocks = k.blockIndex * 10_000 + k.gridSize * 1000
+            return blocks + k.warpIndex * 100 + k.lane
         }
-        #expect(words == (0..<192).map { UInt32($0 / 64 * 10_000 + 3000 + $0 % 64 / 32 * 100 + $0 % 32) })
+        let expected = (0..<192).map { (thread: Int) -> UInt32 in
+            let (block, warp, lane) = (thread / 64, thread % 64 / 32, thread % 32)
+            return UInt32(block * 10_000 + 3000 + warp * 100 + lane)
+        }
+        #expect(words == expected)
     }
 
     @Test func reductionOverAWarp() throws {

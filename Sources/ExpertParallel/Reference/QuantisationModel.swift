@@ -51,12 +51,12 @@ public struct ObservedQuantisation {
     /// row. Sums that near to the boundary between two BF16 numbers may be rounded to either.
     public var accumulationError: Double
 
-    /// Observations with the usual tolerances: a tenth of a step, 1 % and 2^-10.
+    /// Observations with the usual tolerances: a tenth of a step, 1 % and 2^-8.
     public init(
         input: ((ReferenceRow) throws -> QuantisedRow?)? = nil,
         activation: ((ReferenceRow) throws -> QuantisedRow?)? = nil,
         output: ((ReferenceRow) throws -> [BFloat16]?)? = nil,
-        slack: Double = 0.1, scaleTolerance: Double = 0.01, accumulationError: Double = 0x1p-10
+        slack: Double = 0.1, scaleTolerance: Double = 0.01, accumulationError: Double = 0x1p-8
     ) {
         self.input = input
         self.activation = activation
