@@ -24,7 +24,7 @@ import Testing
             k.store(k.threadIndex * 3, to: words + k.threadIndex)
             k.store(k.load(words + (k.constant(UInt32(255)) - k.threadIndex)), to: out + k.threadIndex)
         }
-        let failures = try (0..<10).filter { seed in
+        let failures = try (UInt64(0)..<10).filter { seed in
             let harness = Harness(seed: seed)
             let out = try harness.empty(UInt32.self, count: 256)
             guard case .uninitialised = try harness.failure(kernel, [.address(out)]) else { return false }
@@ -60,7 +60,8 @@ import Testing
         let out = try harness.empty(UInt32.self, count: 96)
         try harness.run(kernel, [.address(out)])
         let words = try harness.read(UInt32.self, count: 96, at: out)
-        #expect(words == (0..<96).map { UInt32($0 % 32 * 8 + 2800) })
+        let expected = (0..<UInt32(96)).map { $0 % 32 * 8 + 2800 }
+        #expect(words == expected)
     }
 
     @Test func warpsThatEndAreNotWaitedFor() throws {
@@ -73,7 +74,8 @@ import Testing
         }
         let out = try harness.buffer([UInt32](repeating: 5, count: 128))
         try harness.run(kernel, [.address(out)])
-        #expect(try harness.read(UInt32.self, count: 128, at: out) == (0..<128).map { $0 / 32 == 2 ? 5 : $0 })
+        let expected = (0..<UInt32(128)).map { $0 / 32 == 2 ? 5 : $0 }
+        #expect(try harness.read(UInt32.self, count: 128, at: out) == expected)
     }
 
     @Test func differentThreadCountsAtOneBarrierAreAnError() throws {
@@ -107,7 +109,7 @@ import Testing
         let flags = try harness.empty(UInt32.self, count: 12)
         let out = try harness.empty(UInt32.self, count: 12)
         try harness.run(kernel, grid: 12, [.address(flags), .address(out)])
-        #expect(try harness.read(UInt32.self, count: 12, at: out) == (0..<12).map { UInt32(($0 + 1) % 4 + 1) })
+        #expect(try harness.read(UInt32.self, count: 12, at: out) == [2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1])
     }
 
     @Test func mbarrierMisuse() throws {

@@ -4,9 +4,9 @@ import Testing
 
 @Suite struct DeadlockTests {
     private func deadlock(
-        _ harness: Harness = Harness(), _ kernel: Kernel, grid: Int = 1, _ arguments: [KernelArgument] = []
+        _ kernel: Kernel, grid: Int = 1, on harness: Harness = Harness()
     ) throws -> [BlockedWarp] {
-        guard case .deadlock(let waiting) = try harness.failure(kernel, grid: grid, arguments) else {
+        guard case .deadlock(let waiting) = try harness.failure(kernel, grid: grid, []) else {
             Issue.record("no deadlock")
             return []
         }
@@ -52,7 +52,7 @@ import Testing
             let words = k.shared(UInt32.self, count: 50_000)
             k.store(k.threadIndex, to: words + k.threadIndex)
             k.if(k.isFirstThread) { k.atomicAdd(flags, 1, order: .release, scope: .gpu) }
-            k.clusterWaitStandIn(flags, until: 3)
+            k.spin(flags, until: 3)
         }
         let harness = Harness { $0.multiprocessors = 2 }
         let flags = try harness.buffer([UInt32](repeating: 0, count: 1))
@@ -69,7 +69,7 @@ import Testing
             k.clusterBarrier(.arrive)
             k.clusterBarrier(.wait)
         }
-        let waiting = try deadlock(Harness { $0.multiprocessors = 2 }, kernel, grid: 8)
+        let waiting = try deadlock(kernel, grid: 8, on: Harness { $0.multiprocessors = 2 })
         #expect(waiting.count == 1)
         #expect(waiting.first?.waitsFor.contains("blocks from 0 to 7 are not resident") == true)
     }
@@ -142,7 +142,7 @@ import Testing
 
 extension KernelBuilder {
     /// Spins with sleeps until the word is at least `value`.
-    fileprivate func clusterWaitStandIn(_ word: Pointer<UInt32>, until value: Int) {
+    fileprivate func spin(_ word: Pointer<UInt32>, until value: Int) {
         loop {
             breakIf(load(word, order: .acquire, scope: .gpu) >= value)
             sleep(nanoseconds: 50)

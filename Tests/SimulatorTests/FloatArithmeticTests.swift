@@ -11,8 +11,8 @@ import Darwin
 #endif
 
 private let edges: [Float] = [
-    0, -0.0, 1, -1, 0.5, 3, 1e-40, -1e-45, .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
-    .infinity, -.infinity, .nan, 16_777_217, 0x1.000002p0,
+    0, -0.0, 1, -1, 0.5, 3, 0x1p-140, -0x1p-149, .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
+    .infinity, -.infinity, .nan, 16_777_215, 0x1.000002p0,
 ]
 
 @Suite struct FloatArithmeticTests {

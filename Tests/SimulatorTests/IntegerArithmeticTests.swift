@@ -114,7 +114,7 @@ private let pairs64 = edges64.flatMap { a in edges64.map { (a, $0) } }
         #expect(try results(.uint32, words) == pairs32.map { holds($0, $1) })
         #expect(try results(.int32, words) == pairs32.map { holds(Int32(bitPattern: $0), Int32(bitPattern: $1)) })
         #expect(try results(.uint64, pairs64) == pairs64.map { holds($0, $1) })
-        let floats: [Float] = [0, -0.0, 1, -1, .infinity, -.infinity, .nan, 1e-40]
+        let floats: [Float] = [0, -0.0, 1, -1, .infinity, -.infinity, .nan, 0x1p-140]
         let floatPairs = floats.flatMap { a in floats.map { (a, $0) } }
         #expect(
             try results(.float32, floatPairs.map { (UInt64($0.bitPattern), UInt64($1.bitPattern)) })

@@ -98,7 +98,7 @@ private func appending() throws -> Kernel {
             let data = k.pointerParameter("data", to: UInt32.self)
             let clock = k.pointerParameter("clock", to: UInt64.self)
             k.if(k.isFirstThread) { k.store(k.globalTimer, to: clock + 1) }
-            k.dependentLaunchWait()
+            k.waitForPrerequisites()
             k.store(k.load(data + k.threadIndex) + 1, to: data + (k.threadIndex + 64))
         }
         for dependent in [true, false] {
