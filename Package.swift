@@ -33,7 +33,8 @@ let package = Package(
         .testTarget(
             name: "ExpertParallelTests",
             dependencies: [
-                "KernelLanguage", "Accelerator", "Simulator", "ExpertKernels", "ExpertParallel", "Conformance", "TestSupport",
+                "KernelLanguage", "Accelerator", "Simulator", "ExpertKernels", "ExpertParallel", "Conformance",
+                "TestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(name: "CommandLineTests", dependencies: ["swiftep", "TestSupport"], exclude: ["Golden"]),

@@ -67,17 +67,20 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
             return "The buffer \(label) at 0x\(String(address, radix: 16)) lies in no allocation of this device; use "
                 + "buffers only with the device that allocated them."
         case .bufferRange(let label, let offset, let bytes, let size):
-            return "\(bytes) bytes at offset \(offset) do not lie inside the buffer \(label) of \(size) bytes; choose an "
+            return
+                "\(bytes) bytes at offset \(offset) do not lie inside the buffer \(label) of \(size) bytes; choose an "
                 + "offset and a count whose sum is at most \(size)."
         case .allocation(let label, let bytes):
             return "The buffer \(label) cannot have \(bytes) bytes; ask for at least 1 byte."
         case .kernel(let error):
             return "\(error)."
         case .sharedMemory(let kernel, let bytes, let limit):
-            return "The kernel \(kernel) needs \(bytes) bytes of shared memory per block, but this device gives at most "
+            return
+                "The kernel \(kernel) needs \(bytes) bytes of shared memory per block, but this device gives at most "
                 + "\(limit); use fewer or smaller stages."
         case .argumentCount(let kernel, let parameters, let given):
-            return "The kernel \(kernel) has \(parameters.count) parameters (\(parameters.joined(separator: ", "))), but "
+            return
+                "The kernel \(kernel) has \(parameters.count) parameters (\(parameters.joined(separator: ", "))), but "
                 + "\(given) arguments were given; give one for each."
         case .argumentKind(let kernel, let parameter, let expected, let given):
             return "The parameter \(parameter) of the kernel \(kernel) takes \(expected), but \(given) was given; "
@@ -85,7 +88,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
         case .tensorMap(let kernel, let parameter, let error):
             return "The tensor map \(parameter) of the kernel \(kernel) is not possible: \(error)"
         case .tensorMapElement(let kernel, let parameter, let element):
-            return "The tensor map \(parameter) of the kernel \(kernel) has elements of type \(element.rawValue), which "
+            return
+                "The tensor map \(parameter) of the kernel \(kernel) has elements of type \(element.rawValue), which "
                 + "memory does not hold; use a type of at least one byte."
         case .blockCount(let kernel, let blocks):
             return "The kernel \(kernel) cannot be launched with \(blocks) blocks; use 1 to \(Int32.max)."

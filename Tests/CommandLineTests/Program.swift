@@ -82,11 +82,13 @@ enum Program {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        let inherited = ["PATH", "LD_LIBRARY_PATH"].compactMap { name in
+        let inherited = ["PATH", "LD_LIBRARY_PATH"].compactMap { (name: String) -> String? in
             getenv(name).map { "\(name)=\(String(cString: $0))" }
         }
-        var words = ([program] + arguments).map { strdup($0) } + [nil]
-        var variables = (inherited + environment.map { "\($0)=\($1)" }).map { strdup($0) } + [nil]
+        var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
+        var variables: [UnsafeMutablePointer<CChar>?] = (inherited + environment.map { "\($0)=\($1)" }).map { strdup($0) }
+        words.append(nil)
+        variables.append(nil)
         defer { for pointer in words + variables { free(pointer) } }
         var process = pid_t()
         let started = posix_spawn(&process, program, &actions, nil, &words, &variables)

@@ -1,6 +1,7 @@
 import CUDADriver
 
 extension CUDADevice {
+    /// See ``Device/capture(on:_:)``.
     public func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph {
         let captured = try find(stream)
         let thread = currentThread()
@@ -35,6 +36,7 @@ extension CUDADevice {
         _ = released
     }
 
+    /// See ``Device/replay(_:on:)``.
     public func replay(_ graph: DeviceGraph, on stream: DeviceStream) throws {
         let (executable, found) = try tables.withLock {
             (try $0.graphs.find(graph.id), try $0.streams.find(stream.id))

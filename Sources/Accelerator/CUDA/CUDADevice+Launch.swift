@@ -3,6 +3,7 @@ import KernelLanguage
 import PTX
 
 extension CUDADevice {
+    /// See ``Device/load(_:)``.
     public func load(_ kernel: Kernel) throws -> LoadedKernel {
         if let known = tables.withLock({ $0.loaded[kernel] }) { return known }
         try refuseDuringCapture(to: "load the kernel \(kernel.name)")
@@ -34,6 +35,7 @@ extension CUDADevice {
         }
     }
 
+    /// See ``Device/launch(_:blocks:arguments:dependentLaunch:on:)``.
     public func launch(
         _ kernel: LoadedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool, on stream: DeviceStream
     ) throws {
@@ -52,6 +54,7 @@ extension CUDADevice {
         }
     }
 
+    /// See ``Device/blocksPerMultiprocessor(_:)``.
     public func blocksPerMultiprocessor(_ kernel: LoadedKernel) throws -> Int {
         let function = try tables.withLock { try $0.kernels.find(kernel.id) }
         return try driverCall {

@@ -1,6 +1,7 @@
 import CUDADriver
 
 extension CUDADevice {
+    /// See ``Device/allocate(bytes:label:)``.
     public func allocate(bytes: Int, label: String) throws -> DeviceBuffer {
         guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
         try refuseDuringCapture(to: "allocate the buffer \(label)")
@@ -10,24 +11,28 @@ extension CUDADevice {
         return DeviceBuffer(address: address, bytes: bytes, label: label) { [self] in release(address) }
     }
 
+    /// See ``Device/write(_:to:offset:)``.
     public func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws {
         try refuseDuringCapture(to: "write to the buffer \(buffer.label)")
         let (memory, start) = try locate(buffer, offset: offset, bytes: source.count)
         try driverCall { try memory.copyIn(source, at: start) }
     }
 
+    /// See ``Device/read(_:offset:into:)``.
     public func read(_ buffer: DeviceBuffer, offset: Int, into destination: UnsafeMutableRawBufferPointer) throws {
         try refuseDuringCapture(to: "read the buffer \(buffer.label)")
         let (memory, start) = try locate(buffer, offset: offset, bytes: destination.count)
         try driverCall { try memory.copyOut(destination, at: start) }
     }
 
+    /// See ``Device/fill(_:with:on:)``.
     public func fill(_ buffer: DeviceBuffer, with value: UInt8, on stream: DeviceStream) throws {
         let (memory, start) = try locate(buffer, offset: 0, bytes: buffer.bytes)
         let stream = try find(stream)
         try driverCall { try memory.fill(byte: value, at: start, byteCount: buffer.bytes, on: stream) }
     }
 
+    /// See ``Device/copy(from:offset:to:offset:bytes:on:)``.
     public func copy(
         from source: DeviceBuffer, offset sourceOffset: Int, to destination: DeviceBuffer,
         offset destinationOffset: Int, bytes: Int, on stream: DeviceStream

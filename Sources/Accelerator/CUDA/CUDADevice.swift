@@ -8,6 +8,7 @@ import Synchronization
 /// streams, events and graphs. While a thread captures a stream, it may not allocate, copy at once, load kernels that
 /// are not loaded yet, or wait; buffers released meanwhile are freed after the capture.
 public final class CUDADevice: Device {
+    /// See ``Device/properties``.
     public let properties: DeviceProperties
     /// The context on the GPU.
     package let context: Context

@@ -25,6 +25,7 @@ extension SimulatedDevice {
         captures.isEmpty ? nil : captures.values.first { $0.contains(stream) }
     }
 
+    /// See ``Device/capture(on:_:)``.
     public func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph {
         let thread = currentThread()
         let capture = try exclusively {
@@ -53,6 +54,7 @@ extension SimulatedDevice {
         return capture.end()
     }
 
+    /// See ``Device/replay(_:on:)``.
     public func replay(_ graph: DeviceGraph, on stream: DeviceStream) throws {
         try exclusively {
             let found = try graphs.find(graph.id)

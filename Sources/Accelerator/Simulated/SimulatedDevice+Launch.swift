@@ -2,6 +2,7 @@ import KernelLanguage
 import Simulator
 
 extension SimulatedDevice {
+    /// See ``Device/load(_:)``.
     public func load(_ kernel: Kernel) throws -> LoadedKernel {
         try exclusively {
             if let known = loaded[kernel] { return known }
@@ -22,6 +23,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/launch(_:blocks:arguments:dependentLaunch:on:)``.
     public func launch(
         _ kernel: LoadedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool, on stream: DeviceStream
     ) throws {
@@ -34,6 +36,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/blocksPerMultiprocessor(_:)``.
     public func blocksPerMultiprocessor(_ kernel: LoadedKernel) throws -> Int {
         try exclusively {
             _ = try kernels.find(kernel.id)

@@ -1,6 +1,7 @@
 import Simulator
 
 extension SimulatedDevice {
+    /// See ``Device/allocate(bytes:label:)``.
     public func allocate(bytes: Int, label: String) throws -> DeviceBuffer {
         guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
         let address = try exclusively {
@@ -12,6 +13,7 @@ extension SimulatedDevice {
         return DeviceBuffer(address: address, bytes: bytes, label: label) { [self] in release(address) }
     }
 
+    /// See ``Device/write(_:to:offset:)``.
     public func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws {
         try exclusively {
             try refuseDuringCapture(to: "write to the buffer \(buffer.label)")
@@ -20,6 +22,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/read(_:offset:into:)``.
     public func read(_ buffer: DeviceBuffer, offset: Int, into destination: UnsafeMutableRawBufferPointer) throws {
         try exclusively {
             try refuseDuringCapture(to: "read the buffer \(buffer.label)")
@@ -28,6 +31,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/fill(_:with:on:)``.
     public func fill(_ buffer: DeviceBuffer, with value: UInt8, on stream: DeviceStream) throws {
         try exclusively {
             let address = try locate(buffer, offset: 0, bytes: buffer.bytes)
@@ -35,6 +39,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/copy(from:offset:to:offset:bytes:on:)``.
     public func copy(
         from source: DeviceBuffer, offset sourceOffset: Int, to destination: DeviceBuffer,
         offset destinationOffset: Int, bytes: Int, on stream: DeviceStream

@@ -1,6 +1,7 @@
 import Simulator
 
 extension SimulatedDevice {
+    /// See ``Device/makeStream(label:)``.
     public func makeStream(label: String) throws -> DeviceStream {
         try exclusively {
             let stream = machine.makeStream(label: label)
@@ -8,10 +9,12 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/makeEvent()``.
     public func makeEvent() throws -> DeviceEvent {
         try exclusively { DeviceEvent(id: events.insert(SimulatedEvent(event: machine.makeEvent(), state: .new))) }
     }
 
+    /// See ``Device/record(_:on:)``.
     public func record(_ event: DeviceEvent, on stream: DeviceStream) throws {
         try exclusively {
             var found = try events.find(event.id)
@@ -30,6 +33,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/wait(for:on:)``.
     public func wait(for event: DeviceEvent, on stream: DeviceStream) throws {
         try exclusively {
             let found = try events.find(event.id)
@@ -50,6 +54,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/nanoseconds(from:to:)``.
     public func nanoseconds(from start: DeviceEvent, to end: DeviceEvent) throws -> Double {
         try exclusively {
             let first = try time(of: start)
@@ -66,6 +71,7 @@ extension SimulatedDevice {
         return time
     }
 
+    /// See ``Device/synchronize(_:)``.
     public func synchronize(_ stream: DeviceStream) throws {
         try exclusively {
             let entry = try streams.find(stream.id)
@@ -74,6 +80,7 @@ extension SimulatedDevice {
         }
     }
 
+    /// See ``Device/synchronize()``.
     public func synchronize() throws {
         try exclusively {
             try refuseDuringCapture(to: "wait for the device")

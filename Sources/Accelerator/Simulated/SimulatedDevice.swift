@@ -22,6 +22,7 @@ import Synchronization
 public final class SimulatedDevice: Device, @unchecked Sendable {
     // Sendable: everything that changes is only touched under `lock`.
 
+    /// See ``Device/properties``.
     public let properties: DeviceProperties
     /// What is simulated.
     public let configuration: SimulatorConfiguration

@@ -27,8 +27,7 @@ private func communicationCase(_ format: DispatchFormat, tokens: [Int]) -> Confo
             try group.synchronize()
             let check = ReceivedRows(group: group, inputs: inputs)
             for rank in group.ranks { try check.check(rank) }
-            if format == .bfloat16 { try checkCombine(group, inputs) }
-            else { try group.reset() }
+            if format == .bfloat16 { try checkCombine(group, inputs) } else { try group.reset() }
         }
     }
 }

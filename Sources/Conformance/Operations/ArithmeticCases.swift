@@ -1,9 +1,12 @@
 import KernelLanguage
 
-private let integers: [UInt32] = [0, 1, 2, 3, 31, 32, 33, 0x7FFF_FFFF, 0x8000_0000, 0x8000_0001, 0xFFFF_FFFE, 0xFFFF_FFFF]
+private let integers: [UInt32] = [
+    0, 1, 2, 3, 31, 32, 33, 0x7FFF_FFFF, 0x8000_0000, 0x8000_0001, 0xFFFF_FFFE, 0xFFFF_FFFF,
+]
 
 private let floats: [Float] = [
-    0, -0.0, 1, -1, 0.1, 3.3333333, -7.5e-3, 448, 1e30, -1e30, 3.4028235e38, 1.1754944e-38, 0x1p-149, -0x1.a2p-131, .infinity,
+    0, -0.0, 1, -1, 0.1, 3.3333333, -7.5e-3, 448, 1e30, -1e30, 3.4028235e38, 1.1754944e-38, 0x1p-149, -0x1.a2p-131,
+    .infinity,
     -.infinity, 65504, 16_777_216, 0x1.000002p0, 0x1.fffffep-1,
 ]
 
@@ -81,8 +84,12 @@ private func floatCases() -> [ConformanceCase] {
         floatCase("multiply Float32", expected: *) { $0 * $1 },
         floatCase("divide Float32", expected: /) { $0 / $1 },
         floatCase("multiply-add Float32", expected: { $0.addingProduct($1, $0) }) { $1.multiply($0, add: $0) },
-        floatCase("minimum Float32", expected: { $0 == $1 ? ($0.sign == .minus ? $0 : $1) : Float.minimum($0, $1) }) { $0.minimum($1) },
-        floatCase("maximum Float32", expected: { $0 == $1 ? ($0.sign == .minus ? $1 : $0) : Float.maximum($0, $1) }) { $0.maximum($1) },
+        floatCase("minimum Float32", expected: { $0 == $1 ? ($0.sign == .minus ? $0 : $1) : Float.minimum($0, $1) }) {
+            $0.minimum($1)
+        },
+        floatCase("maximum Float32", expected: { $0 == $1 ? ($0.sign == .minus ? $1 : $0) : Float.maximum($0, $1) }) {
+            $0.maximum($1)
+        },
         floatCase("reciprocal", expected: { a, _ in 1 / a }) { a, _ in a.reciprocal },
         floatCase("square root", expected: { a, _ in a.magnitude.squareRoot() }) { a, _ in a.magnitude.squareRoot },
         floatCase("negate and compare", expected: { $0 < $1 ? -$0 : $1 }) { ($0 < $1).select(-$0, $1) },
@@ -110,7 +117,9 @@ private func exponentialCase() -> ConformanceCase {
 
 private func conversionCases() -> [ConformanceCase] {
     let inputs: [Float] =
-        floats + [0.5, 1.5, 2.5, -0.5, 447, 449, 464, 1e9, 3e9, 5e9, -5e9, 0.0009765625, 0.0019, 0.00293, 17, 18, 19, .nan]
+        floats + [
+            0.5, 1.5, 2.5, -0.5, 447, 449, 464, 1e9, 3e9, 5e9, -5e9, 0.0009765625, 0.0019, 0.00293, 17, 18, 19, .nan,
+        ]
     let bits = inputs.map(\.bitPattern)
     @Sendable func float(_ values: [Value<UInt32>]) -> Value<Float> { values[0].reinterpreted(as: Float.self) }
     func saturated<T: FixedWidthInteger>(_ x: Float, _ type: T.Type) -> T {
@@ -118,7 +127,9 @@ private func conversionCases() -> [ConformanceCase] {
     }
     let codes = (0..<256).map { UInt32($0) }
     return [
-        elementwiseCase("Float32 to Int32", [bits], expected: inputs.map { UInt32(bitPattern: saturated($0, Int32.self)) }) {
+        elementwiseCase(
+            "Float32 to Int32", [bits], expected: inputs.map { UInt32(bitPattern: saturated($0, Int32.self)) }
+        ) {
             float($1).converted(to: Int32.self).converted(to: UInt32.self)
         },
         elementwiseCase("Float32 to UInt32", [bits], expected: inputs.map { saturated($0, UInt32.self) }) {
@@ -138,7 +149,9 @@ private func conversionCases() -> [ConformanceCase] {
         elementwiseCase(
             "pack four FP8", [bits.dropLast().map { $0 }],
             expected: inputs.dropLast().map {
-                [$0, -$0, $0 * 0.5, $0 * 3].enumerated().reduce(0) { $0 | UInt32(Float8E4M3($1.element).bits) << (8 * $1.offset) }
+                [$0, -$0, $0 * 0.5, $0 * 3].enumerated().reduce(0) {
+                    $0 | UInt32(Float8E4M3($1.element).bits) << (8 * $1.offset)
+                }
             }
         ) { k, values in
             let x = float(values)

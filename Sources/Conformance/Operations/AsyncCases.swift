@@ -18,7 +18,8 @@ func operationCases() -> [ConformanceCase] { arithmeticCases() + warpCases() + a
 private func bulkCopyCase() -> ConformanceCase {
     ConformanceCase("operation bulk copies") { device in
         let words = (0..<UInt32(1024)).map { $0 &* 2_654_435_761 }
-        let found = try runKernel(on: device, name: "bulk", inputs: [words], outputWords: 1024) { k, inputs, output, _ in
+        let found = try runKernel(on: device, name: "bulk", inputs: [words], outputWords: 1024) {
+            k, inputs, output, _ in
             let ring = k.shared(UInt32.self, count: 128, alignment: 128)
             let barrier = MemoryBarrier(k.memoryBarriers(count: 1))
             k.if(k.isFirstLane) {

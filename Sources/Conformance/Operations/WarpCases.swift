@@ -52,7 +52,11 @@ private func divergenceCase() -> ConformanceCase {
             k.if(n.value % 2 == 0) {
                 sum.add(100)
             } else: {
-                k.if(n.value % 3 == 0) { sum.add(10) } else: { sum.add(1) }
+                k.if(n.value % 3 == 0) {
+                    sum.add(10)
+                } else: {
+                    sum.add(1)
+                }
             }
             n.value = n.value / 2
         }

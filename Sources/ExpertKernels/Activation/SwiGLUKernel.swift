@@ -30,7 +30,8 @@ public func swiGLUKernel(
                 let ups = loadFourChannels(k, gate + intermediate)
                 let activated = zip(gates, ups).map { silu($0, k) * $1 }
                 let (packed, scale) = quantise128(k, activated)
-                k.store(packed, to: rows + globalRow.multipliedWide(by: intermediate / 4) + group.multiply(32, add: k.lane))
+                k.store(
+                    packed, to: rows + globalRow.multipliedWide(by: intermediate / 4) + group.multiply(32, add: k.lane))
                 k.if(k.isFirstLane) {
                     k.store(scale, to: scales + expert.multiply(groups, add: group).multiply(scaleRows, add: row))
                 }

@@ -123,11 +123,13 @@ private struct PackedRows {
             k.storeVector(k.loadVector(from + word, count: 4), to: to + word)
         }
         if window.format == .float8 {
-            let fromScales = base.cast(to: Float.self) + window.scales / 4 + place.multipliedWide(by: shape.hiddenGroups)
+            let fromScales =
+                base.cast(to: Float.self) + window.scales / 4 + place.multipliedWide(by: shape.hiddenGroups)
             k.for(
                 from: k.lane, to: k.constant(UInt32(shape.hiddenGroups)), by: k.constant(UInt32(32))
             ) { group in
-                let to = scales + expert.multiply(shape.hiddenGroups, add: group).multipliedWide(by: shape.scaleRows) + row
+                let to =
+                    scales + expert.multiply(shape.hiddenGroups, add: group).multipliedWide(by: shape.scaleRows) + row
                 k.store(k.load(fromScales + group), to: to)
             }
         }

@@ -47,7 +47,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .waitLimit(let seconds):
             return "a wait limit of \(seconds) s is out of range; choose more than 0 and at most 3600 s"
         case .kernelDoesNotFit(let kernel, let sharedBytes, let available):
-            return "kernel \(kernel) needs \(sharedBytes) bytes of shared memory and a block can have \(available) here; "
+            return
+                "kernel \(kernel) needs \(sharedBytes) bytes of shared memory and a block can have \(available) here; "
                 + "choose a smaller hidden size or block height"
         case .inputCount(let given, let ranks):
             return "\(given) inputs for \(ranks) ranks; give one for each rank, empty ones included"
@@ -62,7 +63,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notFinite(let rank, let array, let index):
             return "element \(index) of \(array) of rank \(rank) is not a finite number; check what produced it"
         case .weightShape(let matrix, let rows, let columns, let expectedRows, let expectedColumns):
-            return "\(matrix) is \(rows) x \(columns), expected \(expectedRows) x \(expectedColumns) for this layer shape"
+            return
+                "\(matrix) is \(rows) x \(columns), expected \(expectedRows) x \(expectedColumns) for this layer shape"
         case .formatUnsupported(let format):
             return "the MoE layer computes with FP8 activations and the group dispatches \(format); use .float8"
         case .outOfOrder(let call, let expected):

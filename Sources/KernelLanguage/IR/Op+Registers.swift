@@ -21,7 +21,8 @@ extension Op {
     /// What the operation reads; bases of addresses included, nested blocks excluded.
     public var operands: [Operand] {
         switch self {
-        case .move(_, let a), .unary(_, _, let a), .convert(_, _, let a), .reinterpret(_, _, let a), .unpack(_, _, let a),
+        case .move(_, let a), .unary(_, _, let a), .convert(_, _, let a), .reinterpret(_, _, let a),
+            .unpack(_, _, let a),
             .vote(_, _, let a), .nanosleep(let a), .breakIf(let a), .if(let a, _, _), .barrier(_, let a, _):
             [a]
         case .binary(_, _, let a, let b), .compare(_, _, _, let a, let b), .shuffle(_, _, let a, let b): [a, b]
@@ -29,7 +30,8 @@ extension Op {
         case .pack(_, _, let values): values
         case .load(_, _, let address), .mbarrierInvalidate(let address): [address.base]
         case .store(_, let values, let address): values + [address.base]
-        case .atomic(_, _, _, let address, let value, let compare): [address.base, value] + (compare.map { [$0] } ?? [])
+        case .atomic(_, _, _, let address, let value, let compare):
+            [address.base, value] + (compare.map { [$0] } ?? [])
         case .mbarrierInit(let address, let arrivals): [address.base, arrivals]
         case .mbarrierArrive(let address, let bytes): [address.base] + (bytes.map { [$0] } ?? [])
         case .mbarrierTryWait(_, let address, let parity): [address.base, parity]

@@ -31,7 +31,9 @@ struct WarpGroupMath {
         let depth = plan.element == .bfloat16 ? 16 : 32
         if plan.fragment.isEmpty {
             let first = (warp.index & 3) * Self.rows
-            if let outside = gather(operation.a, rows: first..<first + Self.rows, core.pointee.shared) { return outside }
+            if let outside = gather(operation.a, rows: first..<first + Self.rows, core.pointee.shared) {
+                return outside
+            }
         } else {
             gather(fragment: plan.fragment, core)
         }
@@ -55,7 +57,8 @@ struct WarpGroupMath {
             for chunk in 0..<2 {
                 let address = UInt64(fields.swizzle.apply(line &+ UInt32(chunk) &* next))
                 guard let offset = shared.pointee.offset(of: address, count: 16) else { return address }
-                (bytes + slot * Self.rowBytes + chunk * 16).copyMemory(from: shared.pointee.data + offset, byteCount: 16)
+                (bytes + slot * Self.rowBytes + chunk * 16).copyMemory(
+                    from: shared.pointee.data + offset, byteCount: 16)
             }
         }
         return nil

@@ -26,7 +26,7 @@ public struct AccessFault: Hashable, Sendable, CustomStringConvertible {
     /// Place, size, address and nearest allocation.
     public var description: String {
         let who = place.map(\.description) ?? "host"
-        let where_ =
+        let nearby =
             switch nearest {
             case nil: "no memory is allocated"
             case let nearest? where nearest.offset >= 0 && nearest.offset < Int64(nearest.bytes):
@@ -36,6 +36,6 @@ public struct AccessFault: Hashable, Sendable, CustomStringConvertible {
             case let nearest?:
                 "\(nearest.offset - Int64(nearest.bytes)) bytes past the end of \(nearest.label) (\(nearest.bytes) bytes)"
             }
-        return "\(who): \(bytes) bytes at \(space) address 0x\(String(address, radix: 16)), \(where_)"
+        return "\(who): \(bytes) bytes at \(space) address 0x\(String(address, radix: 16)), \(nearby)"
     }
 }

@@ -21,7 +21,8 @@ extension SimulatedMachine {
             waiting.append(
                 BlockedWarp(
                     kernel: run.label, block: run.nextBlock, warp: nil, location: nil,
-                    waitsFor: "room on a multiprocessor: blocks from \(run.nextBlock) to \(run.grid - 1) are not resident; "
+                    waitsFor:
+                        "room on a multiprocessor: blocks from \(run.nextBlock) to \(run.grid - 1) are not resident; "
                         + "each needs \(run.kernel.sharedBytes) bytes of shared memory and \(run.kernel.threads) threads"
                         + (run.kernel.clusterSize > 1 ? ", \(run.kernel.clusterSize) at once" : "")))
         }
@@ -42,14 +43,16 @@ extension SimulatedMachine {
         case .runnable, .finished, .sleeping: return nil
         case .barrier(let id):
             let barrier = block.barriers.barriers[id]
-            return "barrier \(id): \(barrier.arrivedThreads) of \(barrier.threads ?? block.liveWarps * 32) threads arrived"
+            return
+                "barrier \(id): \(barrier.arrivedThreads) of \(barrier.threads ?? block.liveWarps * 32) threads arrived"
         case .clusterBarrier:
             return "the cluster's barrier: \(block.cluster.arrivedWarps * 32) of \(block.cluster.liveWarps * 32) "
                 + "threads arrived"
         case .mbarrier(let address, let parity):
             let name = block.mbarriers.name(address)
             guard let barrier = block.mbarriers.find(address) else { return "mbarrier at \(name), which is gone" }
-            return "mbarrier at \(name), phase parity \(parity): \(barrier.pending) of \(barrier.expected) arrivals and "
+            return
+                "mbarrier at \(name), phase parity \(parity): \(barrier.pending) of \(barrier.expected) arrivals and "
                 + "\(barrier.pendingBytes) bytes pending"
         case .bulk(let pending, let reading):
             return "bulk stores to \(reading ? "read their source" : "complete"), all but \(pending) groups"

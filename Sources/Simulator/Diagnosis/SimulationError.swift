@@ -38,7 +38,8 @@ public enum SimulationError: Error, Hashable, Sendable, CustomStringConvertible 
         case .invalidLaunch(let kernel, let problem): return "launch of kernel \(kernel): \(problem)"
         case .invalidArgument(let problem): return problem
         case .hostWork(let problem): return "host work in a stream failed: \(problem)"
-        case .stopped(let reason): return "the simulated machine stopped before and needs a reset; it stopped with: \(reason)"
+        case .stopped(let reason):
+            return "the simulated machine stopped before and needs a reset; it stopped with: \(reason)"
         }
     }
 }

@@ -17,7 +17,8 @@ struct NamedBarriers {
         if barriers[id].arrivedThreads > 0, barriers[id].threads != threads {
             func text(_ threads: Int?) -> String { threads.map { "\($0) threads" } ?? "all threads" }
             throw InvalidUse(
-                "barrier \(id) is used with \(text(threads)) while others wait at it with \(text(barriers[id].threads))")
+                "barrier \(id) is used with \(text(threads)) while others wait at it with \(text(barriers[id].threads))"
+            )
         }
         barriers[id].threads = threads
         barriers[id].arrivedThreads += 32
@@ -28,7 +29,9 @@ struct NamedBarriers {
     /// The warps to release if barrier `id` is complete, otherwise nil.
     mutating func completed(_ id: Int, liveWarps: Int) -> [Warp]? {
         let barrier = barriers[id]
-        guard barrier.arrivedThreads > 0, barrier.arrivedThreads >= barrier.threads ?? liveWarps * 32 else { return nil }
+        guard barrier.arrivedThreads > 0, barrier.arrivedThreads >= barrier.threads ?? liveWarps * 32 else {
+            return nil
+        }
         barriers[id] = Barrier()
         return barrier.waiting
     }

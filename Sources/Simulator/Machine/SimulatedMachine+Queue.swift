@@ -36,14 +36,16 @@ extension SimulatedMachine {
         guard grid > 0, grid <= Int(Int32.max), grid % kernel.clusterSize == 0 else {
             throw .invalidLaunch(
                 kernel: kernel.name,
-                problem: "a grid of \(grid) blocks; 1 to \(Int32.max) are possible, in multiples of \(kernel.clusterSize)")
+                problem:
+                    "a grid of \(grid) blocks; 1 to \(Int32.max) are possible, in multiples of \(kernel.clusterSize)")
         }
         guard kernel.sharedBytes + Multiprocessor.reservedSharedBytes <= configuration.sharedBytesPerMultiprocessor,
             kernel.threads <= configuration.threadsPerMultiprocessor
         else {
             throw .invalidLaunch(
                 kernel: kernel.name,
-                problem: "a block of \(kernel.threads) threads and \(kernel.sharedBytes) bytes of shared memory fits no "
+                problem:
+                    "a block of \(kernel.threads) threads and \(kernel.sharedBytes) bytes of shared memory fits no "
                     + "multiprocessor; there are \(configuration.threadsPerMultiprocessor) threads and "
                     + "\(configuration.sharedBytesPerMultiprocessor - Multiprocessor.reservedSharedBytes) bytes")
         }

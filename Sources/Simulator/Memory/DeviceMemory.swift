@@ -74,7 +74,8 @@ final class DeviceMemory {
         var index = below ?? 0
         if let below, above < table.pointee.count {
             let past = address - regions[below].base
-            if past >= UInt64(regions[below].bytes), regions[above].base - address < past - UInt64(regions[below].bytes) {
+            if past >= UInt64(regions[below].bytes), regions[above].base - address < past - UInt64(regions[below].bytes)
+            {
                 index = above
             }
         }

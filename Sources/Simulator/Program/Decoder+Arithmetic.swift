@@ -75,9 +75,12 @@ extension Decoder {
 
     private func int32Handler(_ operation: BinaryOperation) -> StepHandler {
         switch operation {
-        case .divide: { w, s in binary(w, s) { (a: Int32, b: Int32) in b == 0 ? -1 : a.dividedReportingOverflow(by: b).0 } }
+        case .divide:
+            { w, s in binary(w, s) { (a: Int32, b: Int32) in b == 0 ? -1 : a.dividedReportingOverflow(by: b).0 } }
         case .remainder:
-            { w, s in binary(w, s) { (a: Int32, b: Int32) in b == 0 ? a : a.remainderReportingOverflow(dividingBy: b).0 } }
+            { w, s in
+                binary(w, s) { (a: Int32, b: Int32) in b == 0 ? a : a.remainderReportingOverflow(dividingBy: b).0 }
+            }
         case .minimum: { w, s in binary(w, s) { (a: Int32, b: Int32) in a < b ? a : b } }
         case .maximum: { w, s in binary(w, s) { (a: Int32, b: Int32) in a > b ? a : b } }
         case .shiftRight: { w, s in binary(w, s) { (a: Int32, b: UInt32) in a &>> Int32(b > 31 ? 31 : b) } }

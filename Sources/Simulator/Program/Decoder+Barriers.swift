@@ -91,11 +91,12 @@ enum BarrierHandlers {
         let step = step(s)
         guard core.resolve(.shared, step, count: 8, .write) else { return StepOutcome.failed }
         let block = core.pointee.warp.block
-        return core.forEachLane({ lane throws(InvalidUse) in
-            try block.mbarriers.initialise(
-                core.sharedAddress(step.pointee.a, step.pointee.x, lane),
-                arrivals: core.lanes(step.pointee.b, as: UInt32.self)[lane])
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                try block.mbarriers.initialise(
+                    core.sharedAddress(step.pointee.a, step.pointee.x, lane),
+                    arrivals: core.lanes(step.pointee.b, as: UInt32.self)[lane])
+            }, failingAt: step)
     }
 
     /// `a` + `x` is the address.
@@ -103,9 +104,10 @@ enum BarrierHandlers {
         let core = core(w)
         let step = step(s)
         let block = core.pointee.warp.block
-        return core.forEachLane({ lane throws(InvalidUse) in
-            try block.mbarriers.invalidate(core.sharedAddress(step.pointee.a, step.pointee.x, lane))
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                try block.mbarriers.invalidate(core.sharedAddress(step.pointee.a, step.pointee.x, lane))
+            }, failingAt: step)
     }
 
     /// `a` + `x` is the address, `b` the bytes that the phase will wait for.
@@ -114,13 +116,14 @@ enum BarrierHandlers {
         let step = step(s)
         let block = core.pointee.warp.block
         core.pointee.counters.pointee.progress &+= 1
-        return core.forEachLane({ lane throws(InvalidUse) in
-            let address = core.sharedAddress(step.pointee.a, step.pointee.x, lane)
-            let bytes = Int(core.lanes(step.pointee.b, as: UInt32.self)[lane])
-            if try block.mbarriers.arrive(address, expecting: bytes) {
-                core.pointee.warp.machine.releaseWaiters(of: address, in: block)
-            }
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                let address = core.sharedAddress(step.pointee.a, step.pointee.x, lane)
+                let bytes = Int(core.lanes(step.pointee.b, as: UInt32.self)[lane])
+                if try block.mbarriers.arrive(address, expecting: bytes) {
+                    core.pointee.warp.machine.releaseWaiters(of: address, in: block)
+                }
+            }, failingAt: step)
     }
 
     /// `a` + `x` is the address, `b` the parity. Suspends the warp until all lanes' phases have completed, or for the
@@ -131,19 +134,20 @@ enum BarrierHandlers {
         let warp = core.pointee.warp
         var completed: UInt32 = 0
         var incomplete: (address: UInt32, parity: UInt32)?
-        let outcome = core.forEachLane({ lane throws(InvalidUse) in
-            let address = core.sharedAddress(step.pointee.a, step.pointee.x, lane)
-            let parity = core.lanes(step.pointee.b, as: UInt32.self)[lane]
-            guard let barrier = warp.block.mbarriers.find(address) else {
-                throw InvalidUse(
-                    "there is no mbarrier at \(warp.block.mbarriers.name(address)); initialise it first")
-            }
-            if barrier.hasCompleted(parity: parity) {
-                completed |= 1 << UInt32(lane)
-            } else if incomplete == nil {
-                incomplete = (address, parity & 1)
-            }
-        }, failingAt: step)
+        let outcome = core.forEachLane(
+            { lane throws(InvalidUse) in
+                let address = core.sharedAddress(step.pointee.a, step.pointee.x, lane)
+                let parity = core.lanes(step.pointee.b, as: UInt32.self)[lane]
+                guard let barrier = warp.block.mbarriers.find(address) else {
+                    throw InvalidUse(
+                        "there is no mbarrier at \(warp.block.mbarriers.name(address)); initialise it first")
+                }
+                if barrier.hasCompleted(parity: parity) {
+                    completed |= 1 << UInt32(lane)
+                } else if incomplete == nil {
+                    incomplete = (address, parity & 1)
+                }
+            }, failingAt: step)
         guard outcome == StepOutcome.proceed else { return outcome }
         // A try-wait may give up at any time; doing so now and then shows loops that rely on it not to.
         let givesUp = warp.waitLimitPassed || (!warp.hasWaitLimit && warp.machine.random.below(8) == 0)

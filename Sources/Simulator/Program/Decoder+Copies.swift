@@ -10,18 +10,20 @@ enum CopyHandlers {
         let warp = core.pointee.warp
         let list = warp.list(step.pointee.x)
         let numbers = warp.program.numbers
-        return core.forEachLane({ lane throws(InvalidUse) in
-            let shared = core.sharedAddress(list[0], numbers[step.pointee.y], lane)
-            let global = core.globalAddress(list[1], numbers[step.pointee.y + 1], lane)
-            let bytes = Int(core.lanes(list[2], as: UInt32.self)[lane])
-            let mbarrier = core.sharedAddress(list[3], numbers[step.pointee.y + 2], lane)
-            try checkBulk(shared, global, bytes)
-            _ = try warp.block.mbarriers.existing(mbarrier)
-            let copy = CopyOperation(
-                extent: .linear(global: global, shared: shared, bytes: bytes), warp: warp, step: warp.index(of: step),
-                lane: lane, mbarrier: mbarrier)
-            warp.machine.start(load: copy)
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                let shared = core.sharedAddress(list[0], numbers[step.pointee.y], lane)
+                let global = core.globalAddress(list[1], numbers[step.pointee.y + 1], lane)
+                let bytes = Int(core.lanes(list[2], as: UInt32.self)[lane])
+                let mbarrier = core.sharedAddress(list[3], numbers[step.pointee.y + 2], lane)
+                try checkBulk(shared, global, bytes)
+                _ = try warp.block.mbarriers.existing(mbarrier)
+                let copy = CopyOperation(
+                    extent: .linear(global: global, shared: shared, bytes: bytes), warp: warp,
+                    step: warp.index(of: step),
+                    lane: lane, mbarrier: mbarrier)
+                warp.machine.start(load: copy)
+            }, failingAt: step)
     }
 
     /// Lists: global, shared, bytes. Numbers: offsets of global, shared.
@@ -31,16 +33,18 @@ enum CopyHandlers {
         let warp = core.pointee.warp
         let list = warp.list(step.pointee.x)
         let numbers = warp.program.numbers
-        return core.forEachLane({ lane throws(InvalidUse) in
-            let global = core.globalAddress(list[0], numbers[step.pointee.y], lane)
-            let shared = core.sharedAddress(list[1], numbers[step.pointee.y + 1], lane)
-            let bytes = Int(core.lanes(list[2], as: UInt32.self)[lane])
-            try checkBulk(shared, global, bytes)
-            let copy = CopyOperation(
-                extent: .linear(global: global, shared: shared, bytes: bytes), warp: warp, step: warp.index(of: step),
-                lane: lane, group: warp.bulkGroups.current(lane: lane))
-            warp.machine.start(store: copy)
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                let global = core.globalAddress(list[0], numbers[step.pointee.y], lane)
+                let shared = core.sharedAddress(list[1], numbers[step.pointee.y + 1], lane)
+                let bytes = Int(core.lanes(list[2], as: UInt32.self)[lane])
+                try checkBulk(shared, global, bytes)
+                let copy = CopyOperation(
+                    extent: .linear(global: global, shared: shared, bytes: bytes), warp: warp,
+                    step: warp.index(of: step),
+                    lane: lane, group: warp.bulkGroups.current(lane: lane))
+                warp.machine.start(store: copy)
+            }, failingAt: step)
     }
 
     /// Lists: global, bytes. Numbers: offset of global.
@@ -50,15 +54,16 @@ enum CopyHandlers {
         let warp = core.pointee.warp
         let list = warp.list(step.pointee.x)
         let numbers = warp.program.numbers
-        return core.forEachLane({ lane throws(InvalidUse) in
-            let global = core.globalAddress(list[0], numbers[step.pointee.y], lane)
-            let bytes = Int(core.lanes(list[1], as: UInt32.self)[lane])
-            try checkBulk(0, global, bytes)
-            if warp.machine.memory.find(global, count: bytes) == nil {
-                warp.machine.fail(
-                    outOfBounds: .global, global, bytes, warp.place(of: warp.index(of: step), lane: lane))
-            }
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                let global = core.globalAddress(list[0], numbers[step.pointee.y], lane)
+                let bytes = Int(core.lanes(list[1], as: UInt32.self)[lane])
+                try checkBulk(0, global, bytes)
+                if warp.machine.memory.find(global, count: bytes) == nil {
+                    warp.machine.fail(
+                        outOfBounds: .global, global, bytes, warp.place(of: warp.index(of: step), lane: lane))
+                }
+            }, failingAt: step)
     }
 
     /// Lists: shared, mbarrier, coordinates. Numbers: offsets of shared and mbarrier, number of coordinates.
@@ -68,15 +73,16 @@ enum CopyHandlers {
         let warp = core.pointee.warp
         let list = warp.list(step.pointee.x)
         let numbers = warp.program.numbers
-        return core.forEachLane({ lane throws(InvalidUse) in
-            let shared = core.sharedAddress(list[0], numbers[step.pointee.y], lane)
-            let mbarrier = core.sharedAddress(list[1], numbers[step.pointee.y + 1], lane)
-            let extent = try box(core, step, list + 2, numbers[step.pointee.y + 2], shared, lane)
-            _ = try warp.block.mbarriers.existing(mbarrier)
-            warp.machine.start(
-                load: CopyOperation(
-                    extent: extent, warp: warp, step: warp.index(of: step), lane: lane, mbarrier: mbarrier))
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                let shared = core.sharedAddress(list[0], numbers[step.pointee.y], lane)
+                let mbarrier = core.sharedAddress(list[1], numbers[step.pointee.y + 1], lane)
+                let extent = try box(core, step, list + 2, numbers[step.pointee.y + 2], shared, lane)
+                _ = try warp.block.mbarriers.existing(mbarrier)
+                warp.machine.start(
+                    load: CopyOperation(
+                        extent: extent, warp: warp, step: warp.index(of: step), lane: lane, mbarrier: mbarrier))
+            }, failingAt: step)
     }
 
     /// Lists: shared, coordinates. Numbers: offset of shared, number of coordinates.
@@ -86,14 +92,15 @@ enum CopyHandlers {
         let warp = core.pointee.warp
         let list = warp.list(step.pointee.x)
         let numbers = warp.program.numbers
-        return core.forEachLane({ lane throws(InvalidUse) in
-            let shared = core.sharedAddress(list[0], numbers[step.pointee.y], lane)
-            let extent = try box(core, step, list + 1, numbers[step.pointee.y + 1], shared, lane)
-            warp.machine.start(
-                store: CopyOperation(
-                    extent: extent, warp: warp, step: warp.index(of: step), lane: lane,
-                    group: warp.bulkGroups.current(lane: lane)))
-        }, failingAt: step)
+        return core.forEachLane(
+            { lane throws(InvalidUse) in
+                let shared = core.sharedAddress(list[0], numbers[step.pointee.y], lane)
+                let extent = try box(core, step, list + 1, numbers[step.pointee.y + 1], shared, lane)
+                warp.machine.start(
+                    store: CopyOperation(
+                        extent: extent, warp: warp, step: warp.index(of: step), lane: lane,
+                        group: warp.bulkGroups.current(lane: lane)))
+            }, failingAt: step)
     }
 
     static let commit: StepHandler = { w, s in

@@ -20,7 +20,8 @@ extension Decoder {
             emit(comparisonHandler(comparison, type), d: place(result), a: place(a, type), b: place(b, type))
         case .select(let result, let condition, let a, let b):
             let type = type(result)
-            emit(selectHandler(type), d: place(result), a: place(condition, .bool), b: place(a, type), c: place(b, type))
+            emit(
+                selectHandler(type), d: place(result), a: place(condition, .bool), b: place(a, type), c: place(b, type))
         case .convert(let result, let from, let a):
             emit(conversionHandler(from, type(result)), d: place(result), a: place(a, from))
         case .reinterpret(let result, let from, let a):
@@ -139,7 +140,8 @@ extension Decoder {
                 element: multiply.element, columns: multiply.columns,
                 accumulators: multiply.accumulators.map { place($0) }, fragment: fragment))
         emit(
-            MultiplyHandlers.multiply, a: a, b: place(multiply.b, .uint64), c: place(multiply.accumulate, .bool), x: plan)
+            MultiplyHandlers.multiply, a: a, b: place(multiply.b, .uint64), c: place(multiply.accumulate, .bool),
+            x: plan)
     }
 
     private mutating func decode(if condition: Operand, _ then: Block, _ otherwise: Block) {

@@ -60,7 +60,8 @@ struct Decoder {
     // Emitting
 
     mutating func emit(
-        _ handler: @escaping StepHandler, d: Int32 = 0, a: Int32 = 0, b: Int32 = 0, c: Int32 = 0, x: Int = 0, y: Int = 0,
+        _ handler: @escaping StepHandler, d: Int32 = 0, a: Int32 = 0, b: Int32 = 0, c: Int32 = 0, x: Int = 0,
+        y: Int = 0,
         z: Int = 0
     ) {
         steps.append(Step(handler: handler, d: d, a: a, b: b, c: c, x: x, y: y, z: z))

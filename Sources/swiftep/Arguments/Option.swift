@@ -56,7 +56,8 @@ extension Option where Value == Bool {
 
 extension Option where Value == Int {
     /// A whole number in a range.
-    static func integer(_ name: String, _ placeholder: String = "N", in range: ClosedRange<Int>, help: String) -> Option {
+    static func integer(_ name: String, _ placeholder: String = "N", in range: ClosedRange<Int>, help: String) -> Option
+    {
         Option(
             name, placeholder, help: help,
             expected: "a whole number from \(range.lowerBound) to \(range.upperBound)"
@@ -87,7 +88,9 @@ extension Option where Value == Double {
     static func positive(_ name: String, _ placeholder: String, limit: Int, help: String) -> Option {
         Option(name, placeholder, help: help, expected: "a number above 0 and at most \(limit)") { text in
             // Double itself also takes hexadecimal, infinity and NaN.
-            guard text.utf8.allSatisfy({ "0123456789.e-".utf8.contains($0) }), let value = Double(text) else { return nil }
+            guard text.utf8.allSatisfy({ "0123456789.e-".utf8.contains($0) }), let value = Double(text) else {
+                return nil
+            }
             return value > 0 && value <= Double(limit) ? value : nil
         }
     }

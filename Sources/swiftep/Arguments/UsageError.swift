@@ -50,7 +50,8 @@ private func hint(_ word: String, _ valid: [String]) -> String {
 func nearest(to word: String, among candidates: [String]) -> String? {
     let limit = max(2, word.count / 3)
     let distances = candidates.map { (candidate: $0, distance: editDistance(word, $0)) }
-    return distances.filter { $0.distance <= limit && $0.distance < word.count }.min { $0.distance < $1.distance }?.candidate
+    return distances.filter { $0.distance <= limit && $0.distance < word.count }.min { $0.distance < $1.distance }?
+        .candidate
 }
 
 /// How many characters must be inserted, removed or replaced to make `a` out of `b`.

@@ -8,7 +8,8 @@ enum PTXCommand {
     static let list = Option<Bool>.flag("list", help: "Print the kernels' names.")
     static let report = Option<Bool>.flag(
         "report",
-        help: "Assemble the kernels with ptxas and print what they need; the exit code is 1 if one spills registers or ptxas "
+        help:
+            "Assemble the kernels with ptxas and print what they need; the exit code is 1 if one spills registers or ptxas "
             + "warns.")
 
     static let command = Command(

@@ -28,7 +28,8 @@ struct LayerRun {
         guard dropped.rank < shape.ranks, dropped.expert < shape.localExperts, dropped.block < blocks else {
             throw .invalidValue(
                 option: "--drop-signal", value: "\(dropped.rank):\(dropped.expert):\(dropped.block)",
-                expected: "a rank from 0 to \(shape.ranks - 1), a local expert from 0 to \(shape.localExperts - 1) and a "
+                expected:
+                    "a rank from 0 to \(shape.ranks - 1), a local expert from 0 to \(shape.localExperts - 1) and a "
                     + "block from 0 to \(blocks - 1)")
         }
     }

@@ -22,7 +22,8 @@ struct ModeResult: Encodable {
     let difference: OutputDifference?
 
     enum CodingKeys: CodingKey {
-        case mode, relativeError, relativeErrors, unquantisedDistance, unquantisedRelativeError, outputHash, outputHashes
+        case mode, relativeError, relativeErrors, unquantisedDistance, unquantisedRelativeError, outputHash,
+            outputHashes
         case notReadyPolls, waits, microseconds, clock, wallSeconds, verified
     }
 

@@ -8,7 +8,8 @@ enum RunCommand {
         "tokens", in: 0...4_096, help: "Tokens of each rank. Default: 16.")
     static let overlap = Option<[OverlapMode]>(
         "overlap", "MODES",
-        help: "Comma-separated modes, run one after the other: none (one kernel after the other), singleBatch (Single Batch "
+        help:
+            "Comma-separated modes, run one after the other: none (one kernel after the other), singleBatch (Single Batch "
             + "Overlap). Default: none,singleBatch.",
         expected: "modes out of " + alternatives(OverlapMode.allCases.map(\.rawValue))
             + ", each at most once, separated by commas"
@@ -19,7 +20,8 @@ enum RunCommand {
     }
     static let checkpoint = Option<String>.text(
         "checkpoint", "DIR",
-        help: "Checkpoint directory to take the layer and its sizes from. Without it, one with random weights is made in a "
+        help:
+            "Checkpoint directory to take the layer and its sizes from. Without it, one with random weights is made in a "
             + "temporary directory, read back, and removed at the end.")
     static let layer = Option<Int>.integer(
         "layer", in: 0...100_000, help: "Layer of --checkpoint. Default: its first layer with experts.")
@@ -27,19 +29,23 @@ enum RunCommand {
         help: "Seed of hidden states, random weights and the simulator's schedule. Default: 1.")
     static let communication = Option<Int>.integer(
         "communication-sms", in: 1...1_024,
-        help: "Multiprocessors of each rank that communicate in overlapped phases; the others compute. Default: an eighth "
+        help:
+            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. Default: an eighth "
             + "of the rank's share.")
     static let blockM = Option<Int>.integer(
         "block-m", oneOf: GEMMConfiguration.blockHeights,
-        help: "Rows for each tile of the GEMMs and for each signal: 16, 32 or 64. Default: the lowest that holds the rows "
+        help:
+            "Rows for each tile of the GEMMs and for each signal: 16, 32 or 64. Default: the lowest that holds the rows "
             + "that an expert can expect.")
     static let waitLimit = Option<Double>.positive(
         "wait-limit", "SECONDS", limit: 3_600,
-        help: "Seconds of the device's clock after which a kernel gives up waiting for memory and the run fails. Default: "
+        help:
+            "Seconds of the device's clock after which a kernel gives up waiting for memory and the run fails. Default: "
             + "10 on a GPU, \(RunSettings.simulatedWaitLimit) on the simulator.")
     static let dropSignal = Option<MoELayer.DroppedSignal>(
         "drop-signal", "RANK:EXPERT:BLOCK",
-        help: "Test hook: leaves out one signal add of this block of rows, of that local expert of the rank. Overlapped "
+        help:
+            "Test hook: leaves out one signal add of this block of rows, of that local expert of the rank. Overlapped "
             + "steps that wait for the block then end in the watchdog's error.",
         expected: "three whole numbers RANK:EXPERT:BLOCK, such as 0:2:0"
     ) { text in
@@ -93,7 +99,7 @@ struct RunSettings {
     let droppedSignal: MoELayer.DroppedSignal?
 
     /// Simulated seconds after which a wait on the simulator is given up; a step takes a small part of that.
-    static let simulatedWaitLimit = 0.05
+    static let simulatedWaitLimit = 0.02
 
     /// Throws `UsageError` for options that do not go together.
     init(_ arguments: Arguments) throws(UsageError) {

@@ -31,7 +31,8 @@ extension RunReport {
 
     private var rankTable: String {
         var table = Table([
-            ("rank", .right), ("tokens", .right), ("overlap", .left), ("relative error", .right), ("output hash", .left),
+            ("rank", .right), ("tokens", .right), ("overlap", .left), ("relative error", .right),
+            ("output hash", .left),
         ])
         for rank in 0..<ranks {
             for mode in modes {

@@ -18,7 +18,8 @@ enum VerifyCommand {
             let cases = all.filter { arguments[filter].map($0.name.contains) ?? true }
             guard !cases.isEmpty else {
                 throw UsageError.conflict(
-                    "no case's name contains '\(arguments[filter] ?? "")'; swiftep verify --list prints all \(all.count)")
+                    "no case's name contains '\(arguments[filter] ?? "")'; swiftep verify --list prints all \(all.count)"
+                )
             }
             if arguments[list] {
                 if arguments[CommonOptions.json] {

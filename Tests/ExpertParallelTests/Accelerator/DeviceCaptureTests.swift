@@ -27,7 +27,8 @@ struct DeviceCaptureTests {
             add = try device.load(DeviceKernels.add())
         }
 
-        private func affine(_ buffer: DeviceBuffer, _ factor: UInt32, _ addend: UInt32, on stream: DeviceStream) throws {
+        private func affine(_ buffer: DeviceBuffer, _ factor: UInt32, _ addend: UInt32, on stream: DeviceStream) throws
+        {
             try device.launch(
                 affine, blocks: 4, arguments: [.address(buffer.address), .uint32(factor), .uint32(addend)],
                 dependentLaunch: false, on: stream)
