@@ -48,7 +48,8 @@ import Testing
 
             // The first layer with experts is found by itself.
             let run = try Program.run([
-                "run", "--device", "simulator", "--checkpoint", directory, "--ranks", "2", "--tokens", "2", "--overlap", "none",
+                "run", "--device", "simulator", "--checkpoint", directory, "--ranks", "2", "--tokens", "2", "--overlap",
+                "none",
                 "--json",
             ])
             #expect(run.code == 0, "\(run.errors)")

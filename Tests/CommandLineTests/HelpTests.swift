@@ -5,7 +5,8 @@ import Testing
 @Suite struct HelpTests {
     @Test(
         arguments: [
-            [], ["run"], ["verify"], ["ptx"], ["checkpoint"], ["checkpoint", "make"], ["checkpoint", "inspect"], ["bench"],
+            [], ["run"], ["verify"], ["ptx"], ["checkpoint"], ["checkpoint", "make"], ["checkpoint", "inspect"],
+            ["bench"],
             ["bench", "ceiling"],
         ])
     func text(of command: [String]) throws {

@@ -86,7 +86,9 @@ enum Program {
             getenv(name).map { "\(name)=\(String(cString: $0))" }
         }
         var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
-        var variables: [UnsafeMutablePointer<CChar>?] = (inherited + environment.map { "\($0)=\($1)" }).map { strdup($0) }
+        var variables: [UnsafeMutablePointer<CChar>?] = (inherited + environment.map { "\($0)=\($1)" }).map {
+            strdup($0)
+        }
         words.append(nil)
         variables.append(nil)
         defer { for pointer in words + variables { free(pointer) } }

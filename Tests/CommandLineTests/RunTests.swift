@@ -9,7 +9,8 @@ import Testing
 /// `swiftep run` on the simulator, with the smallest layer that has all parts.
 @Suite struct RunTests {
     static let small = [
-        "run", "--device", "simulator", "--hidden", "128", "--intermediate", "128", "--experts", "4", "--topk", "2", "--ranks",
+        "run", "--device", "simulator", "--hidden", "128", "--intermediate", "128", "--experts", "4", "--topk", "2",
+        "--ranks",
         "2", "--tokens", "3",
     ]
 
@@ -121,7 +122,9 @@ import Testing
             #expect(result.code == 1)
             messages.append(result.errors)
             if result.errors.contains("nobody waited") { continue }
-            #expect(result.errors.contains("rank 0 waited longer than 0.0005 s in combineSend for expert \(expert), block 0"))
+            #expect(
+                result.errors.contains(
+                    "rank 0 waited longer than 0.0005 s in combineSend for expert \(expert), block 0"))
         }
         #expect(messages.contains { $0.contains("waited longer") }, "\(messages)")
     }

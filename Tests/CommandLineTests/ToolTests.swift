@@ -67,7 +67,8 @@ import Testing
         #expect(result.code == 0, "\(result.errors)")
         let report = try JSONDecoder().decode(Report.self, from: Data(result.output.utf8))
         #expect(report.simulated)
-        #expect(report.entries.map(\.direction) == Array(repeating: "read", count: 4) + Array(repeating: "copy", count: 4))
+        #expect(
+            report.entries.map(\.direction) == Array(repeating: "read", count: 4) + Array(repeating: "copy", count: 4))
         for entry in report.entries {
             #expect(entry.bytes > 0)
             #expect(entry.minimumMicroseconds > 0)

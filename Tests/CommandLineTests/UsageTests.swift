@@ -32,7 +32,10 @@ import Testing
             (["checkpoint", "inspect", "a", "b"], "swiftep checkpoint inspect does not take the argument 'b'"),
             (["ptx", "no_such_kernel"], "there is no kernel 'no_such_kernel' for this shape"),
             (["ptx", "--json"], "--json goes with --list or --report"),
-            (["verify", "--device", "simulator", "--filter", "no such case"], "no case's name contains 'no such case'"),
+            (
+                ["verify", "--device", "simulator", "--filter", "no such case"],
+                "no case's name contains 'no such case'"
+            ),
         ])
     func refuses(_ words: [String], _ message: String) throws {
         let result = try Program.run(words)

@@ -122,7 +122,9 @@ import Testing
             return problem
         }
         #expect(try problem { k, barrier in k.arrive(barrier) }.contains("there is no mbarrier at shared+0"))
-        #expect(try problem { k, barrier in k.wait(barrier, parity: k.constant(UInt32(0))) }.contains("there is no mbarrier"))
+        #expect(
+            try problem { k, barrier in k.wait(barrier, parity: k.constant(UInt32(0))) }.contains(
+                "there is no mbarrier"))
         let tooMany = try problem { k, barrier in
             k.if(k.isFirstLane) {
                 k.initialise(barrier, arrivals: 1)

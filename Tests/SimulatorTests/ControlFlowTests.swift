@@ -22,7 +22,11 @@ import Testing
     @Test func nestedBranches() throws {
         let words = try run { k, result in
             k.if(k.lane < 16) {
-                k.if((k.lane & 1) == 0) { result.add(1) } else: { result.add(2) }
+                k.if((k.lane & 1) == 0) {
+                    result.add(1)
+                } else: {
+                    result.add(2)
+                }
             } else: {
                 k.if(k.lane >= 30) { result.add(4) }
                 result.add(8)
@@ -33,8 +37,16 @@ import Testing
 
     @Test func branchesThatNoLaneTakes() throws {
         let words = try run { k, result in
-            k.if(k.lane > 40) { result.add(100) } else: { result.add(1) }
-            k.if(k.lane < 40) { result.add(10) } else: { result.add(100) }
+            k.if(k.lane > 40) {
+                result.add(100)
+            } else: {
+                result.add(1)
+            }
+            k.if(k.lane < 40) {
+                result.add(10)
+            } else: {
+                result.add(100)
+            }
             k.if(k.lane > 40) { result.add(1000) }
         }
         #expect(words == [UInt32](repeating: 11, count: 32))
@@ -89,7 +101,11 @@ import Testing
                 k.if(k.lane == i) { k.exit() }
                 result.add(1)
             }
-            k.if(k.lane > 28) { k.exit() } else: { result.add(10) }
+            k.if(k.lane > 28) {
+                k.exit()
+            } else: {
+                result.add(10)
+            }
         }
         #expect(words == (0..<32).map { $0 < 8 || $0 > 28 ? 777 : 18 })
     }

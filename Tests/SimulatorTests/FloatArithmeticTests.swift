@@ -3,15 +3,16 @@ import Simulator
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 private let edges: [Float] = [
-    0, -0.0, 1, -1, 0.5, 3, 0x1p-140, -0x1p-149, .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
+    0, -0.0, 1, -1, 0.5, 3, 0x1p-140, -0x1p-149, .leastNormalMagnitude, .greatestFiniteMagnitude,
+    -.greatestFiniteMagnitude,
     .infinity, -.infinity, .nan, 16_777_215, 0x1.000002p0,
 ]
 
@@ -32,7 +33,8 @@ private let edges: [Float] = [
 
     private func check(_ operation: BinaryOperation, _ expected: (Float, Float) -> Float) throws {
         let pairs =
-            edges.flatMap { a in edges.map { (a, $0) } } + zip(random(512, seed: 1), random(512, seed: 2)).map { ($0, $1) }
+            edges.flatMap { a in edges.map { (a, $0) } }
+            + zip(random(512, seed: 1), random(512, seed: 2)).map { ($0, $1) }
         let results = try OperationHarness.binary(
             operation, .float32, pairs.map { (UInt64($0.bitPattern), UInt64($1.bitPattern)) })
         for (pair, result) in zip(pairs, results) {
@@ -74,7 +76,8 @@ private let edges: [Float] = [
         }
         let results = try OperationHarness.evaluate(
             [
-                (.float32, triples.map { UInt64($0.0.bitPattern) }), (.float32, triples.map { UInt64($0.1.bitPattern) }),
+                (.float32, triples.map { UInt64($0.0.bitPattern) }),
+                (.float32, triples.map { UInt64($0.1.bitPattern) }),
                 (.float32, triples.map { UInt64($0.2.bitPattern) }),
             ], result: .float32
         ) { .multiplyAdd($0, $1[0], $1[1], $1[2]) }
@@ -105,7 +108,8 @@ private let edges: [Float] = [
         func convert(_ from: ScalarType, _ to: ScalarType, _ bits: [UInt64]) throws -> [UInt64] {
             try OperationHarness.evaluate([(from, bits)], result: to) { .convert($0, from: from, $1[0]) }
         }
-        let floats: [Float] = edges + [1.9, -1.9, 2_147_483_648, 4_294_967_296, -2_147_483_648, -3e9, 2.5, 4_294_967_040]
+        let floats: [Float] =
+            edges + [1.9, -1.9, 2_147_483_648, 4_294_967_296, -2_147_483_648, -3e9, 2.5, 4_294_967_040]
         let bits = floats.map { UInt64($0.bitPattern) }
         let signed = try convert(.float32, .int32, bits)
         let unsigned = try convert(.float32, .uint32, bits)
@@ -122,7 +126,9 @@ private let edges: [Float] = [
         #expect(
             try convert(.int32, .float32, words)
                 == words.map { UInt64(Float(Int32(bitPattern: UInt32($0))).bitPattern) })
-        #expect(try convert(.int32, .uint64, words) == words.map { UInt64(bitPattern: Int64(Int32(bitPattern: UInt32($0)))) })
+        #expect(
+            try convert(.int32, .uint64, words)
+                == words.map { UInt64(bitPattern: Int64(Int32(bitPattern: UInt32($0)))) })
         #expect(try convert(.uint64, .uint32, [1 << 40 | 7]) == [7])
         #expect(try convert(.uint64, .float32, [.max]) == [UInt64(Float(UInt64.max).bitPattern)])
         #expect(try convert(.bfloat16, .float32, [0x3FC0]) == [UInt64(Float(1.5).bitPattern)])

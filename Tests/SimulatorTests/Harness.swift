@@ -37,7 +37,8 @@ final class Harness {
     }
 
     func launch(
-        _ kernel: Kernel, grid: Int = 1, _ arguments: [KernelArgument], dependent: Bool = false, on other: StreamID? = nil
+        _ kernel: Kernel, grid: Int = 1, _ arguments: [KernelArgument], dependent: Bool = false,
+        on other: StreamID? = nil
     ) throws {
         try machine.enqueueLaunch(
             try Program(kernel), grid: grid, arguments: arguments, dependentLaunch: dependent, label: kernel.name,

@@ -45,7 +45,8 @@ import Testing
         // The tensor is narrower than its rows: 120 of 128 bytes.
         func map(_ address: UInt64) -> TensorMap {
             TensorMap(
-                address: address, element: .float8E4M3, dimensions: [120, Self.rows], strides: [Self.rowBytes], box: box,
+                address: address, element: .float8E4M3, dimensions: [120, Self.rows], strides: [Self.rowBytes],
+                box: box,
                 swizzle: swizzle)
         }
         try harness.run(

@@ -90,11 +90,12 @@ extension SimulatedMachine {
     /// While nothing but polling happens, time goes faster and faster, so that deadlines come within reach.
     private func hurryWhenStuck() {
         let instructions = counters.pointee.instructions
-        if counters.pointee.progress != lastProgress || events.workCount > 0 || sleepingWarps == 0 {
+        if counters.pointee.progress != lastProgress || events.workCount > 0 {
             lastProgress = counters.pointee.progress
             nextLeapAt = instructions &+ 200_000
             leap = 1_000
-        } else if instructions >= nextLeapAt {
+        } else if instructions >= nextLeapAt, sleeps != sleepsAtLeap {
+            sleepsAtLeap = sleeps
             counters.pointee.clock &+= leap
             leap = min(leap * 2, 10_000_000)
             nextLeapAt = instructions &+ 2_000
@@ -163,7 +164,9 @@ extension SimulatedMachine {
         warp.state = state
         warp.wait &+= 1
         switch state {
-        case .sleeping: sleepingWarps += 1
+        case .sleeping:
+            sleepingWarps += 1
+            sleeps &+= 1
         case .mbarrier where !warp.hasWaitLimit:
             warp.hasWaitLimit = true
             schedule(.limit(warp, warp.tryWaits), after: configuration.suspendLimit)

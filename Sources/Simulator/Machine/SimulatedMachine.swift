@@ -27,6 +27,9 @@ public final class SimulatedMachine {
     var leap: UInt64 = 0
     var nextLeapAt: UInt64 = 0
     var lastProgress: UInt64 = .max
+    /// Sleeps begun, now and at the last leap: without sleepers nobody waits for time to pass.
+    var sleeps: UInt64 = 0
+    var sleepsAtLeap: UInt64 = 0
     var isRunning = false
 
     // Residency
