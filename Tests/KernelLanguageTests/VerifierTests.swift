@@ -92,6 +92,16 @@ import Testing
         #expect(error.problem == "20 bytes; bulk copies move multiples of 16")
     }
 
+    @Test func refusesNamesThatPTXCannotHave() throws {
+        let error = try refusal { k in _ = k.pointerParameter("2x", to: UInt32.self) }
+        #expect(error.problem == "\"2x\" cannot name parameter 0; use letters, digits and _, and no digit first")
+        let twice = try refusal { k in
+            _ = k.parameter("x", UInt32.self)
+            _ = k.parameter("x", UInt32.self)
+        }
+        #expect(twice.problem == "two parameters are named x")
+    }
+
     @Test func refusesBarriersThatDoNotExist() throws {
         let number = try refusal { k in k.barrier(NamedBarrier(16), threads: 64) }
         #expect(number.problem == "barrier number is 16, expected 0 to 15")

@@ -62,8 +62,8 @@ extension CUDADevice {
     /// See ``Device/synchronize()``.
     public func synchronize() throws {
         try refuseDuringCapture(to: "wait for the device")
-        // Stream by stream: the driver refuses to wait for a context while any thread captures a stream of it. A captured
-        // stream runs nothing, and waiting for it would break the capture.
+        // Stream by stream: the driver refuses to wait for a context while any thread captures a stream of it. A
+        // captured stream runs nothing, and waiting for it would break the capture.
         for stream in tables.withLock({ Array($0.streams.values) }) {
             try driverCall {
                 if try !stream.isCapturing() { try stream.synchronize() }

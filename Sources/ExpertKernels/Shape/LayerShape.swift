@@ -62,6 +62,14 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The value must be a multiple of this.
     public var step: Int
 
+    /// The value of `name` that is not in `range`, or no multiple of `step`.
+    public init(name: String, value: Int, range: ClosedRange<Int>, step: Int) {
+        self.name = name
+        self.value = value
+        self.range = range
+        self.step = step
+    }
+
     /// One sentence with value, limit and remedy.
     public var description: String {
         let multiple = step == 1 ? "" : "a multiple of \(step) "

@@ -3,6 +3,13 @@ extension Kernel {
     ///
     /// - Throws: `VerificationError` for the first fault, in program order.
     public func verify() throws(VerificationError) {
+        try requireName(name, of: "the kernel")
+        for (index, parameter) in parameters.enumerated() {
+            try requireName(parameter.name, of: "parameter \(index)")
+            try require(
+                !parameters[..<index].contains { $0.name == parameter.name },
+                "two parameters are named \(parameter.name)")
+        }
         try require(
             threads % 32 == 0 && (32...1024).contains(threads),
             "\(threads) threads per block; a multiple of 32 from 32 to 1024 is possible")
@@ -20,7 +27,11 @@ extension Kernel {
             let op = instruction.op
             for case .register(let register) in op.operands where !defined[register.index] {
                 // A multiply that does not accumulate gives its accumulators their first value.
-                if case .wgmma(let multiply) = op, multiply.accumulators.contains(register) { continue }
+                if case .wgmma(let multiply) = op, multiply.accumulate == .constant(0),
+                    multiply.accumulators.contains(register)
+                {
+                    continue
+                }
                 throw error(instruction, "%\(register.index) is used outside the block that defines it")
             }
             if let problem = op.problem(in: self) { throw error(instruction, problem) }
@@ -41,6 +52,16 @@ extension Kernel {
         }
         // What a block defines ends with it; another path may not have run it.
         for register in own { defined[register.index] = false }
+    }
+
+    /// Names go into PTX as they are.
+    private func requireName(_ name: String, of what: String) throws(VerificationError) {
+        let first = name.utf8.first.map { $0 < 0x30 || $0 > 0x39 } ?? false
+        let valid = name.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x5F
+        }
+        try require(
+            first && valid, "\"\(name)\" cannot name \(what); use letters, digits and _, and no digit first")
     }
 
     private func require(_ condition: Bool, _ problem: @autoclosure () -> String) throws(VerificationError) {

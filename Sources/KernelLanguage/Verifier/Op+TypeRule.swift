@@ -132,6 +132,8 @@ extension Op {
             return rule.require(
                 (24...256).contains(count) && count % 8 == 0,
                 "\(count) registers; a multiple of 8 from 24 to 256 is possible")
+                ?? rule.require(
+                    kernel.threads % 128 == 0, "whole warp groups give and take registers, 128 threads each")
         case .nanosleep(let time):
             return rule.expect(time, .uint32, "nanoseconds")
         case .if(let condition, _, _), .breakIf(let condition):

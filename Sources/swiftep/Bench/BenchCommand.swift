@@ -5,7 +5,7 @@ enum BenchCommand {
     static let command = Command(
         name: "bench",
         summary: "Measures what the device can do.",
-        subcommands: [ceiling])
+        subcommands: [ceiling, GEMMBenchCommand.command])
 
     static let ceiling = Command(
         name: "ceiling",

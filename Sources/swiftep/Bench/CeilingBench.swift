@@ -4,14 +4,9 @@ import KernelLanguage
 
 /// Reads and copies memory of several sizes, and measures how long that takes.
 struct CeilingBench {
-    /// What is streamed through, and how often.
+    /// What is streamed through.
     private struct Plan {
         let sizes: [(name: String, bytes: Int)]
-        /// Launches in one graph.
-        let launches: Int
-        /// Replays that are measured, after some that are not.
-        let replays: Int
-        let warmUps: Int
         /// Size of the buffer that launches go round in, at most a multiple of each size.
         let bufferBytes: Int
     }
@@ -26,11 +21,11 @@ struct CeilingBench {
             ("down weights", down), ("gate and up weights", 2 * down), ("all weights", 3 * down), ("4 GiB", 4 << 30),
         ]
         if device.properties.kind == .cuda {
-            plan = Plan(sizes: sizes, launches: 20, replays: 30, warmUps: 5, bufferBytes: 6 << 30)
+            plan = Plan(sizes: sizes, bufferBytes: 6 << 30)
         } else {
             // 7 x 128 x 256 bytes divide all weights: still whole chunks.
             let small = sizes.map { (name: "\($0.0) / 256", bytes: $0.1 / 256 / streamChunkBytes * streamChunkBytes) }
-            plan = Plan(sizes: small, launches: 2, replays: 3, warmUps: 0, bufferBytes: 32 << 20)
+            plan = Plan(sizes: small, bufferBytes: 32 << 20)
         }
     }
 
@@ -59,28 +54,14 @@ struct CeilingBench {
         _ destination: DeviceBuffer, _ stream: DeviceStream
     ) throws -> [Double] {
         let slots = max(1, plan.bufferBytes / bytes)
-        let graph = try device.capture(on: stream) {
-            for launch in 0..<plan.launches {
-                let offset = UInt64(launch % slots * bytes)
-                var arguments = [KernelArgument.address(source.address + offset)]
-                if direction == .copy { arguments.append(.address(destination.address + offset)) }
-                arguments.append(.uint32(UInt32(bytes / streamChunkBytes)))
-                try device.launch(
-                    kernel, blocks: device.properties.multiprocessors, arguments: arguments, dependentLaunch: false,
-                    on: stream)
-            }
+        return try GraphTimer(device.properties.kind).measure(device, on: stream) { launch in
+            let offset = UInt64(launch % slots * bytes)
+            var arguments = [KernelArgument.address(source.address + offset)]
+            if direction == .copy { arguments.append(.address(destination.address + offset)) }
+            arguments.append(.uint32(UInt32(bytes / streamChunkBytes)))
+            try device.launch(
+                kernel, blocks: device.properties.multiprocessors, arguments: arguments, dependentLaunch: false,
+                on: stream)
         }
-        let (start, end) = (try device.makeEvent(), try device.makeEvent())
-        var times: [Double] = []
-        for replay in 0..<plan.warmUps + plan.replays {
-            try device.record(start, on: stream)
-            try device.replay(graph, on: stream)
-            try device.record(end, on: stream)
-            try device.synchronize(stream)
-            if replay >= plan.warmUps {
-                times.append(try device.nanoseconds(from: start, to: end) / Double(plan.launches))
-            }
-        }
-        return times
     }
 }

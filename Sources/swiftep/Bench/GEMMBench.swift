@@ -1,0 +1,119 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+
+/// Times the grouped GEMM for several numbers of tokens.
+struct GEMMBench {
+    private let device: any Device
+    private let stream: DeviceStream
+    private let timer: GraphTimer
+    private let experts: Int
+    private let n: Int
+    private let k: Int
+    private let multiprocessors: Int
+    private let signals: Bool
+    /// Sets of weights, larger together than the L2.
+    private let weights: [WeightBuffer]
+
+    /// Makes the weights.
+    ///
+    /// - Throws: `ShapeError` for sizes that the GEMM does not have, or more multiprocessors than there are.
+    init(_ device: any Device, experts: Int, n: Int, k: Int, multiprocessors: Int?, signals: Bool) throws {
+        for (name, value) in [("n", n), ("k", k)] where value % 128 != 0 {
+            throw ShapeError(name: name, value: value, range: 128...131_072, step: 128)
+        }
+        let all = device.properties.multiprocessors
+        if let multiprocessors, multiprocessors > all {
+            throw ShapeError(name: "sms", value: multiprocessors, range: 1...all, step: 1)
+        }
+        self.device = device
+        self.experts = experts
+        self.n = n
+        self.k = k
+        self.signals = signals
+        self.multiprocessors = multiprocessors ?? all
+        stream = try device.makeStream(label: "bench")
+        timer = GraphTimer(device.properties.kind)
+        let bytes = experts * n * k
+        // Three times the L2 between two uses of the same weights.
+        let sets = min(timer.launches, max(2, (3 * device.properties.l2Bytes + bytes - 1) / bytes + 1))
+        Console.progress("making \(sets) sets of weights")
+        let matrix = try Self.randomMatrix(rows: n, columns: k)
+        weights = try (0..<sets).map { set in
+            let buffer = try WeightBuffer(device, rows: n, columns: k, experts: experts, label: "set \(set)")
+            for expert in 0..<experts {
+                try buffer.write(matrix, of: expert, part: 0, parts: 1, name: "weights")
+            }
+            return buffer
+        }
+    }
+
+    private static func randomMatrix(rows: Int, columns: Int) throws -> QuantisedMatrix {
+        var random = RandomStream(seed: 1, name: "weights")
+        let table = GaussianFloat8Table()
+        let values = [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+            table.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<(rows * columns)]), from: &random)
+            count = rows * columns
+        }
+        let scales = [Float](repeating: 1e-4, count: (rows / 128) * (columns / 128))
+        return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
+    }
+
+    /// Measures every number of tokens, and the floor.
+    func run(tokens: [Int]) throws -> GEMMReport {
+        var report = GEMMReport(
+            device: device.properties.name, simulated: device.properties.kind == .simulator, experts: experts, n: n,
+            k: k, multiprocessors: multiprocessors, signals: signals, floorMicroseconds: try measureFloor())
+        for rows in tokens {
+            Console.progress("\(rows) tokens")
+            let (configuration, times) = try measure(rows: rows)
+            report.add(tokens: rows, configuration: configuration, nanoseconds: times)
+        }
+        return report
+    }
+
+    /// Microseconds of a kernel that only reads the weights.
+    private func measureFloor() throws -> Double {
+        let kernel = try device.load(streamKernel(.read))
+        let chunks = max(1, experts * n * k / streamChunkBytes)
+        let times = try timer.measure(device, on: stream) { launch in
+            try device.launch(
+                kernel, blocks: device.properties.multiprocessors,
+                arguments: [.address(weights[launch % weights.count].values.address), .uint32(UInt32(chunks))],
+                dependentLaunch: false, on: stream)
+        }
+        return (median(times) ?? 0) / 1e3
+    }
+
+    private func measure(rows: Int) throws -> (GEMMConfiguration, [Double]) {
+        let scaleRows = (rows + 63) / 64 * 64
+        let configuration = GEMMConfiguration(
+            n: n, k: k, experts: experts, maxRows: rows, scaleRows: scaleRows,
+            blockM: GEMMConfiguration.blockM(expectedRows: rows), signals: signals)
+        var random = RandomStream(seed: 2, name: "rows")
+        let table = GaussianFloat8Table()
+        let values = [UInt8](unsafeUninitializedCapacity: experts * rows * k) { buffer, count in
+            count = experts * rows * k
+            table.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]), from: &random)
+        }
+        let operands = (
+            rows: try device.makeBuffer(values, label: "rows"),
+            scales: try device.makeBuffer(
+                [Float](repeating: 0.01, count: experts * k / 128 * scaleRows), label: "row scales"),
+            counts: try device.makeBuffer([UInt32](repeating: UInt32(rows), count: experts), label: "counts"),
+            output: try device.allocate(bytes: experts * rows * n * 2, label: "output"),
+            signals: try device.makeBuffer(
+                [UInt32](repeating: 0, count: experts * ((rows + 15) / 16)), label: "signals")
+        )
+        let gemms = try weights.map {
+            try GroupedGEMM(
+                device, configuration, $0, rows: operands.rows, rowScales: operands.scales, counts: operands.counts,
+                output: operands.output, signals: operands.signals)
+        }
+        let times = try timer.measure(device, on: stream) { launch in
+            try gemms[launch % gemms.count].enqueue(blocks: multiprocessors, on: stream)
+        }
+        return (configuration, times)
+    }
+}

@@ -1,0 +1,43 @@
+import Accelerator
+
+/// `swiftep bench gemm`
+enum GEMMBenchCommand {
+    private static let experts = Option<Int>.integer("experts", in: 1...1024, help: "Experts. Default: 16.")
+    private static let n = Option<Int>.integer(
+        "n", in: 128...131_072, help: "Output channels, a multiple of 128. Default: 7168.")
+    private static let k = Option<Int>.integer(
+        "k", in: 128...65_536, help: "Channels summed over, a multiple of 128. Default: 2048.")
+    private static let tokens = Option<[Int]>(
+        "tokens", "M,M,…", help: "Tokens of each expert, one row of the result for each. Default: 1,8,16,32,64,128.",
+        expected: "whole numbers from 1 to 4096 with commas between them"
+    ) { text in
+        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { strictInteger(String($0)) }
+        return numbers.allSatisfy { $0.map((1...4096).contains) ?? false } ? numbers.compactMap { $0 } : nil
+    }
+    private static let multiprocessors = Option<Int>.integer(
+        "sms", in: 1...1024, help: "Multiprocessors to run on. Default: all.")
+    private static let signals = Option<Bool>.flag("signals", help: "Raise a signal for each finished tile.")
+
+    static let command = Command(
+        name: "gemm",
+        summary: "Measures the grouped FP8 GEMM against reading its bytes.",
+        discussion: [
+            "Launches are captured in a graph and go round several sets of random weights, larger together than the L2 "
+                + "cache. The floor is a kernel that only streams as many bytes of weights, measured in the same run.",
+            "On the simulator times are simulated: they say nothing about any GPU.",
+        ],
+        options: [experts, n, k, tokens, multiprocessors, signals, DeviceOptions.device, CommonOptions.json],
+        run: { arguments in
+            let device = try DeviceOptions.open(arguments, seed: 1)
+            let bench = try GEMMBench(
+                device, experts: arguments[experts] ?? 16, n: arguments[n] ?? 7168, k: arguments[k] ?? 2048,
+                multiprocessors: arguments[multiprocessors], signals: arguments[signals])
+            let report = try bench.run(tokens: arguments[tokens] ?? [1, 8, 16, 32, 64, 128])
+            if arguments[CommonOptions.json] {
+                try Console.json(report)
+            } else {
+                Console.result(report.text)
+            }
+            return 0
+        })
+}
