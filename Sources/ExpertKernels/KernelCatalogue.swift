@@ -13,17 +13,18 @@ public struct KernelCatalogue: Sendable {
         for format in DispatchFormat.allCases {
             let window = RankWindow(shape, format)
             kernels.append(try dispatchSendKernel(window))
-            kernels.append(try dispatchReceiveKernel(window, signalCount: shape.localExperts * shape.maxRows / 16))
+            kernels.append(
+                try dispatchReceiveKernel(window, signalCount: shape.localExperts * signalBlocks(shape, blockM: 16)))
         }
         let window = RankWindow(shape, .float8)
-        for signals in [false, true] {
-            kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: signals)))
-            kernels.append(try combineReceiveKernel(window, addsShared: signals))
-        }
+        kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
+        kernels += try [false, true].map { try combineReceiveKernel(window, addsShared: $0) }
         for blockM in GEMMConfiguration.blockHeights {
             let gemm = GEMMConfiguration(
                 n: 2 * shape.intermediate, k: shape.hidden, experts: shape.localExperts, maxRows: shape.maxRows,
                 scaleRows: shape.scaleRows, blockM: blockM)
+            kernels.append(
+                try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
             var down = gemm
             (down.n, down.k) = (shape.hidden, shape.intermediate)
             var signalling = down
@@ -37,7 +38,9 @@ public struct KernelCatalogue: Sendable {
         if let sharedIntermediate {
             kernels += try sharedKernels(shape, sharedIntermediate)
         }
-        self.kernels = kernels
+        // With one local expert the shared expert's kernels are the routed ones'.
+        var names: Set<String> = []
+        self.kernels = kernels.filter { names.insert($0.name).inserted }
     }
 
     /// The shape that DeepSeek-V3 has on two ranks of 16 experts each.

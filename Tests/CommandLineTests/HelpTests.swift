@@ -7,7 +7,7 @@ import Testing
         arguments: [
             [], ["run"], ["verify"], ["ptx"], ["checkpoint"], ["checkpoint", "make"], ["checkpoint", "inspect"],
             ["bench"],
-            ["bench", "ceiling"],
+            ["bench", "ceiling"], ["bench", "gemm"],
         ])
     func text(of command: [String]) throws {
         let result = try Program.run(command + ["--help"])

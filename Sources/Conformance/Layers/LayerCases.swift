@@ -48,7 +48,7 @@ private func tokenCountCases() -> [ConformanceCase] {
 }
 
 private func rankCases() -> [ConformanceCase] {
-    [1, 2, 3, 4, 5, 8].map { ranks in
+    (1...8).map { ranks in
         layerCase(experts: ranks * 2, topK: 2, tokens: (0..<ranks).map { 3 + $0 % 3 })
     }
 }

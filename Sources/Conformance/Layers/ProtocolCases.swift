@@ -5,11 +5,42 @@ import KernelLanguage
 
 /// Graph replay, lost signals and recovery.
 func protocolCases() -> [ConformanceCase] {
-    OverlapMode.allCases.map(replayCase) + [pollCase(), droppedSignalCase()]
+    OverlapMode.allCases.map(replayCase) + OverlapMode.allCases.map(rowOfReplaysCase) + [
+        pollCase(), droppedSignalCase(), absentRankCase(),
+    ]
 }
 
 private func smallShape(ranks: Int = 2) throws -> LayerShape {
     try LayerShape(hidden: 256, intermediate: 128, experts: 8, topK: 2, ranks: ranks, maxTokens: 8)
+}
+
+/// Seconds that no right step waits for, however busy the host is.
+private func waitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.02 }
+
+/// A rank that does not take part ends in an error of those that wait for it, and not in stale rows being sent.
+private func absentRankCase() -> ConformanceCase {
+    ConformanceCase("an absent rank is reported") { device in
+        let shape = try smallShape(ranks: 4)
+        let fixture = LayerFixture(shape, tokens: [8, 3, 5, 1])
+        let inputs = fixture.inputs()
+        for mode in OverlapMode.allCases {
+            let layer = try fixture.layer(on: device, waitLimit: waitLimit(device))
+            let plain = try layer.step(inputs, overlap: .none)
+            try layer.group.load(inputs)
+            for rank in layer.group.ranks.dropLast() { try layer.enqueue(rank, overlap: mode) }
+            do {
+                try layer.group.synchronize()
+                throw ConformanceFailure("\(mode): the step ended although rank 3 took no part")
+            } catch GroupError.waitTimedOut(let fault, _, let others) {
+                try require(
+                    fault.kernel == .dispatchReceive && fault.block == 3 && others == 2,
+                    "\(mode): the fault is \(fault), with \(others) others")
+            }
+            try layer.group.reset()
+            try requireIdentical(
+                "\(mode), after the reset", try layer.step(inputs, overlap: mode), plain, hidden: shape.hidden)
+        }
+    }
 }
 
 /// A captured step gives the bits of a direct one, whatever inputs and token counts it is replayed with.
@@ -26,6 +57,24 @@ private func replayCase(_ mode: OverlapMode) -> ConformanceCase {
             try layer.group.synchronize()
             try requireIdentical(
                 "tokens \(tokens)", try layer.outputs(inputs), direct, hidden: shape.hidden)
+        }
+    }
+}
+
+/// Replays follow each other without the host in between. No rank may run so far ahead that it overwrites what another one
+/// has not read, also when neither has a token for the other.
+private func rowOfReplaysCase(_ mode: OverlapMode) -> ConformanceCase {
+    ConformanceCase("replays in a row, \(mode)") { device in
+        let shape = try smallShape(ranks: 4)
+        for pattern in [LayerFixture.Pattern.random, .firstRank, .nothing] {
+            let fixture = LayerFixture(shape, tokens: [8, 0, 1, 5], pattern: pattern)
+            let layer = try fixture.layer(on: device)
+            let inputs = fixture.inputs()
+            let direct = try layer.step(inputs, overlap: .none)
+            let captured = try layer.capture(overlap: mode)
+            for _ in 0..<10 { try layer.replay(captured) }
+            try layer.group.synchronize()
+            try requireIdentical("\(pattern)", try layer.outputs(inputs), direct, hidden: shape.hidden)
         }
     }
 }
@@ -53,7 +102,7 @@ private func droppedSignalCase() -> ConformanceCase {
         let shape = try smallShape()
         let fixture = LayerFixture(shape, tokens: [8, 8], pattern: .allToOne)
         let dropped = MoELayer.DroppedSignal(rank: 1, expert: 3, block: 0)
-        let layer = try fixture.layer(on: device, waitLimit: 0.05, droppedSignal: dropped)
+        let layer = try fixture.layer(on: device, waitLimit: waitLimit(device), droppedSignal: dropped)
         let inputs = fixture.inputs()
         let plain = try layer.step(inputs, overlap: .none)
         do {

@@ -50,7 +50,8 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                 bytes: shape.hidden * 2, moved: k.variable(k.constant(UInt32(0))))
             let unready = k.variable(k.constant(UInt32(0)))
             let waits = k.variable(k.constant(UInt32(0)))
-            let failed = k.variable(k.constant(false))
+            // After a failed receive the counts and sources say nothing; then nothing is sent.
+            let failed = k.variable(k.load(watchdog.record, order: .relaxed, scope: .gpu) != 0)
             // Rows of all experts before the present one; a worker takes every `workers`-th row of all.
             let firstRow = k.variable(k.constant(UInt32(0)))
             let next = k.variable(worker)

@@ -46,6 +46,8 @@ public func dispatchReceiveKernel(_ window: RankWindow, signalCount: Int) throws
                         return (high == current, high.wide)
                     }
                     failed.value = !arrived
+                    // What the flag held belongs to another step.
+                    k.if(!arrived) { rows.value = k.constant(UInt32(0)) }
                 }
                 let count = k.shuffle(rows.value, from: source)
                 let below = (k.lane < source).select(rows.value, k.constant(UInt32(0)))

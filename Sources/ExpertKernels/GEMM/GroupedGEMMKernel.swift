@@ -107,6 +107,7 @@ private func multiplyTile(
             k.loadVector(stage.scales + firstColumn + j * 8, count: 2).map { $0 * weightScale }
         }
         k.multiplyWait()
+        k.syncWarp()  // every lane has read its scales
         k.if(k.isFirstLane) { k.arrive(stage.empty) }
         for (index, sum) in sums.enumerated() {
             sum.add(partial[index], times: scales[index / 4 * 2 + index % 2])

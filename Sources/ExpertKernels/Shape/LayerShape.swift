@@ -1,17 +1,17 @@
 /// The sizes of one MoE layer on a group of ranks. All kernels are built for one shape.
 public struct LayerShape: Hashable, Sendable {
     /// Channels of a token: a multiple of 128 from 128 to 12,800.
-    public var hidden: Int
+    public let hidden: Int
     /// Channels between the two GEMMs of an expert: a multiple of 128.
-    public var intermediate: Int
+    public let intermediate: Int
     /// Routed experts of the layer, a multiple of `ranks`, at most 1,024.
-    public var experts: Int
+    public let experts: Int
     /// Experts that each token selects: 1 to 32.
-    public var topK: Int
+    public let topK: Int
     /// Ranks: 1 to 32.
-    public var ranks: Int
+    public let ranks: Int
     /// Most tokens that one rank brings to a step, at least 1.
-    public var maxTokens: Int
+    public let maxTokens: Int
 
     /// A checked shape.
     ///

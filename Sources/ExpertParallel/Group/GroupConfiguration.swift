@@ -35,11 +35,12 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
     ///
-    /// Every rank's kernels stay within its share. Of these, kernels that wait on memory hold at most
-    /// `communicationMultiprocessors` exclusively, so that one multiprocessor of each share is always free for what they
-    /// wait for.
+    /// No kernel that waits on memory has more blocks than its rank's share, so for each rank as many multiprocessors as
+    /// its share are free of other ranks' waiting blocks. Waiting kernels of the rank itself either leave room for the
+    /// kernel that they wait for (the combine send: `communicationMultiprocessors` beside the GEMM on the others), or come
+    /// after it in the rank's own stream.
     func validate(deviceMultiprocessors: Int) throws(GroupError) {
-        guard multiprocessors >= 2, multiprocessors * shape.ranks <= deviceMultiprocessors else {
+        guard multiprocessors >= 2, multiprocessors <= deviceMultiprocessors / shape.ranks else {
             throw .tooFewMultiprocessors(
                 ranks: shape.ranks, perRank: multiprocessors, device: deviceMultiprocessors)
         }

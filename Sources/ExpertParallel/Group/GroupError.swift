@@ -20,6 +20,24 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case elementCount(rank: Int, array: String, given: Int, expected: Int)
     /// A top-k index that is neither -1 nor an expert.
     case expertIndex(rank: Int, token: Int, choice: Int, value: Int64, experts: Int)
+    /// A token that names an expert twice.
+    case repeatedExpert(rank: Int, token: Int, expert: Int64)
+    /// More ranks than the device runs side by side: streams that share a hardware queue wait for each other.
+    case tooManyRanks(ranks: Int, limit: Int)
+    /// A rank of another group.
+    case foreignRank(Int)
+    /// A captured step of another layer.
+    case foreignStep
+    /// The value at which a block counts as complete.
+    case threshold(Int)
+    /// A buffer that is too small for what is read from it.
+    case bufferTooSmall(String, bytes: Int, needed: Int)
+    /// An overlapped combine on the stream of the kernel that it waits for.
+    case overlapOnComputeStream(rank: Int)
+    /// A block of rows that the rank does not have.
+    case noSuchBlock(rank: Int, expert: Int, block: Int)
+    /// A weight scale that is not finite.
+    case weightScale(matrix: String, index: Int)
     /// A weight or activation that is not a number.
     case notFinite(rank: Int, array: String, index: Int)
     /// Weights of another shape than the layer's.
@@ -60,6 +78,28 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .expertIndex(let rank, let token, let choice, let value, let experts):
             return "choice \(choice) of token \(token) on rank \(rank) is expert \(value); "
                 + "experts are 0 to \(experts - 1), and -1 selects nothing"
+        case .repeatedExpert(let rank, let token, let expert):
+            return
+                "token \(token) on rank \(rank) chooses expert \(expert) twice; each choice must be another expert or -1"
+        case .tooManyRanks(let ranks, let limit):
+            return
+                "\(ranks) ranks on one GPU; at most \(limit) have streams that do not wait for each other, so use fewer"
+        case .foreignRank(let rank):
+            return "rank \(rank) belongs to another group; use one of this group's ranks"
+        case .foreignStep:
+            return "the captured step belongs to another layer; replay it with the layer that captured it"
+        case .threshold(let value):
+            return "a threshold of \(value) is out of range; choose the number of adds per block, 1 to \(UInt32.max)"
+        case .bufferTooSmall(let name, let bytes, let needed):
+            return "\(name) has \(bytes) bytes and \(needed) are read from it; allocate more"
+        case .overlapOnComputeStream(let rank):
+            return
+                "the overlapped combine of rank \(rank) is on its compute stream, behind the GEMM it should run beside; "
+                + "use the communication stream"
+        case .noSuchBlock(let rank, let expert, let block):
+            return "there is no block \(block) of local expert \(expert) on rank \(rank); name one that the group has"
+        case .weightScale(let matrix, let index):
+            return "scale \(index) of \(matrix) is not a finite number; check the checkpoint"
         case .notFinite(let rank, let array, let index):
             return "element \(index) of \(array) of rank \(rank) is not a finite number; check what produced it"
         case .weightShape(let matrix, let rows, let columns, let expectedRows, let expectedColumns):

@@ -101,5 +101,5 @@ public final class Rank: Sendable {
 
 extension GroupConfiguration {
     /// Signals of one rank.
-    var signalCount: Int { shape.localExperts * ((shape.maxRows + blockM - 1) / blockM) }
+    var signalCount: Int { shape.localExperts * signalBlocks(shape, blockM: blockM) }
 }

@@ -27,6 +27,10 @@ public final class RankGroup {
     ///   runs out.
     public init(device: any Device, configuration: GroupConfiguration) throws {
         try configuration.validate(deviceMultiprocessors: device.properties.multiprocessors)
+        // Two streams to a rank, and 32 hardware queues.
+        if device.properties.kind == .cuda, configuration.shape.ranks > 16 {
+            throw GroupError.tooManyRanks(ranks: configuration.shape.ranks, limit: 16)
+        }
         self.device = device
         self.configuration = configuration
         kernels = try CommunicationKernels(device, configuration)
@@ -36,7 +40,7 @@ public final class RankGroup {
         for rank in ranks { try rank.reset(device) }
     }
 
-    /// Gives the group back its state before the first step, after a failed one.
+    /// Gives the group back its state before the first step, after a failed one. Poll statistics start anew as well.
     public func reset() throws {
         try device.synchronize()
         for rank in ranks { try rank.reset(device) }
@@ -56,7 +60,12 @@ public final class RankGroup {
 
     /// The combined hidden states of a rank, BF16 `[tokens, hidden]`.
     public func output(of rank: Rank, tokens: Int) throws -> [BFloat16] {
-        try device.read(BFloat16.self, count: tokens * configuration.shape.hidden, from: rank.output)
+        try requireOwn(rank)
+        let most = configuration.shape.maxTokens
+        guard (0...most).contains(tokens) else {
+            throw GroupError.tooManyTokens(rank: rank.index, tokens: tokens, maxTokens: most)
+        }
+        return try device.read(BFloat16.self, count: tokens * configuration.shape.hidden, from: rank.output)
     }
 
     // MARK: Dispatch and combine
@@ -70,33 +79,32 @@ public final class RankGroup {
     /// - Returns: The hook that enqueues the receive, after which `rows`, `rowScales`, `receivedCount`, `sourceInfo` and
     ///   `layoutRange` of the rank hold what arrived.
     public func dispatch(_ rank: Rank) throws -> ReceiveHook {
-        try steps.advance(rank.index, to: .dispatched)
-        try device.launch(
-            kernels.dispatchSend, blocks: configuration.multiprocessors,
+        try launch(
+            kernels.dispatchSend, rank, .dispatched, blocks: configuration.multiprocessors, on: rank.compute,
             arguments: [
                 .address(rank.tokenCount.address), .address(rank.input.address), .address(rank.experts.address),
                 .address(peers.address), .uint32(UInt32(rank.index)), .address(rank.dispatchSent.address),
                 .address(rank.dispatchStep.address),
-            ], dependentLaunch: false, on: rank.compute)
+            ])
         return { [self] in
-            try steps.advance(rank.index, to: .received)
-            let shape = configuration.shape
-            try device.launch(
-                kernels.dispatchReceive,
-                blocks: min(shape.localExperts * shape.ranks, configuration.communicationMultiprocessors * 4),
+            let most = min(configuration.communicationMultiprocessors * 4, configuration.multiprocessors)
+            try launch(
+                kernels.dispatchReceive, rank, .received, blocks: min(configuration.shape.experts, most),
+                on: rank.compute,
                 arguments: [
                     .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.rows.address),
                     .address(rank.rowScales.address), .address(rank.receivedCount.address),
                     .address(rank.sourceInfo.address), .address(rank.choices.address),
                     .address(rank.layoutRange.address), .address(rank.dispatchStep.address),
                     .address(rank.signals.address), .address(rank.faultRecord.address), .uint64(waitNanoseconds),
-                ], dependentLaunch: false, on: rank.compute)
+                ])
         }
     }
 
     /// How a combine send runs beside the GEMM that produces its rows.
     public struct CombineOverlap: Sendable {
-        /// UInt32 `[localExperts, blocks]`, raised by the producer as DESIGN's signals.
+        /// UInt32 `[localExperts, blocks]`, one add by the producer for each finished tile of a block. Each step starts at
+        /// zero: the dispatch receive clears the rank's own `signals`, any other buffer is the caller's to clear.
         public var signals: DeviceBuffer
         /// Rows per signal; must be the group's.
         public var blockM: Int
@@ -118,17 +126,23 @@ public final class RankGroup {
     ///
     /// - Parameters:
     ///   - overlap: Poll signals and send each block when it is complete, instead of all at once.
-    ///   - stream: The rank's compute stream if nil. An overlapped send must be on another stream than its producer.
+    ///   - stream: If nil, the rank's communication stream for an overlapped send, else its compute stream.
     ///   - shared: BF16 `[maxTokens, hidden]` to be added to the sum, such as the shared expert's result.
     /// - Returns: The hook that enqueues the receive on the rank's compute stream.
     public func combine(
         _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, adding shared: DeviceBuffer? = nil
     ) throws -> ReceiveHook {
+        let shape = configuration.shape
         if let overlap { try validate(overlap) }
-        try steps.advance(rank.index, to: .combined)
-        try device.launch(
-            overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped,
+        if overlap != nil, stream == rank.compute { throw GroupError.overlapOnComputeStream(rank: rank.index) }
+        if let shared, shared.bytes < shape.maxTokens * shape.hidden * 2 {
+            throw GroupError.bufferTooSmall(
+                shared.label, bytes: shared.bytes, needed: shape.maxTokens * shape.hidden * 2)
+        }
+        try launch(
+            overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped, rank, .combined,
             blocks: overlap?.multiprocessors ?? configuration.multiprocessors,
+            on: stream ?? (overlap == nil ? rank.compute : rank.communication),
             arguments: [
                 .address(rank.expertOutput.address), .address(rank.receivedCount.address),
                 .address(rank.sourceInfo.address), .address(rank.choices.address), .address(rank.layoutRange.address),
@@ -136,23 +150,57 @@ public final class RankGroup {
                 .address((overlap?.signals ?? rank.signals).address), .uint32(UInt32(overlap?.threshold ?? 0)),
                 .address(rank.combineSent.address), .address(rank.combineStep.address),
                 .address(rank.statistics.address), .address(rank.faultRecord.address), .uint64(waitNanoseconds),
-            ], dependentLaunch: false, on: stream ?? rank.compute)
+            ])
         return { [self] in
-            try steps.advance(rank.index, to: .idle)
-            try device.launch(
-                shared == nil ? kernels.combineReceive : kernels.combineReceiveShared,
-                blocks: configuration.multiprocessors,
+            try launch(
+                shared == nil ? kernels.combineReceive : kernels.combineReceiveShared, rank, .idle,
+                blocks: configuration.multiprocessors, on: rank.compute,
                 arguments: [
                     .address(rank.window.address), .address(rank.tokenCount.address), .address(rank.experts.address),
                     .address(rank.weights.address), .address((shared ?? rank.output).address),
                     .address(rank.output.address), .address(rank.combineStep.address),
                     .address(rank.faultRecord.address), .uint64(waitNanoseconds),
-                ], dependentLaunch: false, on: rank.compute)
+                ])
         }
     }
 
+    /// Enqueues a kernel that brings `rank` to `phase`. When that fails, the step cannot be finished.
+    private func launch(
+        _ kernel: LoadedKernel, _ rank: Rank, _ phase: StepOrder.Phase, blocks: Int, on stream: DeviceStream,
+        arguments: [KernelArgument]
+    ) throws {
+        try requireOwn(rank)
+        try steps.advance(rank.index, to: phase)
+        try failing {
+            try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: false, on: stream)
+        }
+    }
+
+    /// Marks the group as failed when `body` throws.
+    func failing(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch {
+            steps.fail()
+            throw error
+        }
+    }
+
+    /// Refuses a rank of another group.
+    func requireOwn(_ rank: Rank) throws(GroupError) {
+        guard ranks.indices.contains(rank.index), ranks[rank.index] === rank else { throw .foreignRank(rank.index) }
+    }
+
+    /// Refuses to go on after a failure, or in the middle of a step.
+    func requireIdle(before call: String) throws(GroupError) { try steps.requireIdle(before: call) }
+
     private func validate(_ overlap: CombineOverlap) throws {
         guard overlap.blockM == configuration.blockM else { throw GroupError.blockHeight(overlap.blockM) }
+        guard (1...Int(UInt32.max)).contains(overlap.threshold) else { throw GroupError.threshold(overlap.threshold) }
+        guard overlap.signals.bytes >= configuration.signalCount * 4 else {
+            throw GroupError.bufferTooSmall(
+                overlap.signals.label, bytes: overlap.signals.bytes, needed: configuration.signalCount * 4)
+        }
         guard (1..<configuration.multiprocessors).contains(overlap.multiprocessors) else {
             throw GroupError.splitImpossible(
                 communication: overlap.multiprocessors, perRank: configuration.multiprocessors)
@@ -167,16 +215,18 @@ public final class RankGroup {
     ///
     /// - Throws: `GroupError.waitTimedOut` when a kernel gave up waiting; the group must then be `reset()`.
     public func synchronize() throws {
-        for rank in ranks {
-            try device.synchronize(rank.compute)
-            try device.synchronize(rank.communication)
+        try failing {
+            for rank in ranks {
+                try device.synchronize(rank.compute)
+                try device.synchronize(rank.communication)
+            }
         }
         let faults = try ranks.compactMap { rank in
             WaitFault(
                 record: try device.read(UInt64.self, count: WaitFault.words, from: rank.faultRecord),
                 rank: rank.index)
         }
-        // A rank whose send is stuck makes others wait: the earliest kernel of the step is the cause.
+        // A combine send waits for its own rank alone; receives wait for other ranks, which may be stuck themselves.
         let first = faults.min { ($0.kernel.rawValue, $0.time) < ($1.kernel.rawValue, $1.time) }
         if let first {
             steps.fail()
@@ -192,7 +242,7 @@ public final class RankGroup {
         public var waits: Int
     }
 
-    /// Reads the statistics and starts them anew.
+    /// Reads the statistics and starts them anew. Nothing of the group may be running.
     public func takePollStatistics() throws -> PollStatistics {
         var result = PollStatistics(notReady: 0, waits: 0)
         for rank in ranks {

@@ -33,6 +33,13 @@ public struct RankInput: Hashable, Sendable {
                 rank: rank, token: index / shape.topK, choice: index % shape.topK, value: expert,
                 experts: shape.experts)
         }
+        for token in 0..<tokens {
+            let chosen = routing.experts[token * shape.topK..<(token + 1) * shape.topK].filter { $0 >= 0 }.sorted()
+            // A second row of a token for the same expert would have no place in the expert's memory.
+            for (expert, next) in zip(chosen, chosen.dropFirst()) where expert == next {
+                throw .repeatedExpert(rank: rank, token: token, expert: expert)
+            }
+        }
         if let index = routing.weights.firstIndex(where: { !$0.isFinite }) {
             throw .notFinite(rank: rank, array: "routing.weights", index: index)
         }

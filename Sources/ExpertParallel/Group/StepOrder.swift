@@ -38,6 +38,14 @@ final class StepOrder {
         phases[rank] = phase
     }
 
+    /// Throws unless every rank is between two steps.
+    func requireIdle(before call: String) throws(GroupError) {
+        if failed { throw .needsReset }
+        if let phase = phases.first(where: { $0 != .idle }) {
+            throw .outOfOrder(call: call, expected: phase.next.call)
+        }
+    }
+
     /// Notes that the flags in memory can no longer be trusted.
     func fail() { failed = true }
 

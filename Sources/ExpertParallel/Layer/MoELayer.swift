@@ -42,7 +42,8 @@ public final class MoELayer {
     ///
     /// - Parameters:
     ///   - shared: The shared expert, nil if the model has none. Its intermediate size may differ from the routed ones'.
-    ///   - droppedSignal: Test hook; overlapped steps then end in `GroupError.waitTimedOut`.
+    ///   - droppedSignal: Test hook; overlapped steps in which that block has rows then end in
+    ///     `GroupError.waitTimedOut`.
     ///   - weights: Weights of a routed expert, by global number; called once for each.
     /// - Throws: `GroupError` for weights of a wrong shape or a group that does not dispatch FP8.
     public init(
@@ -52,6 +53,12 @@ public final class MoELayer {
         let configuration = group.configuration
         let shape = configuration.shape
         guard configuration.format == .float8 else { throw GroupError.formatUnsupported(configuration.format) }
+        if let drop = droppedSignal {
+            let blocks = signalBlocks(shape, blockM: configuration.blockM)
+            guard (0..<shape.ranks).contains(drop.rank), (0..<shape.localExperts).contains(drop.expert),
+                (0..<blocks).contains(drop.block)
+            else { throw GroupError.noSuchBlock(rank: drop.rank, expert: drop.expert, block: drop.block) }
+        }
         self.group = group
         let device = group.device
         routed = try group.ranks.map { rank in
@@ -94,29 +101,43 @@ public final class MoELayer {
 
     /// The results of the step that `inputs` were loaded for.
     public func outputs(_ inputs: [RankInput]) throws -> [[BFloat16]] {
-        try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens) }
+        guard inputs.count == group.ranks.count else {
+            throw GroupError.inputCount(given: inputs.count, ranks: group.ranks.count)
+        }
+        return try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens) }
     }
 
     /// Captures a step of every rank for `replay`.
     public func capture(overlap: OverlapMode) throws -> CapturedStep {
-        CapturedStep(
-            graphs: try group.ranks.map { rank in
+        try group.requireIdle(before: "capture")
+        var graphs: [DeviceGraph] = []
+        try group.failing {
+            graphs = try group.ranks.map { rank in
                 try device.capture(on: rank.compute) { try enqueue(rank, overlap: overlap) }
-            })
+            }
+        }
+        return CapturedStep(layer: self, graphs: graphs)
     }
 
     /// A step of every rank as graphs.
     public struct CapturedStep {
+        /// Graphs hold bare addresses; this keeps what they point at.
+        fileprivate let layer: MoELayer
         fileprivate let graphs: [DeviceGraph]
     }
 
     /// Enqueues a captured step with the inputs loaded last. `group.synchronize()` waits for it.
     public func replay(_ step: CapturedStep) throws {
-        for (rank, graph) in zip(group.ranks, step.graphs) { try device.replay(graph, on: rank.compute) }
+        guard step.layer === self else { throw GroupError.foreignStep }
+        try group.requireIdle(before: "replay")
+        try group.failing {
+            for (rank, graph) in zip(group.ranks, step.graphs) { try device.replay(graph, on: rank.compute) }
+        }
     }
 
     /// Enqueues the step of one rank.
     public func enqueue(_ rank: Rank, overlap: OverlapMode) throws {
+        try group.requireOwn(rank)
         switch overlap {
         case .none: try enqueueSequential(rank)
         case .singleBatch: try enqueueSingleBatch(rank)

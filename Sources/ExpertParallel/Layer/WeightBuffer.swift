@@ -29,6 +29,9 @@ package struct WeightBuffer {
                 matrix: "\(name) of expert \(expert)", rows: matrix.rows, columns: matrix.columns,
                 expectedRows: partRows, expectedColumns: columns)
         }
+        if let index = matrix.scales.firstIndex(where: { !$0.isFinite }) {
+            throw GroupError.weightScale(matrix: "\(name) of expert \(expert)", index: index)
+        }
         let place = expert * parts + part
         try device.write(matrix.values, to: values, offset: place * partRows * columns)
         try device.write(matrix.scales, to: scales, offset: place * (partRows / 128) * (columns / 128) * 4)

@@ -53,11 +53,10 @@ struct StepTimer {
                 microseconds: nanoseconds / 1e3, clock: "simulated time of one step, all ranks", wallSeconds: wall)
             return (outputs, time, polls)
         }
-        let row = everyRankSendsToEveryOther(inputs) ? Self.replays : 1
-        let median = try replay(inputs, mode, inARow: row, expecting: outputs)
+        let median = try replay(inputs, mode, expecting: outputs)
         let time = StepTime(
             microseconds: median / 1e3,
-            clock: "device events around \(row) graph replay\(row == 1 ? "" : "s in a row"), all ranks, median of "
+            clock: "device events around \(Self.replays) graph replays in a row, all ranks, median of "
                 + "\(Self.rounds) such measurements",
             wallSeconds: wall)
         return (outputs, time, polls)
@@ -65,29 +64,19 @@ struct StepTimer {
 
     /// Median nanoseconds of a replayed step. Throws `ReplayError` when replays give other bits than the step did.
     private func replay(
-        _ inputs: [RankInput], _ mode: OverlapMode, inARow row: Int, expecting outputs: [[BFloat16]]
+        _ inputs: [RankInput], _ mode: OverlapMode, expecting outputs: [[BFloat16]]
     ) throws -> Double {
         let graph = try layer.capture(overlap: mode)
         try layer.replay(graph)
         try layer.group.synchronize()
         let times = try (0..<Self.rounds).map { _ in
             try measure {
-                for _ in 0..<row { try layer.replay(graph) }
-            } / Double(row)
+                for _ in 0..<Self.replays { try layer.replay(graph) }
+            } / Double(Self.replays)
         }
         try layer.group.synchronize()
         guard try layer.outputs(inputs) == outputs else { throw ReplayError(mode: mode) }
         return median(times) ?? 0
-    }
-
-    /// Whether each rank has a token for an expert of each other one, and so waits for it in every step. A rank that waits
-    /// for nobody may not start its next step before the others have received what it sent in this one.
-    private func everyRankSendsToEveryOther(_ inputs: [RankInput]) -> Bool {
-        let local = layer.group.configuration.shape.localExperts
-        return inputs.enumerated().allSatisfy { rank, input in
-            let owners = Set(input.routing.experts.filter { $0 >= 0 }.map { Int($0) / local })
-            return inputs.indices.allSatisfy { $0 == rank || owners.contains($0) }
-        }
     }
 
     /// Nanoseconds of the device between events before and after what `body` enqueues, on an idle device.

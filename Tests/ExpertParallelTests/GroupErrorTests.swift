@@ -1,0 +1,106 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+import Testing
+
+/// What a group refuses, before anything is computed.
+@Suite struct GroupErrorTests {
+    private let device = SimulatedDevice(seed: 1)
+
+    private func shape(ranks: Int = 2) throws -> LayerShape {
+        try LayerShape(hidden: 128, intermediate: 128, experts: 4 * ranks, topK: 2, ranks: ranks, maxTokens: 3)
+    }
+
+    private func group() throws -> RankGroup {
+        try RankGroup(
+            device: device,
+            configuration: GroupConfiguration(
+                shape: shape(), deviceMultiprocessors: device.properties.multiprocessors))
+    }
+
+    private func input(_ experts: [Int64], weights: [Float]? = nil, value: Float = 1) -> RankInput {
+        RankInput(
+            hiddenStates: [BFloat16](repeating: BFloat16(value), count: experts.count / 2 * 128),
+            routing: Routing(
+                tokens: experts.count / 2, topK: 2, experts: experts,
+                weights: weights ?? [Float](repeating: 0.5, count: experts.count)))
+    }
+
+    @Test func refusesShapesThatKernelsDoNotHave() {
+        #expect(throws: ShapeError(name: "hidden", value: 100, range: 128...12_800, step: 128)) {
+            try LayerShape(hidden: 100, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 1)
+        }
+        #expect(throws: ShapeError(name: "experts", value: 5, range: 2...1_024, step: 2)) {
+            try LayerShape(hidden: 128, intermediate: 128, experts: 5, topK: 2, ranks: 2, maxTokens: 1)
+        }
+    }
+
+    @Test func refusesInputsOutOfRange() throws {
+        let group = try group()
+        let good = input([0, 1])
+        #expect(throws: GroupError.inputCount(given: 1, ranks: 2)) { try group.load([good]) }
+        #expect(throws: GroupError.expertIndex(rank: 1, token: 0, choice: 1, value: 8, experts: 8)) {
+            try group.load([good, input([0, 8])])
+        }
+        #expect(throws: GroupError.expertIndex(rank: 0, token: 0, choice: 0, value: -2, experts: 8)) {
+            try group.load([input([-2, 1]), good])
+        }
+        #expect(throws: GroupError.repeatedExpert(rank: 1, token: 1, expert: 3)) {
+            try group.load([good, input([0, 1, 3, 3])])
+        }
+        #expect(throws: GroupError.tooManyTokens(rank: 0, tokens: 4, maxTokens: 3)) {
+            try group.load([input([0, 1, 0, 1, 0, 1, 0, 1]), good])
+        }
+        #expect(throws: GroupError.notFinite(rank: 1, array: "routing.weights", index: 1)) {
+            try group.load([good, input([0, 1], weights: [1, .nan])])
+        }
+        #expect(throws: GroupError.notFinite(rank: 0, array: "hiddenStates", index: 0)) {
+            try group.load([input([0, 1], value: .infinity), good])
+        }
+        // Selecting nothing twice is no repetition.
+        try group.load([input([-1, -1]), good])
+    }
+
+    @Test func refusesGroupsThatCouldNotBeResident() throws {
+        let small = SimulatedDevice(seed: 1, multiprocessors: 3)
+        #expect(throws: GroupError.tooFewMultiprocessors(ranks: 2, perRank: 1, device: 3)) {
+            try RankGroup(
+                device: small, configuration: GroupConfiguration(shape: shape(), deviceMultiprocessors: 3))
+        }
+        #expect(throws: GroupError.splitImpossible(communication: 66, perRank: 66)) {
+            try RankGroup(
+                device: device,
+                configuration: GroupConfiguration(
+                    shape: shape(), deviceMultiprocessors: 132, communicationMultiprocessors: 66))
+        }
+    }
+
+    @Test func refusesCallsOutOfOrder() throws {
+        let (first, second) = (try group(), try group())
+        #expect(throws: GroupError.foreignRank(0)) { try first.dispatch(second.ranks[0]) }
+        #expect(throws: GroupError.self) { try first.combine(first.ranks[0]) }
+        let receive = try first.dispatch(first.ranks[0])
+        #expect(throws: GroupError.self) { try first.dispatch(first.ranks[0]) }
+        try receive()
+        #expect(throws: GroupError.self) { try receive() }
+    }
+
+    @Test func refusesOverlapsThatCannotWork() throws {
+        let group = try group()
+        let rank = group.ranks[0]
+        func combine(threshold: Int = 1, multiprocessors: Int = 1, on stream: DeviceStream? = nil) throws {
+            _ = try group.combine(
+                rank,
+                overlap: RankGroup.CombineOverlap(
+                    signals: rank.signals, blockM: group.configuration.blockM, threshold: threshold,
+                    multiprocessors: multiprocessors),
+                on: stream)
+        }
+        #expect(throws: GroupError.threshold(0)) { try combine(threshold: 0) }
+        #expect(throws: GroupError.splitImpossible(communication: 66, perRank: 66)) {
+            try combine(multiprocessors: 66)
+        }
+        #expect(throws: GroupError.overlapOnComputeStream(rank: 0)) { try combine(on: rank.compute) }
+    }
+}
