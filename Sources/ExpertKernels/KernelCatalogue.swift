@@ -53,10 +53,10 @@ public struct KernelCatalogue: Sendable {
 
 /// The kernels that only the shared expert uses.
 private func sharedKernels(_ shape: LayerShape, _ intermediate: Int) throws -> [Kernel] {
-    let scaleRows = (shape.maxTokens + 63) / 64 * 64
+    let scaleRows = GEMMConfiguration.scaleRows(shape.maxTokens)
     let up = GEMMConfiguration(
         n: 2 * intermediate, k: shape.hidden, experts: 1, maxRows: shape.maxTokens, scaleRows: scaleRows,
-        blockM: GEMMConfiguration.blockM(expectedRows: shape.maxTokens))
+        blockM: GEMMConfiguration.blockM(holding: shape.maxTokens))
     var down = up
     (down.n, down.k) = (shape.hidden, intermediate)
     return [

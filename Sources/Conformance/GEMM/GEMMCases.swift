@@ -7,7 +7,7 @@ import KernelLanguage
 func gemmCases() -> [ConformanceCase] {
     GEMMConfiguration.blockHeights.flatMap { blockM in
         [false, true].map { signals in
-            gemmCase(counts: [0, 1, 65, 16, 64, 63], n: 256, k: 384, blockM: blockM, signals: signals)
+            gemmCase(counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 384, blockM: blockM, signals: signals)
         }
     } + [
         gemmCase(counts: [3], n: 128, k: 128, blockM: 16, signals: false),
@@ -20,7 +20,8 @@ private func gemmCase(counts: [Int], n: Int, k: Int, blockM: Int, signals: Bool)
     ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) signals=\(signals)") { device in
         let maxRows = max(counts.max() ?? 0, 1) + 5
         let configuration = GEMMConfiguration(
-            n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: (maxRows + 63) / 64 * 64, blockM: blockM,
+            n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
+            blockM: blockM,
             signals: signals)
         let trial = try GEMMTrial(device, configuration, counts: counts)
         // The sums of a row depend on K alone: any grid gives the same bits.

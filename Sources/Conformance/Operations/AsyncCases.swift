@@ -12,7 +12,7 @@ func asyncCases() -> [ConformanceCase] {
 }
 
 /// All cases of single operations.
-func operationCases() -> [ConformanceCase] { arithmeticCases() + warpCases() + asyncCases() }
+func operationCases() -> [ConformanceCase] { arithmeticCases() + warpCases() + asyncCases() + launchCases() }
 
 /// Global to shared to global by bulk copies, several stages of one ring.
 private func bulkCopyCase() -> ConformanceCase {

@@ -11,9 +11,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var experts: Int
     /// Rows that A and D have room for per expert.
     public var maxRows: Int
-    /// Rows per scale group of A's scale array; a multiple of 64, at least `maxRows`.
+    /// Rows per scale group of A's scale array; `GEMMConfiguration.scaleRows(maxRows)`.
     public var scaleRows: Int
-    /// Rows of A in one tile: 16, 32 or 64.
+    /// Rows of A in one tile: 16, 32, 64 or 128.
     public var blockM: Int
     /// Adds one to the block's signal after each tile.
     public var signals: Bool
@@ -56,8 +56,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     /// Tiles across N: the number of adds after which a block's signal is complete.
     public var tilesAcross: Int { n / Self.blockN }
-    /// Stages of the ring of loads; a power of two that fits the shared memory.
-    public var stages: Int { 8 }
+    /// Stages of the ring of loads: as many as fit the shared memory.
+    public var stages: Int { blockM == 128 ? 5 : 8 }
     /// Bytes of weights in a stage.
     public var weightBytes: Int { Self.blockN * Self.blockK }
     /// Bytes of rows in a stage.
@@ -66,13 +66,21 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var scaleBytes: Int { blockM * 4 }
 
     /// The block heights that the kernel has.
-    public static let blockHeights = [16, 32, 64]
+    public static let blockHeights = [16, 32, 64, 128]
 
-    /// The block height for an expected number of rows per expert: the lowest that holds them, for less work on rows that
-    /// are not there.
-    public static func blockM(expectedRows: Int) -> Int {
-        blockHeights.first { expectedRows <= $0 } ?? 64
+    /// The lowest block height that holds this many rows, for less work on rows that are not there; the highest for more.
+    public static func blockM(holding rows: Int) -> Int {
+        blockHeights.first { rows <= $0 } ?? 128
     }
+
+    /// The block height for experts that get this many rows on average, each row by chance: most experts should have one
+    /// block, since each block of rows reads the expert's weights anew. The spread is about the root of the mean.
+    public static func blockM(meanRows: Double) -> Int {
+        blockM(holding: Int((meanRows + 2 * meanRows.squareRoot()).rounded(.up)))
+    }
+
+    /// Rows per scale group for `maxRows`: whole blocks of the highest kind, as scales are loaded by the block.
+    public static func scaleRows(_ maxRows: Int) -> Int { (maxRows + 127) / 128 * 128 }
 
     /// Tile, stages, shape.
     public var description: String {

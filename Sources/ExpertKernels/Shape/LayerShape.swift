@@ -45,8 +45,8 @@ public struct LayerShape: Hashable, Sendable {
     public var localExperts: Int { experts / ranks }
     /// Most rows that one local expert can receive.
     public var maxRows: Int { ranks * maxTokens }
-    /// Rows of a scale array: `maxRows` rounded up to whole blocks of 64 rows.
-    public var scaleRows: Int { (maxRows + 63) / 64 * 64 }
+    /// Rows of a scale array.
+    public var scaleRows: Int { GEMMConfiguration.scaleRows(maxRows) }
     /// Groups of 128 channels that share a scale.
     public var hiddenGroups: Int { hidden / 128 }
 }

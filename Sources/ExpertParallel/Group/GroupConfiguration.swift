@@ -6,7 +6,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var shape: LayerShape
     /// How rows travel. The MoE layer needs FP8.
     public var format: DispatchFormat
-    /// Rows per tile of the GEMMs and per signal: 16, 32 or 64.
+    /// Rows per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Multiprocessors that a rank may use; all ranks' together must fit the device. At least 2.
     public var multiprocessors: Int
@@ -26,8 +26,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     ) {
         self.shape = shape
         self.format = format
-        let expectedRows = (shape.maxTokens * shape.topK * shape.ranks + shape.experts - 1) / shape.experts
-        self.blockM = blockM ?? GEMMConfiguration.blockM(expectedRows: expectedRows)
+        let meanRows = Double(shape.maxTokens * shape.topK * shape.ranks) / Double(shape.experts)
+        self.blockM = blockM ?? GEMMConfiguration.blockM(meanRows: meanRows)
         multiprocessors = deviceMultiprocessors / shape.ranks
         self.communicationMultiprocessors = communicationMultiprocessors ?? max(1, multiprocessors / 8)
         self.waitLimit = waitLimit

@@ -61,7 +61,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return "\(communication) communication multiprocessors of \(perRank) per rank; "
                 + "choose 1 to \(perRank - 1) so that both sides of the overlap have some"
         case .blockHeight(let height):
-            return "a block of \(height) rows is not supported; choose 16, 32 or 64"
+            return "a block of \(height) rows is not supported; choose 16, 32, 64 or 128"
         case .waitLimit(let seconds):
             return "a wait limit of \(seconds) s is out of range; choose more than 0 and at most 3600 s"
         case .kernelDoesNotFit(let kernel, let sharedBytes, let available):

@@ -16,7 +16,7 @@ final class SharedExpert {
     init(_ device: any Device, _ rank: Rank, _ shape: LayerShape, weights: ExpertWeights) throws {
         self.device = device
         self.rank = rank
-        let scaleRows = (shape.maxTokens + 63) / 64 * 64
+        let scaleRows = GEMMConfiguration.scaleRows(shape.maxTokens)
         func make(_ label: String, _ bytes: Int) throws -> DeviceBuffer {
             try device.allocate(bytes: bytes, label: "shared \(label) of rank \(rank.index)")
         }
@@ -28,7 +28,7 @@ final class SharedExpert {
             device,
             ExpertStack.Shape(
                 hidden: shape.hidden, intermediate: weights.gate.rows, experts: 1, maxRows: shape.maxTokens,
-                scaleRows: scaleRows, blockM: GEMMConfiguration.blockM(expectedRows: shape.maxTokens)),
+                scaleRows: scaleRows, blockM: GEMMConfiguration.blockM(holding: shape.maxTokens)),
             ExpertStack.Operands(rows: rows, rowScales: rowScales, counts: rank.tokenCount, output: output),
             label: "the shared expert of rank \(rank.index)", signals: nil, weights: { _ in weights })
         try device.fill(rowScales, with: 0, on: rank.compute)

@@ -87,10 +87,10 @@ struct GEMMBench {
     }
 
     private func measure(rows: Int) throws -> (GEMMConfiguration, [Double]) {
-        let scaleRows = (rows + 63) / 64 * 64
+        let scaleRows = GEMMConfiguration.scaleRows(rows)
         let configuration = GEMMConfiguration(
             n: n, k: k, experts: experts, maxRows: rows, scaleRows: scaleRows,
-            blockM: GEMMConfiguration.blockM(expectedRows: rows), signals: signals)
+            blockM: GEMMConfiguration.blockM(holding: rows), signals: signals)
         var random = RandomStream(seed: 2, name: "rows")
         let table = GaussianFloat8Table()
         let values = [UInt8](unsafeUninitializedCapacity: experts * rows * k) { buffer, count in

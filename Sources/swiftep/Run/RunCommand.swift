@@ -35,7 +35,7 @@ enum RunCommand {
     static let blockM = Option<Int>.integer(
         "block-m", oneOf: GEMMConfiguration.blockHeights,
         help:
-            "Rows for each tile of the GEMMs and for each signal: 16, 32 or 64. Default: the lowest that holds the rows "
+            "Rows for each tile of the GEMMs and for each signal: 16, 32, 64 or 128. Default: the lowest that holds the rows "
             + "that an expert can expect.")
     static let waitLimit = Option<Double>.positive(
         "wait-limit", "SECONDS", limit: 3_600,
