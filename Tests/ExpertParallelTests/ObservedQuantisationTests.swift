@@ -67,6 +67,41 @@ struct ObservedQuantisationTests {
         #expect(try output(ObservedQuantisation()) == output(nil))
     }
 
+    @Test("Outputs are adopted where they are right roundings, and refused where they are not")
+    func outputs() throws {
+        let rank = layer.ranks[0]
+        let single = RankInput(
+            hiddenStates: Array(rank.hiddenStates[256..<512]),
+            routing: Routing(tokens: 1, topK: 2, experts: [2, -1], weights: [1, 0]))
+        func output(_ seen: [BFloat16]?, accumulationError: Double = 0x1p-8) throws -> [Double] {
+            let observed = ObservedQuantisation(output: { _ in seen }, accumulationError: accumulationError)
+            return try layer.reference(.asKernels, observed: observed).output(of: [single]) { layer.experts[$0] }[0]
+        }
+        let own = try output(nil)
+        let right = own.map { BFloat16($0) }
+        #expect(try output(right) == own)
+
+        var neighbour = right
+        neighbour[77].bits ^= 1
+        #expect(try output(neighbour, accumulationError: 1) == neighbour.map { Double($0.float) })
+        #expect(throws: ReferenceError.self) { try output(neighbour, accumulationError: 0) }
+
+        var wrong = right
+        wrong[200] = BFloat16(own[200] * 2 + 1)
+        do {
+            _ = try output(wrong)
+            Issue.record("a wrong output was adopted")
+        } catch ReferenceError.observedDiffers(let difference) {
+            #expect(difference.stage == .output && difference.channel == 200)
+            #expect(difference.row == ReferenceRow(expert: 2, rank: 0, token: 0))
+            #expect(difference.observed == Double(wrong[200].float))
+        }
+        #expect(throws: ReferenceError.sizeMismatch(what: "observed channels of the output", expected: 256, found: 255))
+        {
+            try output(right.dropLast())
+        }
+    }
+
     /// The neighbouring code in the direction of `exact`, and how far the boundary to it is, in steps.
     private func neighbour(_ code: UInt8, exact: Double) -> (code: UInt8, distance: Double)? {
         let value = Double(Float8E4M3(bits: code).float)
