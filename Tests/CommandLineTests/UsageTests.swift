@@ -18,7 +18,7 @@ import Testing
             (["run", "--tokens", "1", "--tokens", "2"], "--tokens is given more than once"),
             (["run", "--json=yes"], "--json is 'yes'; it takes no value"),
             (["run", "--device", "tpu"], "--device is 'tpu'; it takes auto, cuda or simulator"),
-            (["run", "--block-m", "24"], "--block-m is '24'; it takes 16, 32 or 64"),
+            (["run", "--block-m", "24"], "--block-m is '24'; it takes 16, 32, 64 or 128"),
             (["run", "--overlap", "none,none"], "--overlap is 'none,none'; it takes modes out of none or singleBatch"),
             (["run", "--overlap", "twice"], "it takes modes out of none or singleBatch"),
             (["run", "--wait-limit", "inf"], "--wait-limit is 'inf'; it takes a number above 0 and at most 3600"),
