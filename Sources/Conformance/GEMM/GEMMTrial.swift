@@ -28,7 +28,7 @@ struct GEMMTrial {
         rows = counts.map { count in
             (0..<count).map { _ in QuantisedRow(quantising: (0..<k).map { _ in stream.normal() }) }
         }
-        blocks = (maxRows + configuration.blockM - 1) / configuration.blockM
+        blocks = configuration.blocks
 
         let buffer = try WeightBuffer(device, rows: n, columns: k, experts: experts, label: "gemm")
         var values = [UInt8](repeating: 0, count: experts * maxRows * k)

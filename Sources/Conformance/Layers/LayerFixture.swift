@@ -57,10 +57,7 @@ struct LayerFixture: Sendable {
     /// A random matrix with block scales that make its products with normal vectors about normal.
     func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
         var stream = RandomStream(seed: seed, name: name)
-        let values = [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
-            table.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<(rows * columns)]), from: &stream)
-            count = rows * columns
-        }
+        let values = table.codes(rows * columns, from: &stream)
         let deviation = 1 / (GaussianFloat8Table.deviation * Float(columns).squareRoot())
         let scales = (0..<(rows / 128) * (columns / 128)).map { _ in deviation * (0.5 + stream.uniform()) }
         return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)

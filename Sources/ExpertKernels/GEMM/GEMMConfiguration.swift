@@ -54,6 +54,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Channels of one stage, as many as share a scale.
     public static let blockK = 128
 
+    /// Blocks of `blockM` rows, and so signals, for which an expert has room.
+    public var blocks: Int { (maxRows + blockM - 1) / blockM }
     /// Tiles across N: the number of adds after which a block's signal is complete.
     public var tilesAcross: Int { n / Self.blockN }
     /// Stages of the ring of loads: as many as fit the shared memory.

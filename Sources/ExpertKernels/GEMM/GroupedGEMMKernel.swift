@@ -20,7 +20,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         let output = k.pointerParameter("output", to: BFloat16.self)
         let signals = BlockSignals(
             k.pointerParameter("signals", to: UInt32.self),
-            blocks: (configuration.maxRows + configuration.blockM - 1) / configuration.blockM)
+            blocks: configuration.blocks)
 
         let ring = StageRing(k, configuration)
         let epilogue = TileEpilogue(k, configuration, output: output, signals: signals)

@@ -41,6 +41,14 @@ package struct GaussianFloat8Table: Sendable {
         Double(Float8E4M3(bits: code).float)
     }
 
+    /// Random codes, none of them NaN.
+    package func codes(_ count: Int, from stream: inout RandomStream) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, initialised in
+            fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]), from: &stream)
+            initialised = count
+        }
+    }
+
     /// Fills a buffer with random codes, none of them NaN.
     package func fill(_ buffer: UnsafeMutableBufferPointer<UInt8>, from stream: inout RandomStream) {
         let shift = UInt64(16 - Self.indexBits)

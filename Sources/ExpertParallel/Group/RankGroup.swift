@@ -51,9 +51,7 @@ public final class RankGroup {
     ///
     /// - Throws: `GroupError` naming the first value that is out of range; nothing is copied then.
     public func load(_ inputs: [RankInput]) throws {
-        guard inputs.count == ranks.count else {
-            throw GroupError.inputCount(given: inputs.count, ranks: ranks.count)
-        }
+        try requireOnePerRank(inputs)
         for (rank, input) in inputs.enumerated() { try input.validate(rank: rank, configuration.shape) }
         for (rank, input) in zip(ranks, inputs) { try rank.load(input, device) }
     }
@@ -184,6 +182,11 @@ public final class RankGroup {
             steps.fail()
             throw error
         }
+    }
+
+    /// Refuses inputs that are more or fewer than the ranks.
+    func requireOnePerRank(_ inputs: [RankInput]) throws(GroupError) {
+        if inputs.count != ranks.count { throw .inputCount(given: inputs.count, ranks: ranks.count) }
     }
 
     /// Refuses a rank of another group.

@@ -101,9 +101,7 @@ public final class MoELayer {
 
     /// The results of the step that `inputs` were loaded for.
     public func outputs(_ inputs: [RankInput]) throws -> [[BFloat16]] {
-        guard inputs.count == group.ranks.count else {
-            throw GroupError.inputCount(given: inputs.count, ranks: group.ranks.count)
-        }
+        try group.requireOnePerRank(inputs)
         return try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens) }
     }
 

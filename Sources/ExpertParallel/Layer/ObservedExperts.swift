@@ -36,9 +36,7 @@ extension MoELayer {
     ///
     /// - Parameter inputs: The step's inputs.
     public func observedExperts(_ inputs: [RankInput]) throws -> ObservedExperts {
-        guard inputs.count == group.ranks.count else {
-            throw GroupError.inputCount(given: inputs.count, ranks: group.ranks.count)
-        }
+        try group.requireOnePerRank(inputs)
         var observed = ObservedExperts()
         let shape = group.configuration.shape
         for (rank, stack) in zip(group.ranks, routed) {

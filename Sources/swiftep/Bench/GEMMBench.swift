@@ -51,11 +51,7 @@ struct GEMMBench {
 
     private static func randomMatrix(rows: Int, columns: Int) throws -> QuantisedMatrix {
         var random = RandomStream(seed: 1, name: "weights")
-        let table = GaussianFloat8Table()
-        let values = [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
-            table.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<(rows * columns)]), from: &random)
-            count = rows * columns
-        }
+        let values = GaussianFloat8Table().codes(rows * columns, from: &random)
         let scales = [Float](repeating: 1e-4, count: (rows / 128) * (columns / 128))
         return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
     }
@@ -92,11 +88,7 @@ struct GEMMBench {
             n: n, k: k, experts: experts, maxRows: rows, scaleRows: scaleRows,
             blockM: GEMMConfiguration.blockM(holding: rows), signals: signals)
         var random = RandomStream(seed: 2, name: "rows")
-        let table = GaussianFloat8Table()
-        let values = [UInt8](unsafeUninitializedCapacity: experts * rows * k) { buffer, count in
-            count = experts * rows * k
-            table.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]), from: &random)
-        }
+        let values = GaussianFloat8Table().codes(experts * rows * k, from: &random)
         let operands = (
             rows: try device.makeBuffer(values, label: "rows"),
             scales: try device.makeBuffer(
@@ -104,7 +96,7 @@ struct GEMMBench {
             counts: try device.makeBuffer([UInt32](repeating: UInt32(rows), count: experts), label: "counts"),
             output: try device.allocate(bytes: experts * rows * n * 2, label: "output"),
             signals: try device.makeBuffer(
-                [UInt32](repeating: 0, count: experts * ((rows + 15) / 16)), label: "signals")
+                [UInt32](repeating: 0, count: experts * configuration.blocks), label: "signals")
         )
         let gemms = try weights.map {
             try GroupedGEMM(
