@@ -2,7 +2,7 @@ import KernelLanguage
 
 extension Op {
     /// How many cases there are below.
-    static let cases = 47
+    static let cases = 48
 
     /// A number for each case, to see that all were tested. A new case stops this from compiling.
     var number: Int {
@@ -54,6 +54,7 @@ extension Op {
         case .loop: 44
         case .breakIf: 45
         case .exit: 46
+        case .transpose: 47
         }
     }
 

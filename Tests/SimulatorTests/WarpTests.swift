@@ -23,18 +23,42 @@ import Testing
         #expect(try run { k in k.shuffle(k.lane * 2, down: 30) } == doubled { $0 > 1 ? $0 : $0 + 30 })
     }
 
-    @Test func votesCountActiveLanesOnly() throws {
-        let words = try run { k in
-            let result = k.variable(k.constant(UInt32(0)))
-            k.if(k.lane >= 8) {
-                result.value = k.ballot((k.lane & 1) == 0)
-                k.if(k.all(k.lane > 7)) { result.add(1) }
-                k.if(k.any(k.lane < 8)) { result.add(2) }
-                k.if(k.elected) { result.value = k.lane }
-            }
-            return result.value
+    @Test func votesDoNotCountExitedLanes() throws {
+        let harness = Harness()
+        let kernel = try KernelBuilder.build("votes", threads: 32) { k in
+            let out = k.pointerParameter("out", to: UInt32.self) + k.lane
+            k.store(k.constant(UInt32(0)), to: out)
+            k.if(k.lane < 8) { k.exit() }
+            let result = k.variable(k.ballot((k.lane & 1) == 0))
+            k.if(k.all(k.lane > 7)) { result.add(1) }
+            k.if(k.any(k.lane < 8)) { result.add(2) }
+            k.if(k.elected) { result.value = k.lane }
+            k.store(result.value, to: out)
         }
+        let out = try harness.empty(UInt32.self, count: 32)
+        try harness.run(kernel, grid: 1, [.address(out)])
+        let words = try harness.read(UInt32.self, count: 32, at: out)
         #expect(words == (0..<32).map { $0 < 8 ? 0 : $0 == 8 ? 8 : 0x5555_5501 })
+    }
+
+    /// On a GPU these wait for the missing lanes for ever.
+    @Test(arguments: ["shuffle", "transpose", "vote", "elect", "syncWarp"])
+    func operationsOfTheWholeWarpNeedAllLanes(operation: String) throws {
+        #expect {
+            _ = try run { k in
+                let result = k.variable(k.lane)
+                k.if(k.lane < 4) {
+                    switch operation {
+                    case "shuffle": result.value = k.shuffle(k.lane, exclusiveOr: 1)
+                    case "transpose": result.value = k.transpose(k.lane)
+                    case "vote": result.value = k.ballot(k.lane < 2)
+                    case "elect": k.if(k.elected) { result.add(1) }
+                    default: k.syncWarp()
+                    }
+                }
+                return result.value
+            }
+        } throws: { "\($0)".contains("lane 4 has not exited and does not take part") }
     }
 
     @Test func specialRegisters() throws {

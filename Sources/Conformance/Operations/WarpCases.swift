@@ -3,7 +3,10 @@ import KernelLanguage
 
 /// Shuffles, votes, divergence, barriers and atomics.
 func warpCases() -> [ConformanceCase] {
-    [shuffleCase(), voteCase(), divergenceCase(), barrierCase(), atomicCase(), messageCase(), timerCase()]
+    [
+        shuffleCase(), transposeCase(), voteCase(), divergenceCase(), barrierCase(), atomicCase(), messageCase(),
+        timerCase(),
+    ]
 }
 
 private let lanes = (0..<UInt32(32)).map { $0 }
@@ -21,6 +24,19 @@ private func shuffleCase() -> ConformanceCase {
         let index = k.shuffle(x[0], from: (k.lane * 7 + 3) % 32)
         return index + k.shuffle(x[0], exclusiveOr: 5) * 3 + k.shuffle(x[0], up: 3) * 5 + k.shuffle(x[0], down: 2) * 7
     }
+}
+
+/// Element `(row, column)` is `256 * row + column`.
+private func transposeCase() -> ConformanceCase {
+    func pairs(_ element: (_ row: UInt32, _ column: UInt32) -> UInt32) -> [UInt32] {
+        lanes.map { lane in
+            let (row, column) = (lane / 4, lane % 4 * 2)
+            return element(row, column) | element(row, column + 1) << 16
+        }
+    }
+    return elementwiseCase(
+        "8x8 transpose", [pairs { $0 * 256 + $1 }], expected: pairs { $1 * 256 + $0 }
+    ) { k, x in k.transpose(x[0]) }
 }
 
 private func voteCase() -> ConformanceCase {

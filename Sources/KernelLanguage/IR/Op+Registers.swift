@@ -5,7 +5,8 @@ extension Op {
         case .move(let r, _), .unary(_, let r, _), .binary(_, let r, _, _), .multiplyAdd(let r, _, _, _),
             .compare(_, _, let r, _, _), .select(let r, _, _, _), .convert(let r, _, _), .reinterpret(let r, _, _),
             .pack(_, let r, _), .special(let r, _), .parameter(let r, _), .sharedAddress(let r, _),
-            .shuffle(_, let r, _, _), .vote(_, let r, _), .elect(let r), .mbarrierTryWait(let r, _, _):
+            .shuffle(_, let r, _, _), .transpose(let r, _), .vote(_, let r, _), .elect(let r),
+            .mbarrierTryWait(let r, _, _):
             [r]
         case .unpack(_, let rs, _), .load(_, let rs, _): rs
         case .atomic(_, _, let r, _, _, _): r.map { [$0] } ?? []
@@ -23,7 +24,8 @@ extension Op {
         switch self {
         case .move(_, let a), .unary(_, _, let a), .convert(_, _, let a), .reinterpret(_, _, let a),
             .unpack(_, _, let a),
-            .vote(_, _, let a), .nanosleep(let a), .breakIf(let a), .if(let a, _, _), .barrier(_, let a, _):
+            .transpose(_, let a), .vote(_, _, let a), .nanosleep(let a), .breakIf(let a), .if(let a, _, _),
+            .barrier(_, let a, _):
             [a]
         case .binary(_, _, let a, let b), .compare(_, _, _, let a, let b), .shuffle(_, _, let a, let b): [a, b]
         case .multiplyAdd(_, let a, let b, let c), .select(_, let a, let b, let c): [a, b, c]

@@ -54,6 +54,9 @@ public indirect enum Op: Hashable, Sendable {
 
     // Warp. All 32 lanes take part, except where lanes have exited.
     case shuffle(ShuffleMode, Register, Operand, lane: Operand)
+    /// An 8x8 matrix of 16-bit elements becomes its transpose. Lane `l` holds elements `2 * (l % 4)`, in the low half, and
+    /// `2 * (l % 4) + 1` of row `l / 4`.
+    case transpose(Register, Operand)
     case vote(VoteMode, Register, Operand)
     /// Bool: true on exactly one active lane, the lowest.
     case elect(Register)

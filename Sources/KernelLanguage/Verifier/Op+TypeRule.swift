@@ -69,6 +69,8 @@ extension Op {
             let type = rule.type(result)
             return rule.expect(a, type, "value") ?? rule.expect(lane, .uint32, "lane")
                 ?? rule.require(type.bytes == 4, "a shuffle moves 4-byte values, not \(type)")
+        case .transpose(let result, let a):
+            return rule.expect(a, .uint32, "operand") ?? rule.expect(result, .uint32, "result")
         case .vote(let mode, let result, let a):
             return rule.expect(a, .bool, "operand") ?? rule.expect(result, mode == .ballot ? .uint32 : .bool, "result")
         case .elect(let result):

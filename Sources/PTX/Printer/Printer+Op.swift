@@ -19,6 +19,7 @@ extension Printer {
         case .sharedAddress(let result, let offset): sharedAddress(result, offset)
 
         case .shuffle(let mode, let result, let a, let lane): shuffle(mode, result, a, lane)
+        case .transpose(let result, let a): transpose(result, a)
         case .vote(let mode, let result, let a): vote(mode, result, a)
         case .elect(let result): elect(result)
         case .syncWarp: syncWarp()

@@ -17,6 +17,10 @@ extension Printer {
         emit("shfl.sync.\(spelling).b32 \(name(result)), \(source), \(text(lane, .uint32)), \(bound), \(allLanes)")
     }
 
+    mutating func transpose(_ result: Register, _ a: Operand) {
+        emit("movmatrix.sync.aligned.m8n8.trans.b16 \(name(result)), \(inRegister(a, .uint32))")
+    }
+
     mutating func vote(_ mode: VoteMode, _ result: Register, _ a: Operand) {
         let source = inRegister(a, .bool)
         let spelling =

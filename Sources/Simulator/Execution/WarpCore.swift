@@ -22,6 +22,8 @@ struct WarpCore {
     var programCounter: Int32 = 0
     /// Lanes that run now.
     var mask: UInt32 = .max
+    /// Lanes that have not exited.
+    var live: UInt32 = .max
 
     // What special registers say.
     let firstThread: UInt32

@@ -90,6 +90,7 @@ enum ControlHandlers {
         let core = core(w)
         let step = step(s)
         core.strike(core.pointee.mask, levels: 0..<step.pointee.z)
+        core.pointee.live &= ~core.pointee.mask
         core.pointee.mask = 0
         core.jump(step.pointee.x)
         return StepOutcome.proceed

@@ -36,10 +36,18 @@ extension Decoder {
             emit(sharedAddressHandler, d: place(result), x: Int(BlockState.firstSharedAddress) + offset)
 
         case .shuffle(let mode, let result, let a, let lane):
+            emit(wholeWarpHandler)
             emit(shuffleHandler(mode), d: place(result), a: place(a, type(result)), b: place(lane, .uint32))
-        case .vote(let mode, let result, let a): emit(voteHandler(mode), d: place(result), a: place(a, .bool))
-        case .elect(let result): emit(electHandler, d: place(result))
-        case .syncWarp: emit(MachineHandlers.nothing)
+        case .transpose(let result, let a):
+            emit(wholeWarpHandler)
+            emit(transposeHandler, d: place(result), a: place(a, .uint32))
+        case .vote(let mode, let result, let a):
+            emit(wholeWarpHandler)
+            emit(voteHandler(mode), d: place(result), a: place(a, .bool))
+        case .elect(let result):
+            emit(wholeWarpHandler)
+            emit(electHandler, d: place(result))
+        case .syncWarp: emit(wholeWarpHandler)
 
         case .load(let access, let results, let address):
             emit(

@@ -2,6 +2,22 @@ import KernelLanguage
 
 /// What shuffles, votes and elections do.
 extension Decoder {
+    /// Stops the machine where a GPU would wait for ever: an operation of the whole warp that lanes are kept from by a
+    /// branch.
+    var wholeWarpHandler: StepHandler {
+        { w, s in
+            let core = core(w)
+            let missing = core.pointee.live & ~core.pointee.mask
+            guard missing == 0 else {
+                return core.fail(
+                    step(s),
+                    "lane \(missing.trailingZeroBitCount) has not exited and does not take part in this operation of "
+                        + "the whole warp; compute it outside of the branch")
+            }
+            return StepOutcome.proceed
+        }
+    }
+
     func shuffleHandler(_ mode: ShuffleMode) -> StepHandler {
         switch mode {
         case .index: { w, s in shuffle(w, s) { _, operand in operand & 31 } }
@@ -11,6 +27,24 @@ extension Decoder {
                 shuffle(w, s) { lane, operand in lane &+ (operand & 31) > 31 ? lane : lane &+ (operand & 31) }
             }
         case .butterfly: { w, s in shuffle(w, s) { lane, operand in lane ^ (operand & 31) } }
+        }
+    }
+
+    var transposeHandler: StepHandler {
+        { w, s in
+            let core = core(w)
+            let values = core.lanes(step(s).pointee.a, as: UInt32.self)
+            let out = core.scratch(as: UInt32.self)
+            for lane in 0..<32 {
+                // Row `lane / 4` of the result is column `lane / 4` of the operand.
+                let (row, column) = (lane / 4, lane % 4 * 2)
+                let shift = UInt32(row % 2 * 16)
+                let low = values[column * 4 + row / 2] >> shift & 0xFFFF
+                let high = values[(column + 1) * 4 + row / 2] >> shift & 0xFFFF
+                out[lane] = low | high << 16
+            }
+            core.commit32(step(s).pointee.d)
+            return StepOutcome.proceed
         }
     }
 

@@ -102,6 +102,7 @@ extension Forms {
                     }
                 }
             }
+            forms.addResult(.uint32) { k, r in .transpose(r, k.value(.uint32, constant: constants)) }
             for mode in VoteMode.allCases {
                 forms.addResult(mode == .ballot ? .uint32 : .bool) { k, r in
                     .vote(mode, r, k.value(.bool, constant: constants))
