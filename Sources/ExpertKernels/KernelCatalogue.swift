@@ -7,8 +7,10 @@ public struct KernelCatalogue: Sendable {
 
     /// Builds the kernels of `shape`.
     ///
-    /// - Parameter sharedIntermediate: Intermediate size of the shared expert; nil for none.
-    public init(_ shape: LayerShape, sharedIntermediate: Int? = nil) throws {
+    /// - Parameters:
+    ///   - sharedIntermediate: Intermediate size of the shared expert; nil for none.
+    ///   - multiprocessors: How many a rank has for itself.
+    public init(_ shape: LayerShape, sharedIntermediate: Int? = nil, multiprocessors: Int = 132) throws {
         var kernels: [Kernel] = []
         for format in DispatchFormat.allCases {
             let window = RankWindow(shape, format)
@@ -20,23 +22,20 @@ public struct KernelCatalogue: Sendable {
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
         kernels += try [false, true].map { try combineReceiveKernel(window, addsShared: $0) }
         for blockM in GEMMConfiguration.blockHeights {
-            let gemm = GEMMConfiguration(
-                n: 2 * shape.intermediate, k: shape.hidden, experts: shape.localExperts, maxRows: shape.maxRows,
-                scaleRows: shape.scaleRows, blockM: blockM)
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
-            var down = gemm
-            (down.n, down.k) = (shape.hidden, shape.intermediate)
-            var signalling = down
-            signalling.signals = true
-            kernels += try [gemm, down, signalling].map { try groupedGEMMKernel($0) }
+            let experts = Experts(
+                count: shape.localExperts, hidden: shape.hidden, intermediate: shape.intermediate,
+                maxRows: shape.maxRows, blockM: blockM)
+            kernels += try experts.kernels(signals: [false, true], multiprocessors: multiprocessors)
         }
-        kernels.append(
-            try swiGLUKernel(
-                intermediate: shape.intermediate, experts: shape.localExperts, maxRows: shape.maxRows,
-                scaleRows: shape.scaleRows))
         if let sharedIntermediate {
-            kernels += try sharedKernels(shape, sharedIntermediate)
+            let scaleRows = GEMMConfiguration.scaleRows(shape.maxTokens)
+            kernels.append(try quantiseKernel(hidden: shape.hidden, scaleRows: scaleRows))
+            let shared = Experts(
+                count: 1, hidden: shape.hidden, intermediate: sharedIntermediate, maxRows: shape.maxTokens,
+                blockM: GEMMConfiguration.blockM(holding: shape.maxTokens))
+            kernels += try shared.kernels(signals: [false], multiprocessors: multiprocessors)
         }
         // With one local expert the shared expert's kernels are the routed ones'.
         var names: Set<String> = []
@@ -51,19 +50,36 @@ public struct KernelCatalogue: Sendable {
     }
 }
 
-/// The kernels that only the shared expert uses.
-private func sharedKernels(_ shape: LayerShape, _ intermediate: Int) throws -> [Kernel] {
-    let scaleRows = GEMMConfiguration.scaleRows(shape.maxTokens)
-    let up = GEMMConfiguration(
-        n: 2 * intermediate, k: shape.hidden, experts: 1, maxRows: shape.maxTokens, scaleRows: scaleRows,
-        blockM: GEMMConfiguration.blockM(holding: shape.maxTokens))
-    var down = up
-    (down.n, down.k) = (shape.hidden, intermediate)
-    return [
-        try quantiseKernel(hidden: shape.hidden, scaleRows: scaleRows),
-        try groupedGEMMKernel(up),
-        try groupedGEMMKernel(down),
-        try swiGLUKernel(
-            intermediate: intermediate, experts: 1, maxRows: shape.maxTokens, scaleRows: scaleRows),
-    ]
+/// A set of experts whose kernels are listed.
+private struct Experts {
+    let count: Int
+    let hidden: Int
+    let intermediate: Int
+    let maxRows: Int
+    let blockM: Int
+
+    /// Gate and up GEMM, the separate SwiGLU kernel where there is one, and a down GEMM for each element of `signals`.
+    func kernels(signals: [Bool], multiprocessors: Int) throws -> [Kernel] {
+        let scaleRows = GEMMConfiguration.scaleRows(maxRows)
+        func gemm(n: Int, k: Int) -> GEMMConfiguration {
+            GEMMConfiguration(
+                n: n, k: k, experts: count, maxRows: maxRows, scaleRows: scaleRows, blockM: blockM,
+                tileN: GEMMConfiguration.tileN(n: n, experts: count, multiprocessors: multiprocessors))
+        }
+        var up = gemm(n: 2 * intermediate, k: hidden)
+        let fuses = up.tileN == GEMMConfiguration.maxTileN
+        up.output = fuses ? .swiGLU : .sums
+        var kernels = [try groupedGEMMKernel(up)]
+        if !fuses {
+            kernels.append(
+                try swiGLUKernel(intermediate: intermediate, experts: count, maxRows: maxRows, scaleRows: scaleRows))
+        }
+        var down = gemm(n: hidden, k: intermediate)
+        down.dependent = true
+        for raises in signals {
+            down.signals = raises
+            kernels.append(try groupedGEMMKernel(down))
+        }
+        return kernels
+    }
 }

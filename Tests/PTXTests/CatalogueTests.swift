@@ -38,9 +38,24 @@ import Testing
     }
 
     /// The whole text of the kernels that carry the overlap: a change of theirs is seen in review.
-    @Test(arguments: ["gemm_n7168_k2048_e16_r256_m16_signals", "combine_send_h7168_e32_n2_m16_signals"])
+    @Test(arguments: ["gemm_n7168_k2048_e16_r256_m16_signals_dependent", "combine_send_h7168_e32_n2_m16_signals"])
     func overlapKernelsAreAsRecorded(_ name: String) throws {
         let kernel = try #require(try KernelCatalogue.deepSeekV3().kernels.first { $0.name == name })
         expectGolden(kernel.ptx(locations: false), named: "\(name).ptx")
+    }
+
+    /// Registers and shared memory of every grouped GEMM that is chosen for DeepSeek-V3, on two ranks and for the shared
+    /// expert.
+    @Test(.needsAssembler) func resourcesOfTheGroupedGEMMsAreAsRecorded() throws {
+        let kernels = try KernelCatalogue(
+            LayerShape(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, maxTokens: 128),
+            sharedIntermediate: 2048
+        ).kernels.filter { $0.name.hasPrefix("gemm") }
+        let lines = try kernels.map { kernel in
+            let usage = try #require(try Tool.assemble(kernel.ptx()).usage(of: kernel.name))
+            return "\(kernel.name): \(kernel.threads) threads, \(usage.registers) registers at entry, "
+                + "\(kernel.sharedBytes) bytes of shared memory"
+        }
+        expectGolden(lines.joined(separator: "\n") + "\n", named: "grouped-gemm-resources.txt")
     }
 }

@@ -10,23 +10,47 @@ func gemmCases() -> [ConformanceCase] {
             gemmCase(counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 384, blockM: blockM, signals: signals)
         }
     } + [
+        gemmCase(counts: [0, 1, 65, 16, 129], n: 384, k: 512, blockM: 16, tileN: 128, signals: true),
+        gemmCase(counts: [0, 1, 65, 16, 129], n: 384, k: 512, blockM: 64, tileN: 128, signals: false),
+        gemmCase(counts: [0, 1, 65, 16, 129], n: 384, k: 512, blockM: 128, tileN: 128, signals: true),
         gemmCase(counts: [3], n: 128, k: 128, blockM: 16, signals: false),
         gemmCase(counts: [17, 0, 0, 2], n: 128, k: 2048, blockM: 32, signals: true),
         gemmCase(counts: [0, 0], n: 256, k: 128, blockM: 64, signals: true),
-    ]
+        gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
+        gemmCase(
+            counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),
+    ] + GEMMConfiguration.blockHeights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0) }
 }
 
-private func gemmCase(counts: [Int], n: Int, k: Int, blockM: Int, signals: Bool) -> ConformanceCase {
-    ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) signals=\(signals)") { device in
+private func gemmCase(
+    counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool
+) -> ConformanceCase {
+    let few = counts.count <= 8 ? "\(counts)" : "\(counts.prefix(8))… of \(counts.count)"
+    return ConformanceCase("gemm counts=\(few) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals)") {
+        device in
         let maxRows = max(counts.max() ?? 0, 1) + 5
         let configuration = GEMMConfiguration(
             n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-            blockM: blockM,
-            signals: signals)
-        let trial = try GEMMTrial(device, configuration, counts: counts)
-        // The sums of a row depend on K alone: any grid gives the same bits.
+            blockM: blockM, tileN: tileN, signals: signals)
+        let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 16)
         let first = try trial.run(blocks: 7)
         try trial.check(first)
-        try requireEqual("output on another grid", try trial.run(blocks: 3), first)
+        // The sums of a row depend on K alone: any grid gives the same bits, wherever it cuts tiles.
+        for blocks in [1, 3, 16] {
+            try requireEqual("output on a grid of \(blocks)", try trial.run(blocks: blocks), first)
+        }
+    }
+}
+
+/// SwiGLU and quantisation in the GEMM against the GEMM and the separate kernel, bit for bit.
+private func activationCase(counts: [Int], blockM: Int) -> ConformanceCase {
+    ConformanceCase("gemm with SwiGLU counts=\(counts) blockM=\(blockM)") { device in
+        let trial = try ActivationTrial(device, counts: counts, intermediate: 256, hidden: 384, blockM: blockM)
+        let separate = try trial.runSeparate()
+        for blocks in [1, 3, 7, 16] {
+            let fused = try trial.runFused(blocks: blocks)
+            try requireEqual("rows on a grid of \(blocks)", fused.rows, separate.rows)
+            try requireEqual("scales on a grid of \(blocks)", fused.scales, separate.scales)
+        }
     }
 }

@@ -16,7 +16,10 @@ struct GEMMTrial {
     private let stream: DeviceStream
     private let blocks: Int
 
-    init(_ device: any Device, _ configuration: GEMMConfiguration, counts: [Int]) throws {
+    private let scratch: GEMMScratch
+
+    /// - Parameter maxGrid: Blocks of the largest grid that will run.
+    init(_ device: any Device, _ configuration: GEMMConfiguration, counts: [Int], maxGrid: Int) throws {
         self.device = device
         self.configuration = configuration
         self.counts = counts
@@ -30,11 +33,12 @@ struct GEMMTrial {
         }
         blocks = configuration.blocks
 
-        let buffer = try WeightBuffer(device, rows: n, columns: k, experts: experts, label: "gemm")
+        let buffer = try WeightBuffer(
+            device, rows: n, columns: k, experts: experts, tileN: configuration.tileN, label: "gemm")
         var values = [UInt8](repeating: 0, count: experts * maxRows * k)
         var scales = [Float](repeating: 0, count: experts * k / 128 * configuration.scaleRows)
         for expert in 0..<experts {
-            try buffer.write(weights[expert], of: expert, part: 0, parts: 1, name: "weights")
+            try buffer.write(weights[expert], of: expert, name: "weights")
             for (row, content) in rows[expert].enumerated() {
                 values.replaceSubrange(
                     (expert * maxRows + row) * k..<(expert * maxRows + row + 1) * k, with: content.values)
@@ -46,10 +50,14 @@ struct GEMMTrial {
         self.stream = try device.makeStream(label: "gemm")
         output = try device.allocate(bytes: experts * maxRows * n * 2, label: "gemm output")
         signals = try device.allocate(bytes: max(16, experts * blocks * 4), label: "gemm signals")
+        scratch = try GEMMScratch(device, gridSize: maxGrid, blockM: configuration.blockM, label: "gemm")
         gemm = try GroupedGEMM(
-            device, configuration, buffer, rows: device.makeBuffer(values, label: "gemm rows"),
-            rowScales: device.makeBuffer(scales, label: "gemm row scales"),
-            counts: device.makeBuffer(counts.map(UInt32.init), label: "gemm counts"), output: output, signals: signals)
+            device, configuration, buffer,
+            GroupedGEMM.Operands(
+                rows: device.makeBuffer(values, label: "gemm rows"),
+                rowScales: device.makeBuffer(scales, label: "gemm row scales"),
+                counts: device.makeBuffer(counts.map(UInt32.init), label: "gemm counts"), output: output,
+                signals: signals), scratch)
     }
 
     /// Runs on a grid of `blocks`, over an output of NaNs. Returns all of the output, BF16 bits.
@@ -58,6 +66,9 @@ struct GEMMTrial {
         try device.fill(signals, with: 0, on: stream)
         try gemm.enqueue(blocks: blocks, on: stream)
         try device.synchronize(stream)
+        try scratch.requireNoFault(device)
+        let flags = try device.read(UInt32.self, count: blocks, from: scratch.flags)
+        try requireEqual("split flags afterwards", flags, [UInt32](repeating: 0, count: blocks))
         return try device.read(
             UInt16.self, count: configuration.experts * configuration.maxRows * configuration.n, from: output)
     }

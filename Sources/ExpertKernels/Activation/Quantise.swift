@@ -1,5 +1,23 @@
 import KernelLanguage
 
+/// FP8 quantisation of channels that share a scale.
+struct Quantiser {
+    /// What quantised values are to be multiplied by.
+    let scale: Value<Float>
+    /// What values are multiplied by before they are rounded.
+    let inverse: Value<Float>
+
+    /// For channels of which `largest` is the largest magnitude.
+    init(_ k: KernelBuilder, largest: Value<Float>) {
+        // A group of zeros has no largest value to divide by; any scale will do.
+        let empty = largest == 0
+        // The quotient of a tiny magnitude is infinite, and infinity times zero would be NaN.
+        let quotient = (k.constant(Float(448)) / largest).minimum(k.constant(Float.greatestFiniteMagnitude))
+        inverse = empty.select(k.constant(Float(1)), quotient)
+        scale = empty.select(k.constant(Float(1)), largest / 448)
+    }
+}
+
 /// FP8 quantisation of 128 channels by one warp, four channels to a lane.
 ///
 /// - Parameter values: The lane's four channels.
@@ -8,13 +26,8 @@ func quantise128(_ k: KernelBuilder, _ values: [Value<Float>]) -> (packed: Value
     var largest = values[0].magnitude
     for value in values.dropFirst() { largest = largest.maximum(value.magnitude) }
     for mask in [16, 8, 4, 2, 1] { largest = largest.maximum(k.shuffle(largest, exclusiveOr: mask)) }
-    // A group of zeros has no largest value to divide by; any scale will do.
-    let empty = largest == 0
-    // The quotient of a tiny magnitude is infinite, and infinity times zero would be NaN.
-    let quotient = (k.constant(Float(448)) / largest).minimum(k.constant(Float.greatestFiniteMagnitude))
-    let inverse = empty.select(k.constant(Float(1)), quotient)
-    let scale = empty.select(k.constant(Float(1)), largest / 448)
-    return (k.packFloat8(values.map { $0 * inverse }), scale)
+    let quantiser = Quantiser(k, largest: largest)
+    return (k.packFloat8(values.map { $0 * quantiser.inverse }), quantiser.scale)
 }
 
 /// Four BF16 channels at `pointer`, a multiple of 8 bytes, as Float32.

@@ -28,7 +28,7 @@ public func swiGLUKernel(
                     gateUp + globalRow.multipliedWide(by: 2 * intermediate) + group.multiply(128, add: k.lane * 4)
                 let gates = loadFourChannels(k, gate)
                 let ups = loadFourChannels(k, gate + intermediate)
-                let activated = zip(gates, ups).map { silu($0, k) * $1 }
+                let activated = zip(gates, ups).map { swiGLU(k, gate: $0, up: $1) }
                 let (packed, scale) = quantise128(k, activated)
                 k.store(
                     packed, to: rows + globalRow.multipliedWide(by: intermediate / 4) + group.multiply(32, add: k.lane))
@@ -40,8 +40,8 @@ public func swiGLUKernel(
     }
 }
 
-/// `x / (1 + e⁻ˣ)`
-private func silu(_ x: Value<Float>, _ k: KernelBuilder) -> Value<Float> {
-    let exponential = (x * -1.442_695_04).exponential2
-    return x * (exponential + 1).reciprocal
+/// `silu(gate) * up`, with `silu(x) = x / (1 + e⁻ˣ)`.
+func swiGLU(_ k: KernelBuilder, gate: Value<Float>, up: Value<Float>) -> Value<Float> {
+    let exponential = (gate * -1.442_695_04).exponential2
+    return gate * (exponential + 1).reciprocal * up
 }

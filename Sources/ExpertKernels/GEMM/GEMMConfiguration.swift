@@ -1,3 +1,5 @@
+import KernelLanguage
+
 /// How a grouped GEMM is cut into tiles and staged; all constants of one kernel.
 ///
 /// `D[e, row, n] = Σₖ A[e, row, k] × B[e, n, k]` for the first `counts[e]` rows of each expert. Weights are the 64-row
@@ -15,10 +17,26 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var scaleRows: Int
     /// Rows of A in one tile: 16, 32, 64 or 128.
     public var blockM: Int
+    /// Output channels of one tile: 128 or 256; see `tileN(n:experts:multiprocessors:)`.
+    public var tileN: Int
+    /// What is done with the sums of a tile.
+    public var output: Output
     /// Adds one to the block's signal after each tile.
     public var signals: Bool
+    /// Launched while the kernel before may still be running, and loads weights until that has ended. Only for a kernel
+    /// before that writes neither counts nor weights.
+    public var dependent: Bool
     /// Test hook: the add of one tile of this expert and block is left out.
     public var droppedSignal: BlockID?
+
+    /// What becomes of the sums of a tile.
+    public enum Output: Hashable, Sendable {
+        /// D in BF16.
+        case sums
+        /// D rounded to BF16, then `silu(gate) * up`, quantised to FP8 per row and 128 channels, all `n / 2` of them. In
+        /// the weights, 8 rows of gate and 8 rows of up take turns; likewise one scale of each.
+        case swiGLU
+    }
 
     /// A block of rows of a local expert.
     public struct BlockID: Hashable, Sendable {
@@ -36,8 +54,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     /// A configuration as given.
     public init(
-        n: Int, k: Int, experts: Int, maxRows: Int, scaleRows: Int, blockM: Int, signals: Bool = false,
-        droppedSignal: BlockID? = nil
+        n: Int, k: Int, experts: Int, maxRows: Int, scaleRows: Int, blockM: Int, tileN: Int = 256,
+        output: Output = .sums, signals: Bool = false, dependent: Bool = false, droppedSignal: BlockID? = nil
     ) {
         self.n = n
         self.k = k
@@ -45,27 +63,53 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         self.maxRows = maxRows
         self.scaleRows = scaleRows
         self.blockM = blockM
+        self.tileN = tileN
+        self.output = output
         self.signals = signals
+        self.dependent = dependent
         self.droppedSignal = droppedSignal
     }
 
-    /// Output channels of one tile, as many as share a weight scale.
-    public static let blockN = 128
     /// Channels of one stage, as many as share a scale.
     public static let blockK = 128
+    static let multiplyingWarps = 8
+    static let multiplyingThreads = multiplyingWarps * 32
 
     /// Blocks of `blockM` rows, and so signals, for which an expert has room.
     public var blocks: Int { (maxRows + blockM - 1) / blockM }
     /// Tiles across N: the number of adds after which a block's signal is complete.
-    public var tilesAcross: Int { n / Self.blockN }
-    /// Stages of the ring of loads: as many as fit the shared memory.
-    public var stages: Int { blockM == 128 ? 5 : 8 }
+    public var tilesAcross: Int { (n + tileN - 1) / tileN }
+    /// Whether a grid of `blocks` cuts tiles rather than let only `rest` blocks work on a last tile. Few rows: a third of the
+    /// multiprocessors reads at nearly the full rate of the memory, so more than that need no help, and the sums that
+    /// are handed on cost 2 µs. Many rows: it is the tensor cores that would stand still.
+    func splits(rest: Value<UInt32>, blocks: Value<UInt32>) -> Condition {
+        blockM == 128 ? rest * 8 < blocks * 7 : rest * 3 < blocks
+    }
+    /// Steps of `blockK` channels that a tile takes.
+    public var steps: Int { k / Self.blockK }
+    /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
+    public var stages: Int { min(8, 222_000 / (weightBytes + rowBytes + scaleBytes)) }
     /// Bytes of weights in a stage.
-    public var weightBytes: Int { Self.blockN * Self.blockK }
+    public var weightBytes: Int { tileN * Self.blockK }
     /// Bytes of rows in a stage.
     public var rowBytes: Int { blockM * Self.blockK }
     /// Bytes of row scales in a stage.
     public var scaleBytes: Int { blockM * 4 }
+    /// Halves of 64 channels that each of the two multiplying warp groups has of a tile.
+    var halves: Int { tileN / 128 }
+    /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
+    var fitsOutput: Bool { output == .sums || tileN == Self.maxTileN }
+
+    /// The widest tile. One bulk copy of its weights is large enough for the memory to be read at full speed, and rows are
+    /// read half as often as with tiles of 128.
+    public static let maxTileN = 256
+    /// The tile width for a grid of `multiprocessors`: narrow tiles only where there are too few wide ones to go round.
+    public static func tileN(n: Int, experts: Int, multiprocessors: Int) -> Int {
+        experts * ((n + maxTileN - 1) / maxTileN) < multiprocessors ? 128 : maxTileN
+    }
+
+    /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes.
+    public static func splitBytes(gridSize: Int, blockM: Int) -> Int { gridSize * maxTileN * blockM * 4 }
 
     /// The block heights that the kernel has.
     public static let blockHeights = [16, 32, 64, 128]
@@ -86,12 +130,15 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     /// Tile, stages, shape.
     public var description: String {
-        "\(blockM)x\(Self.blockN)x\(Self.blockK) tiles, \(stages) stages, "
-            + "\(experts) x [\(maxRows), \(k)] x [\(n), \(k)]" + (signals ? ", signals" : "")
+        "\(blockM)x\(tileN)x\(Self.blockK) tiles, \(stages) stages, "
+            + "\(experts) x [\(maxRows), \(k)] x [\(n), \(k)]" + (output == .swiGLU ? ", SwiGLU" : "")
+            + (signals ? ", signals" : "") + (dependent ? ", dependent launch" : "")
     }
 
     var kernelName: String {
         let drop = droppedSignal.map { "_drop\($0.expert)_\($0.block)" } ?? ""
-        return "gemm_n\(n)_k\(k)_e\(experts)_r\(maxRows)_m\(blockM)" + (signals ? "_signals" : "") + drop
+        return "gemm_n\(n)_k\(k)_e\(experts)_r\(maxRows)_m\(blockM)" + (tileN == Self.maxTileN ? "" : "_t\(tileN)")
+            + (output == .swiGLU ? "_swiglu" : "")
+            + (signals ? "_signals" : "") + (dependent ? "_dependent" : "") + drop
     }
 }

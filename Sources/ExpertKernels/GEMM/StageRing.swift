@@ -22,10 +22,10 @@ struct StageRing {
     }
 
     /// Initialises the mbarriers; one thread calls it, and the block meets at a barrier afterwards.
-    func initialise(_ k: KernelBuilder, multiplyingWarps: Int) {
+    func initialise(_ k: KernelBuilder) {
         for stage in 0..<configuration.stages {
             k.initialise(MemoryBarrier(full + stage), arrivals: 1)
-            k.initialise(MemoryBarrier(empty + stage), arrivals: multiplyingWarps)
+            k.initialise(MemoryBarrier(empty + stage), arrivals: GEMMConfiguration.multiplyingWarps)
         }
         k.proxyFence(.barrierInit)
     }
@@ -50,8 +50,13 @@ struct StageRing {
     /// The stage at `position`, which moves on.
     func next(_ k: KernelBuilder, _ position: Position) -> Stage {
         let passed = position.passed.value
-        let stage = passed % configuration.stages
         position.passed.add(1)
+        return stage(passed)
+    }
+
+    /// The stage after `passed` others.
+    func stage(_ passed: Value<UInt32>) -> Stage {
+        let stage = passed % configuration.stages
         return Stage(
             weights: weights + stage * configuration.weightBytes,
             rows: rows + stage * configuration.rowBytes,

@@ -1,47 +1,65 @@
 import KernelLanguage
 
-/// The order in which a persistent grid works through the tiles: expert by expert, block of rows by block of rows, and
-/// across N innermost, so that blocks are finished one after the other. Block `b` of the grid takes tiles `b`,
-/// `b + gridSize`, …
+/// What each block of a persistent grid works on, and in which order.
+///
+/// As a rule, block `b` takes tiles `b`, `b + gridSize`, … Where that would leave too many blocks without work at the end
+/// (see `GEMMConfiguration.splits`), the last `gridSize` tiles and the rest that is left over are cut, along K, into as many
+/// equal ranges as there are blocks. A block's range begins inside one tile and ends inside another. It works on the head
+/// of the tile in which its range ends before anything else, and leaves the sums to the next block. It works on the tail
+/// of the tile in which its range begins last, and goes on from the sums that the block before it left long ago. So every
+/// sum runs over K in the same order wherever it is cut, and no block waits for one that has more to do before.
 struct TileSchedule {
-    let configuration: GEMMConfiguration
-    let counts: Pointer<UInt32>
+    let tiles: ExpertTiles
 
-    /// One tile of the output.
-    struct Tile {
-        let expert: Value<UInt32>
-        /// Block of rows in the expert.
-        let block: Value<UInt32>
-        /// Tile across N.
-        let column: Value<UInt32>
-        /// Rows of the block that exist, 1 to `blockM`.
-        let rows: Value<UInt32>
+    /// Work of one block on one tile: steps `firstStep ..< endStep` of 128 channels each.
+    struct Piece {
+        let tile: ExpertTiles.Tile
+        let firstStep: Value<UInt32>
+        let endStep: Value<UInt32>
+        /// The piece ends before K does: its sums go to the next block.
+        let isHead: Condition
+        /// The piece begins after K does: it goes on from the sums of the block before.
+        let isTail: Condition
     }
 
-    /// Runs `body` for each of the block's tiles. All warps that call it see the same tiles in the same order.
-    func forEachTile(_ k: KernelBuilder, _ body: (Tile) -> Void) {
-        let across = configuration.tilesAcross
-        let blockM = configuration.blockM
-        // Tiles of all experts before the present one.
-        let firstOfExpert = k.variable(k.constant(UInt32(0)))
-        let next = k.variable(k.blockIndex)
-        k.for(to: configuration.experts) { expert in
-            let rows = k.load(counts + expert)
-            let first = firstOfExpert.value
-            let end = first + ((rows + (blockM - 1)) / blockM) * across
-            k.loop {
-                let tile = next.value
-                k.breakIf(tile >= end)
-                let inExpert = tile - first
-                let block = inExpert / across
-                let left = rows - block * blockM
-                body(
-                    Tile(
-                        expert: expert, block: block, column: inExpert % across,
-                        rows: left.minimum(k.constant(UInt32(blockM)))))
-                next.add(k.gridSize)
-            }
-            firstOfExpert.value = end
+    /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order.
+    func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) {
+        let steps = tiles.configuration.steps
+        let zero = k.constant(UInt32(0))
+        let one = k.constant(UInt32(1))
+        let (block, blocks) = (k.blockIndex, k.gridSize)
+        let total = tiles.count(k)
+        let waves = total / blocks
+        let rest = total % blocks
+        let splits = waves > 0 && rest > 0 && tiles.configuration.splits(rest: rest, blocks: blocks)
+
+        // Tiles that are worked on as a whole, wave by wave, before those that are cut.
+        let wholeWaves = splits.select(waves - 1, waves + (block < rest).select(one, zero))
+        let firstCut = wholeWaves * blocks
+        let (begin, end) = (k.variable(zero), k.variable(zero))
+        k.if(splits) {
+            let units = (blocks + rest) * steps
+            begin.value = units * block / blocks
+            end.value = units * (block + 1) / blocks
+        }
+        let (firstTile, firstStep) = (begin.value / steps, begin.value % steps)
+        let (lastTile, lastStep) = (end.value / steps, end.value % steps)
+        let heads = (lastStep > 0).select(one, zero)
+        let tails = (firstStep > 0).select(one, zero)
+        let wholeInRange = lastTile - firstTile - tails
+
+        k.for(from: zero, to: heads + wholeWaves + wholeInRange + tails, by: one) { index in
+            let isHead = index < heads
+            let whole = index - heads
+            let isInWaves = !isHead && whole < wholeWaves
+            let inRange = whole - wholeWaves
+            let isTail = !isHead && !isInWaves && inRange >= wholeInRange
+            let cut = isHead.select(lastTile, isTail.select(firstTile, firstTile + tails + inRange))
+            let number = isInWaves.select(block + whole * blocks, firstCut + cut)
+            body(
+                Piece(
+                    tile: tiles.tile(k, number), firstStep: isTail.select(firstStep, zero),
+                    endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail))
         }
     }
 }

@@ -8,6 +8,8 @@ public enum WaitingKernel: UInt64, CaseIterable, Hashable, Sendable {
     case dispatchReceive = 2
     /// The combine receive waiting for an expert's rows.
     case combineReceive = 3
+    /// A grouped GEMM waiting for sums of a tile that another block of its grid began.
+    case groupedGEMM = 4
 }
 
 /// A wait that passed its deadline, as the kernel recorded it.
@@ -18,7 +20,7 @@ public struct WaitFault: Hashable, Sendable {
     public var kernel: WaitingKernel
     /// Global number of the expert it waited for.
     public var expert: Int
-    /// Combine send: block of rows; dispatch receive: source rank; combine receive: owner rank.
+    /// Combine send and grouped GEMM: block of rows; dispatch receive: source rank; combine receive: owner rank.
     public var block: Int
     /// The value that would have ended the wait.
     public var expected: UInt64

@@ -124,7 +124,7 @@ extension WaitingKernel {
     /// What the block number of a fault record counts.
     var blockRole: String {
         switch self {
-        case .combineSend: "block"
+        case .combineSend, .groupedGEMM: "block"
         case .dispatchReceive: "source rank"
         case .combineReceive: "owner rank"
         }

@@ -47,6 +47,10 @@ public final class Rank: Sendable {
     let combineStep: DeviceBuffer
     let statistics: DeviceBuffer
     let faultRecord: DeviceBuffer
+    /// For the GEMMs of the routed experts.
+    let routedScratch: GEMMScratch
+    /// For those of the shared expert, which may run beside them.
+    let sharedScratch: GEMMScratch
 
     init(_ index: Int, device: any Device, _ configuration: GroupConfiguration) throws {
         self.index = index
@@ -77,7 +81,16 @@ public final class Rank: Sendable {
         dispatchStep = try make("dispatch step", 8)
         combineStep = try make("combine step", 8)
         statistics = try make("statistics", 16)
-        faultRecord = try make("fault record", WaitFault.words * 8)
+        let faultRecord = try make("fault record", WaitFault.words * 8)
+        self.faultRecord = faultRecord
+        func makeScratch(_ experts: String, blockM: Int) throws -> GEMMScratch {
+            try GEMMScratch(
+                device, gridSize: configuration.multiprocessors, blockM: blockM,
+                label: "\(experts) experts of rank \(index)", faultRecord: faultRecord,
+                waitSeconds: configuration.waitLimit)
+        }
+        routedScratch = try makeScratch("routed", blockM: configuration.blockM)
+        sharedScratch = try makeScratch("shared", blockM: GEMMConfiguration.blockM(holding: shape.maxTokens))
     }
 
     /// Puts all flags, counters and records into the state before the first step. Nothing may be running.
@@ -85,6 +98,7 @@ public final class Rank: Sendable {
         // Row scales beyond an expert's count are loaded with their block; they must hold something.
         let state = [
             window, rowScales, signals, dispatchSent, combineSent, dispatchStep, combineStep, statistics, faultRecord,
+            routedScratch.flags, sharedScratch.flags,
         ]
         for buffer in state { try device.fill(buffer, with: 0, on: compute) }
         try device.synchronize(compute)

@@ -7,34 +7,67 @@ package struct GroupedGEMM {
     private let device: any Device
     private let kernel: LoadedKernel
     private let arguments: [KernelArgument]
+    private let dependent: Bool
     /// Arguments are bare addresses; this keeps what they point at.
     private let operands: [DeviceBuffer]
 
-    /// - Parameter signals: Needed if the configuration has signals.
-    package init(
-        _ device: any Device, _ configuration: GEMMConfiguration, _ weights: WeightBuffer, rows: DeviceBuffer,
-        rowScales: DeviceBuffer, counts: DeviceBuffer, output: DeviceBuffer, signals: DeviceBuffer?
-    ) throws {
-        self.device = device
-        operands = [weights.values, weights.scales, rows, rowScales, counts, output] + (signals.map { [$0] } ?? [])
-        kernel = try device.loadFitting(groupedGEMMKernel(configuration))
-        let (k, blockK) = (configuration.k, GEMMConfiguration.blockK)
-        func map(_ buffer: DeviceBuffer, rows: Int, boxRows: Int) -> KernelArgument {
-            .tensorMap(
-                TensorMap(
-                    address: buffer.address, element: .float8E4M3, dimensions: [k, rows], strides: [k],
-                    box: [blockK, boxRows], swizzle: .bytes128))
+    /// What a grouped GEMM reads and writes; see `groupedGEMMKernel` for types and shapes.
+    package struct Operands {
+        package var rows: DeviceBuffer
+        package var rowScales: DeviceBuffer
+        package var counts: DeviceBuffer
+        package var output: DeviceBuffer
+        /// Needed with SwiGLU.
+        package var outputScales: DeviceBuffer?
+        /// Needed with signals.
+        package var signals: DeviceBuffer?
+
+        package init(
+            rows: DeviceBuffer, rowScales: DeviceBuffer, counts: DeviceBuffer, output: DeviceBuffer,
+            outputScales: DeviceBuffer? = nil, signals: DeviceBuffer? = nil
+        ) {
+            self.rows = rows
+            self.rowScales = rowScales
+            self.counts = counts
+            self.output = output
+            self.outputScales = outputScales
+            self.signals = signals
         }
+    }
+
+    package init(
+        _ device: any Device, _ configuration: GEMMConfiguration, _ weights: WeightBuffer, _ operands: Operands,
+        _ scratch: GEMMScratch
+    ) throws {
+        precondition(configuration.tileN == weights.tileN, "the weights are packed for other tiles")
+        precondition(configuration.blockM <= scratch.blockM, "the scratch memory is for lower blocks")
+        precondition(!configuration.signals || operands.signals != nil, "signals need memory")
+        precondition(configuration.output == .sums || operands.outputScales != nil, "quantised rows need scales")
+        self.device = device
+        dependent = configuration.dependent
+        // A kernel reads no parameter that it has no use for.
+        let outputScales = operands.outputScales ?? operands.counts
+        let signals = operands.signals ?? operands.counts
+        self.operands = [
+            weights.values, weights.scales, operands.rows, operands.rowScales, operands.counts, operands.output,
+            outputScales, signals, scratch.sums, scratch.flags, scratch.faultRecord,
+        ]
+        kernel = try device.loadFitting(groupedGEMMKernel(configuration))
+        let rowMap = TensorMap(
+            address: operands.rows.address, element: .float8E4M3,
+            dimensions: [configuration.k, configuration.experts * configuration.maxRows], strides: [configuration.k],
+            box: [GEMMConfiguration.blockK, configuration.blockM], swizzle: .bytes128)
         arguments = [
-            map(weights.values, rows: configuration.experts * configuration.n, boxRows: GEMMConfiguration.blockN),
-            map(rows, rows: configuration.experts * configuration.maxRows, boxRows: configuration.blockM),
-            .address(weights.scales.address), .address(rowScales.address), .address(counts.address),
-            .address(output.address), .address((signals ?? counts).address),
+            .address(weights.values.address), .tensorMap(rowMap),
+            .address(weights.scales.address), .address(operands.rowScales.address),
+            .address(operands.counts.address), .address(operands.output.address), .address(outputScales.address),
+            .address(signals.address), .address(scratch.sums.address), .address(scratch.flags.address),
+            .address(scratch.faultRecord.address), .uint64(scratch.waitNanoseconds),
         ]
     }
 
-    /// Enqueues the GEMM on a persistent grid of `blocks` blocks, one to a multiprocessor.
+    /// Enqueues the GEMM, after the kernel that it depends on if it is dependent, on a persistent grid of `blocks` blocks, one to a multiprocessor.
     package func enqueue(blocks: Int, on stream: DeviceStream) throws {
-        try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: false, on: stream)
+        try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: dependent, on: stream)
     }
 }

@@ -70,7 +70,7 @@ public final class MoELayer {
                 ExpertStack.Operands(
                     rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
                     output: rank.expertOutput),
-                label: "rank \(rank.index)", signals: rank.signals,
+                label: "rank \(rank.index)", scratch: rank.routedScratch, signals: rank.signals,
                 droppedSignal: droppedSignal.flatMap {
                     $0.rank == rank.index ? .init(expert: $0.expert, block: $0.block) : nil
                 },

@@ -30,7 +30,8 @@ final class SharedExpert {
                 hidden: shape.hidden, intermediate: weights.gate.rows, experts: 1, maxRows: shape.maxTokens,
                 scaleRows: scaleRows, blockM: GEMMConfiguration.blockM(holding: shape.maxTokens)),
             ExpertStack.Operands(rows: rows, rowScales: rowScales, counts: rank.tokenCount, output: output),
-            label: "the shared expert of rank \(rank.index)", signals: nil, weights: { _ in weights })
+            label: "the shared expert of rank \(rank.index)", scratch: rank.sharedScratch, signals: nil,
+            weights: { _ in weights })
         try device.fill(rowScales, with: 0, on: rank.compute)
         try stack.reset(on: rank.compute)
         try device.synchronize(rank.compute)

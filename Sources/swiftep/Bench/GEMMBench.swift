@@ -12,16 +12,21 @@ struct GEMMBench {
     private let n: Int
     private let k: Int
     private let multiprocessors: Int
+    private let output: GEMMConfiguration.Output
     private let signals: Bool
+    private let dependent: Bool
     /// Sets of weights, larger together than the L2.
     private let weights: [WeightBuffer]
 
     /// Makes the weights.
     ///
     /// - Throws: `ShapeError` for sizes that the GEMM does not have, or more multiprocessors than there are.
-    init(_ device: any Device, experts: Int, n: Int, k: Int, multiprocessors: Int?, signals: Bool) throws {
-        for (name, value) in [("n", n), ("k", k)] where value % 128 != 0 {
-            throw ShapeError(name: name, value: value, range: 128...131_072, step: 128)
+    init(
+        _ device: any Device, experts: Int, n: Int, k: Int, multiprocessors: Int?, output: GEMMConfiguration.Output,
+        signals: Bool, dependent: Bool
+    ) throws {
+        for (name, value, step) in [("n", n, output == .swiGLU ? 256 : 128), ("k", k, 128)] where value % step != 0 {
+            throw ShapeError(name: name, value: value, range: step...131_072, step: step)
         }
         let all = device.properties.multiprocessors
         if let multiprocessors, multiprocessors > all {
@@ -31,7 +36,9 @@ struct GEMMBench {
         self.experts = experts
         self.n = n
         self.k = k
+        self.output = output
         self.signals = signals
+        self.dependent = dependent
         self.multiprocessors = multiprocessors ?? all
         stream = try device.makeStream(label: "bench")
         timer = GraphTimer(device.properties.kind)
@@ -39,11 +46,11 @@ struct GEMMBench {
         // Three times the L2 between two uses of the same weights.
         let sets = min(timer.launches, max(2, (3 * device.properties.l2Bytes + bytes - 1) / bytes + 1))
         Console.progress("making \(sets) sets of weights")
-        let matrix = try Self.randomMatrix(rows: n, columns: k)
+        let packed = PackedWeights(try Self.randomMatrix(rows: n, columns: k))
         weights = try (0..<sets).map { set in
             let buffer = try WeightBuffer(device, rows: n, columns: k, experts: experts, label: "set \(set)")
             for expert in 0..<experts {
-                try buffer.write(matrix, of: expert, part: 0, parts: 1, name: "weights")
+                try buffer.write(packed, of: expert)
             }
             return buffer
         }
@@ -86,26 +93,25 @@ struct GEMMBench {
         let scaleRows = GEMMConfiguration.scaleRows(rows)
         let configuration = GEMMConfiguration(
             n: n, k: k, experts: experts, maxRows: rows, scaleRows: scaleRows,
-            blockM: GEMMConfiguration.blockM(holding: rows), signals: signals)
+            blockM: GEMMConfiguration.blockM(holding: rows), output: output, signals: signals,
+            dependent: dependent)
         var random = RandomStream(seed: 2, name: "rows")
         let values = GaussianFloat8Table().codes(experts * rows * k, from: &random)
-        let operands = (
+        let operands = GroupedGEMM.Operands(
             rows: try device.makeBuffer(values, label: "rows"),
-            scales: try device.makeBuffer(
+            rowScales: try device.makeBuffer(
                 [Float](repeating: 0.01, count: experts * k / 128 * scaleRows), label: "row scales"),
             counts: try device.makeBuffer([UInt32](repeating: UInt32(rows), count: experts), label: "counts"),
             output: try device.allocate(bytes: experts * rows * n * 2, label: "output"),
+            outputScales: try device.allocate(bytes: experts * (n / 128) * scaleRows * 4, label: "output scales"),
             signals: try device.makeBuffer(
-                [UInt32](repeating: 0, count: experts * configuration.blocks), label: "signals")
-        )
-        let gemms = try weights.map {
-            try GroupedGEMM(
-                device, configuration, $0, rows: operands.rows, rowScales: operands.scales, counts: operands.counts,
-                output: operands.output, signals: operands.signals)
-        }
+                [UInt32](repeating: 0, count: experts * configuration.blocks), label: "signals"))
+        let scratch = try GEMMScratch(device, gridSize: multiprocessors, blockM: configuration.blockM, label: "bench")
+        let gemms = try weights.map { try GroupedGEMM(device, configuration, $0, operands, scratch) }
         let times = try timer.measure(device, on: stream) { launch in
             try gemms[launch % gemms.count].enqueue(blocks: multiprocessors, on: stream)
         }
+        try scratch.requireNoFault(device)
         return (configuration, times)
     }
 }

@@ -16,7 +16,12 @@ enum GEMMBenchCommand {
     }
     private static let multiprocessors = Option<Int>.integer(
         "sms", in: 1...1024, help: "Multiprocessors to run on. Default: all.")
+    private static let swiGLU = Option<Bool>.flag(
+        "swiglu", help: "Take N as gate and up, and write SwiGLU of them in FP8.")
     private static let signals = Option<Bool>.flag("signals", help: "Raise a signal for each finished tile.")
+
+    private static let dependent = Option<Bool>.flag(
+        "dependent", help: "Let each launch load weights while the one before it ends.")
 
     static let command = Command(
         name: "gemm",
@@ -26,12 +31,16 @@ enum GEMMBenchCommand {
                 + "cache. The floor is a kernel that only streams as many bytes of weights, measured in the same run.",
             "On the simulator times are simulated: they say nothing about any GPU.",
         ],
-        options: [experts, n, k, tokens, multiprocessors, signals, DeviceOptions.device, CommonOptions.json],
+        options: [
+            experts, n, k, tokens, multiprocessors, swiGLU, signals, dependent, DeviceOptions.device,
+            CommonOptions.json,
+        ],
         run: { arguments in
             let device = try DeviceOptions.open(arguments, seed: 1)
             let bench = try GEMMBench(
                 device, experts: arguments[experts] ?? 16, n: arguments[n] ?? 7168, k: arguments[k] ?? 2048,
-                multiprocessors: arguments[multiprocessors], signals: arguments[signals])
+                multiprocessors: arguments[multiprocessors], output: arguments[swiGLU] ? .swiGLU : .sums,
+                signals: arguments[signals], dependent: arguments[dependent])
             let report = try bench.run(tokens: arguments[tokens] ?? [1, 8, 16, 32, 64, 128])
             if arguments[CommonOptions.json] {
                 try Console.json(report)

@@ -1,0 +1,93 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+
+/// A gate and up GEMM with random operands, with SwiGLU in its epilogue and with the separate kernel after it.
+struct ActivationTrial {
+    private let device: any Device
+    private let stream: DeviceStream
+    private let scratch: GEMMScratch
+    private let plain: GroupedGEMM
+    private let fused: GroupedGEMM
+    private let swiGLU: LoadedKernel
+    private let counts: DeviceBuffer
+    private let gateUp: DeviceBuffer
+    private let rows: DeviceBuffer
+    private let scales: DeviceBuffer
+
+    /// What either way leaves, poison where there is no row.
+    struct Result {
+        var rows: [UInt8]
+        /// Bits of Float32.
+        var scales: [UInt32]
+    }
+
+    init(_ device: any Device, counts: [Int], intermediate: Int, hidden: Int, blockM: Int) throws {
+        self.device = device
+        let experts = counts.count
+        let maxRows = (counts.max() ?? 0) + 3
+        let scaleRows = GEMMConfiguration.scaleRows(maxRows)
+        let fixture = LayerFixture(
+            try LayerShape(hidden: 128, intermediate: 128, experts: 1, topK: 1, ranks: 1, maxTokens: 1), tokens: [0])
+        func weights(_ label: String) throws -> WeightBuffer {
+            try WeightBuffer(device, rows: 2 * intermediate, columns: hidden, experts: experts, label: label)
+        }
+        let (below, inTurns) = (try weights("gate above up"), try weights("gate and up in turns"))
+        for expert in 0..<experts {
+            let gate = try fixture.matrix("gate \(expert)", intermediate, hidden)
+            let up = try fixture.matrix("up \(expert)", intermediate, hidden)
+            try below.write(gateAboveUp: gate, up, of: expert)
+            try inTurns.write(gate: gate, up: up, of: expert)
+        }
+        var random = RandomStream(seed: 3)
+        let codes = GaussianFloat8Table().codes(experts * maxRows * hidden, from: &random)
+        // Magnitudes on both sides of where SiLU bends.
+        let rowScales = (0..<experts * hidden / 128 * scaleRows).map { _ in Float(0.01 + abs(random.normal())) }
+
+        stream = try device.makeStream(label: "activation")
+        scratch = try GEMMScratch(device, gridSize: 16, blockM: blockM, label: "activation")
+        self.counts = try device.makeBuffer(counts.map(UInt32.init), label: "counts")
+        gateUp = try device.allocate(bytes: experts * maxRows * 2 * intermediate * 2, label: "gate and up")
+        rows = try device.allocate(bytes: experts * maxRows * intermediate, label: "activated")
+        scales = try device.allocate(bytes: experts * intermediate / 128 * scaleRows * 4, label: "activated scales")
+        let operands = GroupedGEMM.Operands(
+            rows: try device.makeBuffer(codes, label: "rows"),
+            rowScales: try device.makeBuffer(rowScales, label: "row scales"), counts: self.counts, output: gateUp)
+        let configuration = GEMMConfiguration(
+            n: 2 * intermediate, k: hidden, experts: experts, maxRows: maxRows, scaleRows: scaleRows, blockM: blockM)
+        plain = try GroupedGEMM(device, configuration, below, operands, scratch)
+        var (fusing, fusedOperands) = (configuration, operands)
+        fusing.output = .swiGLU
+        (fusedOperands.output, fusedOperands.outputScales) = (rows, scales)
+        fused = try GroupedGEMM(device, fusing, inTurns, fusedOperands, scratch)
+        swiGLU = try device.load(
+            swiGLUKernel(intermediate: intermediate, experts: experts, maxRows: maxRows, scaleRows: scaleRows))
+    }
+
+    func runSeparate() throws -> Result {
+        try result {
+            try plain.enqueue(blocks: 7, on: stream)
+            try device.launch(
+                swiGLU, blocks: 5,
+                arguments: [
+                    .address(counts.address), .address(gateUp.address), .address(rows.address),
+                    .address(scales.address),
+                ], dependentLaunch: false, on: stream)
+        }
+    }
+
+    func runFused(blocks: Int) throws -> Result {
+        try result { try fused.enqueue(blocks: blocks, on: stream) }
+    }
+
+    private func result(_ enqueue: () throws -> Void) throws -> Result {
+        for buffer in [gateUp, rows, scales] { try device.fill(buffer, with: 0xFF, on: stream) }
+        try enqueue()
+        try device.synchronize(stream)
+        try scratch.requireNoFault(device)
+        return Result(
+            rows: try device.read(UInt8.self, count: rows.bytes, from: rows),
+            scales: try device.read(UInt32.self, count: scales.bytes / 4, from: scales))
+    }
+}

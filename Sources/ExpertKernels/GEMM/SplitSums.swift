@@ -1,0 +1,65 @@
+import KernelLanguage
+
+/// Sums of a tile that one block of the grid begins and the next one finishes, on their way through global memory.
+struct SplitSums {
+    /// Float32 `[gridSize, tileN * blockM]`, in the order of registers.
+    private let sums: Pointer<Float>
+    /// UInt32 `[gridSize]`: 1 while sums of the block wait for the next one, else 0.
+    private let flags: Pointer<UInt32>
+    private let configuration: GEMMConfiguration
+    private let watchdog: Watchdog
+
+    /// Declares the parameters.
+    init(_ k: KernelBuilder, _ configuration: GEMMConfiguration) {
+        sums = k.pointerParameter("splitSums", to: Float.self)
+        flags = k.pointerParameter("splitFlags", to: UInt32.self)
+        watchdog = Watchdog(k, .groupedGEMM)
+        self.configuration = configuration
+    }
+
+    /// The flag that the block raises when its sums have been stored.
+    func flag(_ k: KernelBuilder) -> Pointer<UInt32> { flags + k.blockIndex }
+
+    /// Leaves sums for the next block. The flag is raised by whoever knows that all threads have got here.
+    func store(_ k: KernelBuilder, _ values: [Variable<Float>]) {
+        for (index, group) in Self.groups(values) {
+            k.storeVector(group.map(\.value), to: place(k, block: k.blockIndex, index))
+        }
+    }
+
+    /// Fetches the sums that the block before left, and lowers its flag. All multiplying threads call it.
+    func load(_ k: KernelBuilder, _ piece: TileSchedule.Piece, into values: [Variable<Float>]) {
+        let before = k.blockIndex - 1
+        k.if(k.isFirstThread) {
+            _ = watchdog.wait(
+                k,
+                for: Watchdog.Subject(
+                    expert: piece.tile.expert, block: piece.tile.block, expected: k.constant(UInt64(1)))
+            ) {
+                let flag = k.load(flags + before, order: .acquire, scope: .gpu)
+                return (flag == 1, flag.wide)
+            }
+            k.store(k.constant(UInt32(0)), to: flags + before)
+        }
+        k.barrier(.multiplying, threads: GEMMConfiguration.multiplyingThreads)
+        for (index, group) in Self.groups(values) {
+            let loaded = k.loadVector(place(k, block: before, index), count: 4)
+            for (variable, value) in zip(group, loaded) { variable.value = value }
+        }
+    }
+
+    /// Neighbouring lanes hold neighbouring vectors.
+    private func place(_ k: KernelBuilder, block: Value<UInt32>, _ index: Int) -> Pointer<Float> {
+        sums + block.multipliedWide(by: configuration.blockM * configuration.tileN) + k.threadIndex * 4
+            + index * GEMMConfiguration.multiplyingThreads * 4
+    }
+
+    private static func groups(_ values: [Variable<Float>]) -> [(Int, [Variable<Float>])] {
+        (0..<values.count / 4).map { ($0, Array(values[$0 * 4..<$0 * 4 + 4])) }
+    }
+}
+
+extension NamedBarrier {
+    /// Where the multiplying warps meet.
+    static let multiplying = NamedBarrier(1)
+}

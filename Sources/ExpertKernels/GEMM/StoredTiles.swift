@@ -1,0 +1,67 @@
+import KernelLanguage
+
+/// Tells other blocks and kernels what the multiplying warps have stored, at no cost to those warps.
+///
+/// A warp gives its first stage of a piece back only after it has stored its sums of the piece before. So when the loading
+/// thread finds that stage empty, all the stores happened before, and its one add with release at GPU scope publishes
+/// them: mbarrier arrivals and waits order them for this thread, and release is cumulative.
+struct StoredTiles {
+    private let configuration: GEMMConfiguration
+    private let signals: BlockSignals
+    private let split: SplitSums
+    /// Completes when the multiplying warps have stored their last piece.
+    private let finished: MemoryBarrier
+    /// Address of the word to add one to for the piece before, or 0.
+    private let pending: Variable<UInt64>
+
+    init(_ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, split: SplitSums) {
+        self.configuration = configuration
+        self.signals = signals
+        self.split = split
+        finished = MemoryBarrier(k.memoryBarriers(count: 1))
+        pending = k.variable(k.constant(UInt64(0)))
+    }
+
+    /// Initialises the mbarrier; one thread calls it.
+    func initialise(_ k: KernelBuilder) {
+        k.initialise(finished, arrivals: GEMMConfiguration.multiplyingWarps)
+        k.proxyFence(.barrierInit)
+    }
+
+    /// A multiplying warp has stored its last piece.
+    func finish(_ k: KernelBuilder) {
+        k.syncWarp()  // every lane has stored
+        k.if(k.isFirstLane) { k.arrive(finished) }
+    }
+
+    /// Loading thread: the piece that is to be announced once it is stored.
+    func expect(_ k: KernelBuilder, _ piece: TileSchedule.Piece) {
+        let none = k.constant(UInt64(0))
+        var word = none
+        if configuration.signals {
+            word = signals.signal(expert: piece.tile.expert, block: piece.tile.block).bits
+            if let dropped = configuration.droppedSignal {
+                let tile = piece.tile
+                let isDropped = tile.expert == dropped.expert && tile.block == dropped.block && tile.column == 0
+                word = isDropped.select(none, word)
+            }
+        }
+        pending.value = piece.isHead.select(split.flag(k).bits, word)
+    }
+
+    /// Loading thread, which knows that the piece has been stored: adds one to its signal or flag.
+    func announce(_ k: KernelBuilder) {
+        k.if(pending.value != 0) {
+            k.atomicAdd(Pointer<UInt32>(bits: pending.value), 1, order: .release, scope: .gpu)
+            pending.value = k.constant(UInt64(0))
+        }
+    }
+
+    /// Loading thread, after its last piece.
+    func announceLast(_ k: KernelBuilder) {
+        k.if(pending.value != 0) {
+            k.wait(finished, parity: k.constant(UInt32(0)))
+            announce(k)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import KernelLanguage
+
+/// The loading thread of a block: fills stage after stage as they become empty.
+struct TileLoader {
+    private let ring: StageRing
+    private let weights: Pointer<Float8E4M3>
+    private let rows: TensorMapParameter
+    private let rowScales: Pointer<Float>
+    let stored: StoredTiles
+
+    init(
+        _ k: KernelBuilder, _ ring: StageRing, weights: Pointer<Float8E4M3>, rows: TensorMapParameter,
+        rowScales: Pointer<Float>, stored: StoredTiles
+    ) {
+        self.ring = ring
+        self.weights = weights
+        self.rows = rows
+        self.rowScales = rowScales
+        self.stored = stored
+    }
+
+    /// Loads everything that the block works on.
+    func run(_ k: KernelBuilder, _ schedule: TileSchedule) {
+        let configuration = ring.configuration
+        k.prefetch(rows)
+        // Rows may be loaded, as the kernel that wrote them has ended.
+        let ready = k.variable(k.constant(!configuration.dependent))
+        let position = ring.start(k)
+        schedule.forEachPiece(k) { piece in
+            let firstStage = position.passed.value
+            k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
+                let passed = position.passed.value
+                let stage = ring.next(k, position)
+                // A fresh mbarrier counts the phase before its first as complete: the ring starts empty.
+                k.wait(stage.empty, parity: stage.parity ^ 1)
+                // The ring has come round to the first stage of this piece.
+                k.if(passed == firstStage + configuration.stages) { stored.announce(k) }
+                k.arrive(
+                    stage.full,
+                    expecting: configuration.weightBytes + configuration.rowBytes + configuration.scaleBytes)
+                loadWeights(k, piece.tile, step: step, to: stage)
+                k.if(ready.value) {
+                    loadRows(k, piece.tile, step: step, to: stage)
+                } else: {
+                    // The first piece: once the ring is full of weights, or the piece has no more, rows are needed.
+                    k.if(position.passed.value == configuration.stages || step + 1 == piece.endStep) {
+                        k.waitForPrerequisites()
+                        k.proxyFence(.asyncGlobal)
+                        k.for(from: piece.firstStep, to: step + 1, by: k.constant(UInt32(1))) { earlier in
+                            loadRows(k, piece.tile, step: earlier, to: ring.stage(earlier - piece.firstStep))
+                        }
+                        ready.value = k.constant(true)
+                    }
+                }
+            }
+            k.if((position.passed.value - firstStage) <= configuration.stages) {
+                let stage = ring.stage(firstStage)
+                k.wait(stage.empty, parity: stage.parity)
+                stored.announce(k)
+            }
+            stored.expect(k, piece)
+        }
+        // Not earlier: blocks of a dependent kernel hold multiprocessors while they wait, which others could use.
+        k.launchDependents()
+        stored.announceLast(k)
+    }
+
+    private func loadWeights(
+        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, step: Value<UInt32>, to stage: StageRing.Stage
+    ) {
+        let configuration = ring.configuration
+        let group = tile.expert.multiply(configuration.tilesAcross, add: tile.column) * configuration.steps + step
+        k.bulkLoad(
+            weights + group.multipliedWide(by: configuration.weightBytes), to: stage.weights,
+            bytes: k.constant(UInt32(configuration.weightBytes)), barrier: stage.full, cache: .evictFirst)
+    }
+
+    private func loadRows(
+        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, step: Value<UInt32>, to stage: StageRing.Stage
+    ) {
+        let configuration = ring.configuration
+        let row = tile.expert.multiply(configuration.maxRows, add: tile.block * configuration.blockM)
+        k.tensorLoad(
+            rows, at: [step * GEMMConfiguration.blockK, row], to: stage.rows, barrier: stage.full, cache: .evictLast)
+        let group = tile.expert.multiply(configuration.steps, add: step)
+        let scales = rowScales + tile.block * configuration.blockM
+        k.bulkLoad(
+            scales + group.multipliedWide(by: configuration.scaleRows), to: stage.scales,
+            bytes: k.constant(UInt32(configuration.scaleBytes)), barrier: stage.full)
+    }
+}
