@@ -1,0 +1,134 @@
+"""Times the grouped FP8 GEMM of sgl-deep-gemm and of SwiftEP on the same shapes, in one run.
+
+    python3 gemm.py --swiftep PATH [--tokens 1,8,16,32,64,128] [--experts 16]
+
+Needs a Hopper GPU, PyTorch with CUDA, and the wheels sgl-deep-gemm==0.1.5 and apache-tvm-ffi==0.1.11. Both sides run
+twenty launches in a CUDA graph that goes round several sets of random weights, larger together than the L2; a row of the
+table has medians over replays of the graph, in microseconds. "floor" is a kernel of SwiftEP that only reads the weights;
+"chained" is SwiftEP with programmatic dependent launch, where a launch loads weights while the one before it ends. The
+peer uses dependent launch too where its version has it.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+
+SHAPES = {"gate+up": (4096, 7168), "down": (7168, 2048)}
+LAUNCHES, REPLAYS, WARM_UPS = 20, 30, 5
+
+
+def load_peer():
+    """The peer's module and torch, or a sentence that says what is missing."""
+    try:
+        import torch
+    except ImportError:
+        return None, None, "PyTorch is not installed: pip install torch"
+    if not torch.cuda.is_available():
+        return None, None, "PyTorch finds no GPU"
+    try:
+        import deep_gemm
+    except ImportError as error:
+        return None, None, f"{error}: pip install sgl-deep-gemm==0.1.5 apache-tvm-ffi==0.1.11"
+    return torch, deep_gemm, None
+
+
+class Peer:
+    """The masked grouped GEMM of sgl-deep-gemm."""
+
+    def __init__(self, torch, deep_gemm, experts):
+        self.torch, self.deep_gemm, self.experts = torch, deep_gemm, experts
+        if hasattr(deep_gemm, "set_pdl"):
+            deep_gemm.set_pdl(True)
+        torch.manual_seed(1)
+
+    def codes(self, *shape):
+        """Random E4M3 values; random bytes would hold NaN and huge exponents."""
+        torch = self.torch
+        return torch.randn(shape, device="cuda", dtype=torch.bfloat16).to(torch.float8_e4m3fn)
+
+    def weights(self, n, k):
+        """Sets of weights of three times the L2, at least two."""
+        torch = self.torch
+        l2 = torch.cuda.get_device_properties(0).L2_cache_size
+        sets = min(LAUNCHES, max(2, -(-3 * l2 // (self.experts * n * k)) + 1))
+        one = self.codes(n, k)
+        return [
+            (one.expand(self.experts, n, k).contiguous(),
+             torch.full((self.experts, n // 128, k // 128), 1e-4, device="cuda"))
+            for _ in range(sets)
+        ]
+
+    def time(self, sets, tokens, n, k):
+        """Median microseconds of a launch with this many tokens for each expert."""
+        torch, experts = self.torch, self.experts
+        rows = max(tokens, 64)
+        a = self.codes(experts, rows, k)
+        scales = torch.full((experts, rows, k // 128), 0.01, device="cuda")
+        out = torch.empty((experts, rows, n), device="cuda", dtype=torch.bfloat16)
+        counts = torch.full((experts,), tokens, device="cuda", dtype=torch.int32)
+        scales = self.deep_gemm.transform_sf_into_required_layout(
+            scales, rows, k, (1, 128, 128), experts, True, False)
+
+        def launch(number):
+            self.deep_gemm.fp8_m_grouped_gemm_nt_masked((a, scales), sets[number % len(sets)], out, counts, tokens)
+
+        launch(0)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for number in range(LAUNCHES):
+                launch(number)
+        times = []
+        for replay in range(WARM_UPS + REPLAYS):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            graph.replay()
+            end.record()
+            torch.cuda.synchronize()
+            if replay >= WARM_UPS:
+                times.append(start.elapsed_time(end) * 1e3 / LAUNCHES)
+        return statistics.median(times)
+
+
+def ours(binary, experts, n, k, tokens, extra=()):
+    """The report of our own measurement."""
+    command = [binary, "bench", "gemm", "--device", "cuda", "--experts", str(experts), "--n", str(n), "--k", str(k),
+               "--tokens", ",".join(map(str, tokens)), "--json", *extra]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{result.stderr}")
+    return json.loads(result.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--swiftep", default="swiftep", help="the swiftep binary")
+    parser.add_argument("--experts", type=int, default=16)
+    parser.add_argument("--tokens", default="1,8,16,32,64,128")
+    arguments = parser.parse_args()
+    tokens = [int(number) for number in arguments.tokens.split(",")]
+
+    torch, deep_gemm, missing = load_peer()
+    if missing:
+        print(f"The peer is missing, so no ratio can be given. {missing}", file=sys.stderr)
+    peer = None if missing else Peer(torch, deep_gemm, arguments.experts)
+    print(f"{'shape':8} {'tokens':>6} {'floor':>7} {'ours':>7} {'chained':>7} {'of floor':>8} {'peer':>7} "
+          f"{'peer/ours':>9} {'peer/chained':>12}")
+    for name, (n, k) in SHAPES.items():
+        report = ours(arguments.swiftep, arguments.experts, n, k, tokens)
+        chained = ours(arguments.swiftep, arguments.experts, n, k, tokens, ["--dependent"])
+        sets = peer.weights(n, k) if peer else None
+        for entry, after in zip(report["entries"], chained["entries"]):
+            mine, floor, fast = entry["medianMicroseconds"], report["floorMicroseconds"], after["medianMicroseconds"]
+            theirs = peer.time(sets, entry["tokens"], n, k) if peer else None
+            cells = f"{theirs:7.1f} {theirs / mine:9.3f} {theirs / fast:12.3f}" if theirs else f"{'missing':>7}"
+            print(f"{name:8} {entry['tokens']:6} {floor:7.1f} {mine:7.1f} {fast:7.1f} {fast / floor:8.3f} {cells}",
+                  flush=True)
+        del sets
+    sys.exit(1 if missing else 0)
+
+
+if __name__ == "__main__":
+    main()
