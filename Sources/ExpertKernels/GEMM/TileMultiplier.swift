@@ -1,12 +1,12 @@
 import KernelLanguage
 
-/// The multiplying warp groups of a block: each sums up half of a tile's output channels, in halves of 64, for
-/// all its rows.
+/// The multiplying warp groups of a block: each sums up one side of a tile's output channels, one or two times 64, for all
+/// its rows.
 struct TileMultiplier {
     let ring: StageRing
     let weightScales: Pointer<Float>
 
-    /// Zeros: for each half and each each eight rows, channels `c` and `c + 8` of two neighbouring rows.
+    /// Zeros: for each 64 channels and each eight rows, channels `c` and `c + 8` of two neighbouring rows.
     func makeSums(_ k: KernelBuilder) -> [Variable<Float>] {
         (0..<ring.configuration.halves * ring.configuration.blockM / 2).map { _ in k.variable(k.constant(Float(0))) }
     }
