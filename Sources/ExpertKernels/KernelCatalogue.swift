@@ -24,18 +24,13 @@ public struct KernelCatalogue: Sendable {
         for blockM in GEMMConfiguration.blockHeights {
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
-            let experts = Experts(
-                count: shape.localExperts, hidden: shape.hidden, intermediate: shape.intermediate,
-                maxRows: shape.maxRows, blockM: blockM)
-            kernels += try experts.kernels(signals: [false, true], multiprocessors: multiprocessors)
+            kernels += try expertKernels(
+                shape.routedExperts(blockM: blockM), signals: [false, true], multiprocessors: multiprocessors)
         }
         if let sharedIntermediate {
-            let scaleRows = GEMMConfiguration.scaleRows(shape.maxTokens)
-            kernels.append(try quantiseKernel(hidden: shape.hidden, scaleRows: scaleRows))
-            let shared = Experts(
-                count: 1, hidden: shape.hidden, intermediate: sharedIntermediate, maxRows: shape.maxTokens,
-                blockM: GEMMConfiguration.blockM(holding: shape.maxTokens))
-            kernels += try shared.kernels(signals: [false], multiprocessors: multiprocessors)
+            let shared = shape.sharedExpert(intermediate: sharedIntermediate)
+            kernels.append(try quantiseKernel(hidden: shape.hidden, scaleRows: shared.scaleRows))
+            kernels += try expertKernels(shared, signals: [false], multiprocessors: multiprocessors)
         }
         // With one local expert the shared expert's kernels are the routed ones'.
         var names: Set<String> = []
@@ -50,36 +45,15 @@ public struct KernelCatalogue: Sendable {
     }
 }
 
-/// A set of experts whose kernels are listed.
-private struct Experts {
-    let count: Int
-    let hidden: Int
-    let intermediate: Int
-    let maxRows: Int
-    let blockM: Int
-
-    /// Gate and up GEMM, the separate SwiGLU kernel where there is one, and a down GEMM for each element of `signals`.
-    func kernels(signals: [Bool], multiprocessors: Int) throws -> [Kernel] {
-        let scaleRows = GEMMConfiguration.scaleRows(maxRows)
-        func gemm(n: Int, k: Int) -> GEMMConfiguration {
-            GEMMConfiguration(
-                n: n, k: k, experts: count, maxRows: maxRows, scaleRows: scaleRows, blockM: blockM,
-                tileN: GEMMConfiguration.tileN(n: n, experts: count, multiprocessors: multiprocessors))
-        }
-        var up = gemm(n: 2 * intermediate, k: hidden)
-        let fuses = up.tileN == GEMMConfiguration.maxTileN
-        up.output = fuses ? .swiGLU : .sums
-        var kernels = [try groupedGEMMKernel(up)]
-        if !fuses {
-            kernels.append(
-                try swiGLUKernel(intermediate: intermediate, experts: count, maxRows: maxRows, scaleRows: scaleRows))
-        }
-        var down = gemm(n: hidden, k: intermediate)
-        down.dependent = true
-        for raises in signals {
-            down.signals = raises
-            kernels.append(try groupedGEMMKernel(down))
-        }
-        return kernels
+/// Gate and up GEMM, the separate SwiGLU kernel where there is one, and a down GEMM for each element of `signals`.
+private func expertKernels(_ shape: ExpertShape, signals: [Bool], multiprocessors: Int) throws -> [Kernel] {
+    let gateUp = shape.gateUp(multiprocessors: multiprocessors)
+    var kernels = [try groupedGEMMKernel(gateUp)]
+    if gateUp.output == .sums { kernels.append(try swiGLUKernel(shape)) }
+    var down = shape.down(multiprocessors: multiprocessors)
+    for raises in signals {
+        down.signals = raises
+        kernels.append(try groupedGEMMKernel(down))
     }
+    return kernels
 }

@@ -27,9 +27,10 @@ struct ActivationTrial {
         self.device = device
         let experts = counts.count
         let maxRows = (counts.max() ?? 0) + 3
-        let scaleRows = GEMMConfiguration.scaleRows(maxRows)
-        let fixture = LayerFixture(
-            try LayerShape(hidden: 128, intermediate: 128, experts: 1, topK: 1, ranks: 1, maxTokens: 1), tokens: [0])
+        let shape = ExpertShape(
+            hidden: hidden, intermediate: intermediate, experts: experts, maxRows: maxRows, blockM: blockM)
+        let scaleRows = shape.scaleRows
+        let fixture = try LayerFixture.matrices()
         func weights(_ label: String) throws -> WeightBuffer {
             try WeightBuffer(device, rows: 2 * intermediate, columns: hidden, experts: experts, label: label)
         }
@@ -61,8 +62,7 @@ struct ActivationTrial {
         fusing.output = .swiGLU
         (fusedOperands.output, fusedOperands.outputScales) = (rows, scales)
         fused = try GroupedGEMM(device, fusing, inTurns, fusedOperands, scratch)
-        swiGLU = try device.load(
-            swiGLUKernel(intermediate: intermediate, experts: experts, maxRows: maxRows, scaleRows: scaleRows))
+        swiGLU = try device.load(swiGLUKernel(shape))
     }
 
     func runSeparate() throws -> Result {

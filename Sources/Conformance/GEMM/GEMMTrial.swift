@@ -15,7 +15,6 @@ struct GEMMTrial {
     private let signals: DeviceBuffer
     private let stream: DeviceStream
     private let blocks: Int
-
     private let scratch: GEMMScratch
 
     /// - Parameter maxGrid: Blocks of the largest grid that will run.
@@ -24,8 +23,7 @@ struct GEMMTrial {
         self.configuration = configuration
         self.counts = counts
         let (n, k, experts, maxRows) = (configuration.n, configuration.k, configuration.experts, configuration.maxRows)
-        let fixture = LayerFixture(
-            try LayerShape(hidden: 128, intermediate: 128, experts: 1, topK: 1, ranks: 1, maxTokens: 1), tokens: [0])
+        let fixture = try LayerFixture.matrices()
         weights = try (0..<experts).map { try fixture.matrix("gemm \($0)", n, k) }
         var stream = RandomStream(seed: 2)
         rows = counts.map { count in

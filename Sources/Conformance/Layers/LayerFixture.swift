@@ -54,6 +54,12 @@ struct LayerFixture: Sendable {
             down: try matrix(name + " down", shape.hidden, intermediate))
     }
 
+    /// A fixture that is only asked for matrices.
+    static func matrices() throws -> LayerFixture {
+        LayerFixture(
+            try LayerShape(hidden: 128, intermediate: 128, experts: 1, topK: 1, ranks: 1, maxTokens: 1), tokens: [0])
+    }
+
     /// A random matrix with block scales that make its products with normal vectors about normal.
     func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
         var stream = RandomStream(seed: seed, name: name)

@@ -111,10 +111,10 @@ private func droppedSignalCase() -> ConformanceCase {
         } catch GroupError.waitTimedOut(let fault, _, _) {
             var expected = fault
             (expected.rank, expected.kernel, expected.expert, expected.block) = (1, .combineSend, 7, 0)
-            let tileN = GEMMConfiguration.tileN(
-                n: shape.hidden, experts: shape.localExperts, multiprocessors: layer.group.configuration.multiprocessors
-            )
-            let tiles = UInt64((shape.hidden + tileN - 1) / tileN)
+            let configuration = layer.group.configuration
+            let down = shape.routedExperts(blockM: configuration.blockM)
+                .down(multiprocessors: configuration.multiprocessors)
+            let tiles = UInt64(down.tilesAcross)
             (expected.expected, expected.seen) = (tiles, tiles - 1)
             try require(fault == expected, "the fault is \(fault), expected \(expected)")
         }

@@ -5,9 +5,10 @@ import KernelLanguage
 /// - In: `counts` UInt32 `[experts]`, rows of each expert; `gateUp` BF16 `[experts, maxRows, 2 * intermediate]`, gate
 ///   channels first.
 /// - Out: `rows` FP8 `[experts, maxRows, intermediate]`; `scales` Float32 `[experts, intermediate / 128, scaleRows]`.
-public func swiGLUKernel(
-    intermediate: Int, experts: Int, maxRows: Int, scaleRows: Int
-) throws(VerificationError) -> Kernel {
+public func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Kernel {
+    let (intermediate, experts, maxRows, scaleRows) = (
+        shape.intermediate, shape.experts, shape.maxRows, shape.scaleRows
+    )
     let warps = 8
     let groups = intermediate / 128
     let name = "swiglu_i\(intermediate)_e\(experts)_r\(maxRows)"

@@ -78,7 +78,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Blocks of `blockM` rows, and so signals, for which an expert has room.
     public var blocks: Int { (maxRows + blockM - 1) / blockM }
     /// Tiles across N: the number of adds after which a block's signal is complete.
-    public var tilesAcross: Int { (n + tileN - 1) / tileN }
+    public var tilesAcross: Int { Self.tilesAcross(n: n, tileN: tileN) }
+    /// Tiles of `tileN` across `n` output channels.
+    public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
     /// Whether a grid of `blocks` cuts tiles rather than let only `rest` blocks work on a last tile. Few rows: a third of the
     /// multiprocessors reads at nearly the full rate of the memory, so more than that need no help, and the sums that
     /// are handed on cost 2 µs. Many rows: it is the tensor cores that would stand still.
@@ -105,7 +107,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public static let maxTileN = 256
     /// The tile width for a grid of `multiprocessors`: narrow tiles only where there are too few wide ones to go round.
     public static func tileN(n: Int, experts: Int, multiprocessors: Int) -> Int {
-        experts * ((n + maxTileN - 1) / maxTileN) < multiprocessors ? 128 : maxTileN
+        experts * tilesAcross(n: n, tileN: maxTileN) < multiprocessors ? 128 : maxTileN
     }
 
     /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes.

@@ -4,16 +4,6 @@ import KernelLanguage
 
 /// A set of experts on one rank and their two GEMMs, SwiGLU in the first: the rank's routed experts, or the shared one.
 final class ExpertStack {
-    /// Sizes of a stack.
-    struct Shape {
-        var hidden: Int
-        var intermediate: Int
-        var experts: Int
-        var maxRows: Int
-        var scaleRows: Int
-        var blockM: Int
-    }
-
     /// What the stack reads and writes.
     struct Operands {
         /// FP8 `[experts, maxRows, hidden]`.
@@ -26,7 +16,7 @@ final class ExpertStack {
         var output: DeviceBuffer
     }
 
-    let shape: Shape
+    let shape: ExpertShape
     private let device: any Device
     let operands: Operands
     private let gateUp: GateUp
@@ -44,7 +34,7 @@ final class ExpertStack {
     ///   - signals: Where the overlapped down GEMM raises its signals; nil if it is never overlapped.
     ///   - weights: Weights of local expert `e`.
     init(
-        _ device: any Device, _ shape: Shape, _ operands: Operands, label: String, scratch: GEMMScratch,
+        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, label: String, scratch: GEMMScratch,
         signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil, weights: (Int) throws -> ExpertWeights
     ) throws {
         self.device = device
@@ -54,11 +44,12 @@ final class ExpertStack {
         activated = try device.allocate(bytes: experts * shape.maxRows * intermediate, label: "activation of \(label)")
         activatedScales = try device.allocate(
             bytes: experts * intermediate / 128 * shape.scaleRows * 4, label: "activation scales of \(label)")
-        let tileN = GEMMConfiguration.tileN(n: hidden, experts: experts, multiprocessors: scratch.gridSize)
+        let plainDown = shape.down(multiprocessors: scratch.gridSize)
         gateUp = try GateUp(
             device, shape, operands, output: activated, outputScales: activatedScales, scratch: scratch, label: label)
         let downWeights = try WeightBuffer(
-            device, rows: hidden, columns: intermediate, experts: experts, tileN: tileN, label: "down of \(label)")
+            device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tileN,
+            label: "down of \(label)")
         for expert in 0..<experts {
             let own = try weights(expert)
             try gateUp.write(own, of: expert)
@@ -67,11 +58,8 @@ final class ExpertStack {
 
         let (activated, activatedScales) = (activated, activatedScales)
         func downGEMM(signals: DeviceBuffer?) throws -> GroupedGEMM {
-            var down = GEMMConfiguration(
-                n: hidden, k: intermediate, experts: experts, maxRows: shape.maxRows, scaleRows: shape.scaleRows,
-                blockM: shape.blockM, tileN: tileN, signals: signals != nil)
-            // It comes right after a kernel that writes only its rows.
-            down.dependent = true
+            var down = plainDown
+            down.signals = signals != nil
             down.droppedSignal = signals != nil ? droppedSignal : nil
             return try GroupedGEMM(
                 device, down, downWeights,
@@ -80,7 +68,7 @@ final class ExpertStack {
                     signals: signals), scratch)
         }
         down = try downGEMM(signals: nil)
-        signalThreshold = (hidden + tileN - 1) / tileN
+        signalThreshold = plainDown.tilesAcross
         downWithSignals = try signals.map { try downGEMM(signals: $0) }
     }
 

@@ -23,36 +23,28 @@ struct GateUp {
     ///   - output: FP8 `[experts, maxRows, intermediate]`.
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
-        _ device: any Device, _ shape: ExpertStack.Shape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
+        _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
         outputScales: DeviceBuffer, scratch: GEMMScratch, label: String
     ) throws {
         self.device = device
-        let (n, experts) = (2 * shape.intermediate, shape.experts)
-        let tileN = GEMMConfiguration.tileN(n: n, experts: experts, multiprocessors: scratch.gridSize)
-        let fuses = tileN == GEMMConfiguration.maxTileN
+        let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
         weights = try WeightBuffer(
-            device, rows: n, columns: shape.hidden, experts: experts, tileN: tileN, label: "gate and up of \(label)")
+            device, rows: configuration.n, columns: shape.hidden, experts: shape.experts, tileN: configuration.tileN,
+            label: "gate and up of \(label)")
         var written = GroupedGEMM.Operands(
             rows: operands.rows, rowScales: operands.rowScales, counts: operands.counts, output: output,
             outputScales: outputScales)
-        if fuses {
-            swiGLU = nil
-        } else {
+        switch configuration.output {
+        case .swiGLU: swiGLU = nil
+        case .sums:
             written.output = try device.allocate(
-                bytes: experts * shape.maxRows * n * 2, label: "gate and up sums of \(label)")
+                bytes: shape.experts * shape.maxRows * configuration.n * 2, label: "gate and up sums of \(label)")
             let buffers = [operands.counts, written.output, output, outputScales]
             swiGLU = SeparateSwiGLU(
-                kernel: try device.loadFitting(
-                    swiGLUKernel(
-                        intermediate: shape.intermediate, experts: experts, maxRows: shape.maxRows,
-                        scaleRows: shape.scaleRows)),
+                kernel: try device.loadFitting(swiGLUKernel(shape)),
                 arguments: buffers.map { .address($0.address) }, operands: buffers)
         }
-        gemm = try GroupedGEMM(
-            device,
-            GEMMConfiguration(
-                n: n, k: shape.hidden, experts: experts, maxRows: shape.maxRows, scaleRows: shape.scaleRows,
-                blockM: shape.blockM, tileN: tileN, output: fuses ? .swiGLU : .sums), weights, written, scratch)
+        gemm = try GroupedGEMM(device, configuration, weights, written, scratch)
     }
 
     /// Uploads the weights of one expert.

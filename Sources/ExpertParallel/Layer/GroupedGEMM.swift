@@ -8,6 +8,7 @@ package struct GroupedGEMM {
     private let kernel: LoadedKernel
     private let arguments: [KernelArgument]
     private let dependent: Bool
+    private let maxGrid: Int
     /// Arguments are bare addresses; this keeps what they point at.
     private let operands: [DeviceBuffer]
 
@@ -45,6 +46,7 @@ package struct GroupedGEMM {
         precondition(configuration.output == .sums || operands.outputScales != nil, "quantised rows need scales")
         self.device = device
         dependent = configuration.dependent
+        maxGrid = scratch.gridSize
         // A kernel reads no parameter that it has no use for.
         let outputScales = operands.outputScales ?? operands.counts
         let signals = operands.signals ?? operands.counts
@@ -66,8 +68,10 @@ package struct GroupedGEMM {
         ]
     }
 
-    /// Enqueues the GEMM, after the kernel that it depends on if it is dependent, on a persistent grid of `blocks` blocks, one to a multiprocessor.
+    /// Enqueues the GEMM on a persistent grid of `blocks` blocks, one to a multiprocessor. A dependent one comes right after
+    /// the kernel that it depends on.
     package func enqueue(blocks: Int, on stream: DeviceStream) throws {
+        precondition(blocks <= maxGrid, "the scratch memory is for smaller grids")
         try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: dependent, on: stream)
     }
 }

@@ -63,10 +63,7 @@ public final class MoELayer {
         let device = group.device
         routed = try group.ranks.map { rank in
             let stack = try ExpertStack(
-                device,
-                ExpertStack.Shape(
-                    hidden: shape.hidden, intermediate: shape.intermediate, experts: shape.localExperts,
-                    maxRows: shape.maxRows, scaleRows: shape.scaleRows, blockM: configuration.blockM),
+                device, shape.routedExperts(blockM: configuration.blockM),
                 ExpertStack.Operands(
                     rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
                     output: rank.expertOutput),

@@ -33,7 +33,7 @@ package struct PackedWeights {
     /// - Parameter source: Where row `row` of the result comes from: a matrix of `columns` columns, and the row in it.
     private static func packed(rows: Int, columns: Int, tileRows: Int, source: (Int) -> ([UInt8], Int)) -> [UInt8] {
         let stepBytes = GEMMConfiguration.blockK
-        let bytes = (rows + tileRows - 1) / tileRows * tileRows * columns
+        let bytes = GEMMConfiguration.tilesAcross(n: rows, tileN: tileRows) * tileRows * columns
         return [UInt8](unsafeUninitializedCapacity: bytes) { target, count in
             target.initialize(repeating: 0)
             count = bytes

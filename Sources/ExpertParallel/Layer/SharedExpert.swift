@@ -16,19 +16,16 @@ final class SharedExpert {
     init(_ device: any Device, _ rank: Rank, _ shape: LayerShape, weights: ExpertWeights) throws {
         self.device = device
         self.rank = rank
-        let scaleRows = GEMMConfiguration.scaleRows(shape.maxTokens)
+        let experts = shape.sharedExpert(intermediate: weights.gate.rows)
         func make(_ label: String, _ bytes: Int) throws -> DeviceBuffer {
             try device.allocate(bytes: bytes, label: "shared \(label) of rank \(rank.index)")
         }
         rows = try make("rows", shape.maxTokens * shape.hidden)
-        rowScales = try make("row scales", shape.hiddenGroups * scaleRows * 4)
+        rowScales = try make("row scales", shape.hiddenGroups * experts.scaleRows * 4)
         output = try make("output", shape.maxTokens * shape.hidden * 2)
-        quantise = try device.loadFitting(quantiseKernel(hidden: shape.hidden, scaleRows: scaleRows))
+        quantise = try device.loadFitting(quantiseKernel(hidden: shape.hidden, scaleRows: experts.scaleRows))
         stack = try ExpertStack(
-            device,
-            ExpertStack.Shape(
-                hidden: shape.hidden, intermediate: weights.gate.rows, experts: 1, maxRows: shape.maxTokens,
-                scaleRows: scaleRows, blockM: GEMMConfiguration.blockM(holding: shape.maxTokens)),
+            device, experts,
             ExpertStack.Operands(rows: rows, rowScales: rowScales, counts: rank.tokenCount, output: output),
             label: "the shared expert of rank \(rank.index)", scratch: rank.sharedScratch, signals: nil,
             weights: { _ in weights })

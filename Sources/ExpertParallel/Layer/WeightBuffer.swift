@@ -23,7 +23,7 @@ package struct WeightBuffer {
         self.rows = rows
         self.columns = columns
         self.tileN = tileN
-        let tileRows = (rows + tileN - 1) / tileN * tileN
+        let tileRows = GEMMConfiguration.tilesAcross(n: rows, tileN: tileN) * tileN
         values = try device.allocate(bytes: experts * tileRows * columns, label: "weights: \(label)")
         scales = try device.allocate(
             bytes: experts * (rows / 128) * (columns / 128) * 4, label: "weight scales: \(label)")

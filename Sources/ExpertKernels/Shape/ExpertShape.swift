@@ -1,0 +1,60 @@
+/// Sizes of a set of experts that one launch works on: the routed experts of a rank, or the shared one.
+public struct ExpertShape: Hashable, Sendable {
+    /// Channels of a token.
+    public var hidden: Int
+    /// Channels between an expert's two GEMMs.
+    public var intermediate: Int
+    /// Number of experts.
+    public var experts: Int
+    /// Rows that there is room for per expert.
+    public var maxRows: Int
+    /// Rows in one tile, see `GEMMConfiguration.blockM`.
+    public var blockM: Int
+
+    /// Sizes as given.
+    public init(hidden: Int, intermediate: Int, experts: Int, maxRows: Int, blockM: Int) {
+        self.hidden = hidden
+        self.intermediate = intermediate
+        self.experts = experts
+        self.maxRows = maxRows
+        self.blockM = blockM
+    }
+
+    /// Rows per scale group.
+    public var scaleRows: Int { GEMMConfiguration.scaleRows(maxRows) }
+
+    /// The gate and up GEMM, with SwiGLU where its tiles are wide enough. Where it writes sums, `swiGLUKernel` comes after.
+    public func gateUp(multiprocessors: Int) -> GEMMConfiguration {
+        var gateUp = gemm(n: 2 * intermediate, k: hidden, multiprocessors: multiprocessors)
+        if gateUp.tileN == GEMMConfiguration.maxTileN { gateUp.output = .swiGLU }
+        return gateUp
+    }
+
+    /// The down GEMM. It comes right after a kernel that writes only its rows, so it is a dependent one.
+    public func down(multiprocessors: Int) -> GEMMConfiguration {
+        var down = gemm(n: hidden, k: intermediate, multiprocessors: multiprocessors)
+        down.dependent = true
+        return down
+    }
+
+    private func gemm(n: Int, k: Int, multiprocessors: Int) -> GEMMConfiguration {
+        GEMMConfiguration(
+            n: n, k: k, experts: experts, maxRows: maxRows, scaleRows: scaleRows, blockM: blockM,
+            tileN: GEMMConfiguration.tileN(n: n, experts: experts, multiprocessors: multiprocessors))
+    }
+}
+
+extension LayerShape {
+    /// The routed experts of one rank, in blocks of `blockM` rows.
+    public func routedExperts(blockM: Int) -> ExpertShape {
+        ExpertShape(
+            hidden: hidden, intermediate: intermediate, experts: localExperts, maxRows: maxRows, blockM: blockM)
+    }
+
+    /// The shared expert of one rank, which takes the rank's own tokens.
+    public func sharedExpert(intermediate: Int) -> ExpertShape {
+        ExpertShape(
+            hidden: hidden, intermediate: intermediate, experts: 1, maxRows: maxTokens,
+            blockM: GEMMConfiguration.blockM(holding: maxTokens))
+    }
+}
