@@ -9,7 +9,7 @@ import Testing
 /// `swiftep run` on the simulator, with the smallest layer that has all parts.
 @Suite struct RunTests {
     static let small = [
-        "run", "--device", "simulator", "--hidden", "512", "--intermediate", "512", "--experts", "4", "--topk", "2",
+        "run", "--device", "simulator", "--hidden", "1024", "--intermediate", "512", "--experts", "4", "--topk", "2",
         "--ranks",
         "2", "--tokens", "3",
     ]
@@ -56,7 +56,7 @@ import Testing
         let report = try Report(result)
         #expect(report.verified)
         #expect(report.identical)
-        #expect([report.ranks, report.tokens, report.hidden, report.intermediate] == [2, 3, 512, 512])
+        #expect([report.ranks, report.tokens, report.hidden, report.intermediate] == [2, 3, 1024, 512])
         #expect([report.experts, report.topK] == [4, 2])
         #expect(report.seed == 1)
         #expect(report.modes.map(\.mode) == ["none", "singleBatch"])

@@ -19,6 +19,7 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
         gemmCase(
             counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),
+        blockHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),
     ] + GEMMConfiguration.blockHeights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0) }
 }
 
@@ -38,6 +39,25 @@ private func gemmCase(
         // The sums of a row depend on K alone: any grid gives the same bits, wherever it cuts tiles.
         for blocks in [1, 3, 16] {
             try requireEqual("output on a grid of \(blocks)", try trial.run(blocks: blocks), first)
+        }
+    }
+}
+
+/// Whichever operand of the tensor cores the weights are, a row has the same bits.
+private func blockHeightCase(counts: [Int], n: Int, k: Int) -> ConformanceCase {
+    ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) at every block height") { device in
+        let maxRows = (counts.max() ?? 0) + 3
+        var first: [UInt16]?
+        for blockM in GEMMConfiguration.blockHeights {
+            let configuration = GEMMConfiguration(
+                n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
+                blockM: blockM)
+            let output = try GEMMTrial(device, configuration, counts: counts, maxGrid: 5).run(blocks: 5)
+            if let first {
+                try requireEqual("output of blocks of \(blockM) rows", output, first)
+            } else {
+                first = output
+            }
         }
     }
 }

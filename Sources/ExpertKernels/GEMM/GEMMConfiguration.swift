@@ -72,8 +72,14 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     /// Channels of one stage, as many as share a scale.
     public static let blockK = 128
-    static let multiplyingWarps = 8
-    static let multiplyingThreads = multiplyingWarps * 32
+    /// Warp groups that multiply. Four keep the tensor cores busy while others scale and add; with many rows only two have
+    /// registers enough for their sums.
+    public var multiplyingGroups: Int { blockM < 64 ? tileN / 64 : 2 }
+    var multiplyingWarps: Int { multiplyingGroups * 4 }
+    var multiplyingThreads: Int { multiplyingWarps * 32 }
+    /// Threads of a block: those that multiply, and a warp group of which one thread loads and the rest only gives its
+    /// registers to the others.
+    var threads: Int { multiplyingThreads + 128 }
 
     /// Blocks of `blockM` rows, and so signals, for which an expert has room.
     public var blocks: Int { (maxRows + blockM - 1) / blockM }
@@ -97,8 +103,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var rowBytes: Int { blockM * Self.blockK }
     /// Bytes of row scales in a stage.
     public var scaleBytes: Int { blockM * 4 }
-    /// Halves of 64 channels that each of the two multiplying warp groups has of a tile.
-    var halves: Int { tileN / 128 }
+    /// Registers of a thread that multiplies, and of one of the loading warp group: together what the block starts with.
+    var multiplierRegisters: Int { multiplyingGroups == 4 ? 112 : 232 }
+    var loaderRegisters: Int { multiplyingGroups == 4 ? 32 : 40 }
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { output == .sums || tileN == Self.maxTileN }
 

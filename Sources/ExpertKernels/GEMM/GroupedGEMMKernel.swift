@@ -15,9 +15,7 @@ import KernelLanguage
 /// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after.
 public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(GEMMConfiguration.maxTileN) channels")
-    // Two warp groups multiply. Of a third, one thread loads; the rest only gives its registers to the others.
-    let threads = GEMMConfiguration.multiplyingThreads + 128
-    return try KernelBuilder.build(configuration.kernelName, threads: threads) { k in
+    return try KernelBuilder.build(configuration.kernelName, threads: configuration.threads) { k in
         let weights = k.pointerParameter("weights", to: Float8E4M3.self)
         let rows = k.tensorMapParameter("rows")
         let weightScales = k.pointerParameter("weightScales", to: Float.self)
@@ -36,13 +34,13 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
             k, ring, weights: weights, rows: rows, rowScales: rowScales,
             stored: StoredTiles(k, configuration, signals: signals, split: split))
         let multiplier = TileMultiplier(ring: ring, weightScales: weightScales)
-        let store: (KernelBuilder, [Variable<Float>], ExpertTiles.Tile) -> Void =
+        let store: (KernelBuilder, [Variable<Float>], ExpertTiles.Tile, StageRing.Stage) -> Void =
             switch configuration.output {
-            case .sums: SumsEpilogue(configuration: configuration, output: output).store
-            case .swiGLU: SwiGLUEpilogue(k, configuration, output: output, scales: outputScales).store
+            case .sums: SumsEpilogue(ring: ring, output: output).store
+            case .swiGLU: SwiGLUEpilogue(k, ring, output: output, scales: outputScales).store
             }
 
-        let isLoader = k.warpIndex == GEMMConfiguration.multiplyingWarps
+        let isLoader = k.warpIndex == configuration.multiplyingWarps
         k.if(k.isFirstThread) {
             ring.initialise(k)
             loader.stored.initialise(k)
@@ -51,22 +49,25 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         k.syncThreads()
 
         let schedule = TileSchedule(tiles: tiles)
-        k.if(k.warpIndex >= GEMMConfiguration.multiplyingWarps) {
-            k.decreaseRegisters(to: 40)
+        k.if(k.warpIndex >= configuration.multiplyingWarps) {
+            k.decreaseRegisters(to: configuration.loaderRegisters)
             k.if(isLoader && k.elected) { loader.run(k, schedule) }
         } else: {
-            k.increaseRegisters(to: 232)
+            k.increaseRegisters(to: configuration.multiplierRegisters)
             if configuration.dependent { k.waitForPrerequisites() }
             let position = ring.start(k)
             schedule.forEachPiece(k) { piece in
                 let sums = multiplier.makeSums(k)
                 k.if(piece.isTail) { split.load(k, piece, into: sums) }
                 multiplier.multiply(k, piece, position, into: sums)
+                let last = ring.current(position)
                 k.if(piece.isHead) {
+                    ring.release(k, last)
                     split.store(k, sums)
                 } else: {
-                    store(k, sums, piece.tile)
+                    store(k, sums, piece.tile, last)
                 }
+                ring.advance(k, position)
             }
             loader.stored.finish(k)
         }

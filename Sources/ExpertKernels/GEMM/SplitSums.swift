@@ -23,7 +23,7 @@ struct SplitSums {
     /// Leaves sums for the next block. The flag is raised by whoever knows that all threads have got here.
     func store(_ k: KernelBuilder, _ values: [Variable<Float>]) {
         for (index, group) in Self.groups(values) {
-            k.storeVector(group.map(\.value), to: place(k, block: k.blockIndex, index))
+            k.storeVector(group.map(\.value), to: place(k, block: k.blockIndex, index), cache: .evictLast)
         }
     }
 
@@ -41,7 +41,7 @@ struct SplitSums {
             }
             k.store(k.constant(UInt32(0)), to: flags + before)
         }
-        k.barrier(.multiplying, threads: GEMMConfiguration.multiplyingThreads)
+        k.barrier(.multiplying, threads: configuration.multiplyingThreads)
         for (index, group) in Self.groups(values) {
             let loaded = k.loadVector(place(k, block: before, index), count: 4)
             for (variable, value) in zip(group, loaded) { variable.value = value }
@@ -51,7 +51,7 @@ struct SplitSums {
     /// Neighbouring lanes hold neighbouring vectors.
     private func place(_ k: KernelBuilder, block: Value<UInt32>, _ index: Int) -> Pointer<Float> {
         sums + block.multipliedWide(by: configuration.blockM * configuration.tileN) + k.threadIndex * 4
-            + index * GEMMConfiguration.multiplyingThreads * 4
+            + index * configuration.multiplyingThreads * 4
     }
 
     private static func groups(_ values: [Variable<Float>]) -> [(Int, [Variable<Float>])] {

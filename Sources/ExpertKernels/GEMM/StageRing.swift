@@ -25,17 +25,24 @@ struct StageRing {
     func initialise(_ k: KernelBuilder) {
         for stage in 0..<configuration.stages {
             k.initialise(MemoryBarrier(full + stage), arrivals: 1)
-            k.initialise(MemoryBarrier(empty + stage), arrivals: GEMMConfiguration.multiplyingWarps)
+            k.initialise(MemoryBarrier(empty + stage), arrivals: configuration.multiplyingWarps)
         }
         k.proxyFence(.barrierInit)
     }
 
-    /// A place in the ring: the number of stages that this thread has passed.
+    /// A thread's place in the ring. The stage and its parity are counted along: dividing the number of stages passed
+    /// would take longer than multiplying few rows.
     struct Position {
+        /// Number of stages that the thread has passed.
         let passed: Variable<UInt32>
+        fileprivate let stage: Variable<UInt32>
+        fileprivate let parity: Variable<UInt32>
     }
 
-    func start(_ k: KernelBuilder) -> Position { Position(passed: k.variable(k.constant(UInt32(0)))) }
+    func start(_ k: KernelBuilder) -> Position {
+        let zero = k.constant(UInt32(0))
+        return Position(passed: k.variable(zero), stage: k.variable(zero), parity: k.variable(zero))
+    }
 
     /// One stage as loader and multipliers see it.
     struct Stage {
@@ -47,21 +54,30 @@ struct StageRing {
         let parity: Value<UInt32>
     }
 
-    /// The stage at `position`, which moves on.
-    func next(_ k: KernelBuilder, _ position: Position) -> Stage {
-        let passed = position.passed.value
+    /// The stage at `position`.
+    func current(_ position: Position) -> Stage { stage(position.stage.value, parity: position.parity.value) }
+
+    /// Moves on to the next stage.
+    func advance(_ k: KernelBuilder, _ position: Position) {
         position.passed.add(1)
-        return stage(passed)
+        let next = position.stage.value + 1
+        let isRound = next == configuration.stages
+        position.parity.value = position.parity.value ^ isRound.select(k.constant(UInt32(1)), k.constant(UInt32(0)))
+        position.stage.value = isRound.select(k.constant(UInt32(0)), next)
     }
 
-    /// The stage after `passed` others.
-    func stage(_ passed: Value<UInt32>) -> Stage {
-        let stage = passed % configuration.stages
-        return Stage(
+    /// Stage number `stage` in the round with this parity.
+    func stage(_ stage: Value<UInt32>, parity: Value<UInt32>) -> Stage {
+        Stage(
             weights: weights + stage * configuration.weightBytes,
             rows: rows + stage * configuration.rowBytes,
             scales: scales + stage * configuration.blockM,
-            full: MemoryBarrier(full + stage), empty: MemoryBarrier(empty + stage),
-            parity: (passed / configuration.stages) & 1)
+            full: MemoryBarrier(full + stage), empty: MemoryBarrier(empty + stage), parity: parity)
+    }
+
+    /// The warp has no more use for the stage.
+    func release(_ k: KernelBuilder, _ stage: Stage) {
+        k.syncWarp()
+        k.if(k.isFirstLane) { k.arrive(stage.empty) }
     }
 }

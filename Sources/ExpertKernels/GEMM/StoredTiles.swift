@@ -24,7 +24,7 @@ struct StoredTiles {
 
     /// Initialises the mbarrier; one thread calls it.
     func initialise(_ k: KernelBuilder) {
-        k.initialise(finished, arrivals: GEMMConfiguration.multiplyingWarps)
+        k.initialise(finished, arrivals: configuration.multiplyingWarps)
         k.proxyFence(.barrierInit)
     }
 

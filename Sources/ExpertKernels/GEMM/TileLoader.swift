@@ -27,14 +27,18 @@ struct TileLoader {
         let ready = k.variable(k.constant(!configuration.dependent))
         let position = ring.start(k)
         schedule.forEachPiece(k) { piece in
-            let firstStage = position.passed.value
+            let firstPassed = position.passed.value
+            let firstStage = ring.current(position)
+            let launchStep = launchStep(k, piece)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
+                k.if(step == launchStep) { k.launchDependents() }
                 let passed = position.passed.value
-                let stage = ring.next(k, position)
+                let stage = ring.current(position)
+                ring.advance(k, position)
                 // A fresh mbarrier counts the phase before its first as complete: the ring starts empty.
                 k.wait(stage.empty, parity: stage.parity ^ 1)
                 // The ring has come round to the first stage of this piece.
-                k.if(passed == firstStage + configuration.stages) { stored.announce(k) }
+                k.if(passed == firstPassed + configuration.stages) { stored.announce(k) }
                 k.arrive(
                     stage.full,
                     expecting: configuration.weightBytes + configuration.rowBytes + configuration.scaleBytes)
@@ -47,22 +51,28 @@ struct TileLoader {
                         k.waitForPrerequisites()
                         k.proxyFence(.asyncGlobal)
                         k.for(from: piece.firstStep, to: step + 1, by: k.constant(UInt32(1))) { earlier in
-                            loadRows(k, piece.tile, step: earlier, to: ring.stage(earlier - piece.firstStep))
+                            let stage = ring.stage(earlier - piece.firstStep, parity: k.constant(UInt32(0)))
+                            loadRows(k, piece.tile, step: earlier, to: stage)
                         }
                         ready.value = k.constant(true)
                     }
                 }
             }
-            k.if((position.passed.value - firstStage) <= configuration.stages) {
-                let stage = ring.stage(firstStage)
-                k.wait(stage.empty, parity: stage.parity)
+            k.if((position.passed.value - firstPassed) <= configuration.stages) {
+                k.wait(firstStage.empty, parity: firstStage.parity)
                 stored.announce(k)
             }
             stored.expect(k, piece)
         }
-        // Not earlier: blocks of a dependent kernel hold multiprocessors while they wait, which others could use.
-        k.launchDependents()
         stored.announceLast(k)
+    }
+
+    /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free,
+    /// and not earlier, as they hold multiprocessors while they wait which others could use.
+    private func launchStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece) -> Value<UInt32> {
+        let early = k.constant(UInt32(8))
+        let step = (piece.endStep.maximum(early) - early).maximum(piece.firstStep)
+        return piece.isLast.select(step, k.constant(UInt32.max))
     }
 
     private func loadWeights(
@@ -81,7 +91,7 @@ struct TileLoader {
         let configuration = ring.configuration
         let row = tile.expert.multiply(configuration.maxRows, add: tile.block * configuration.blockM)
         k.tensorLoad(
-            rows, at: [step * GEMMConfiguration.blockK, row], to: stage.rows, barrier: stage.full, cache: .evictLast)
+            rows, at: [step * GEMMConfiguration.blockK, row], to: stage.rows, barrier: stage.full)
         let group = tile.expert.multiply(configuration.steps, add: step)
         let scales = rowScales + tile.block * configuration.blockM
         k.bulkLoad(

@@ -20,6 +20,8 @@ struct TileSchedule {
         let isHead: Condition
         /// The piece begins after K does: it goes on from the sums of the block before.
         let isTail: Condition
+        /// The block has no more pieces after this one.
+        let isLast: Condition
     }
 
     /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order.
@@ -48,7 +50,8 @@ struct TileSchedule {
         let tails = (firstStep > 0).select(one, zero)
         let wholeInRange = lastTile - firstTile - tails
 
-        k.for(from: zero, to: heads + wholeWaves + wholeInRange + tails, by: one) { index in
+        let pieces = heads + wholeWaves + wholeInRange + tails
+        k.for(from: zero, to: pieces, by: one) { index in
             let isHead = index < heads
             let whole = index - heads
             let isInWaves = !isHead && whole < wholeWaves
@@ -59,7 +62,8 @@ struct TileSchedule {
             body(
                 Piece(
                     tile: tiles.tile(k, number), firstStep: isTail.select(firstStep, zero),
-                    endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail))
+                    endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail,
+                    isLast: index + 1 == pieces))
         }
     }
 }

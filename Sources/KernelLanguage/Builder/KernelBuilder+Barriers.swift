@@ -27,6 +27,15 @@ extension KernelBuilder {
         emit(.barrier(.sync, id: .constant(UInt64(barrier.number)), threads: threads), file, line)
     }
 
+    /// Waits at the named barrier that is `offset` after `first` until `threads` threads have arrived. The warp's lanes agree
+    /// on it.
+    public func barrier(
+        _ first: NamedBarrier, plus offset: Value<UInt32>, threads: Int, file: StaticString = #fileID, line: Int = #line
+    ) {
+        let number = offset + first.number
+        emit(.barrier(.sync, id: number.operand, threads: threads), file, line)
+    }
+
     /// Arrives at a named barrier without waiting.
     public func barrierArrive(_ barrier: NamedBarrier, threads: Int, file: StaticString = #fileID, line: Int = #line) {
         emit(.barrier(.arrive, id: .constant(UInt64(barrier.number)), threads: threads), file, line)

@@ -64,7 +64,6 @@ struct LayerRun {
                     difference: firstDifference(outputs, first, hidden: source.shape.hidden)))
         }
         return RunReport(
-            device.properties, configuration, settings, origin: source.origin, shared: shared?.gate.rows,
-            sends: inputs.contains { $0.routing.experts.contains { $0 >= 0 } }, results)
+            device.properties, configuration, settings, origin: source.origin, shared: shared?.gate.rows, results)
     }
 }

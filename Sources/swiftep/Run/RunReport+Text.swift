@@ -21,7 +21,8 @@ extension RunReport {
             unquantised distance        cosine distance to an FP64 layer without quantised activations; limit \
             \(LayerVerification.unquantisedDistanceLimit)
             unquantised relative error  against the same: what FP8 activations cost; no limit
-            polls not ready             polls of the combine send that found their block not ready yet
+            polls not ready             polls of the combine send that found their block not ready yet; 0 with
+                                        overlap: the down GEMM was always ahead, nothing had to wait for it
             time                        \(clocks)
 
             outputs identical in all modes: \(identical ? "yes" : "NO")
