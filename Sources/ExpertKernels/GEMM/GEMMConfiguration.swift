@@ -87,11 +87,16 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var tilesAcross: Int { Self.tilesAcross(n: n, tileN: tileN) }
     /// Tiles of `tileN` across `n` output channels.
     public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
-    /// Whether a grid of `blocks` cuts tiles rather than let only `rest` blocks work on a last tile. Few rows: a third of the
-    /// multiprocessors reads at nearly the full rate of the memory, so more than that need no help, and the sums that
-    /// are handed on cost 2 µs. Many rows: it is the tensor cores that would stand still.
+    /// Whether a grid of `blocks` cuts tiles rather than let only `rest` blocks work on a last tile. With 16 rows the sums
+    /// that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and a third of the
+    /// multiprocessors reads at nearly the full rate of the memory, so more than that need no help. With 128 it is the
+    /// tensor cores that would stand still.
     func splits(rest: Value<UInt32>, blocks: Value<UInt32>) -> Condition {
-        blockM == 128 ? rest * 8 < blocks * 7 : rest * 3 < blocks
+        switch blockM {
+        case 16: rest * 4 < blocks * 3
+        case 128: rest * 8 < blocks * 7
+        default: rest * 3 < blocks
+        }
     }
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }

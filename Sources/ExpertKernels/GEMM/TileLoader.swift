@@ -37,8 +37,6 @@ struct TileLoader {
                 ring.advance(k, position)
                 // A fresh mbarrier counts the phase before its first as complete: the ring starts empty.
                 k.wait(stage.empty, parity: stage.parity ^ 1)
-                // The ring has come round to the first stage of this piece.
-                k.if(passed == firstPassed + configuration.stages) { stored.announce(k) }
                 k.arrive(
                     stage.full,
                     expecting: configuration.weightBytes + configuration.rowBytes + configuration.scaleBytes)
@@ -57,6 +55,8 @@ struct TileLoader {
                         ready.value = k.constant(true)
                     }
                 }
+                // The ring has come round to the first stage of this piece. After the loads, as a release waits for stores.
+                k.if(passed == firstPassed + configuration.stages) { stored.announce(k) }
             }
             k.if((position.passed.value - firstPassed) <= configuration.stages) {
                 k.wait(firstStage.empty, parity: firstStage.parity)
