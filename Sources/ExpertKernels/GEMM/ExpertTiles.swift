@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// Which tile of which expert a number stands for: tiles are numbered expert by expert, across N, and block of rows by
 /// block of rows innermost, so that the blocks of an expert that read the same weights are worked on at the same time.
-struct ExpertTiles {
+package struct ExpertTiles {
     let configuration: GEMMConfiguration
     let counts: Pointer<UInt32>
     /// Number of tiles of all experts up to and including each one.
@@ -11,17 +11,17 @@ struct ExpertTiles {
     private let rows: SharedPointer<UInt32>
 
     /// One tile of the output.
-    struct Tile {
-        let expert: Value<UInt32>
+    package struct Tile {
+        package let expert: Value<UInt32>
         /// Block of rows in the expert.
-        let block: Value<UInt32>
+        package let block: Value<UInt32>
         /// Tile across N.
-        let column: Value<UInt32>
+        package let column: Value<UInt32>
         /// Rows of the block that exist, 1 to `blockM`.
-        let rows: Value<UInt32>
+        package let rows: Value<UInt32>
     }
 
-    init(_ k: KernelBuilder, _ configuration: GEMMConfiguration, counts: Pointer<UInt32>) {
+    package init(_ k: KernelBuilder, _ configuration: GEMMConfiguration, counts: Pointer<UInt32>) {
         self.configuration = configuration
         self.counts = counts
         ends = k.shared(UInt32.self, count: configuration.experts, alignment: 16)
@@ -29,7 +29,7 @@ struct ExpertTiles {
     }
 
     /// Sums up the tiles of all experts. One warp calls it, and the block meets at a barrier afterwards.
-    func initialise(_ k: KernelBuilder) {
+    package func initialise(_ k: KernelBuilder) {
         let total = k.variable(k.constant(UInt32(0)))
         k.for(to: (configuration.experts + 31) / 32) { group in
             let expert = (group << 5) + k.lane

@@ -87,15 +87,15 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var tilesAcross: Int { Self.tilesAcross(n: n, tileN: tileN) }
     /// Tiles of `tileN` across `n` output channels.
     public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
-    /// Whether a grid of `blocks` cuts tiles rather than let only `rest` blocks work on a last tile. With 16 rows the sums
+    /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile. With 16 rows the sums
     /// that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and a third of the
     /// multiprocessors reads at nearly the full rate of the memory, so more than that need no help. With 128 it is the
     /// tensor cores that would stand still.
-    func splits(rest: Value<UInt32>, blocks: Value<UInt32>) -> Condition {
+    var cutsBelow: (numerator: Int, denominator: Int) {
         switch blockM {
-        case 16: rest * 4 < blocks * 3
-        case 128: rest * 8 < blocks * 7
-        default: rest * 3 < blocks
+        case 16: (3, 4)
+        case 128: (7, 8)
+        default: (1, 3)
         }
     }
     /// Steps of `blockK` channels that a tile takes.

@@ -1,31 +1,33 @@
 import KernelLanguage
 
-/// What each block of a persistent grid works on, and in which order.
+/// What each block of a persistent grid works on, and in which order; `TilePlan` is the same on the host.
 ///
 /// As a rule, block `b` takes tiles `b`, `b + gridSize`, … Where that would leave too many blocks without work at the end
-/// (see `GEMMConfiguration.splits`), the last `gridSize` tiles and the rest that is left over are cut, along K, into as many
+/// (see `GEMMConfiguration.cutsBelow`), the last `gridSize` tiles and the rest that is left over are cut, along K, into as many
 /// equal ranges as there are blocks. A block's range begins inside one tile and ends inside another. It works on the head
 /// of the tile in which its range ends before anything else, and leaves the sums to the next block. It works on the tail
 /// of the tile in which its range begins last, and goes on from the sums that the block before it left long ago. So every
 /// sum runs over K in the same order wherever it is cut, and no block waits for one that has more to do before.
-struct TileSchedule {
-    let tiles: ExpertTiles
+package struct TileSchedule {
+    private let tiles: ExpertTiles
+
+    package init(tiles: ExpertTiles) { self.tiles = tiles }
 
     /// Work of one block on one tile: steps `firstStep ..< endStep` of 128 channels each.
-    struct Piece {
-        let tile: ExpertTiles.Tile
-        let firstStep: Value<UInt32>
-        let endStep: Value<UInt32>
+    package struct Piece {
+        package let tile: ExpertTiles.Tile
+        package let firstStep: Value<UInt32>
+        package let endStep: Value<UInt32>
         /// The piece ends before K does: its sums go to the next block.
-        let isHead: Condition
+        package let isHead: Condition
         /// The piece begins after K does: it goes on from the sums of the block before.
-        let isTail: Condition
+        package let isTail: Condition
         /// The block has no more pieces after this one.
-        let isLast: Condition
+        package let isLast: Condition
     }
 
     /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order.
-    func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) {
+    package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) {
         let steps = tiles.configuration.steps
         let zero = k.constant(UInt32(0))
         let one = k.constant(UInt32(1))
@@ -33,13 +35,14 @@ struct TileSchedule {
         let total = tiles.count(k)
         let waves = total / blocks
         let rest = total % blocks
-        let splits = waves > 0 && rest > 0 && tiles.configuration.splits(rest: rest, blocks: blocks)
+        let share = tiles.configuration.cutsBelow
+        let cuts = waves > 0 && rest > 0 && rest * share.denominator < blocks * share.numerator
 
         // Tiles that are worked on as a whole, wave by wave, before those that are cut.
-        let wholeWaves = splits.select(waves - 1, waves + (block < rest).select(one, zero))
+        let wholeWaves = cuts.select(waves - 1, waves + (block < rest).select(one, zero))
         let firstCut = wholeWaves * blocks
         let (begin, end) = (k.variable(zero), k.variable(zero))
-        k.if(splits) {
+        k.if(cuts) {
             let units = (blocks + rest) * steps
             begin.value = units * block / blocks
             end.value = units * (block + 1) / blocks
