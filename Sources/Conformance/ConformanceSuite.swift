@@ -4,7 +4,8 @@ import Accelerator
 public enum ConformanceSuite {
     /// The cases for a kind of device, small ones first. A GPU also runs those that would take a simulator too long.
     public static func cases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
-        operationCases() + tilePlanCases() + gemmCases() + communicationCases() + layerCases() + protocolCases()
+        operationCases() + streamCases() + tilePlanCases() + gemmCases() + communicationCases() + layerCases()
+            + protocolCases()
             + (kind == .cuda ? fullSizeCases() : [])
     }
 }

@@ -4,7 +4,7 @@ import KernelLanguage
 public enum StreamDirection: String, CaseIterable, Hashable, Sendable {
     /// Loads it into shared memory.
     case read
-    /// Loads it into shared memory and stores it elsewhere.
+    /// Loads it into shared memory and stores it elsewhere, all of it or one chunk of several.
     case copy
 }
 
@@ -16,6 +16,7 @@ public let streamChunkBytes = 32 * 1024
 /// One thread of each block keeps a ring of bulk copies in flight; blocks take chunks of `streamChunkBytes` in turn.
 ///
 /// - In: `source`, aligned to 16 bytes; `chunks` UInt32, of `streamChunkBytes` each.
+/// - In, `.copy` only: `every` UInt32; chunks 0, `every`, 2 `every`, … are stored, one after the other.
 /// - Out: `.copy` only: `destination`, aligned to 16 bytes.
 public func streamKernel(_ direction: StreamDirection) throws(VerificationError) -> Kernel {
     let stages = 6
@@ -23,6 +24,7 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
         let source = k.pointerParameter("source", to: UInt32.self)
         let destination = direction == .copy ? k.pointerParameter("destination", to: UInt32.self) : nil
         let chunks = k.parameter("chunks", UInt32.self)
+        let every = direction == .copy ? k.parameter("every", UInt32.self) : nil
         let words = streamChunkBytes / 4
         let ring = k.shared(UInt32.self, count: stages * words, alignment: 128)
         let full = k.memoryBarriers(count: stages)
@@ -48,14 +50,16 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
             k.for(from: k.constant(UInt32(0)), to: own, by: k.constant(UInt32(1))) { number in
                 let stage = number % stages
                 k.wait(MemoryBarrier(full + stage), parity: (number / stages) & 1)
-                guard let destination else {
+                guard let destination, let every else {
                     k.if(number + stages < own) { load(number + stages) }
                     return
                 }
                 let chunk = number * k.gridSize + k.blockIndex
-                k.bulkStore(
-                    ring + stage * words, to: destination + chunk.multipliedWide(by: words),
-                    bytes: k.constant(UInt32(streamChunkBytes)))
+                k.if(chunk % every == 0) {
+                    k.bulkStore(
+                        ring + stage * words, to: destination + (chunk / every).multipliedWide(by: words),
+                        bytes: k.constant(UInt32(streamChunkBytes)))
+                }
                 k.bulkStoreCommit()
                 // The stage before this one is refilled once its store, the last but one, has read it.
                 k.bulkStoreWait(.sourceRead, pending: 1)

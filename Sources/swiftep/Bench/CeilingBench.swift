@@ -59,6 +59,7 @@ struct CeilingBench {
             var arguments = [KernelArgument.address(source.address + offset)]
             if direction == .copy { arguments.append(.address(destination.address + offset)) }
             arguments.append(.uint32(UInt32(bytes / streamChunkBytes)))
+            if direction == .copy { arguments.append(.uint32(1)) }
             try device.launch(
                 kernel, blocks: device.properties.multiprocessors, arguments: arguments, dependentLaunch: false,
                 on: stream)

@@ -71,22 +71,36 @@ struct GEMMBench {
         for rows in tokens {
             Console.progress("\(rows) tokens")
             let (configuration, times) = try measure(rows: rows)
-            report.add(tokens: rows, configuration: configuration, nanoseconds: times)
+            report.add(
+                tokens: rows, configuration: configuration, nanoseconds: times,
+                floorWithOutput: try measureFloor(bytesReadPerByteWritten: weightsPerOutput(rows: rows)))
         }
         return report
     }
 
-    /// Microseconds of a kernel that only reads the weights.
-    private func measureFloor() throws -> Double {
-        let kernel = try device.load(streamKernel(.read))
+    /// Microseconds of a kernel that only reads the weights, and writes one byte for every `bytesReadPerByteWritten` if
+    /// that is given.
+    private func measureFloor(bytesReadPerByteWritten every: Int? = nil) throws -> Double {
+        let kernel = try device.load(streamKernel(every == nil ? .read : .copy))
         let chunks = max(1, experts * n * k / streamChunkBytes)
+        let written = try every.map {
+            try device.allocate(bytes: (chunks / $0 + 1) * streamChunkBytes, label: "floor's output")
+        }
         let times = try timer.measure(device, on: stream) { launch in
+            var arguments = [KernelArgument.address(weights[launch % weights.count].values.address)]
+            if let written { arguments.append(.address(written.address)) }
+            arguments.append(.uint32(UInt32(chunks)))
+            if let every { arguments.append(.uint32(UInt32(every))) }
             try device.launch(
-                kernel, blocks: device.properties.multiprocessors,
-                arguments: [.address(weights[launch % weights.count].values.address), .uint32(UInt32(chunks))],
-                dependentLaunch: false, on: stream)
+                kernel, blocks: device.properties.multiprocessors, arguments: arguments, dependentLaunch: false,
+                on: stream)
         }
         return (median(times) ?? 0) / 1e3
+    }
+
+    /// Bytes of weights for each byte of output.
+    private func weightsPerOutput(rows: Int) -> Int {
+        max(1, output == .swiGLU ? 2 * k / rows : k / (2 * rows))
     }
 
     private func measure(rows: Int) throws -> (GEMMConfiguration, [Double]) {

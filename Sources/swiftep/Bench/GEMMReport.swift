@@ -6,6 +6,8 @@ struct GEMMReport: Encodable {
     struct Entry: Encodable {
         let tokens: Int
         let configuration: String
+        /// See `TilePlan`.
+        let schedule: String
         let minimumMicroseconds: Double
         let medianMicroseconds: Double
         let maximumMicroseconds: Double
@@ -15,6 +17,8 @@ struct GEMMReport: Encodable {
         let teraflopsPerSecond: Double
         /// Median over the floor.
         let ratioToFloor: Double
+        /// A kernel that reads the weights and writes as many bytes as the output has, to memory.
+        let floorWithOutputMicroseconds: Double
     }
 
     let device: String
@@ -44,36 +48,44 @@ struct GEMMReport: Encodable {
     }
 
     /// Adds the times of one number of tokens.
-    mutating func add(tokens: Int, configuration: GEMMConfiguration, nanoseconds: [Double]) {
+    mutating func add(tokens: Int, configuration: GEMMConfiguration, nanoseconds: [Double], floorWithOutput: Double) {
         let middle = median(nanoseconds) ?? 0
         let bytes = Double(experts * (n * k + tokens * (k + 2 * n)))
         let operations = 2 * Double(experts * tokens) * Double(n * k)
         entries.append(
             Entry(
                 tokens: tokens, configuration: configuration.description,
+                schedule: TilePlan(
+                    configuration, counts: [Int](repeating: tokens, count: experts), gridSize: multiprocessors
+                ).description,
                 minimumMicroseconds: (nanoseconds.min() ?? 0) / 1e3, medianMicroseconds: middle / 1e3,
                 maximumMicroseconds: (nanoseconds.max() ?? 0) / 1e3,
                 terabytesPerSecond: middle > 0 ? bytes / middle / 1e3 : 0,
                 teraflopsPerSecond: middle > 0 ? operations / middle / 1e3 : 0,
-                ratioToFloor: floorMicroseconds > 0 ? middle / 1e3 / floorMicroseconds : 0))
+                ratioToFloor: floorMicroseconds > 0 ? middle / 1e3 / floorMicroseconds : 0,
+                floorWithOutputMicroseconds: floorWithOutput))
     }
 
     /// A table.
     var text: String {
         var table = Table([
             ("tokens", .right), ("min µs", .right), ("median µs", .right), ("max µs", .right), ("TB/s", .right),
-            ("TFLOP/s", .right), ("of floor", .right), ("configuration", .left),
+            ("TFLOP/s", .right), ("of floor", .right), ("with output µs", .right), ("configuration", .left),
+            ("schedule", .left),
         ])
         for entry in entries {
             table.add([
                 "\(entry.tokens)", fixed(entry.minimumMicroseconds, 1), fixed(entry.medianMicroseconds, 1),
                 fixed(entry.maximumMicroseconds, 1), fixed(entry.terabytesPerSecond, 2),
-                fixed(entry.teraflopsPerSecond, 1), fixed(entry.ratioToFloor, 3), entry.configuration,
+                fixed(entry.teraflopsPerSecond, 1), fixed(entry.ratioToFloor, 3),
+                fixed(entry.floorWithOutputMicroseconds, 1), entry.configuration,
+                entry.schedule,
             ])
         }
         let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
         return "\(device), \(multiprocessors) multiprocessors; \(clock)\n"
             + "\(experts) x [\(n), \(k)]\(signals ? ", signals" : ""); "
-            + "reading the weights alone takes \(fixed(floorMicroseconds, 1)) µs\n\n\(table)"
+            + "reading the weights alone takes \(fixed(floorMicroseconds, 1)) µs; \"with output\" also writes as much as the "
+            + "output to memory\n\n\(table)"
     }
 }
