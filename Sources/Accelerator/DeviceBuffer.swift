@@ -17,6 +17,12 @@ public final class DeviceBuffer: Sendable {
     }
 
     deinit { release() }
+
+    /// `bytes` bytes from `offset` on, which must lie inside. The part keeps the whole.
+    public func part(_ label: String, offset: Int, bytes: Int) -> DeviceBuffer {
+        precondition(offset >= 0 && bytes >= 0 && offset + bytes <= self.bytes, "\(label) is no part of \(self.label)")
+        return DeviceBuffer(address: address + UInt64(offset), bytes: bytes, label: label) { [self] in _ = self }
+    }
 }
 
 extension Device {

@@ -10,27 +10,31 @@ public struct KernelCatalogue: Sendable {
     /// - Parameters:
     ///   - sharedIntermediate: Intermediate size of the shared expert; nil for none.
     ///   - multiprocessors: How many a rank has for itself.
-    public init(_ shape: LayerShape, sharedIntermediate: Int? = nil, multiprocessors: Int = 132) throws {
+    ///   - link: The modelled link between ranks; nil for none.
+    public init(
+        _ shape: LayerShape, sharedIntermediate: Int? = nil, multiprocessors: Int = 132, link: LinkModel? = nil
+    ) throws {
         var kernels: [Kernel] = []
+        let signalCount = shape.localExperts * signalBlocks(shape, blockM: 16)
         for format in DispatchFormat.allCases {
-            let window = RankWindow(shape, format)
-            kernels.append(try dispatchSendKernel(window))
-            kernels.append(
-                try dispatchReceiveKernel(window, signalCount: shape.localExperts * signalBlocks(shape, blockM: 16)))
+            let window = RankWindow(shape, format, link: link)
+            kernels.append(try dispatchSendKernel(window, signalCount: signalCount))
+            kernels.append(try dispatchReceiveKernel(window))
         }
-        let window = RankWindow(shape, .float8)
+        let window = RankWindow(shape, .float8, link: link)
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
         kernels += try [false, true].map { try combineReceiveKernel(window, addsShared: $0) }
         for blockM in GEMMConfiguration.blockHeights {
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
             kernels += try expertKernels(
-                shape.routedExperts(blockM: blockM), signals: [false, true], multiprocessors: multiprocessors)
+                shape.routedExperts(blockM: blockM), arriving: window, signals: [false, true],
+                multiprocessors: multiprocessors)
         }
         if let sharedIntermediate {
             let shared = shape.sharedExpert(intermediate: sharedIntermediate)
             kernels.append(try quantiseKernel(hidden: shape.hidden, scaleRows: shared.scaleRows))
-            kernels += try expertKernels(shared, signals: [false], multiprocessors: multiprocessors)
+            kernels += try expertKernels(shared, arriving: nil, signals: [false], multiprocessors: multiprocessors)
         }
         // With one local expert the shared expert's kernels are the routed ones'.
         var names: Set<String> = []
@@ -45,10 +49,17 @@ public struct KernelCatalogue: Sendable {
     }
 }
 
-/// Gate and up GEMM, the separate SwiGLU kernel where there is one, and a down GEMM for each element of `signals`.
-private func expertKernels(_ shape: ExpertShape, signals: [Bool], multiprocessors: Int) throws -> [Kernel] {
-    let gateUp = shape.gateUp(multiprocessors: multiprocessors)
+/// Gate and up GEMM, one more for rows that arrive while it runs, the separate SwiGLU kernel where there is one, and a down
+/// GEMM for each element of `signals`.
+private func expertKernels(
+    _ shape: ExpertShape, arriving: RankWindow?, signals: [Bool], multiprocessors: Int
+) throws -> [Kernel] {
+    var gateUp = shape.gateUp(multiprocessors: multiprocessors)
     var kernels = [try groupedGEMMKernel(gateUp)]
+    if arriving != nil {
+        gateUp.arriving = arriving
+        kernels.append(try groupedGEMMKernel(gateUp))
+    }
     if gateUp.output == .sums { kernels.append(try swiGLUKernel(shape)) }
     var down = shape.down(multiprocessors: multiprocessors)
     for raises in signals {

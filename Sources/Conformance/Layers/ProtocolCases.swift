@@ -33,7 +33,7 @@ private func absentRankCase() -> ConformanceCase {
                 throw ConformanceFailure("\(mode): the step ended although rank 3 took no part")
             } catch GroupError.waitTimedOut(let fault, _, let others) {
                 try require(
-                    fault.kernel == .dispatchReceive && fault.block == 3 && others == 2,
+                    fault.kernel == .dispatchSend && fault.block == 3 && others == 2,
                     "\(mode): the fault is \(fault), with \(others) others")
             }
             try layer.group.reset()

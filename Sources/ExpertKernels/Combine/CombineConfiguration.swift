@@ -14,12 +14,8 @@ public struct CombineConfiguration: Hashable, Sendable {
         self.signals = signals
     }
 
-    /// Warps of a block: as many as have room for a row each in about 200 KB of shared memory, at most 8.
-    public var warps: Int { min(8, 200 * 1024 / (window.shape.hidden * 2)) }
+    /// Warps of a block: as many as have room for a row each in about 200 KB of shared memory, at most 16.
+    public var warps: Int { min(16, 200 * 1024 / (window.shape.hidden * 2)) }
 
-    var kernelName: String {
-        let shape = window.shape
-        return "combine_send_h\(shape.hidden)_e\(shape.experts)_n\(shape.ranks)_m\(blockM)"
-            + (signals ? "_signals" : "")
-    }
+    var kernelName: String { "combine_send_\(window.name)" + (signals ? "_m\(blockM)_signals" : "") }
 }

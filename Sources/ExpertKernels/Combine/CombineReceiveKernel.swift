@@ -1,20 +1,20 @@
 import KernelLanguage
 
 /// Waits for the rows of each token's experts and adds them up, weighted, in the order of the token's choices; so the
-/// sum's bits do not depend on who was first.
+/// sum's bits do not depend on who was first. The last kernel of a step.
 ///
-/// - In: `window` of this rank; `tokenCount` UInt32; `experts` UInt64 `[maxTokens, topK]`; `weights` Float32
+/// - In: `window` of this rank; `rank`; `tokenCount` UInt32; `experts` UInt64 `[maxTokens, topK]`; `weights` Float32
 ///   `[maxTokens, topK]`; `shared` BF16 `[maxTokens, hidden]`, the shared expert's result, added last (`addsShared`).
 /// - Out: `output` BF16 `[maxTokens, hidden]`, zero for tokens without experts.
 /// - State: `step`.
 public func combineReceiveKernel(_ window: RankWindow, addsShared: Bool) throws(VerificationError) -> Kernel {
     let shape = window.shape
-    let threads = 256
-    let name =
-        "combine_receive_h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
-        + (addsShared ? "_shared" : "")
+    // Eight channels to a thread.
+    let threads = min(1024, max(128, (shape.hidden / 8 + 31) / 32 * 32))
+    let name = "combine_receive_\(window.name)" + (addsShared ? "_shared" : "")
     return try KernelBuilder.build(name, threads: threads) { k in
-        let base = k.pointerParameter("window", to: UInt32.self)
+        let own = k.pointerParameter("window", to: UInt32.self)
+        let rank = k.parameter("rank", UInt32.self)
         let tokenCount = k.pointerParameter("tokenCount", to: UInt32.self)
         let choices = Choices(
             experts: k.pointerParameter("experts", to: UInt64.self), tokens: k.load(tokenCount), shape: shape)
@@ -22,100 +22,124 @@ public func combineReceiveKernel(_ window: RankWindow, addsShared: Bool) throws(
         let shared = k.pointerParameter("shared", to: BFloat16.self)
         let output = k.pointerParameter("output", to: BFloat16.self)
         let step = StepCounter(k.pointerParameter("step", to: UInt32.self))
+        let rows = CombinedRows(window: window, own: own, rank: rank, step: step.current(k))
         let watchdog = Watchdog(k, .combineReceive)
-        let current = step.current(k)
-        let flags = base + window.combineFlags / 4
 
+        let terms = TokenTerms(k, shape)
         let failed = k.shared(UInt32.self, count: 1)
         k.if(k.isFirstThread) { k.store(k.constant(UInt32(0)), to: failed) }
         k.syncThreads()
 
-        // Waits for one expert's flag; whoever fails tells the block.
-        func awaitFlag(_ expert: Value<UInt32>) {
-            let (arrived, _) = watchdog.wait(
-                k,
-                for: Watchdog.Subject(expert: expert, block: expert / shape.localExperts, expected: current.wide)
-            ) {
-                let seen = k.load(flags + expert, order: .acquire, scope: .system)
-                return (seen == current, seen.wide)
-            }
-            k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed, scope: .block) }
-        }
-
         k.for(from: k.blockIndex, to: choices.tokens, by: k.gridSize) { token in
             k.if(k.threadIndex < shape.topK) {
-                let expert = choices.expert(k, at: token.multiply(shape.topK, add: k.threadIndex))
-                k.if(expert < shape.experts) { awaitFlag(expert) }
+                let choice = token.multiply(shape.topK, add: k.threadIndex)
+                let expert = choices.expert(k, at: choice)
+                let exists = expert < shape.experts
+                terms.note(k, exists: exists, weight: k.load(weights + choice))
+                k.if(exists) {
+                    let arrived = rows.await(k, watchdog, choice: choice, token: token, expert: expert)
+                    k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed, scope: .block) }
+                }
             }
             k.syncThreads()
             k.if(k.load(failed, order: .relaxed, scope: .block) == 0) {
-                let sum = TokenSum(
-                    k, choices, weights, token: token, rows: (base + window.combineRows / 4).cast(to: BFloat16.self))
-                sum.write(k, to: output, addingShared: addsShared ? shared : nil, threads: threads)
+                k.for(
+                    from: k.threadIndex * 8, to: k.constant(UInt32(shape.hidden)), by: k.constant(UInt32(threads * 8))
+                ) { channel in
+                    var sums = terms.sum(k, rows.row(token) + channel)
+                    let place = token.multipliedWide(by: shape.hidden) + channel.wide
+                    if addsShared { sums = zip(sums, loadEightChannels(k, shared + place)).map { $0 + $1 } }
+                    let packed = (0..<4).map { k.packBFloat16(sums[2 * $0], sums[2 * $0 + 1]) }
+                    k.storeVector(packed, to: (output + place).cast(to: UInt32.self))
+                }
             }
             k.syncThreads()
         }
-
-        // Even a rank whose tokens chose none of its experts must have taken this step's rows before the next begins.
-        k.if(k.blockIndex == 0) {
-            k.for(
-                from: k.threadIndex, to: k.constant(UInt32(shape.experts)), by: k.constant(UInt32(threads))
-            ) { awaitFlag($0) }
-        }
-        k.syncThreads()
+        // The step ends when what came before it on the stream has.
+        k.waitForPrerequisites()
         k.if(k.isFirstThread) { step.finishBlock(k) }
     }
 }
 
-/// The weighted sum of one token's rows.
-private struct TokenSum {
+/// The rows that come home to a rank's tokens.
+private struct CombinedRows {
+    let window: RankWindow
+    let own: Pointer<UInt32>
+    let rank: Value<UInt32>
+    let step: Value<UInt32>
+
+    /// Waits until the row of a choice is there. Lanes wait independently.
+    func await(
+        _ k: KernelBuilder, _ watchdog: Watchdog, choice: Value<UInt32>, token: Value<UInt32>, expert: Value<UInt32>
+    ) -> Condition {
+        let subject = Watchdog.Subject(expert: expert, block: token, expected: step.wide)
+        let word = own + window.combineArrivals / 4 + choice
+        let (there, _) = watchdog.wait(k, for: subject) {
+            let seen = k.load(word, order: .acquire, scope: .system)
+            return (seen == step, seen.wide)
+        }
+        guard window.link != nil else { return there }
+        let arrived = k.variable(there)
+        k.if(there && expert / window.shape.localExperts != rank) {
+            let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + choice)
+            arrived.value = watchdog.wait(k, for: subject, until: due)
+        }
+        return arrived.value
+    }
+
+    /// The rows of a token's choices, BF16 `[topK, hidden]`.
+    func row(_ token: Value<UInt32>) -> Pointer<BFloat16> {
+        (own + window.combineRows / 4).cast(to: BFloat16.self)
+            + token.multipliedWide(by: window.shape.topK * window.shape.hidden)
+    }
+}
+
+/// Weights of a token's choices, in shared memory.
+private struct TokenTerms {
     private let shape: LayerShape
-    private let token: Value<UInt32>
-    private let terms: [(exists: Condition, weight: Value<Float>, row: Pointer<BFloat16>)]
+    private let exists: SharedPointer<UInt32>
+    private let weights: SharedPointer<Float>
 
-    /// - Parameter rows: BF16 `[maxTokens, topK, hidden]`.
-    init(
-        _ k: KernelBuilder, _ choices: Choices, _ weights: Pointer<Float>, token: Value<UInt32>,
-        rows: Pointer<BFloat16>
-    ) {
-        let shape = choices.shape
+    init(_ k: KernelBuilder, _ shape: LayerShape) {
         self.shape = shape
-        self.token = token
-        terms = (0..<shape.topK).map { choice in
-            let index = token.multiply(shape.topK, add: k.constant(UInt32(choice)))
-            return (
-                choices.expert(k, at: index) < shape.experts, k.load(weights + index),
-                rows + index.multipliedWide(by: shape.hidden)
-            )
-        }
+        exists = k.shared(UInt32.self, count: shape.topK)
+        weights = k.shared(Float.self, count: shape.topK)
     }
 
-    /// Eight channels to a thread, added in Float32, rounded once.
-    func write(
-        _ k: KernelBuilder, to output: Pointer<BFloat16>, addingShared shared: Pointer<BFloat16>?, threads: Int
-    ) {
-        k.for(
-            from: k.threadIndex * 8, to: k.constant(UInt32(shape.hidden)), by: k.constant(UInt32(threads * 8))
-        ) { channel in
-            let sums = (0..<8).map { _ in k.variable(k.constant(Float(0))) }
-            for term in terms {
-                k.if(term.exists) {
-                    for (sum, value) in zip(sums, loadEightChannels(k, term.row + channel)) {
-                        sum.add(value, times: term.weight)
-                    }
+    /// Thread `c` notes choice `c`.
+    func note(_ k: KernelBuilder, exists: Condition, weight: Value<Float>) {
+        k.store(exists.select(k.constant(UInt32(1)), k.constant(UInt32(0))), to: self.exists + k.threadIndex)
+        k.store(weight, to: weights + k.threadIndex)
+    }
+
+    /// Eight channels of the weighted sum, added in Float32 in the order of the choices.
+    ///
+    /// - Parameter first: The eight channels of choice 0; those of the others follow `hidden` apart.
+    func sum(_ k: KernelBuilder, _ first: Pointer<BFloat16>) -> [Value<Float>] {
+        let sums = (0..<8).map { _ in k.variable(k.constant(Float(0))) }
+        // Loads of several choices are under way at once.
+        for group in stride(from: 0, to: shape.topK, by: 8) {
+            let choices = group..<min(group + 8, shape.topK)
+            let rows = choices.map { choice -> [Variable<UInt32>] in
+                let words = (0..<4).map { _ in k.variable(k.constant(UInt32(0))) }
+                k.if(k.load(exists + choice) != 0) {
+                    let loaded = k.loadVector((first + choice * shape.hidden).cast(to: UInt32.self), count: 4)
+                    for (word, value) in zip(words, loaded) { word.value = value }
                 }
+                return words
             }
-            var results = sums.map(\.value)
-            let offset = token.multipliedWide(by: shape.hidden)
-            if let shared {
-                results = zip(results, loadEightChannels(k, shared + offset + channel)).map { $0 + $1 }
+            for (choice, words) in zip(choices, rows) {
+                // A choice of nothing adds zero, which changes no bit of a sum that began with zero.
+                let present = k.load(exists + choice) != 0
+                let weight = present.select(k.load(weights + choice), k.constant(Float(0)))
+                let values = words.flatMap(\.value.bfloat16Pair)
+                for (sum, value) in zip(sums, values) { sum.add(value, times: weight) }
             }
-            let packed = (0..<4).map { k.packBFloat16(results[2 * $0], results[2 * $0 + 1]) }
-            k.storeVector(packed, to: (output + offset + channel).cast(to: UInt32.self))
         }
+        return sums.map(\.value)
     }
+}
 
-    private func loadEightChannels(_ k: KernelBuilder, _ pointer: Pointer<BFloat16>) -> [Value<Float>] {
-        k.loadVector(pointer.cast(to: UInt32.self), count: 4).flatMap(\.bfloat16Pair)
-    }
+private func loadEightChannels(_ k: KernelBuilder, _ pointer: Pointer<BFloat16>) -> [Value<Float>] {
+    k.loadVector(pointer.cast(to: UInt32.self), count: 4).flatMap(\.bfloat16Pair)
 }

@@ -1,14 +1,16 @@
 import KernelLanguage
 
-/// Sends the experts' results home: each warp takes a row at a time through its own stretch of shared memory.
+/// Sends the experts' results home: each warp takes a row at a time through its own stretch of shared memory. A row is
+/// announced by a word of its own, written after it.
 ///
 /// With signals it runs beside the down GEMM on a few multiprocessors: rows are taken in the order in which the GEMM
 /// finishes its blocks, and a row is touched only after its block's signal has reached the threshold.
 ///
-/// - In: `rows` BF16 `[localExperts, maxRows, hidden]`; `counts`, `sourceInfo`, `choices`, `layoutRange` as the dispatch
-///   receive left them; `peers` UInt64 `[ranks]`; `rank`; `signals` UInt32 `[localExperts, blocks]`; `threshold`.
-/// - State: `sent` UInt32 `[localExperts, ranks]`, zero between steps; `step`; `statistics` UInt64 `[2]`: polls that
-///   found their block not ready, and all waits.
+/// - In: `rows` BF16 `[localExperts, maxRows, hidden]`; `counts` UInt32 `[localExperts]`; `peers` UInt64 `[ranks]` and
+///   `rank`, of whose window dispatch has filled `sourceInfo` and `arrivals`; `signals` UInt32 `[localExperts, blocks]`;
+///   `threshold`; `step`.
+/// - State: `statistics` UInt64 `[2]`: polls that found their block not ready, and all waits; `linkBusy` UInt64 `[ranks]`,
+///   with a link only.
 public func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
     let window = configuration.window
     let shape = window.shape
@@ -16,82 +18,68 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
     return try KernelBuilder.build(configuration.kernelName, threads: warps * 32) { k in
         let rows = k.pointerParameter("rows", to: BFloat16.self)
         let counts = k.pointerParameter("counts", to: UInt32.self)
-        let sourceInfo = k.pointerParameter("sourceInfo", to: UInt64.self)
-        let choices = k.pointerParameter("choices", to: UInt32.self)
-        let layoutRange = k.pointerParameter("layoutRange", to: UInt64.self)
-        let peers = Peers(
-            table: k.pointerParameter("peers", to: UInt64.self), rank: k.parameter("rank", UInt32.self), window: window)
+        let peers = Peers(k, window)
         let blocks = signalBlocks(shape, blockM: configuration.blockM)
         let signals = BlockSignals(k.pointerParameter("signals", to: UInt32.self), blocks: blocks)
         let threshold = k.parameter("threshold", UInt32.self)
-        let sent = k.pointerParameter("sent", to: UInt32.self)
         let step = StepCounter(k.pointerParameter("step", to: UInt32.self)).current(k)
         let statistics = k.pointerParameter("statistics", to: UInt64.self)
+        let home = Home(peers: peers, links: window.link.map { model in
+            PacedLink(model: model, busyUntil: k.pointerParameter("linkBusy", to: UInt64.self))
+        }, step: step)
         let watchdog = Watchdog(k, .combineSend)
 
         let staging = k.shared(BFloat16.self, count: warps * shape.hidden, alignment: 128)
         let barriers = k.memoryBarriers(count: warps)
+        let ends = ExpertEnds(k, experts: shape.localExperts)
         k.if(k.isFirstThread) {
             for warp in 0..<warps { k.initialise(MemoryBarrier(barriers + warp), arrivals: 1) }
             k.proxyFence(.barrierInit)
         }
+        k.if(k.warpIndex == warps - 1) { ends.initialise(k) { k.load(counts + $0) } }
         k.syncThreads()
+        k.waitForPrerequisites()
 
         // One thread of each warp does the work: bulk copies move the rows.
         k.if(k.isFirstLane) {
             let warp = k.threadIndex >> 5
-            let worker = k.blockIndex.multiply(warps, add: warp)
-            let workers = k.gridSize * warps
-            let firstExpert = peers.rank * shape.localExperts
-            raiseEmptyFlags(k, peers, layoutRange, worker: worker, workers: workers, step: step)
-
             let mover = RowMover(
                 staging: staging + warp * shape.hidden, barrier: MemoryBarrier(barriers + warp),
                 bytes: shape.hidden * 2, moved: k.variable(k.constant(UInt32(0))))
             let unready = k.variable(k.constant(UInt32(0)))
             let waits = k.variable(k.constant(UInt32(0)))
-            // After a failed receive the counts and sources say nothing; then nothing is sent.
+            // After a failed dispatch the counts and sources say nothing; then nothing is sent.
             let failed = k.variable(k.load(watchdog.record, order: .relaxed, scope: .gpu) != 0)
-            // Rows of all experts before the present one; a worker takes every `workers`-th row of all.
-            let firstRow = k.variable(k.constant(UInt32(0)))
-            let next = k.variable(worker)
-            k.for(to: shape.localExperts) { expert in
-                let end = firstRow.value + k.load(counts + expert)
-                let first = firstRow.value
-                k.loop {
-                    let current = next.value
-                    k.breakIf(current >= end || failed.value)
-                    let row = current - first
-                    if configuration.signals {
-                        let block = row / configuration.blockM
-                        let signal = signals.signal(expert: expert, block: block)
-                        let (arrived, polls) = watchdog.wait(
-                            k,
-                            for: Watchdog.Subject(
-                                expert: firstExpert + expert, block: block, expected: threshold.wide)
-                        ) {
-                            let seen = k.load(signal, order: .acquire, scope: .gpu)
-                            return (seen >= threshold, seen.wide)
-                        }
-                        unready.add(polls)
-                        waits.add(1)
-                        failed.value = !arrived
-                        // The row is read by a bulk copy: what the poll acquired must hold for it too.
-                        k.proxyFence(.async)
+            // Neighbouring rows go to different multiprocessors.
+            let worker = warp * k.gridSize + k.blockIndex
+            k.for(from: worker, to: ends.total(k), by: k.gridSize * warps) { number in
+                k.breakIf(failed.value)
+                let (expert, begin) = ends.find(k, number)
+                let row = number - begin
+                if configuration.signals {
+                    let block = row / configuration.blockM
+                    let signal = signals.signal(expert: expert, block: block)
+                    let (arrived, polls) = watchdog.wait(
+                        k,
+                        for: Watchdog.Subject(
+                            expert: peers.rank.multiply(shape.localExperts, add: expert), block: block,
+                            expected: threshold.wide)
+                    ) {
+                        let seen = k.load(signal, order: .acquire, scope: .gpu)
+                        return (seen >= threshold, seen.wide)
                     }
-                    k.if(!failed.value) {
-                        let packedRow = expert.multiply(shape.maxRows, add: row)
-                        let source = k.load(sourceInfo + packedRow).halves.high
-                        let home =
-                            peers.pointer(k, BFloat16.self, owner: source, offset: window.combineRows)
-                            + k.load(choices + packedRow).multipliedWide(by: shape.hidden)
-                        mover.move(k, rows + packedRow.multipliedWide(by: shape.hidden), to: home)
-                        finishRow(
-                            k, peers, sent: sent, layoutRange: layoutRange, expert: expert, source: source, step: step)
-                    }
-                    next.add(workers)
+                    unready.add(polls)
+                    waits.add(1)
+                    failed.value = !arrived
+                    // The row is read by a bulk copy: what the poll acquired must hold for it too.
+                    k.proxyFence(.async)
                 }
-                firstRow.value = end
+                k.if(!failed.value) {
+                    let place = expert.multiply(shape.maxRows, add: row)
+                    let destination = home.destination(k, place: place)
+                    mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
+                    home.announce(k, destination)
+                }
             }
             if configuration.signals {
                 k.atomicAdd(statistics, unready.value.wide, order: .relaxed, scope: .gpu)
@@ -101,35 +89,48 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
     }
 }
 
-/// Ranks that sent nothing to an expert get its flag at once.
-private func raiseEmptyFlags(
-    _ k: KernelBuilder, _ peers: Peers, _ layoutRange: Pointer<UInt64>, worker: Value<UInt32>,
-    workers: Value<UInt32>, step: Value<UInt32>
-) {
-    let shape = peers.window.shape
-    let pairs = k.constant(UInt32(shape.localExperts * shape.ranks))
-    k.for(from: worker, to: pairs, by: workers) { pair in
-        k.if(k.load(layoutRange + pair).low == 0) {
-            let expert = peers.rank.multiply(shape.localExperts, add: pair / shape.ranks)
-            peers.raiseCombineFlag(k, owner: pair % shape.ranks, expert: expert, step: step)
-        }
-    }
-}
+/// Where rows came from, and go back to.
+private struct Home {
+    let peers: Peers
+    let links: PacedLink?
+    let step: Value<UInt32>
 
-/// Counts a row that has arrived; the last one of an expert and source rank raises that rank's flag.
-private func finishRow(
-    _ k: KernelBuilder, _ peers: Peers, sent: Pointer<UInt32>, layoutRange: Pointer<UInt64>, expert: Value<UInt32>,
-    source: Value<UInt32>, step: Value<UInt32>
-) {
-    let shape = peers.window.shape
-    let pair = expert.multiply(shape.ranks, add: source)
-    let total = k.load(layoutRange + pair).low
-    // Acquire and release: the last sender passes on what all the others wrote.
-    let before = k.atomic(.add, sent + pair, k.constant(UInt32(1)), order: .acquireRelease, scope: .gpu)
-    k.if(before + 1 == total) {
-        k.store(k.constant(UInt32(0)), to: sent + pair, order: .relaxed, scope: .gpu)
-        let global = peers.rank.multiply(shape.localExperts, add: expert)
-        peers.raiseCombineFlag(k, owner: source, expert: global, step: step)
+    struct Destination {
+        let rank: Value<UInt32>
+        /// `token * topK + k`
+        let choice: Value<UInt32>
+        let window: Pointer<UInt32>
+        let row: Pointer<BFloat16>
+    }
+
+    /// Where the row at `place`, expert and row, goes.
+    func destination(_ k: KernelBuilder, place: Value<UInt32>) -> Destination {
+        let window = peers.window
+        let own = peers.own(k).cast(to: UInt64.self)
+        let rank = k.load(own + window.sourceInfo / 8 + place).halves.high
+        let choice = k.load(own + window.arrivals / 8 + place).low
+        let target = peers.pointer(k, UInt32.self, owner: rank, offset: 0)
+        let rows = (target + window.combineRows / 4).cast(to: BFloat16.self)
+        return Destination(
+            rank: rank, choice: choice, window: target,
+            row: rows + choice.multipliedWide(by: window.shape.hidden))
+    }
+
+    /// Tells the home rank that the row has been written.
+    func announce(_ k: KernelBuilder, _ destination: Destination) {
+        let window = peers.window
+        if let links {
+            k.if(destination.rank != peers.rank) {
+                let time = PacedLink.nanoseconds(
+                    links.model, bytes: window.combinedBytes, times: k.constant(UInt32(1)))
+                let start = links.reserve(k, to: destination.rank, nanoseconds: time)
+                let due = (destination.window + window.combineDue / 4).cast(to: UInt64.self) + destination.choice
+                k.store(start + time + links.model.latencyNanoseconds, to: due)
+            }
+        }
+        k.store(
+            step, to: destination.window + window.combineArrivals / 4 + destination.choice, order: .release,
+            scope: .system)
     }
 }
 

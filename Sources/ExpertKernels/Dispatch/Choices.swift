@@ -12,23 +12,37 @@ struct Choices {
         return (expert < shape.experts).select(expert.low, k.constant(UInt32.max))
     }
 
-    /// How many choices name `expert`: those before `index`, and all. The warp counts together; all lanes get both.
+    /// Adds one to the word of each expert that choices `first ..< end` name. All threads of the block call it together,
+    /// with barriers before and after.
     func count(
-        _ k: KernelBuilder, of expert: Value<UInt32>, before index: Value<UInt32>
-    ) -> (before: Value<UInt32>, total: Value<UInt32>) {
-        let before = k.variable(k.constant(UInt32(0)))
-        let total = k.variable(k.constant(UInt32(0)))
-        let one = k.constant(UInt32(1))
-        k.for(from: k.lane, to: tokens * shape.topK, by: k.constant(UInt32(32))) { other in
-            k.if(self.expert(k, at: other) == expert) {
-                total.add(one)
-                k.if(other < index) { before.add(one) }
-            }
+        _ k: KernelBuilder, from first: Value<UInt32>, to end: Value<UInt32>, threads: Int,
+        into words: SharedPointer<UInt32>
+    ) {
+        k.for(from: first + k.threadIndex, to: end, by: k.constant(UInt32(threads))) { index in
+            let expert = expert(k, at: index)
+            k.if(expert < shape.experts) { k.atomicAdd(words + expert, 1, order: .relaxed, scope: .block) }
         }
-        return (sum(k, before.value), sum(k, total.value))
+    }
+}
+
+extension KernelBuilder {
+    /// Sets words of shared memory to zero, with all `threads` of the block; a barrier comes after it.
+    func clear(_ words: SharedPointer<UInt32>, count: Int, threads: Int) {
+        `for`(from: threadIndex, to: constant(UInt32(count)), by: constant(UInt32(threads))) { index in
+            store(constant(UInt32(0)), to: words + index)
+        }
     }
 
-    private func sum(_ k: KernelBuilder, _ value: Value<UInt32>) -> Value<UInt32> {
-        [16, 8, 4, 2, 1].reduce(value) { $0 + k.shuffle($0, exclusiveOr: $1) }
+    /// The sum of all lanes' values, on all lanes.
+    func warpSum(_ value: Value<UInt32>) -> Value<UInt32> {
+        [16, 8, 4, 2, 1].reduce(value) { $0 + shuffle($0, exclusiveOr: $1) }
+    }
+
+    /// The sum of the values of this lane and those below.
+    func warpPrefix(_ value: Value<UInt32>) -> Value<UInt32> {
+        [1, 2, 4, 8, 16].reduce(value) { sum, distance in
+            let below = shuffle(sum, up: distance)
+            return sum + (lane >= distance).select(below, constant(UInt32(0)))
+        }
     }
 }

@@ -1,107 +1,142 @@
 import KernelLanguage
 
-/// Sends each token to the ranks of its experts: one block per token at a time, one copy per chosen expert.
+/// Sends each token to the ranks of its experts, straight to where their GEMM reads it.
 ///
-/// A row's place in its destination follows from the routing alone (how many earlier choices named the same expert), so
-/// no counter is shared and the layout is the same in every run. The block that sends the last row of an expert raises
-/// the expert's flag at its rank; an expert that nobody chose gets its flag at once.
+/// Block 0 tells all ranks how many rows this one sends to each expert, and notes what the others tell. Every other block
+/// takes a token at a time. A row's place follows from the routing alone: rows of lower ranks come first, then this rank's
+/// in the order of tokens. So no counter is shared, and the layout is the same in every run. A row is announced by a word
+/// of its own, written after it.
 ///
 /// - In: `tokenCount` UInt32; `input` BF16 `[maxTokens, hidden]`; `experts` UInt64 `[maxTokens, topK]` (-1 selects
-///   nothing); `peers` UInt64 `[ranks]`, addresses of the ranks' windows; `rank`.
-/// - State: `sent` UInt32 `[experts]`, zero between steps; `step`.
-public func dispatchSendKernel(_ window: RankWindow) throws(VerificationError) -> Kernel {
+///   nothing); `peers` UInt64 `[ranks]`, addresses of the ranks' windows; `rank`; `step`.
+/// - Out: what `RankWindow` says of dispatch, at the ranks; `counts` UInt32 `[localExperts]`, rows of each local expert;
+///   `layoutRange` UInt64 `[localExperts, ranks]`, count in the low and first row in the high half; `signals` UInt32
+///   `[signalCount]`, cleared for the down GEMM.
+/// - State: `linkBusy` UInt64 `[ranks]`, with a link only.
+public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
     let shape = window.shape
-    let warps = 8
-    let name = "dispatch_send_\(window.format)_h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
-    return try KernelBuilder.build(name, threads: warps * 32) { k in
+    let warps = DispatchedToken.warps(shape)
+    let threads = warps * 32
+    return try KernelBuilder.build("dispatch_send_\(window.format)_\(window.name)", threads: threads) { k in
         let tokenCount = k.pointerParameter("tokenCount", to: UInt32.self)
         let input = k.pointerParameter("input", to: BFloat16.self)
-        let choices = Choices(
-            experts: k.pointerParameter("experts", to: UInt64.self), tokens: k.load(tokenCount), shape: shape)
-        let peers = Peers(
-            table: k.pointerParameter("peers", to: UInt64.self), rank: k.parameter("rank", UInt32.self), window: window)
-        let sent = k.pointerParameter("sent", to: UInt32.self)
-        let step = StepCounter(k.pointerParameter("step", to: UInt32.self)).current(k)
-
-        // What the block's warps find out about each choice of the token.
-        let expertOf = k.shared(UInt32.self, count: shape.topK)
-        let slotOf = k.shared(UInt32.self, count: shape.topK)
-        let totalOf = k.shared(UInt32.self, count: shape.topK)
-
-        k.for(from: k.blockIndex, to: choices.tokens, by: k.gridSize) { token in
-            k.for(from: k.warpIndex, to: k.constant(UInt32(shape.topK)), by: k.constant(UInt32(warps))) { choice in
-                let index = token.multiply(shape.topK, add: choice)
-                let expert = choices.expert(k, at: index)
-                let (before, total) = choices.count(k, of: expert, before: index)
-                k.if(k.isFirstLane) {
-                    k.store(expert, to: expertOf + choice)
-                    k.store(before, to: slotOf + choice)
-                    k.store(total, to: totalOf + choice)
-                }
-            }
-            k.syncThreads()
-
-            let destinations = (0..<shape.topK).map { choice in
-                Destination(k, expert: k.load(expertOf + choice), slot: k.load(slotOf + choice), peers)
-            }
-            sendRow(k, input + token.multipliedWide(by: shape.hidden), to: destinations, window, warps: warps)
-            for (choice, destination) in destinations.enumerated() {
-                k.if(destination.exists && k.threadIndex == choice) {
-                    k.store(token.multiply(shape.topK, add: k.constant(UInt32(choice))), to: destination.choice)
-                }
-            }
-            k.syncThreads()
-
-            k.if(k.threadIndex < shape.topK) {
-                let expert = k.load(expertOf + k.threadIndex)
-                k.if(expert < shape.experts) {
-                    let total = k.load(totalOf + k.threadIndex)
-                    // Acquire and release: the last sender passes on what all the others wrote.
-                    let before = k.atomic(
-                        .add, sent + expert, k.constant(UInt32(1)), order: .acquireRelease, scope: .gpu)
-                    k.if(before + 1 == total) {
-                        k.store(k.constant(UInt32(0)), to: sent + expert, order: .relaxed, scope: .gpu)
-                        peers.raiseDispatchFlag(k, expert: expert, step: step, rows: total)
-                    }
-                }
-            }
-            k.syncThreads()
+        let experts = k.pointerParameter("experts", to: UInt64.self)
+        let peers = Peers(k, window)
+        let counter = StepCounter(k.pointerParameter("step", to: UInt32.self))
+        let received = ReceivedCounts(k, window)
+        let signals = k.pointerParameter("signals", to: UInt32.self)
+        let links = window.link.map { model in
+            PacedLink(model: model, busyUntil: k.pointerParameter("linkBusy", to: UInt64.self))
         }
+        let watchdog = Watchdog(k, .dispatchSend)
 
-        let worker = k.blockIndex * warps + k.warpIndex
-        k.for(from: worker, to: k.constant(UInt32(shape.experts)), by: k.gridSize * warps) { expert in
-            let (_, total) = choices.count(k, of: expert, before: k.constant(UInt32(0)))
-            k.if(k.isFirstLane && total == 0) {
-                peers.raiseDispatchFlag(k, expert: expert, step: step, rows: total)
+        /// Choices that name each expert: all of them in block 0, and with a link; else those of tokens before the block's.
+        let total = k.shared(UInt32.self, count: shape.experts)
+        let before = k.shared(UInt32.self, count: shape.experts)
+        let places = TokenPlaces(k, shape)
+        k.clear(total, count: shape.experts, threads: threads)
+        k.clear(before, count: shape.experts, threads: threads)
+        k.waitForPrerequisites()
+        let choices = Choices(experts: experts, tokens: k.load(tokenCount), shape: shape)
+        let allChoices = choices.tokens * shape.topK
+        let counts = RowCounts(window: window, step: counter.current(k))
+        k.syncThreads()
+
+        k.if(k.blockIndex == 0) {
+            choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total)
+            k.syncThreads()
+            if let links { startTransfers(k, links, counts, peers, total, warps: warps) }
+            k.for(from: k.threadIndex, to: k.constant(UInt32(shape.ranks * shape.experts)), by: k.constant(UInt32(threads)))
+            { index in
+                let expert = index % shape.experts
+                counts.tell(k, peers, owner: index / shape.experts, expert: expert, rows: k.load(total + expert))
+            }
+            k.for(from: k.threadIndex, to: k.constant(UInt32(signalCount)), by: k.constant(UInt32(threads))) { index in
+                k.store(k.constant(UInt32(0)), to: signals + index)
+            }
+            received.note(k, counts, peers, watchdog, warps: warps)
+        } else: {
+            if links != nil { choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total) }
+            let counted = k.variable(k.constant(UInt32(0)))
+            k.for(from: k.blockIndex - 1, to: choices.tokens, by: k.gridSize - 1) { token in
+                let row = DispatchedToken(
+                    k, window, from: input + token.multipliedWide(by: shape.hidden), threads: threads)
+                let first = token * shape.topK
+                choices.count(k, from: counted.value, to: first, threads: threads, into: before)
+                counted.value = first
+                k.syncThreads()
+                k.for(from: k.warpIndex, to: k.constant(UInt32(shape.topK)), by: k.constant(UInt32(warps))) { choice in
+                    places.find(
+                        k, choice: choice, expert: choices.expert(k, at: first + choice), counts, peers, watchdog,
+                        before: before, total: links == nil ? nil : total)
+                }
+                k.syncThreads()
+                k.if(k.isFirstThread) { k.launchDependents() }
+                row.store(k, to: (0..<shape.topK).map { places.destination(k, choice: $0, window) })
+                k.syncThreads()
+                k.if(k.threadIndex < shape.topK) {
+                    places.announce(k, choice: k.threadIndex, token: token, peers, step: counts.step)
+                }
+                k.syncThreads()
             }
         }
     }
 }
 
-/// Writes one token to all its destinations; the block's warps share the groups of 128 channels.
-private func sendRow(
-    _ k: KernelBuilder, _ source: Pointer<BFloat16>, to destinations: [Destination], _ window: RankWindow, warps: Int
+/// Block 0 takes the links for all rows of this rank, and tells each rank when its rows' transfer begins.
+private func startTransfers(
+    _ k: KernelBuilder, _ links: PacedLink, _ counts: RowCounts, _ peers: Peers, _ total: SharedPointer<UInt32>,
+    warps: Int
 ) {
-    k.for(
-        from: k.warpIndex, to: k.constant(UInt32(window.shape.hiddenGroups)), by: k.constant(UInt32(warps))
-    ) { group in
-        let channels = source + group.multiply(128, add: k.lane * 4)
-        switch window.format {
-        case .float8:
-            let (packed, scale) = quantise128(k, loadFourChannels(k, channels))
-            for destination in destinations {
-                k.if(destination.exists) {
-                    k.store(packed, to: destination.row + group.multiply(32, add: k.lane))
-                    k.if(k.isFirstLane) { k.store(scale, to: destination.scales + group) }
-                }
+    let shape = peers.window.shape
+    k.for(from: k.warpIndex, to: k.constant(UInt32(shape.ranks)), by: k.constant(UInt32(warps))) { owner in
+        let own = k.variable(k.constant(UInt32(0)))
+        k.for(from: k.lane, to: k.constant(UInt32(shape.localExperts)), by: k.constant(UInt32(32))) { local in
+            own.add(k.load(total + owner.multiply(shape.localExperts, add: local)))
+        }
+        let rows = k.warpSum(own.value)
+        k.if(k.isFirstLane && owner != peers.rank) {
+            let time = PacedLink.nanoseconds(links.model, bytes: peers.window.dispatchedBytes, times: rows)
+            let starts = peers.pointer(k, UInt64.self, owner: owner, offset: peers.window.linkStarts)
+            k.store(links.reserve(k, to: owner, nanoseconds: time), to: starts + counts.linkStart(source: peers.rank))
+        }
+    }
+    k.syncThreads()
+}
+
+/// What a rank receives: rows of each local expert, and those of each source among them.
+private struct ReceivedCounts {
+    private let shape: LayerShape
+    private let counts: Pointer<UInt32>
+    private let layoutRange: Pointer<UInt64>
+
+    /// Declares the parameters.
+    init(_ k: KernelBuilder, _ window: RankWindow) {
+        shape = window.shape
+        counts = k.pointerParameter("counts", to: UInt32.self)
+        layoutRange = k.pointerParameter("layoutRange", to: UInt64.self)
+    }
+
+    /// Waits for all ranks' numbers and writes them down, a warp for each local expert and a lane for each rank.
+    func note(_ k: KernelBuilder, _ told: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
+        let own = peers.own(k)
+        k.for(from: k.warpIndex, to: k.constant(UInt32(shape.localExperts)), by: k.constant(UInt32(warps))) { local in
+            let count = k.variable(k.constant(UInt32(0)))
+            let complete = k.variable(k.constant(true))
+            k.if(k.lane < shape.ranks) {
+                let (arrived, rows) = told.await(
+                    k, own, watchdog, source: k.lane, expert: peers.rank.multiply(shape.localExperts, add: local))
+                (complete.value, count.value) = (arrived, rows)
             }
-        case .bfloat16:
-            let packed = k.loadVector(channels.cast(to: UInt32.self), count: 2)
-            for destination in destinations {
-                k.if(destination.exists) {
-                    k.storeVector(packed, to: destination.row + group.multiply(64, add: k.lane * 2))
-                }
+            // If a rank does not tell, nothing is known of where rows lie.
+            let known = k.all(complete.value).select(count.value, k.constant(UInt32(0)))
+            let end = k.warpPrefix(known)
+            k.if(k.lane < shape.ranks) {
+                k.store(
+                    k.packUInt64(low: known, high: end - known),
+                    to: layoutRange + local.multiply(shape.ranks, add: k.lane))
             }
+            k.if(k.lane == shape.ranks - 1) { k.store(end, to: counts + local) }
         }
     }
 }

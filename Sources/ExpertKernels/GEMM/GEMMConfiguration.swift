@@ -26,6 +26,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Launched while the kernel before may still be running, and loads weights until that has ended. Only for a kernel
     /// before that writes neither counts nor weights.
     public var dependent: Bool
+    /// Rows come from other ranks while the GEMM runs: it waits for those of each tile by itself.
+    public var arriving: RankWindow?
     /// Test hook: the add of one tile of this expert and block is left out.
     public var droppedSignal: BlockID?
 
@@ -67,6 +69,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         self.output = output
         self.signals = signals
         self.dependent = dependent
+        arriving = nil
         self.droppedSignal = droppedSignal
     }
 
@@ -109,8 +112,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Bytes of row scales in a stage.
     public var scaleBytes: Int { blockM * 4 }
     /// Registers of a thread that multiplies, and of one of the loading warp group: together what the block starts with.
-    var multiplierRegisters: Int { multiplyingGroups == 4 ? 112 : 232 }
-    var loaderRegisters: Int { multiplyingGroups == 4 ? 32 : 40 }
+    var multiplierRegisters: Int { multiplyingGroups == 4 ? (arriving == nil ? 112 : 104) : (arriving == nil ? 232 : 224) }
+    var loaderRegisters: Int { multiplyingGroups == 4 ? (arriving == nil ? 32 : 64) : (arriving == nil ? 40 : 56) }
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { output == .sums || tileN == Self.maxTileN }
 
@@ -147,12 +150,14 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         "\(blockM)x\(tileN)x\(Self.blockK) tiles, \(stages) stages, "
             + "\(experts) x [\(maxRows), \(k)] x [\(n), \(k)]" + (output == .swiGLU ? ", SwiGLU" : "")
             + (signals ? ", signals" : "") + (dependent ? ", dependent launch" : "")
+            + (arriving != nil ? ", arriving rows" : "")
     }
 
     var kernelName: String {
         let drop = droppedSignal.map { "_drop\($0.expert)_\($0.block)" } ?? ""
         return "gemm_n\(n)_k\(k)_e\(experts)_r\(maxRows)_m\(blockM)" + (tileN == Self.maxTileN ? "" : "_t\(tileN)")
             + (output == .swiGLU ? "_swiglu" : "")
-            + (signals ? "_signals" : "") + (dependent ? "_dependent" : "") + drop
+            + (signals ? "_signals" : "") + (dependent ? "_dependent" : "")
+            + (arriving.map { "_arriving_\($0.name)" } ?? "") + drop
     }
 }

@@ -12,6 +12,7 @@ import KernelLanguage
 /// - Out: the first `counts[e]` rows of each expert. `.sums`: `output` BF16 `[experts, maxRows, n]`. `.swiGLU`: `output`
 ///   FP8 `[experts, maxRows, n / 2]`, `outputScales` Float32 `[experts, n / 256, scaleRows]`. With signals: `signals` UInt32
 ///   `[experts, blocks]`.
+/// - With arriving rows: `window` of this rank, which holds the rows; `rank`; `step`. `counts` is not read.
 /// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after.
 public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(GEMMConfiguration.maxTileN) channels")
@@ -29,9 +30,13 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         let split = SplitSums(k, configuration)
 
         let ring = StageRing(k, configuration)
-        let tiles = ExpertTiles(k, configuration, counts: counts)
+        let arriving = configuration.arriving.map { window in
+            ArrivingRows(k, window, watchdog: split.watchdog)
+        }
+        let tiles = ExpertTiles(k, configuration, counts: arriving.map { .told($0) } ?? .given(counts))
+        let arrivals = arriving.map { PieceArrivals(k, $0, configuration) }
         let loader = TileLoader(
-            k, ring, weights: weights, rows: rows, rowScales: rowScales,
+            k, ring, weights: weights, rows: rows, rowScales: rowScales, arrivals: arrivals,
             stored: StoredTiles(k, configuration, signals: signals, split: split))
         let multiplier = TileMultiplier(ring: ring, weightScales: weightScales)
         let store: (KernelBuilder, [Variable<Float>], ExpertTiles.Tile, StageRing.Stage) -> Void =
@@ -44,6 +49,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         k.if(k.isFirstThread) {
             ring.initialise(k)
             loader.stored.initialise(k)
+            arrivals?.initialise(k)
         }
         k.if(isLoader) { tiles.initialise(k) }
         k.syncThreads()
@@ -52,6 +58,9 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         k.if(k.warpIndex >= configuration.multiplyingWarps) {
             k.decreaseRegisters(to: configuration.loaderRegisters)
             k.if(isLoader && k.elected) { loader.run(k, schedule) }
+            if let arrivals {
+                k.if(k.warpIndex == configuration.multiplyingWarps + 1) { arrivals.run(k, schedule) }
+            }
         } else: {
             k.increaseRegisters(to: configuration.multiplierRegisters)
             if configuration.dependent { k.waitForPrerequisites() }

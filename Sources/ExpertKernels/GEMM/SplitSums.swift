@@ -7,7 +7,7 @@ struct SplitSums {
     /// UInt32 `[gridSize]`: 1 while sums of the block wait for the next one, else 0.
     private let flags: Pointer<UInt32>
     private let configuration: GEMMConfiguration
-    private let watchdog: Watchdog
+    let watchdog: Watchdog
 
     /// Declares the parameters.
     init(_ k: KernelBuilder, _ configuration: GEMMConfiguration) {

@@ -44,6 +44,13 @@ struct StageRing {
         return Position(passed: k.variable(zero), stage: k.variable(zero), parity: k.variable(zero))
     }
 
+    /// A place of its own where `position` is now.
+    func mark(_ k: KernelBuilder, _ position: Position) -> Position {
+        Position(
+            passed: k.variable(position.passed.value), stage: k.variable(position.stage.value),
+            parity: k.variable(position.parity.value))
+    }
+
     /// One stage as loader and multipliers see it.
     struct Stage {
         let weights: SharedPointer<Float8E4M3>
@@ -66,8 +73,7 @@ struct StageRing {
         position.stage.value = isRound.select(k.constant(UInt32(0)), next)
     }
 
-    /// Stage number `stage` in the round with this parity.
-    func stage(_ stage: Value<UInt32>, parity: Value<UInt32>) -> Stage {
+    private func stage(_ stage: Value<UInt32>, parity: Value<UInt32>) -> Stage {
         Stage(
             weights: weights + stage * configuration.weightBytes,
             rows: rows + stage * configuration.rowBytes,

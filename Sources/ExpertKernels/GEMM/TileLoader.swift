@@ -6,16 +6,18 @@ struct TileLoader {
     private let weights: Pointer<Float8E4M3>
     private let rows: TensorMapParameter
     private let rowScales: Pointer<Float>
+    private let arrivals: PieceArrivals?
     let stored: StoredTiles
 
     init(
         _ k: KernelBuilder, _ ring: StageRing, weights: Pointer<Float8E4M3>, rows: TensorMapParameter,
-        rowScales: Pointer<Float>, stored: StoredTiles
+        rowScales: Pointer<Float>, arrivals: PieceArrivals?, stored: StoredTiles
     ) {
         self.ring = ring
         self.weights = weights
         self.rows = rows
         self.rowScales = rowScales
+        self.arrivals = arrivals
         self.stored = stored
     }
 
@@ -23,10 +25,15 @@ struct TileLoader {
     func run(_ k: KernelBuilder, _ schedule: TileSchedule) {
         let configuration = ring.configuration
         k.prefetch(rows)
-        // Rows may be loaded, as the kernel that wrote them has ended.
-        let ready = k.variable(k.constant(!configuration.dependent))
+        // Rows may be loaded: the kernel that wrote them has ended, or those of the piece have arrived.
+        let ready = k.variable(k.constant(!configuration.dependent && arrivals == nil))
         let position = ring.start(k)
         schedule.forEachPiece(k) { piece in
+            let begin = ring.mark(k, position)
+            if let arrivals {
+                // Weights of the first piece are loaded before anything is waited for.
+                ready.value = begin.passed.value > 0 && arrivals.have(k, piece)
+            }
             let firstPassed = position.passed.value
             let firstStage = ring.current(position)
             let launchStep = launchStep(k, piece)
@@ -44,13 +51,14 @@ struct TileLoader {
                 k.if(ready.value) {
                     loadRows(k, piece.tile, step: step, to: stage)
                 } else: {
-                    // The first piece: once the ring is full of weights, or the piece has no more, rows are needed.
-                    k.if(position.passed.value == configuration.stages || step + 1 == piece.endStep) {
-                        k.waitForPrerequisites()
+                    // Once the ring is full of the piece's weights, or the piece has no more, rows are needed.
+                    k.if(position.passed.value == firstPassed + configuration.stages || step + 1 == piece.endStep) {
+                        if configuration.dependent { k.waitForPrerequisites() }
+                        arrivals?.await(k, piece)
                         k.proxyFence(.asyncGlobal)
                         k.for(from: piece.firstStep, to: step + 1, by: k.constant(UInt32(1))) { earlier in
-                            let stage = ring.stage(earlier - piece.firstStep, parity: k.constant(UInt32(0)))
-                            loadRows(k, piece.tile, step: earlier, to: stage)
+                            loadRows(k, piece.tile, step: earlier, to: ring.current(begin))
+                            ring.advance(k, begin)
                         }
                         ready.value = k.constant(true)
                     }

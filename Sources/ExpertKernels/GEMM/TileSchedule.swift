@@ -22,6 +22,8 @@ package struct TileSchedule {
         package let isHead: Condition
         /// The piece begins after K does: it goes on from the sums of the block before.
         package let isTail: Condition
+        /// Number of the piece in the block, from 0.
+        package let number: Value<UInt32>
         /// The block has no more pieces after this one.
         package let isLast: Condition
     }
@@ -65,7 +67,7 @@ package struct TileSchedule {
             body(
                 Piece(
                     tile: tiles.tile(k, number), firstStep: isTail.select(firstStep, zero),
-                    endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail,
+                    endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail, number: index,
                     isLast: index + 1 == pieces))
         }
     }

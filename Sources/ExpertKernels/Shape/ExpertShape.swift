@@ -30,17 +30,16 @@ public struct ExpertShape: Hashable, Sendable {
         return gateUp
     }
 
-    /// The down GEMM. It comes right after a kernel that writes only its rows, so it is a dependent one.
+    /// The down GEMM.
     public func down(multiprocessors: Int) -> GEMMConfiguration {
-        var down = gemm(n: hidden, k: intermediate, multiprocessors: multiprocessors)
-        down.dependent = true
-        return down
+        gemm(n: hidden, k: intermediate, multiprocessors: multiprocessors)
     }
 
+    /// Each GEMM comes right after a kernel that writes neither its counts nor its weights, so it is a dependent one.
     private func gemm(n: Int, k: Int, multiprocessors: Int) -> GEMMConfiguration {
         GEMMConfiguration(
             n: n, k: k, experts: experts, maxRows: maxRows, scaleRows: scaleRows, blockM: blockM,
-            tileN: GEMMConfiguration.tileN(n: n, experts: experts, multiprocessors: multiprocessors))
+            tileN: GEMMConfiguration.tileN(n: n, experts: experts, multiprocessors: multiprocessors), dependent: true)
     }
 }
 

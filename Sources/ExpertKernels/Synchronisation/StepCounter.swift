@@ -12,7 +12,7 @@ struct StepCounter {
 
     init(_ words: Pointer<UInt32>) { self.words = words }
 
-    /// The step that is under way, from 1.
+    /// The step that is under way, from 1. The combine receive, a step's last kernel, ends it.
     func current(_ k: KernelBuilder) -> Value<UInt32> {
         k.load(words, order: .relaxed, scope: .gpu) + 1
     }

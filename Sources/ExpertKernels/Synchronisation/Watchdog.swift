@@ -4,12 +4,14 @@ import KernelLanguage
 public enum WaitingKernel: UInt64, CaseIterable, Hashable, Sendable {
     /// The combine send waiting for a block of the down GEMM: what usually is the cause when several wait.
     case combineSend = 1
-    /// The dispatch receive waiting for a rank's rows of an expert.
+    /// The dispatch receive, or the GEMM in its place, waiting for a row of an expert.
     case dispatchReceive = 2
-    /// The combine receive waiting for an expert's rows.
+    /// The combine receive waiting for an expert's row of a token.
     case combineReceive = 3
     /// A grouped GEMM waiting for sums of a tile that another block of its grid began.
     case groupedGEMM = 4
+    /// The dispatch send waiting for the number of rows that another rank sends to an expert.
+    case dispatchSend = 5
 }
 
 /// A wait that passed its deadline, as the kernel recorded it.
@@ -20,7 +22,8 @@ public struct WaitFault: Hashable, Sendable {
     public var kernel: WaitingKernel
     /// Global number of the expert it waited for.
     public var expert: Int
-    /// Combine send and grouped GEMM: block of rows; dispatch receive: source rank; combine receive: owner rank.
+    /// Combine send and grouped GEMM: block of rows; dispatch send: source rank; dispatch receive: row of the expert;
+    /// combine receive: token.
     public var block: Int
     /// The value that would have ended the wait.
     public var expected: UInt64
@@ -53,13 +56,20 @@ struct Watchdog {
     let record: Pointer<UInt64>
     /// Nanoseconds that a wait may take.
     let limit: Value<UInt64>
-    let kernel: WaitingKernel
+    private(set) var kernel: WaitingKernel
 
     /// Declares the two parameters that every waiting kernel has.
     init(_ k: KernelBuilder, _ kernel: WaitingKernel) {
         record = k.pointerParameter("faultRecord", to: UInt64.self)
         limit = k.parameter("waitLimit", UInt64.self)
         self.kernel = kernel
+    }
+
+    /// The same for waits of another kind in the same kernel.
+    func named(_ kernel: WaitingKernel) -> Watchdog {
+        var other = self
+        other.kernel = kernel
+        return other
     }
 
     /// What is waited for, for the record.

@@ -6,20 +6,21 @@ import KernelLanguage
 struct CommunicationKernels {
     let dispatchSend: LoadedKernel
     let dispatchReceive: LoadedKernel
+    let dispatchReceiveOnly: LoadedKernel
     let combineSend: LoadedKernel
     let combineSendOverlapped: LoadedKernel
     let combineReceive: LoadedKernel
     let combineReceiveShared: LoadedKernel
 
     init(_ device: any Device, _ configuration: GroupConfiguration) throws {
-        let window = RankWindow(configuration.shape, configuration.format)
+        let window = configuration.window
         func combine(signals: Bool) throws -> Kernel {
             try combineSendKernel(
                 CombineConfiguration(window: window, blockM: configuration.blockM, signals: signals))
         }
-        dispatchSend = try device.loadFitting(dispatchSendKernel(window))
-        dispatchReceive = try device.loadFitting(
-            dispatchReceiveKernel(window, signalCount: configuration.signalCount))
+        dispatchSend = try device.loadFitting(dispatchSendKernel(window, signalCount: configuration.signalCount))
+        dispatchReceive = try device.loadFitting(dispatchReceiveKernel(window))
+        dispatchReceiveOnly = try device.loadFitting(dispatchReceiveKernel(window, endsStep: true))
         combineSend = try device.loadFitting(combine(signals: false))
         combineSendOverlapped = try device.loadFitting(combine(signals: true))
         combineReceive = try device.loadFitting(combineReceiveKernel(window, addsShared: false))

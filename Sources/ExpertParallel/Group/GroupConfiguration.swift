@@ -14,6 +14,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var communicationMultiprocessors: Int
     /// Seconds after which a wait on memory is given up and reported; above 0, at most 3,600.
     public var waitLimit: Double
+    /// A modelled link between each ordered pair of ranks; nil where rows arrive as fast as they are written.
+    public var link: LinkModel?
 
     /// A configuration for a device with `deviceMultiprocessors`, which the ranks share evenly.
     ///
@@ -22,7 +24,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     ///   - communicationMultiprocessors: An eighth of the rank's share when nil.
     public init(
         shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int, blockM: Int? = nil,
-        communicationMultiprocessors: Int? = nil, waitLimit: Double = 10
+        communicationMultiprocessors: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil
     ) {
         self.shape = shape
         self.format = format
@@ -31,7 +33,11 @@ public struct GroupConfiguration: Hashable, Sendable {
         multiprocessors = deviceMultiprocessors / shape.ranks
         self.communicationMultiprocessors = communicationMultiprocessors ?? max(1, multiprocessors / 8)
         self.waitLimit = waitLimit
+        self.link = link
     }
+
+    /// What the ranks' windows hold.
+    var window: RankWindow { RankWindow(shape, format, link: link) }
 
     /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
     ///

@@ -125,8 +125,9 @@ extension WaitingKernel {
     var blockRole: String {
         switch self {
         case .combineSend, .groupedGEMM: "block"
-        case .dispatchReceive: "source rank"
-        case .combineReceive: "owner rank"
+        case .dispatchSend: "source rank"
+        case .dispatchReceive: "row"
+        case .combineReceive: "token"
         }
     }
 }

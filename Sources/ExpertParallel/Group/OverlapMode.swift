@@ -2,7 +2,7 @@
 public enum OverlapMode: String, CaseIterable, Hashable, Sendable {
     /// One kernel after the other.
     case none
-    /// Single Batch Overlap: the shared expert runs while dispatch is received, and the combine send beside the down
-    /// GEMM, block by block through signals.
+    /// Single Batch Overlap: the shared expert runs while dispatch is received, gate and up of an expert start when its rows
+    /// are there, and the combine send runs beside the down GEMM, block by block through signals.
     case singleBatch
 }

@@ -34,17 +34,15 @@ public final class Rank: Sendable {
     public let sourceInfo: DeviceBuffer
     /// Int64 `[localExperts, ranks]`: count in the low 32 bits, first row in the high ones.
     public let layoutRange: DeviceBuffer
-    /// UInt32 `[localExperts, maxRows]`: `token * topK + k` of each row at its source.
-    let choices: DeviceBuffer
     /// BF16 `[localExperts, maxRows, hidden]`: what the combine sends home.
     public let expertOutput: DeviceBuffer
-    /// UInt32 `[localExperts, blocks]`, cleared by each dispatch receive.
+    /// UInt32 `[localExperts, blocks]`, cleared by each dispatch send.
     public let signals: DeviceBuffer
 
-    let dispatchSent: DeviceBuffer
-    let combineSent: DeviceBuffer
-    let dispatchStep: DeviceBuffer
-    let combineStep: DeviceBuffer
+    /// See `StepCounter`.
+    let step: DeviceBuffer
+    /// UInt64 `[ranks]`, see `PacedLink`.
+    let linkBusy: DeviceBuffer
     let statistics: DeviceBuffer
     let faultRecord: DeviceBuffer
     /// For the GEMMs of the routed experts.
@@ -55,7 +53,7 @@ public final class Rank: Sendable {
     init(_ index: Int, device: any Device, _ configuration: GroupConfiguration) throws {
         self.index = index
         let shape = configuration.shape
-        let layout = RankWindow(shape, configuration.format)
+        let layout = configuration.window
         let packedRows = shape.localExperts * shape.maxRows
         compute = try device.makeStream(label: "rank \(index) compute")
         communication = try device.makeStream(label: "rank \(index) communication")
@@ -68,18 +66,16 @@ public final class Rank: Sendable {
         experts = try make("experts", shape.maxTokens * shape.topK * 8)
         weights = try make("weights", shape.maxTokens * shape.topK * 4)
         output = try make("output", shape.maxTokens * shape.hidden * 2)
-        rows = try make("rows", packedRows * layout.rowBytes)
-        rowScales = try make("row scales", shape.localExperts * shape.hiddenGroups * shape.scaleRows * 4)
+        rows = window.part("rows of rank \(index)", offset: layout.rows, bytes: layout.rowsBytes)
+        rowScales = window.part("row scales of rank \(index)", offset: layout.scales, bytes: layout.scalesBytes)
         receivedCount = try make("received count", shape.localExperts * 4)
-        sourceInfo = try make("source info", packedRows * 8)
+        sourceInfo = window.part(
+            "source info of rank \(index)", offset: layout.sourceInfo, bytes: packedRows * 8)
         layoutRange = try make("layout range", shape.localExperts * shape.ranks * 8)
-        choices = try make("choices", packedRows * 4)
         expertOutput = try make("expert output", packedRows * shape.hidden * 2)
         signals = try make("signals", configuration.signalCount * 4)
-        dispatchSent = try make("dispatch counters", shape.experts * 4)
-        combineSent = try make("combine counters", shape.localExperts * shape.ranks * 4)
-        dispatchStep = try make("dispatch step", 8)
-        combineStep = try make("combine step", 8)
+        step = try make("step", 8)
+        linkBusy = try make("links", shape.ranks * 8)
         statistics = try make("statistics", 16)
         let faultRecord = try make("fault record", WaitFault.words * 8)
         self.faultRecord = faultRecord
@@ -97,8 +93,7 @@ public final class Rank: Sendable {
     func reset(_ device: any Device) throws {
         // Row scales beyond an expert's count are loaded with their block; they must hold something.
         let state = [
-            window, rowScales, signals, dispatchSent, combineSent, dispatchStep, combineStep, statistics, faultRecord,
-            routedScratch.flags, sharedScratch.flags,
+            window, signals, step, linkBusy, statistics, faultRecord, routedScratch.flags, sharedScratch.flags,
         ]
         for buffer in state { try device.fill(buffer, with: 0, on: compute) }
         try device.synchronize(compute)

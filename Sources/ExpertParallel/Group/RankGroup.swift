@@ -77,32 +77,59 @@ public final class RankGroup {
     /// - Returns: The hook that enqueues the receive, after which `rows`, `rowScales`, `receivedCount`, `sourceInfo` and
     ///   `layoutRange` of the rank hold what arrived.
     public func dispatch(_ rank: Rank) throws -> ReceiveHook {
+        let shape = configuration.shape
+        // One block for the counts, the others take a token each.
         try launch(
-            kernels.dispatchSend, rank, .dispatched, blocks: configuration.multiprocessors, on: rank.compute,
+            kernels.dispatchSend, rank, .dispatched, blocks: min(shape.maxTokens + 1, configuration.multiprocessors),
+            on: rank.compute,
             arguments: [
                 .address(rank.tokenCount.address), .address(rank.input.address), .address(rank.experts.address),
-                .address(peers.address), .uint32(UInt32(rank.index)), .address(rank.dispatchSent.address),
-                .address(rank.dispatchStep.address),
-            ])
-        return { [self] in
-            let most = min(configuration.communicationMultiprocessors * 4, configuration.multiprocessors)
-            try launch(
-                kernels.dispatchReceive, rank, .received, blocks: min(configuration.shape.experts, most),
-                on: rank.compute,
-                arguments: [
-                    .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.rows.address),
-                    .address(rank.rowScales.address), .address(rank.receivedCount.address),
-                    .address(rank.sourceInfo.address), .address(rank.choices.address),
-                    .address(rank.layoutRange.address), .address(rank.dispatchStep.address),
-                    .address(rank.signals.address), .address(rank.faultRecord.address), .uint64(waitNanoseconds),
-                ])
-        }
+                .address(peers.address), .uint32(UInt32(rank.index)), .address(rank.step.address),
+                .address(rank.receivedCount.address), .address(rank.layoutRange.address),
+                .address(rank.signals.address),
+            ] + link(rank) + watchdog(rank))
+        return { [self] in try receive(rank, kernels.dispatchReceive) }
+    }
+
+    private func receive(_ rank: Rank, _ kernel: LoadedKernel) throws {
+        let shape = configuration.shape
+        try launch(
+            kernel, rank, .received, blocks: min((shape.localExperts + 15) / 16, configuration.multiprocessors),
+            on: rank.compute,
+            arguments: [.address(rank.receivedCount.address)] + watchdog(rank) + arriving(rank))
+    }
+
+    /// A whole step of one rank that is nothing but a dispatch.
+    package func dispatchOnly(_ rank: Rank) throws {
+        _ = try dispatch(rank)
+        try receive(rank, kernels.dispatchReceiveOnly)
+        try steps.advance(rank.index, to: .combined)
+        try steps.advance(rank.index, to: .idle)
+    }
+
+    /// Leaves the receive of a dispatch to the kernel that comes next on the rank's compute stream.
+    func receiveInKernel(_ rank: Rank) throws {
+        try requireOwn(rank)
+        try steps.advance(rank.index, to: .received)
+    }
+
+    /// The arguments of a kernel that waits for rows itself: window, rank, step.
+    func arriving(_ rank: Rank) -> [KernelArgument] {
+        [.address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.step.address)]
+    }
+
+    private func link(_ rank: Rank) -> [KernelArgument] {
+        configuration.link == nil ? [] : [.address(rank.linkBusy.address)]
+    }
+
+    private func watchdog(_ rank: Rank) -> [KernelArgument] {
+        [.address(rank.faultRecord.address), .uint64(waitNanoseconds)]
     }
 
     /// How a combine send runs beside the GEMM that produces its rows.
     public struct CombineOverlap: Sendable {
         /// UInt32 `[localExperts, blocks]`, one add by the producer for each finished tile of a block. Each step starts at
-        /// zero: the dispatch receive clears the rank's own `signals`, any other buffer is the caller's to clear.
+        /// zero: the dispatch send clears the rank's own `signals`, any other buffer is the caller's to clear.
         public var signals: DeviceBuffer
         /// Rows per signal; must be the group's.
         public var blockM: Int
@@ -142,35 +169,33 @@ public final class RankGroup {
             blocks: overlap?.multiprocessors ?? configuration.multiprocessors,
             on: stream ?? (overlap == nil ? rank.compute : rank.communication),
             arguments: [
-                .address(rank.expertOutput.address), .address(rank.receivedCount.address),
-                .address(rank.sourceInfo.address), .address(rank.choices.address), .address(rank.layoutRange.address),
-                .address(peers.address), .uint32(UInt32(rank.index)),
-                .address((overlap?.signals ?? rank.signals).address), .uint32(UInt32(overlap?.threshold ?? 0)),
-                .address(rank.combineSent.address), .address(rank.combineStep.address),
-                .address(rank.statistics.address), .address(rank.faultRecord.address), .uint64(waitNanoseconds),
-            ])
+                .address(rank.expertOutput.address), .address(rank.receivedCount.address), .address(peers.address),
+                .uint32(UInt32(rank.index)), .address((overlap?.signals ?? rank.signals).address),
+                .uint32(UInt32(overlap?.threshold ?? 0)), .address(rank.step.address),
+                .address(rank.statistics.address),
+            ] + link(rank) + watchdog(rank), dependent: overlap == nil && stream == nil)
         return { [self] in
             try launch(
                 shared == nil ? kernels.combineReceive : kernels.combineReceiveShared, rank, .idle,
-                blocks: configuration.multiprocessors, on: rank.compute,
+                blocks: min(shape.maxTokens, configuration.multiprocessors), on: rank.compute,
                 arguments: [
-                    .address(rank.window.address), .address(rank.tokenCount.address), .address(rank.experts.address),
-                    .address(rank.weights.address), .address((shared ?? rank.output).address),
-                    .address(rank.output.address), .address(rank.combineStep.address),
-                    .address(rank.faultRecord.address), .uint64(waitNanoseconds),
-                ])
+                    .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.tokenCount.address),
+                    .address(rank.experts.address), .address(rank.weights.address),
+                    .address((shared ?? rank.output).address), .address(rank.output.address),
+                    .address(rank.step.address),
+                ] + watchdog(rank), dependent: overlap == nil)
         }
     }
 
     /// Enqueues a kernel that brings `rank` to `phase`. When that fails, the step cannot be finished.
     private func launch(
         _ kernel: LoadedKernel, _ rank: Rank, _ phase: StepOrder.Phase, blocks: Int, on stream: DeviceStream,
-        arguments: [KernelArgument]
+        arguments: [KernelArgument], dependent: Bool = true
     ) throws {
         try requireOwn(rank)
         try steps.advance(rank.index, to: phase)
         try failing {
-            try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: false, on: stream)
+            try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: dependent, on: stream)
         }
     }
 

@@ -16,6 +16,12 @@ final class ExpertStack {
         var output: DeviceBuffer
     }
 
+    /// Where rows come from, if the first GEMM may wait for them by itself.
+    struct Arriving {
+        let window: RankWindow
+        let arguments: [KernelArgument]
+    }
+
     let shape: ExpertShape
     private let device: any Device
     let operands: Operands
@@ -34,8 +40,8 @@ final class ExpertStack {
     ///   - signals: Where the overlapped down GEMM raises its signals; nil if it is never overlapped.
     ///   - weights: Weights of local expert `e`.
     init(
-        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, label: String, scratch: GEMMScratch,
-        signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil, weights: (Int) throws -> ExpertWeights
+        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, arriving: Arriving? = nil, label: String,
+        scratch: GEMMScratch, signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil, weights: (Int) throws -> ExpertWeights
     ) throws {
         self.device = device
         self.shape = shape
@@ -46,7 +52,8 @@ final class ExpertStack {
             bytes: experts * intermediate / 128 * shape.scaleRows * 4, label: "activation scales of \(label)")
         let plainDown = shape.down(multiprocessors: scratch.gridSize)
         gateUp = try GateUp(
-            device, shape, operands, output: activated, outputScales: activatedScales, scratch: scratch, label: label)
+            device, shape, operands, output: activated, outputScales: activatedScales, arriving: arriving,
+            scratch: scratch, label: label)
         let downWeights = try WeightBuffer(
             device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tileN,
             label: "down of \(label)")
@@ -78,8 +85,10 @@ final class ExpertStack {
     /// Puts scales of rows that no step has written into a readable state.
     func reset(on stream: DeviceStream) throws { try device.fill(activatedScales, with: 0, on: stream) }
 
-    /// Enqueues the gate and up GEMM with the activation.
-    func enqueueUp(blocks: Int, on stream: DeviceStream) throws { try gateUp.enqueue(blocks: blocks, on: stream) }
+    /// Enqueues the gate and up GEMM with the activation, after the rows' receive or in its place.
+    func enqueueUp(blocks: Int, arriving: Bool = false, on stream: DeviceStream) throws {
+        try gateUp.enqueue(blocks: blocks, arriving: arriving, on: stream)
+    }
 
     /// Enqueues the down GEMM, raising signals if asked to.
     func enqueueDown(blocks: Int, signals: Bool = false, on stream: DeviceStream) throws {

@@ -7,6 +7,8 @@ struct GateUp {
     private let device: any Device
     private let weights: WeightBuffer
     private let gemm: GroupedGEMM
+    /// The same for rows that arrive while it runs.
+    private let arrivingGEMM: GroupedGEMM?
     /// After the GEMM, where its tiles are too narrow for SwiGLU in its epilogue.
     private let swiGLU: SeparateSwiGLU?
 
@@ -24,7 +26,7 @@ struct GateUp {
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
-        outputScales: DeviceBuffer, scratch: GEMMScratch, label: String
+        outputScales: DeviceBuffer, arriving: ExpertStack.Arriving?, scratch: GEMMScratch, label: String
     ) throws {
         self.device = device
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
@@ -45,6 +47,13 @@ struct GateUp {
                 arguments: buffers.map { .address($0.address) }, operands: buffers)
         }
         gemm = try GroupedGEMM(device, configuration, weights, written, scratch)
+        let (weights, operands) = (weights, written)
+        arrivingGEMM = try arriving.map { arriving in
+            var (configuration, operands) = (configuration, operands)
+            configuration.arriving = arriving.window
+            operands.arriving = arriving.arguments
+            return try GroupedGEMM(device, configuration, weights, operands, scratch)
+        }
     }
 
     /// Uploads the weights of one expert.
@@ -56,9 +65,9 @@ struct GateUp {
         }
     }
 
-    /// Enqueues all of it.
-    func enqueue(blocks: Int, on stream: DeviceStream) throws {
-        try gemm.enqueue(blocks: blocks, on: stream)
+    /// Enqueues all of it, after the rows' receive or in its place.
+    func enqueue(blocks: Int, arriving: Bool, on stream: DeviceStream) throws {
+        try ((arriving ? arrivingGEMM : nil) ?? gemm).enqueue(blocks: blocks, on: stream)
         if let swiGLU {
             try device.launch(
                 swiGLU.kernel, blocks: blocks, arguments: swiGLU.arguments, dependentLaunch: false, on: stream)

@@ -22,10 +22,12 @@ package struct GroupedGEMM {
         package var outputScales: DeviceBuffer?
         /// Needed with signals.
         package var signals: DeviceBuffer?
+        /// Needed with arriving rows: window, rank, step.
+        package var arriving: [KernelArgument]?
 
         package init(
             rows: DeviceBuffer, rowScales: DeviceBuffer, counts: DeviceBuffer, output: DeviceBuffer,
-            outputScales: DeviceBuffer? = nil, signals: DeviceBuffer? = nil
+            outputScales: DeviceBuffer? = nil, signals: DeviceBuffer? = nil, arriving: [KernelArgument]? = nil
         ) {
             self.rows = rows
             self.rowScales = rowScales
@@ -33,6 +35,7 @@ package struct GroupedGEMM {
             self.output = output
             self.outputScales = outputScales
             self.signals = signals
+            self.arriving = arriving
         }
     }
 
@@ -44,6 +47,7 @@ package struct GroupedGEMM {
         precondition(configuration.blockM <= scratch.blockM, "the scratch memory is for lower blocks")
         precondition(!configuration.signals || operands.signals != nil, "signals need memory")
         precondition(configuration.output == .sums || operands.outputScales != nil, "quantised rows need scales")
+        precondition((configuration.arriving == nil) == (operands.arriving == nil), "arriving rows need their window")
         self.device = device
         dependent = configuration.dependent
         maxGrid = scratch.gridSize
@@ -65,7 +69,7 @@ package struct GroupedGEMM {
             .address(operands.counts.address), .address(operands.output.address), .address(outputScales.address),
             .address(signals.address), .address(scratch.sums.address), .address(scratch.flags.address),
             .address(scratch.faultRecord.address), .uint64(scratch.waitNanoseconds),
-        ]
+        ] + (operands.arriving ?? [])
     }
 
     /// Enqueues the GEMM on a persistent grid of `blocks` blocks, one to a multiprocessor. A dependent one comes right after

@@ -14,9 +14,8 @@ public final class MoELayer {
     let shared: [SharedExpert]
     private let forks: [Fork]
 
-    /// The points at which a rank's communication stream leaves its compute stream and comes back.
+    /// Where the combine send leaves a rank's compute stream and comes back.
     private struct Fork {
-        let shared: DeviceEvent
         let send: DeviceEvent
         let sent: DeviceEvent
     }
@@ -67,6 +66,7 @@ public final class MoELayer {
                 ExpertStack.Operands(
                     rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
                     output: rank.expertOutput),
+                arriving: ExpertStack.Arriving(window: configuration.window, arguments: group.arriving(rank)),
                 label: "rank \(rank.index)", scratch: rank.routedScratch, signals: rank.signals,
                 droppedSignal: droppedSignal.flatMap {
                     $0.rank == rank.index ? .init(expert: $0.expert, block: $0.block) : nil
@@ -80,7 +80,7 @@ public final class MoELayer {
             try shared.map { [try SharedExpert(device, rank, shape, weights: $0)] } ?? []
         }
         forks = try group.ranks.map { _ in
-            Fork(shared: try device.makeEvent(), send: try device.makeEvent(), sent: try device.makeEvent())
+            Fork(send: try device.makeEvent(), sent: try device.makeEvent())
         }
     }
 
@@ -102,13 +102,15 @@ public final class MoELayer {
         return try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens) }
     }
 
-    /// Captures a step of every rank for `replay`.
-    public func capture(overlap: OverlapMode) throws -> CapturedStep {
+    /// Captures a step of every rank for `replay`, or several in a row.
+    public func capture(overlap: OverlapMode, steps: Int = 1) throws -> CapturedStep {
         try group.requireIdle(before: "capture")
         var graphs: [DeviceGraph] = []
         try group.failing {
             graphs = try group.ranks.map { rank in
-                try device.capture(on: rank.compute) { try enqueue(rank, overlap: overlap) }
+                try device.capture(on: rank.compute) {
+                    for _ in 0..<steps { try enqueue(rank, overlap: overlap) }
+                }
             }
         }
         return CapturedStep(layer: self, graphs: graphs)
@@ -145,10 +147,10 @@ public final class MoELayer {
         let own = shared.isEmpty ? nil : shared[rank.index]
         let receive = try group.dispatch(rank)
         try receive()
+        try own?.enqueue(blocks: all, on: rank.compute)
         try stack.enqueueUp(blocks: all, on: rank.compute)
         try stack.enqueueDown(blocks: all, on: rank.compute)
         let combineReceive = try group.combine(rank, adding: own?.output)
-        try own?.enqueue(blocks: all, on: rank.compute)
         try combineReceive()
     }
 
@@ -160,14 +162,11 @@ public final class MoELayer {
         let own = shared.isEmpty ? nil : shared[rank.index]
         let fork = forks[rank.index]
 
-        let receive = try group.dispatch(rank)
-        if let own {
-            try device.record(fork.shared, on: rank.compute)
-            try device.wait(for: fork.shared, on: rank.communication)
-            try own.enqueue(blocks: computing, on: rank.communication)
-        }
-        try receive()
-        try stack.enqueueUp(blocks: configuration.multiprocessors, on: rank.compute)
+        // While rows are on their way, the shared expert runs, then gate and up of those experts whose rows are there.
+        _ = try group.dispatch(rank)
+        try group.receiveInKernel(rank)
+        try own?.enqueue(blocks: configuration.multiprocessors, on: rank.compute)
+        try stack.enqueueUp(blocks: configuration.multiprocessors, arriving: true, on: rank.compute)
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
         let combineReceive = try group.combine(

@@ -118,7 +118,7 @@ func strictInteger(_ text: String) -> Int? {
     isDigits(text.hasPrefix("-") ? text.dropFirst() : text[...]) ? Int(text) : nil
 }
 
-private func isDigits(_ text: some StringProtocol) -> Bool {
+func isDigits(_ text: some StringProtocol) -> Bool {
     !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
 }
 

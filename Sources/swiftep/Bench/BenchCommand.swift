@@ -5,7 +5,9 @@ enum BenchCommand {
     static let command = Command(
         name: "bench",
         summary: "Measures what the device can do.",
-        subcommands: [ceiling, GEMMBenchCommand.command])
+        subcommands: [
+            ceiling, GEMMBenchCommand.command, LayerBenchCommand.dispatch, LayerBenchCommand.combine, LayerBenchCommand.layer,
+        ])
 
     static let ceiling = Command(
         name: "ceiling",

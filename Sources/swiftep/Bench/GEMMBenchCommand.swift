@@ -7,13 +7,7 @@ enum GEMMBenchCommand {
         "n", in: 128...131_072, help: "Output channels, a multiple of 128. Default: 7168.")
     private static let k = Option<Int>.integer(
         "k", in: 128...65_536, help: "Channels summed over, a multiple of 128. Default: 2048.")
-    private static let tokens = Option<[Int]>(
-        "tokens", "M,M,…", help: "Tokens of each expert, one row of the result for each. Default: 1,8,16,32,64,128.",
-        expected: "whole numbers from 1 to 4096 with commas between them"
-    ) { text in
-        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { strictInteger(String($0)) }
-        return numbers.allSatisfy { $0.map((1...4096).contains) ?? false } ? numbers.compactMap { $0 } : nil
-    }
+    private static let tokens = BenchOptions.tokens(of: "expert", standard: "1,8,16,32,64,128")
     private static let multiprocessors = Option<Int>.integer(
         "sms", in: 1...1024, help: "Multiprocessors to run on. Default: all.")
     private static let swiGLU = Option<Bool>.flag(

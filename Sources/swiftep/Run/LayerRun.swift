@@ -18,7 +18,7 @@ struct LayerRun {
         configuration = GroupConfiguration(
             shape: source.shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: settings.blockM,
             communicationMultiprocessors: settings.communicationMultiprocessors,
-            waitLimit: settings.waitLimit(on: device.properties.kind))
+            waitLimit: settings.waitLimit(on: device.properties.kind), link: settings.link)
         if let dropped = settings.droppedSignal { try check(dropped) }
     }
 

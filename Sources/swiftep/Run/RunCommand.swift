@@ -6,18 +6,6 @@ import ExpertParallel
 enum RunCommand {
     static let tokens = Option<Int>.integer(
         "tokens", in: 0...4_096, help: "Tokens of each rank. Default: 16.")
-    static let overlap = Option<[OverlapMode]>(
-        "overlap", "MODES",
-        help:
-            "Comma-separated modes, run one after the other: none (one kernel after the other), singleBatch (Single Batch "
-            + "Overlap). Default: none,singleBatch.",
-        expected: "modes out of " + alternatives(OverlapMode.allCases.map(\.rawValue))
-            + ", each at most once, separated by commas"
-    ) { text in
-        let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        let modes = names.compactMap(OverlapMode.init(rawValue:))
-        return modes.count == names.count && Set(modes).count == modes.count ? modes : nil
-    }
     static let checkpoint = Option<String>.text(
         "checkpoint", "DIR",
         help:
@@ -27,11 +15,6 @@ enum RunCommand {
         "layer", in: 0...100_000, help: "Layer of --checkpoint. Default: its first layer with experts.")
     static let seed = Option<UInt64>.seed(
         help: "Seed of hidden states, random weights and the simulator's schedule. Default: 1.")
-    static let communication = Option<Int>.integer(
-        "communication-sms", in: 1...1_024,
-        help:
-            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. Default: an eighth "
-            + "of the rank's share.")
     static let blockM = Option<Int>.integer(
         "block-m", oneOf: GEMMConfiguration.blockHeights,
         help:
@@ -68,8 +51,8 @@ enum RunCommand {
                 + "What is given explicitly wins.",
         ],
         options: [
-            ShapeOptions.ranks, tokens, overlap, DeviceOptions.device, checkpoint, layer, ShapeOptions.hidden,
-            ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, communication, blockM, waitLimit,
+            ShapeOptions.ranks, tokens, BenchOptions.overlap, DeviceOptions.device, checkpoint, layer, ShapeOptions.hidden,
+            ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication, BenchOptions.link, blockM, waitLimit,
             dropSignal, CommonOptions.json,
         ],
         run: { arguments in
@@ -95,6 +78,7 @@ struct RunSettings {
     let seed: UInt64
     let communicationMultiprocessors: Int?
     let blockM: Int?
+    let link: LinkModel?
     private let waitLimit: Double?
     let droppedSignal: MoELayer.DroppedSignal?
 
@@ -103,11 +87,12 @@ struct RunSettings {
 
     /// Throws `UsageError` for options that do not go together.
     init(_ arguments: Arguments) throws(UsageError) {
-        modes = arguments[RunCommand.overlap] ?? OverlapMode.allCases
+        modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
         tokens = arguments[RunCommand.tokens] ?? ShapeOptions.Defaults.small.tokens
         seed = arguments[RunCommand.seed] ?? 1
-        communicationMultiprocessors = arguments[RunCommand.communication]
+        communicationMultiprocessors = arguments[BenchOptions.communication]
         blockM = arguments[RunCommand.blockM]
+        link = arguments[BenchOptions.link]
         waitLimit = arguments[RunCommand.waitLimit]
         droppedSignal = arguments[RunCommand.dropSignal]
         guard droppedSignal == nil || modes.contains(.singleBatch) else {

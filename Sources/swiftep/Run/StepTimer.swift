@@ -21,17 +21,12 @@ struct StepTimer {
 
     private let device: any Device
     private let layer: MoELayer
-    /// Nothing but the events; ranks' streams run beside each other, so that none of them sees the whole step.
-    private let stream: DeviceStream
-    private let start: DeviceEvent
-    private let end: DeviceEvent
+    private let clock: DeviceClock
 
     init(_ device: any Device, _ layer: MoELayer) throws {
         self.device = device
         self.layer = layer
-        stream = try device.makeStream(label: "clock")
-        start = try device.makeEvent()
-        end = try device.makeEvent()
+        clock = try DeviceClock(device)
     }
 
     /// Runs one step to be verified, and measures: on the simulator that step, on a GPU replays of the step as graphs,
@@ -43,10 +38,10 @@ struct StepTimer {
         if !simulates { _ = try layer.step(inputs, overlap: mode) }
         _ = try layer.group.takePollStatistics()
         var outputs: [[BFloat16]] = []
-        let clock = ContinuousClock()
-        let begin = clock.now
-        let nanoseconds = try measure { outputs = try layer.step(inputs, overlap: mode) }
-        let wall = seconds(clock.now - begin)
+        let hostClock = ContinuousClock()
+        let begin = hostClock.now
+        let nanoseconds = try clock.measure { outputs = try layer.step(inputs, overlap: mode) }
+        let wall = seconds(hostClock.now - begin)
         let polls = try layer.group.takePollStatistics()
         if simulates {
             let time = StepTime(
@@ -70,25 +65,13 @@ struct StepTimer {
         try layer.replay(graph)
         try layer.group.synchronize()
         let times = try (0..<Self.rounds).map { _ in
-            try measure {
+            try clock.measure {
                 for _ in 0..<Self.replays { try layer.replay(graph) }
             } / Double(Self.replays)
         }
         try layer.group.synchronize()
         guard try layer.outputs(inputs) == outputs else { throw ReplayError(mode: mode) }
         return median(times) ?? 0
-    }
-
-    /// Nanoseconds of the device between events before and after what `body` enqueues, on an idle device.
-    private func measure(_ body: () throws -> Void) throws -> Double {
-        try device.synchronize()
-        try device.record(start, on: stream)
-        try device.synchronize(stream)
-        try body()
-        try device.synchronize()
-        try device.record(end, on: stream)
-        try device.synchronize(stream)
-        return try device.nanoseconds(from: start, to: end)
     }
 }
 

@@ -1,0 +1,52 @@
+import KernelLanguage
+
+/// The rows of a rank's experts as they come in.
+struct ArrivingRows {
+    let counts: RowCounts
+    let rank: Value<UInt32>
+    /// The rank's own window.
+    let own: Pointer<UInt32>
+    let watchdog: Watchdog
+    let step: StepCounter
+
+    /// Declares the parameters, and reads what step it is.
+    init(_ k: KernelBuilder, _ window: RankWindow, watchdog: Watchdog) {
+        own = k.pointerParameter("window", to: UInt32.self)
+        rank = k.parameter("rank", UInt32.self)
+        step = StepCounter(k.pointerParameter("step", to: UInt32.self))
+        counts = RowCounts(window: window, step: step.current(k))
+        self.watchdog = watchdog
+    }
+
+    /// Rows of a local expert, from all ranks; waits until they have told.
+    func count(_ k: KernelBuilder, expert: Value<UInt32>) -> Value<UInt32> {
+        counts.total(k, own, watchdog, expert: rank.multiply(counts.window.shape.localExperts, add: expert))
+    }
+
+    /// Waits until a row of a local expert is there. Lanes wait independently.
+    func await(_ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>) {
+        let window = counts.window
+        let shape = window.shape
+        let place = expert.multiply(shape.maxRows, add: row)
+        let subject = Watchdog.Subject(
+            expert: rank.multiply(shape.localExperts, add: expert), block: row, expected: counts.step.wide)
+        let words = own.cast(to: UInt64.self)
+        let (arrived, _) = watchdog.named(.dispatchReceive).wait(k, for: subject) {
+            let step = k.load(words + window.arrivals / 8 + place, order: .acquire, scope: .system).halves.high
+            return (step == counts.step, step.wide)
+        }
+        if let link = window.link {
+            k.if(arrived) {
+                let source = k.load(words + window.sourceInfo / 8 + place).halves.high
+                k.if(source != rank) {
+                    // Told before the source's counts, which this thread has seen.
+                    let start = k.load(words + window.linkStarts / 8 + counts.linkStart(source: source))
+                    let carried = k.load(own + window.linkPositions / 4 + place) + 1
+                    let transfer = PacedLink.nanoseconds(link, bytes: window.dispatchedBytes, times: carried)
+                    _ = watchdog.named(.dispatchReceive).wait(
+                        k, for: subject, until: start + transfer + link.latencyNanoseconds)
+                }
+            }
+        }
+    }
+}

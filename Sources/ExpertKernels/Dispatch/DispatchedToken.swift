@@ -1,0 +1,76 @@
+import KernelLanguage
+
+/// One token in the registers of a block: 8 lanes share a group of 128 channels, 16 channels to a lane.
+struct DispatchedToken {
+    private let window: RankWindow
+    private let threads: Int
+    /// Groups of the thread, and its part of each: 16 channels, packed in BF16.
+    private let parts: [(group: Value<UInt32>, exists: Condition, words: [Value<UInt32>])]
+
+    /// Warps of a block that holds a token: enough for all of most tokens at once.
+    static func warps(_ shape: LayerShape) -> Int { min(16, max(4, (shape.hiddenGroups + 3) / 4)) }
+
+    /// Loads it.
+    init(_ k: KernelBuilder, _ window: RankWindow, from row: Pointer<BFloat16>, threads: Int) {
+        self.window = window
+        self.threads = threads
+        let groups = window.shape.hiddenGroups
+        let perPass = threads / 8
+        parts = (0..<(groups + perPass - 1) / perPass).map { pass in
+            let group = (k.threadIndex >> 3) + pass * perPass
+            // Lanes beyond the last group take part in its shuffles, and store nothing.
+            let known = group.minimum(k.constant(UInt32(groups - 1)))
+            let channels = (row + known.multiply(128, add: (k.lane & 7) * 16)).cast(to: UInt32.self)
+            return (known, group < groups, k.loadVector(channels, count: 4) + k.loadVector(channels + 4, count: 4))
+        }
+    }
+
+    /// Where a copy of the token goes.
+    struct Destination {
+        let exists: Condition
+        let row: Pointer<UInt32>
+        /// The scale of the first group; the others follow `scaleRows` apart.
+        let scale: Pointer<Float>
+    }
+
+    /// Stores it at all destinations, quantised where rows travel in FP8.
+    func store(_ k: KernelBuilder, to destinations: [Destination]) {
+        for (group, exists, words) in parts {
+            switch window.format {
+            case .float8:
+                let (packed, scale) = quantised(k, words)
+                for destination in destinations {
+                    k.if(destination.exists && exists) {
+                        k.storeVector(packed, to: destination.row + group.multiply(32, add: (k.lane & 7) * 4))
+                        k.if((k.lane & 7) == 0) {
+                            k.store(
+                                scale, to: destination.scale + group.multipliedWide(by: window.shape.scaleRows))
+                        }
+                    }
+                }
+            case .bfloat16:
+                for destination in destinations {
+                    k.if(destination.exists && exists) {
+                        let place = destination.row + group.multiply(64, add: (k.lane & 7) * 8)
+                        k.storeVector(Array(words[..<4]), to: place)
+                        k.storeVector(Array(words[4...]), to: place + 4)
+                    }
+                }
+            }
+        }
+    }
+
+    /// 16 FP8 values, and the scale that the 8 lanes of a group share.
+    private func quantised(
+        _ k: KernelBuilder, _ words: [Value<UInt32>]
+    ) -> (packed: [Value<UInt32>], scale: Value<Float>) {
+        let values = words.flatMap(\.bfloat16Pair)
+        let own = values.dropFirst().reduce(values[0].magnitude) { $0.maximum($1.magnitude) }
+        let largest = [4, 2, 1].reduce(own) { $0.maximum(k.shuffle($0, exclusiveOr: $1)) }
+        let quantiser = Quantiser(k, largest: largest)
+        let packed = stride(from: 0, to: 16, by: 4).map { first in
+            k.packFloat8(values[first..<first + 4].map { $0 * quantiser.inverse })
+        }
+        return (packed, quantiser.scale)
+    }
+}

@@ -1,0 +1,72 @@
+import KernelLanguage
+
+/// How many rows each rank sends to each expert in a step, as each rank tells all others before it sends: with that, a
+/// sender knows where its rows begin, and a receiver how many to expect.
+///
+/// It is also how a rank says that its memory is free for the step's rows: it tells its numbers only when all its kernels
+/// of the step before have ended. Since no rank's send ends before it knows the numbers of all others, ranks are never more
+/// than one step apart, and words of even and odd steps lie apart.
+struct RowCounts {
+    let window: RankWindow
+    /// The step under way.
+    let step: Value<UInt32>
+
+    /// Index of the word of `source` and `expert` (global number) behind `RankWindow.rowCounts`.
+    private func index(source: Value<UInt32>, expert: Value<UInt32>) -> Value<UInt32> {
+        let shape = window.shape
+        return (step & 1).multiply(shape.ranks, add: source).multiply(shape.experts, add: expert)
+    }
+
+    /// Index of a word behind `RankWindow.linkStarts`.
+    func linkStart(source: Value<UInt32>) -> Value<UInt32> { (step & 1).multiply(window.shape.ranks, add: source) }
+
+    /// Tells rank `owner` how many rows `peers.rank` sends to `expert`. Earlier accesses of the calling thread, and what it
+    /// has observed, come before.
+    func tell(
+        _ k: KernelBuilder, _ peers: Peers, owner: Value<UInt32>, expert: Value<UInt32>, rows: Value<UInt32>
+    ) {
+        let words = peers.pointer(k, UInt64.self, owner: owner, offset: window.rowCounts)
+        k.store(
+            k.packUInt64(low: rows, high: step), to: words + index(source: peers.rank, expert: expert), order: .release,
+            scope: .system)
+    }
+
+    /// Waits until `source` has told its number of rows for `expert`; 0 when it does not in time. Lanes wait independently.
+    func await(
+        _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, source: Value<UInt32>, expert: Value<UInt32>
+    ) -> (told: Condition, rows: Value<UInt32>) {
+        let word = own.cast(to: UInt64.self) + window.rowCounts / 8 + index(source: source, expert: expert)
+        let rows = k.variable(k.constant(UInt32(0)))
+        let (told, _) = watchdog.named(.dispatchSend).wait(
+            k, for: Watchdog.Subject(expert: expert, block: source, expected: step.wide)
+        ) {
+            let (low, high) = k.load(word, order: .acquire, scope: .system).halves
+            k.if(high == step) { rows.value = low }
+            return (high == step, high.wide)
+        }
+        return (told, rows.value)
+    }
+
+    /// Rows that all ranks send to `expert`, waited for; 0 when some rank does not tell in time.
+    func total(
+        _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>
+    ) -> Value<UInt32> {
+        let words = own.cast(to: UInt64.self) + window.rowCounts / 8
+        let total = k.variable(k.constant(UInt32(0)))
+        // All words are read at once, and one fence acquires them all.
+        let (told, _) = watchdog.named(.dispatchSend).wait(
+            k, for: Watchdog.Subject(expert: expert, block: k.constant(UInt32(0)), expected: step.wide)
+        ) {
+            let seen = (0..<window.shape.ranks).map { source in
+                k.load(
+                    words + index(source: k.constant(UInt32(source)), expert: expert), order: .relaxed, scope: .system
+                ).halves
+            }
+            let missing = seen.reduce(k.constant(UInt32(0))) { $0 | ($1.high ^ step) }
+            total.value = seen.dropFirst().reduce(seen[0].low) { $0 + $1.low }
+            return (missing == 0, seen[0].high.wide)
+        }
+        k.fence(scope: .system)
+        return told.select(total.value, k.constant(UInt32(0)))
+    }
+}

@@ -1,0 +1,53 @@
+import KernelLanguage
+
+/// Things of all experts numbered one behind the other, tiles or rows: for each expert, how many there are up to and
+/// including its own. In shared memory, at hand when the next one is looked for.
+struct ExpertEnds {
+    private let experts: Int
+    private let ends: SharedPointer<UInt32>
+
+    init(_ k: KernelBuilder, experts: Int) {
+        self.experts = experts
+        ends = k.shared(UInt32.self, count: experts, alignment: 16)
+    }
+
+    /// Sums up. One warp calls it, and the block meets at a barrier afterwards.
+    ///
+    /// - Parameter number: How many of an expert's own there are; lanes ask for different experts.
+    func initialise(_ k: KernelBuilder, number: (Value<UInt32>) -> Value<UInt32>) {
+        let total = k.variable(k.constant(UInt32(0)))
+        k.for(to: (experts + 31) / 32) { group in
+            let expert = (group << 5) + k.lane
+            let own = k.variable(k.constant(UInt32(0)))
+            let exists = expert < experts
+            k.if(exists) { own.value = number(expert) }
+            let end = total.value + k.warpPrefix(own.value)
+            k.if(exists) { k.store(end, to: ends + expert) }
+            total.value = k.shuffle(end, from: k.constant(UInt32(31)))
+        }
+    }
+
+    /// How many all experts have.
+    func total(_ k: KernelBuilder) -> Value<UInt32> { k.load(ends + (experts - 1)) }
+
+    /// The expert of `number`, which must exist, and the first number of that expert.
+    func find(_ k: KernelBuilder, _ number: Value<UInt32>) -> (expert: Value<UInt32>, begin: Value<UInt32>) {
+        // The first expert that ends above the number; `first` experts are known to end at or below it.
+        let first = k.variable(k.constant(UInt32(0)))
+        let begin = k.variable(k.constant(UInt32(0)))
+        var step = 1
+        while step * 2 <= experts { step *= 2 }
+        while step > 0 {
+            let last = first.value + (step - 1)
+            k.if(last < experts) {
+                let end = k.load(ends + last)
+                k.if(end <= number) {
+                    first.value = last + 1
+                    begin.value = end
+                }
+            }
+            step /= 2
+        }
+        return (first.value, begin.value)
+    }
+}

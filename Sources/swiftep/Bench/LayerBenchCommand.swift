@@ -1,0 +1,107 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+
+/// `swiftep bench dispatch`, `combine` and `layer`
+enum LayerBenchCommand {
+    private static let tokens = BenchOptions.tokens(of: "rank", standard: "8,32,64,128, on the simulator 8")
+    private static let sharedExpert = Option<Bool>.flag(
+        "shared-expert", help: "With a shared expert of the routed ones' size on each rank.")
+
+    /// Sizes where nothing was asked for.
+    private static let cuda = ShapeOptions.Defaults(
+        hidden: 7168, intermediate: 2048, experts: 16, topK: 8, ranks: 1, tokens: 128)
+    private static let simulator = ShapeOptions.Defaults(
+        hidden: 512, intermediate: 256, experts: 16, topK: 4, ranks: 2, tokens: 8)
+
+    private static let discussion =
+        "Steps are captured in graphs, several in a row, and replayed. Tokens and routing are random, from a fixed seed. "
+        + "Without sizes: \(cuda.model), \(cuda.ranks) rank; on the simulator \(simulator.model), \(simulator.ranks) ranks."
+
+    static let dispatch = Command(
+        name: "dispatch",
+        summary: "Measures sending tokens to their experts' ranks and receiving them.",
+        discussion: [discussion],
+        options: communicationOptions,
+        run: { arguments in
+            try run(arguments, floor: false) { bench, plan, report in
+                let times = try bench.communication(plan)
+                report.add(tokens: plan.shape.maxTokens, "dispatch", times.dispatch, link: 0)
+            }
+        })
+
+    static let combine = Command(
+        name: "combine",
+        summary: "Measures sending the experts' results home and adding them up.",
+        discussion: [
+            discussion,
+            "A combine needs a dispatch before it. What is given is the time of both, less the median of a dispatch alone.",
+        ],
+        options: communicationOptions,
+        run: { arguments in
+            try run(arguments, floor: false) { bench, plan, report in
+                let times = try bench.communication(plan)
+                let dispatch = median(times.dispatch) ?? 0
+                report.add(tokens: plan.shape.maxTokens, "combine", times.both.map { $0 - dispatch }, link: 0)
+            }
+        })
+
+    static let layer = Command(
+        name: "layer",
+        summary: "Measures a whole step of a layer, in several modes.",
+        discussion: [
+            discussion,
+            "The floor is a kernel that only reads the weights of all experts; the ideal is the larger of it and of the time "
+                + "for which the busiest link carries rows. \"hidden\" is the share of what can be hidden that was: the time "
+                + "gained over no overlap, by the smaller of the link's time and the rest of the step.",
+        ],
+        options: [
+            tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link, ShapeOptions.ranks,
+            ShapeOptions.hidden, ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK,
+            DeviceOptions.device, CommonOptions.json,
+        ],
+        run: { arguments in
+            let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
+            return try run(arguments, floor: true) { bench, plan, report in
+                let link = LayerBench.communicationFloor(plan)
+                let times = try bench.layer(plan, modes: modes)
+                let sequential = modes.firstIndex(of: .none).flatMap { median(times[$0]) }
+                for (mode, times) in zip(modes, times) {
+                    report.add(
+                        tokens: plan.shape.maxTokens, mode.rawValue, times, link: link,
+                        sequential: mode == .none ? nil : sequential)
+                }
+            }
+        })
+
+    private static var communicationOptions: [any AnyOption] {
+        [
+            tokens, BenchOptions.link, ShapeOptions.ranks, ShapeOptions.hidden, ShapeOptions.experts, ShapeOptions.topK,
+            DeviceOptions.device, CommonOptions.json,
+        ]
+    }
+
+    /// Measures every number of tokens and prints the report.
+    private static func run(
+        _ arguments: Arguments, floor: Bool, _ body: (LayerBench, LayerBench.Plan, inout LayerReport) throws -> Void
+    ) throws -> Int32 {
+        let device = try DeviceOptions.open(arguments, seed: 1)
+        let isCUDA = device.properties.kind == .cuda
+        let counts = arguments[tokens] ?? (isCUDA ? [8, 32, 64, 128] : [8])
+        let plans = try counts.map { count in
+            LayerBench.Plan(
+                shape: try ShapeOptions.shape(arguments, isCUDA ? cuda : simulator, tokens: count),
+                shared: arguments[sharedExpert], link: arguments[BenchOptions.link],
+                communicationMultiprocessors: arguments[BenchOptions.communication])
+        }
+        let bench = try LayerBench(device)
+        var report = LayerReport(device.properties, plans[0], floor: floor ? try bench.floor(plans[0]) : nil)
+        for plan in plans { try body(bench, plan, &report) }
+        if arguments[CommonOptions.json] {
+            try Console.json(report)
+        } else {
+            Console.result(report.text)
+        }
+        return 0
+    }
+}

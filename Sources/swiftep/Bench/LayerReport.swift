@@ -1,0 +1,87 @@
+import Accelerator
+import ExpertKernels
+
+/// What the benchmarks of the layer and of its communication found.
+struct LayerReport: Encodable {
+    /// One number of tokens in one mode or phase.
+    struct Entry: Encodable {
+        let tokens: Int
+        /// Overlap mode or phase.
+        let what: String
+        let minimumMicroseconds: Double
+        let medianMicroseconds: Double
+        let maximumMicroseconds: Double
+        /// The modelled link's time for the step, 0 without one.
+        let linkMicroseconds: Double
+        /// The larger of reading the weights and the link's time.
+        let idealMicroseconds: Double?
+        /// Of what could be hidden of communication, compared with no overlap, the share that was.
+        let hidden: Double?
+    }
+
+    let device: String
+    let simulated: Bool
+    let ranks: Int
+    let experts: Int
+    let hidden: Int
+    let intermediate: Int
+    let topK: Int
+    let sharedExpert: Bool
+    let link: String?
+    /// A kernel that only reads the weights of all experts; nil where they are not read.
+    let floorMicroseconds: Double?
+    private(set) var entries: [Entry] = []
+
+    init(_ device: DeviceProperties, _ plan: LayerBench.Plan, floor: Double?) {
+        self.device = device.name
+        simulated = device.kind == .simulator
+        ranks = plan.shape.ranks
+        experts = plan.shape.experts
+        hidden = plan.shape.hidden
+        intermediate = plan.shape.intermediate
+        topK = plan.shape.topK
+        sharedExpert = plan.shared
+        link = plan.link?.description
+        floorMicroseconds = floor
+    }
+
+    /// Adds the times of one mode or phase.
+    ///
+    /// - Parameter sequential: The median without overlap, where there is one to compare with.
+    mutating func add(tokens: Int, _ what: String, _ times: LayerBench.Times, link: Double, sequential: Double? = nil) {
+        let middle = median(times) ?? 0
+        var hidden: Double?
+        if let sequential, link > 0 { hidden = (sequential - middle) / min(link, sequential - link) }
+        entries.append(
+            Entry(
+                tokens: tokens, what: what, minimumMicroseconds: times.min() ?? 0, medianMicroseconds: middle,
+                maximumMicroseconds: times.max() ?? 0, linkMicroseconds: link,
+                idealMicroseconds: floorMicroseconds.map { max($0, link) }, hidden: hidden))
+    }
+
+    /// A table.
+    var text: String {
+        var columns: [(String, Table.Alignment)] = [
+            ("tokens", .right), ("", .left), ("min µs", .right), ("median µs", .right), ("max µs", .right),
+        ]
+        if floorMicroseconds != nil { columns.append(("of ideal", .right)) }
+        if link != nil { columns += [("link µs", .right), ("hidden", .right)] }
+        var table = Table(columns)
+        for entry in entries {
+            var cells = [
+                "\(entry.tokens)", entry.what, fixed(entry.minimumMicroseconds, 1), fixed(entry.medianMicroseconds, 1),
+                fixed(entry.maximumMicroseconds, 1),
+            ]
+            if let ideal = entry.idealMicroseconds { cells.append(fixed(entry.medianMicroseconds / ideal, 3)) }
+            if link != nil {
+                cells += [fixed(entry.linkMicroseconds, 1), entry.hidden.map { fixed($0 * 100, 0) + " %" } ?? "-"]
+            }
+            table.add(cells)
+        }
+        let shared = sharedExpert ? ", shared expert" : ""
+        let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
+        let floor = floorMicroseconds.map { "; reading the weights alone takes \(fixed($0, 1)) µs" } ?? ""
+        return "\(device); \(clock)\n\(ranks) ranks, hidden \(hidden), intermediate \(intermediate), \(experts) experts, "
+            + "top-\(topK)\(shared)" + (link.map { ", links of \($0)" } ?? "") + floor + "\n\n\(table)"
+    }
+}
