@@ -28,13 +28,13 @@ public struct KernelCatalogue: Sendable {
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
             kernels += try expertKernels(
-                shape.routedExperts(blockM: blockM), arriving: window, signals: [false, true],
+                shape.routedExperts(blockM: blockM), ranks: window, signals: [false, true],
                 multiprocessors: multiprocessors)
         }
         if let sharedIntermediate {
             let shared = shape.sharedExpert(intermediate: sharedIntermediate)
             kernels.append(try quantiseKernel(hidden: shape.hidden, scaleRows: shared.scaleRows))
-            kernels += try expertKernels(shared, arriving: nil, signals: [false], multiprocessors: multiprocessors)
+            kernels += try expertKernels(shared, ranks: nil, signals: [false], multiprocessors: multiprocessors)
         }
         // With one local expert the shared expert's kernels are the routed ones'.
         var names: Set<String> = []
@@ -49,21 +49,25 @@ public struct KernelCatalogue: Sendable {
     }
 }
 
-/// Gate and up GEMM, one more for rows that arrive while it runs, the separate SwiGLU kernel where there is one, and a down
-/// GEMM for each element of `signals`.
+/// Gate and up GEMM, one more for rows that arrive while it runs, the separate SwiGLU kernel where there is one, a down GEMM for
+/// each element of `signals`, and one that sends rows home.
 private func expertKernels(
-    _ shape: ExpertShape, arriving: RankWindow?, signals: [Bool], multiprocessors: Int
+    _ shape: ExpertShape, ranks: RankWindow?, signals: [Bool], multiprocessors: Int
 ) throws -> [Kernel] {
     var gateUp = shape.gateUp(multiprocessors: multiprocessors)
     var kernels = [try groupedGEMMKernel(gateUp)]
-    if arriving != nil {
-        gateUp.arriving = arriving
+    if ranks != nil {
+        gateUp.arriving = ranks
         kernels.append(try groupedGEMMKernel(gateUp))
     }
     if gateUp.output == .sums { kernels.append(try swiGLUKernel(shape)) }
     var down = shape.down(multiprocessors: multiprocessors)
     for raises in signals {
         down.signals = raises
+        kernels.append(try groupedGEMMKernel(down))
+    }
+    if ranks != nil {
+        (down.signals, down.home) = (false, ranks)
         kernels.append(try groupedGEMMKernel(down))
     }
     return kernels

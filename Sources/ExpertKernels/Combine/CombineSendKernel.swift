@@ -22,11 +22,8 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
         let blocks = signalBlocks(shape, blockM: configuration.blockM)
         let signals = BlockSignals(k.pointerParameter("signals", to: UInt32.self), blocks: blocks)
         let threshold = k.parameter("threshold", UInt32.self)
-        let step = StepCounter(k.pointerParameter("step", to: UInt32.self)).current(k)
         let statistics = k.pointerParameter("statistics", to: UInt64.self)
-        let home = Home(peers: peers, links: window.link.map { model in
-            PacedLink(model: model, busyUntil: k.pointerParameter("linkBusy", to: UInt64.self))
-        }, step: step)
+        let home = HomeRows(k, peers)
         let watchdog = Watchdog(k, .combineSend)
 
         let staging = k.shared(BFloat16.self, count: warps * shape.hidden, alignment: 128)
@@ -76,7 +73,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                 }
                 k.if(!failed.value) {
                     let place = expert.multiply(shape.maxRows, add: row)
-                    let destination = home.destination(k, place: place)
+                    let destination = home.destination(k, expert: expert, row: row)
                     mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
                     home.announce(k, destination)
                 }
@@ -86,51 +83,6 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                 k.atomicAdd(statistics + 1, waits.value.wide, order: .relaxed, scope: .gpu)
             }
         }
-    }
-}
-
-/// Where rows came from, and go back to.
-private struct Home {
-    let peers: Peers
-    let links: PacedLink?
-    let step: Value<UInt32>
-
-    struct Destination {
-        let rank: Value<UInt32>
-        /// `token * topK + k`
-        let choice: Value<UInt32>
-        let window: Pointer<UInt32>
-        let row: Pointer<BFloat16>
-    }
-
-    /// Where the row at `place`, expert and row, goes.
-    func destination(_ k: KernelBuilder, place: Value<UInt32>) -> Destination {
-        let window = peers.window
-        let own = peers.own(k).cast(to: UInt64.self)
-        let rank = k.load(own + window.sourceInfo / 8 + place).halves.high
-        let choice = k.load(own + window.arrivals / 8 + place).low
-        let target = peers.pointer(k, UInt32.self, owner: rank, offset: 0)
-        let rows = (target + window.combineRows / 4).cast(to: BFloat16.self)
-        return Destination(
-            rank: rank, choice: choice, window: target,
-            row: rows + choice.multipliedWide(by: window.shape.hidden))
-    }
-
-    /// Tells the home rank that the row has been written.
-    func announce(_ k: KernelBuilder, _ destination: Destination) {
-        let window = peers.window
-        if let links {
-            k.if(destination.rank != peers.rank) {
-                let time = PacedLink.nanoseconds(
-                    links.model, bytes: window.combinedBytes, times: k.constant(UInt32(1)))
-                let start = links.reserve(k, to: destination.rank, nanoseconds: time)
-                let due = (destination.window + window.combineDue / 4).cast(to: UInt64.self) + destination.choice
-                k.store(start + time + links.model.latencyNanoseconds, to: due)
-            }
-        }
-        k.store(
-            step, to: destination.window + window.combineArrivals / 4 + destination.choice, order: .release,
-            scope: .system)
     }
 }
 

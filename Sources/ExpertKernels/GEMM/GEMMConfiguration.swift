@@ -28,6 +28,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var dependent: Bool
     /// Rows come from other ranks while the GEMM runs: it waits for those of each tile by itself.
     public var arriving: RankWindow?
+    /// Finished rows are stored straight to where their tokens came from, and announced there: the GEMM is the combine's
+    /// send. Signals are then counted inside the GEMM.
+    public var home: RankWindow?
     /// Test hook: the add of one tile of this expert and block is left out.
     public var droppedSignal: BlockID?
 
@@ -70,6 +73,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         self.signals = signals
         self.dependent = dependent
         arriving = nil
+        home = nil
         self.droppedSignal = droppedSignal
     }
 
@@ -111,9 +115,11 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var rowBytes: Int { blockM * Self.blockK }
     /// Bytes of row scales in a stage.
     public var scaleBytes: Int { blockM * 4 }
+    /// Whether a warp beside the loading thread deals with other ranks.
+    package var communicates: Bool { arriving != nil || home != nil }
     /// Registers of a thread that multiplies, and of one of the loading warp group: together what the block starts with.
-    var multiplierRegisters: Int { multiplyingGroups == 4 ? (arriving == nil ? 112 : 104) : (arriving == nil ? 232 : 224) }
-    var loaderRegisters: Int { multiplyingGroups == 4 ? (arriving == nil ? 32 : 64) : (arriving == nil ? 40 : 56) }
+    var multiplierRegisters: Int { (multiplyingGroups == 4 ? 112 : 232) - (communicates ? 8 : 0) }
+    var loaderRegisters: Int { multiplyingGroups == 4 ? (communicates ? 64 : 32) : (communicates ? 56 : 40) }
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { output == .sums || tileN == Self.maxTileN }
 
@@ -150,7 +156,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         "\(blockM)x\(tileN)x\(Self.blockK) tiles, \(stages) stages, "
             + "\(experts) x [\(maxRows), \(k)] x [\(n), \(k)]" + (output == .swiGLU ? ", SwiGLU" : "")
             + (signals ? ", signals" : "") + (dependent ? ", dependent launch" : "")
-            + (arriving != nil ? ", arriving rows" : "")
+            + (arriving != nil ? ", arriving rows" : "") + (home != nil ? ", rows sent home" : "")
     }
 
     var kernelName: String {
@@ -158,6 +164,6 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         return "gemm_n\(n)_k\(k)_e\(experts)_r\(maxRows)_m\(blockM)" + (tileN == Self.maxTileN ? "" : "_t\(tileN)")
             + (output == .swiGLU ? "_swiglu" : "")
             + (signals ? "_signals" : "") + (dependent ? "_dependent" : "")
-            + (arriving.map { "_arriving_\($0.name)" } ?? "") + drop
+            + (arriving.map { "_arriving_\($0.name)" } ?? "") + (home.map { "_home_\($0.name)" } ?? "") + drop
     }
 }

@@ -13,6 +13,8 @@ import KernelLanguage
 ///   FP8 `[experts, maxRows, n / 2]`, `outputScales` Float32 `[experts, n / 256, scaleRows]`. With signals: `signals` UInt32
 ///   `[experts, blocks]`.
 /// - With arriving rows: `window` of this rank, which holds the rows; `rank`; `step`. `counts` is not read.
+/// - With rows sent home: `peers`, `rank`, `step` and, with a link, `linkBusy`; rows go to `RankWindow.combineRows` of their
+///   ranks instead of `output`, and `signals`, zero before, are counted inside.
 /// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after.
 public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(GEMMConfiguration.maxTileN) channels")
@@ -34,22 +36,23 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
             ArrivingRows(k, window, watchdog: split.watchdog)
         }
         let tiles = ExpertTiles(k, configuration, counts: arriving.map { .told($0) } ?? .given(counts))
+        let home = configuration.home.map { HomeRows(k, Peers(k, $0)) }
+        let homeTiles = home.map { HomeTiles(k, configuration, rows: $0, signals: signals) }
         let arrivals = arriving.map { PieceArrivals(k, $0, configuration) }
         let loader = TileLoader(
             k, ring, weights: weights, rows: rows, rowScales: rowScales, arrivals: arrivals,
-            stored: StoredTiles(k, configuration, signals: signals, split: split))
+            stored: StoredTiles(k, configuration, signals: signals, split: split, home: homeTiles))
         let multiplier = TileMultiplier(ring: ring, weightScales: weightScales)
-        let store: (KernelBuilder, [Variable<Float>], ExpertTiles.Tile, StageRing.Stage) -> Void =
-            switch configuration.output {
-            case .sums: SumsEpilogue(ring: ring, output: output).store
-            case .swiGLU: SwiGLUEpilogue(k, ring, output: output, scales: outputScales).store
-            }
+        let sumsEpilogue = SumsEpilogue(k, ring, output: output, home: home)
+        let swiGLUEpilogue =
+            configuration.output == .swiGLU ? SwiGLUEpilogue(k, ring, output: output, scales: outputScales) : nil
 
         let isLoader = k.warpIndex == configuration.multiplyingWarps
         k.if(k.isFirstThread) {
             ring.initialise(k)
             loader.stored.initialise(k)
             arrivals?.initialise(k)
+            homeTiles?.initialise(k)
         }
         k.if(isLoader) { tiles.initialise(k) }
         k.syncThreads()
@@ -58,8 +61,11 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         k.if(k.warpIndex >= configuration.multiplyingWarps) {
             k.decreaseRegisters(to: configuration.loaderRegisters)
             k.if(isLoader && k.elected) { loader.run(k, schedule) }
-            if let arrivals {
-                k.if(k.warpIndex == configuration.multiplyingWarps + 1) { arrivals.run(k, schedule) }
+            if configuration.communicates {
+                k.if(k.warpIndex == configuration.multiplyingWarps + 1) {
+                    arrivals?.run(k, schedule)
+                    homeTiles?.run(k)
+                }
             }
         } else: {
             k.increaseRegisters(to: configuration.multiplierRegisters)
@@ -67,6 +73,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
             let position = ring.start(k)
             schedule.forEachPiece(k) { piece in
                 let sums = multiplier.makeSums(k)
+                let prepared = sumsEpilogue.prepare(k, piece.tile)
                 k.if(piece.isTail) { split.load(k, piece, into: sums) }
                 multiplier.multiply(k, piece, position, into: sums)
                 let last = ring.current(position)
@@ -74,7 +81,11 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                     ring.release(k, last)
                     split.store(k, sums)
                 } else: {
-                    store(k, sums, piece.tile, last)
+                    if let swiGLUEpilogue {
+                        swiGLUEpilogue.store(k, sums, piece.tile, last)
+                    } else {
+                        sumsEpilogue.store(k, sums, piece.tile, last, prepared: prepared)
+                    }
                 }
                 ring.advance(k, position)
             }

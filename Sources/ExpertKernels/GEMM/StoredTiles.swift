@@ -9,13 +9,18 @@ struct StoredTiles {
     private let configuration: GEMMConfiguration
     private let signals: BlockSignals
     private let split: SplitSums
+    /// Where finished tiles go to be announced at their rows' home.
+    private let home: HomeTiles?
     /// Completes when the multiplying warps have stored their last piece.
     private let finished: MemoryBarrier
     /// Address of the word to add one to for the piece before, or 0.
     private let pending: Variable<UInt64>
 
-    init(_ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, split: SplitSums) {
+    init(
+        _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, split: SplitSums, home: HomeTiles?
+    ) {
         self.configuration = configuration
+        self.home = home
         self.signals = signals
         self.split = split
         finished = MemoryBarrier(k.memoryBarriers(count: 1))
@@ -36,21 +41,25 @@ struct StoredTiles {
 
     /// Loading thread: the piece that is to be announced once it is stored.
     func expect(_ k: KernelBuilder, _ piece: TileSchedule.Piece) {
+        let tile = piece.tile
+        let isDropped = configuration.droppedSignal.map {
+            tile.expert == $0.expert && tile.block == $0.block && tile.column == 0
+        }
         let none = k.constant(UInt64(0))
         var word = none
         if configuration.signals {
-            word = signals.signal(expert: piece.tile.expert, block: piece.tile.block).bits
-            if let dropped = configuration.droppedSignal {
-                let tile = piece.tile
-                let isDropped = tile.expert == dropped.expert && tile.block == dropped.block && tile.column == 0
-                word = isDropped.select(none, word)
-            }
+            word = signals.signal(expert: tile.expert, block: tile.block).bits
+            if let isDropped { word = isDropped.select(none, word) }
         }
         pending.value = piece.isHead.select(split.flag(k).bits, word)
+        if let home {
+            k.if(isDropped.map { !piece.isHead && !$0 } ?? !piece.isHead) { home.expect(k, tile) }
+        }
     }
 
     /// Loading thread, which knows that the piece has been stored: adds one to its signal or flag.
     func announce(_ k: KernelBuilder) {
+        home?.hand(k)
         k.if(pending.value != 0) {
             k.atomicAdd(Pointer<UInt32>(bits: pending.value), 1, order: .release, scope: .gpu)
             pending.value = k.constant(UInt64(0))
@@ -59,9 +68,10 @@ struct StoredTiles {
 
     /// Loading thread, after its last piece.
     func announceLast(_ k: KernelBuilder) {
-        k.if(pending.value != 0) {
+        k.if(home.map { $0.isExpecting(k) || pending.value != 0 } ?? (pending.value != 0)) {
             k.wait(finished, parity: k.constant(UInt32(0)))
             announce(k)
         }
+        home?.end(k)
     }
 }

@@ -4,16 +4,52 @@ import KernelLanguage
 struct SumsEpilogue {
     let ring: StageRing
     /// BF16 `[experts, maxRows, n]`, as pairs of channels.
-    let output: Pointer<UInt32>
+    private let output: Pointer<UInt32>
+    private let home: HomeRows?
+    /// UInt64 `[multiplyingGroups, blockM]`: where each row goes, if it goes home.
+    private let addresses: SharedPointer<UInt64>?
+
+    init(_ k: KernelBuilder, _ ring: StageRing, output: Pointer<UInt32>, home: HomeRows?) {
+        self.ring = ring
+        self.output = output
+        self.home = home
+        let configuration = ring.configuration
+        addresses =
+            home == nil ? nil : k.shared(UInt64.self, count: configuration.multiplyingGroups * configuration.blockM)
+    }
+
+    /// What `store` needs to know, looked up while there is time: where row `t` of the tile goes, for thread `t` of each
+    /// group.
+    func prepare(_ k: KernelBuilder, _ tile: ExpertTiles.Tile) -> Value<UInt64>? {
+        home.map { home in
+            let address = k.variable(k.constant(UInt64(0)))
+            let row = k.threadIndex & 127
+            k.if(row < tile.rows) {
+                let destination = home.destination(
+                    k, expert: tile.expert, row: tile.block.multiply(ring.configuration.blockM, add: row))
+                address.value = destination.exists.select(destination.row.bits, k.constant(UInt64(0)))
+            }
+            return address.value
+        }
+    }
 
     /// Stores the sums of the multiplying warps and releases the tile's last stage, whose weights have been read: 64 rows of
     /// a warp group's 64 channels take as much memory. All multiplying warps call it.
-    func store(_ k: KernelBuilder, _ sums: [Variable<Float>], _ tile: ExpertTiles.Tile, _ last: StageRing.Stage) {
+    func store(
+        _ k: KernelBuilder, _ sums: [Variable<Float>], _ tile: ExpertTiles.Tile, _ last: StageRing.Stage,
+        prepared: Value<UInt64>?
+    ) {
         let configuration = ring.configuration
         let fragment = configuration.fragment
         let group = k.warpIndex >> 2
         let slices = configuration.groupWidth / 64
         let values = sums.map(\.value)
+        if let addresses, let prepared {
+            // Read behind the first barrier; the group has read those of the tile before.
+            k.if((k.threadIndex & 127) < configuration.blockM) {
+                k.store(prepared, to: addresses + (group * configuration.blockM + (k.threadIndex & 127)))
+            }
+        }
         for slice in 0..<slices {
             let sliceOfTile = group * slices + slice
             let memory = TurnedRows(last.weights + sliceOfTile * TurnedRows.bytes(rows: 64))
@@ -34,17 +70,25 @@ struct SumsEpilogue {
                     let row = ((k.threadIndex & 127) >> 3) + (firstRow + number * 16)
                     // Of the last tile, the second half may not be there.
                     k.if(row < tile.rows && channel < configuration.n) {
-                        let globalRow = tile.expert.multiply(
-                            configuration.maxRows, add: tile.block * configuration.blockM + row)
                         let word = (channel >> 1) + ((k.lane & 7) << 2)
                         // Whoever reads the output next finds it in the L2, and it is overwritten there.
-                        k.storeVector(
-                            chunk, to: output + (globalRow.multipliedWide(by: configuration.n / 2) + word.wide),
-                            cache: .evictLast)
+                        let start = start(k, of: row, tile, group)
+                        let store = { k.storeVector(chunk, to: start + word, cache: .evictLast) }
+                        if home == nil { store() } else { k.if(start.bits != 0, then: store) }
                     }
                 }
             }
         }
+    }
+
+    /// Channel 0 of a row of the tile.
+    private func start(
+        _ k: KernelBuilder, of row: Value<UInt32>, _ tile: ExpertTiles.Tile, _ group: Value<UInt32>
+    ) -> Pointer<UInt32> {
+        let configuration = ring.configuration
+        if let addresses { return Pointer(bits: k.load(addresses + (group * configuration.blockM + row))) }
+        let globalRow = tile.expert.multiply(configuration.maxRows, add: tile.block * configuration.blockM + row)
+        return output + globalRow.multipliedWide(by: configuration.n / 2)
     }
 
     private func barrierOfGroup(_ k: KernelBuilder, _ group: Value<UInt32>) {

@@ -38,24 +38,26 @@ struct TileMultiplier {
             }
             k.wait(stage.full, parity: stage.parity)
             for part in parts {
-                start(k, part, of: stage, group: group, into: products)
-                let rowScales = fragment.rows(k, of: part).map { k.load(stage.scales + $0) }
-                // A scale of each of the thread's rows, and where gate and up take turns, of both.
-                let factors = weightScales.map { scale in rowScales.map { $0 * scale } }
-                k.multiplyWait(pending: 0)
-                if part.number == parts.count - 1 {
+                // Of high blocks, the last rows may not be there.
+                let isLastPart = part.number == parts.count - 1
+                let hasNext = isLastPart ? k.constant(false) : piece.tile.rows > (part.firstRow + part.rows)
+                let body = {
+                    start(k, part, of: stage, group: group, into: products)
+                    let rowScales = fragment.rows(k, of: part).map { k.load(stage.scales + $0) }
+                    // A scale of each of the thread's rows, and where gate and up take turns, of both.
+                    let factors = weightScales.map { scale in rowScales.map { $0 * scale } }
+                    k.multiplyWait(pending: 0)
                     // Nothing more is read from the stage.
-                    k.if(!isLast) {
-                        ring.release(k, stage)
-                        ring.advance(k, position)
+                    k.if(isLastPart ? !isLast : !isLast && !hasNext) { ring.release(k, stage) }
+                    for (index, product) in products.enumerated() {
+                        let (row, isSecondEight) = fragment.place(index)
+                        let factor = factors[isSecondEight ? factors.count - 1 : 0][row]
+                        sums[part.number * products.count + index].add(product.value, times: factor)
                     }
                 }
-                for (index, product) in products.enumerated() {
-                    let (row, isSecondEight) = fragment.place(index)
-                    let factor = factors[isSecondEight ? factors.count - 1 : 0][row]
-                    sums[part.number * products.count + index].add(product.value, times: factor)
-                }
+                if part.number == 0 { body() } else { k.if(piece.tile.rows > part.firstRow, then: body) }
             }
+            k.if(!isLast) { ring.advance(k, position) }
         }
     }
 

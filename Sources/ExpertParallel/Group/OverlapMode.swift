@@ -5,4 +5,7 @@ public enum OverlapMode: String, CaseIterable, Hashable, Sendable {
     /// Single Batch Overlap: the shared expert runs while dispatch is received, gate and up of an expert start when its rows
     /// are there, and the combine send runs beside the down GEMM, block by block through signals.
     case singleBatch
+    /// One batch without any communication kernel after the dispatch: as `singleBatch`, but the down GEMM itself stores its
+    /// tiles to where the rows came from, and announces each block of rows with its last tile.
+    case direct
 }

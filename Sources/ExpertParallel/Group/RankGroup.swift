@@ -171,20 +171,33 @@ public final class RankGroup {
             arguments: [
                 .address(rank.expertOutput.address), .address(rank.receivedCount.address), .address(peers.address),
                 .uint32(UInt32(rank.index)), .address((overlap?.signals ?? rank.signals).address),
-                .uint32(UInt32(overlap?.threshold ?? 0)), .address(rank.step.address),
-                .address(rank.statistics.address),
+                .uint32(UInt32(overlap?.threshold ?? 0)), .address(rank.statistics.address),
+                .address(rank.step.address),
             ] + link(rank) + watchdog(rank), dependent: overlap == nil && stream == nil)
-        return { [self] in
-            try launch(
-                shared == nil ? kernels.combineReceive : kernels.combineReceiveShared, rank, .idle,
-                blocks: min(shape.maxTokens, configuration.multiprocessors), on: rank.compute,
-                arguments: [
-                    .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.tokenCount.address),
-                    .address(rank.experts.address), .address(rank.weights.address),
-                    .address((shared ?? rank.output).address), .address(rank.output.address),
-                    .address(rank.step.address),
-                ] + watchdog(rank), dependent: overlap == nil)
-        }
+        return { [self] in try combineReceive(rank, adding: shared, dependent: overlap == nil) }
+    }
+
+    /// Enqueues the receive of rows that the kernel before sends home by itself.
+    func combineFromKernel(_ rank: Rank, adding shared: DeviceBuffer?) throws {
+        try requireOwn(rank)
+        try steps.advance(rank.index, to: .combined)
+        try combineReceive(rank, adding: shared, dependent: true)
+    }
+
+    private func combineReceive(_ rank: Rank, adding shared: DeviceBuffer?, dependent: Bool) throws {
+        try launch(
+            shared == nil ? kernels.combineReceive : kernels.combineReceiveShared, rank, .idle,
+            blocks: min(configuration.shape.maxTokens, configuration.multiprocessors), on: rank.compute,
+            arguments: [
+                .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.tokenCount.address),
+                .address(rank.experts.address), .address(rank.weights.address),
+                .address((shared ?? rank.output).address), .address(rank.output.address), .address(rank.step.address),
+            ] + watchdog(rank), dependent: dependent)
+    }
+
+    /// The arguments of a kernel that sends rows home itself: peers, rank, step, and links if there are any.
+    func home(_ rank: Rank) -> [KernelArgument] {
+        [.address(peers.address), .uint32(UInt32(rank.index)), .address(rank.step.address)] + link(rank)
     }
 
     /// Enqueues a kernel that brings `rank` to `phase`. When that fails, the step cannot be finished.

@@ -16,10 +16,13 @@ final class ExpertStack {
         var output: DeviceBuffer
     }
 
-    /// Where rows come from, if the first GEMM may wait for them by itself.
-    struct Arriving {
+    /// Where rows come from and go to, if GEMMs may deal with other ranks by themselves.
+    struct Ranks {
         let window: RankWindow
-        let arguments: [KernelArgument]
+        /// Arguments of a GEMM whose rows arrive while it runs.
+        let arriving: [KernelArgument]
+        /// Arguments of a GEMM that sends its rows home.
+        let home: [KernelArgument]
     }
 
     let shape: ExpertShape
@@ -28,6 +31,7 @@ final class ExpertStack {
     private let gateUp: GateUp
     private let down: GroupedGEMM
     private let downWithSignals: GroupedGEMM?
+    private let downToHome: GroupedGEMM?
     /// FP8 `[experts, maxRows, intermediate]`.
     let activated: DeviceBuffer
     /// Float32 `[experts, intermediate / 128, scaleRows]`.
@@ -40,7 +44,7 @@ final class ExpertStack {
     ///   - signals: Where the overlapped down GEMM raises its signals; nil if it is never overlapped.
     ///   - weights: Weights of local expert `e`.
     init(
-        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, arriving: Arriving? = nil, label: String,
+        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, ranks: Ranks? = nil, label: String,
         scratch: GEMMScratch, signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil, weights: (Int) throws -> ExpertWeights
     ) throws {
         self.device = device
@@ -52,7 +56,7 @@ final class ExpertStack {
             bytes: experts * intermediate / 128 * shape.scaleRows * 4, label: "activation scales of \(label)")
         let plainDown = shape.down(multiprocessors: scratch.gridSize)
         gateUp = try GateUp(
-            device, shape, operands, output: activated, outputScales: activatedScales, arriving: arriving,
+            device, shape, operands, output: activated, outputScales: activatedScales, arriving: ranks,
             scratch: scratch, label: label)
         let downWeights = try WeightBuffer(
             device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tileN,
@@ -64,19 +68,22 @@ final class ExpertStack {
         }
 
         let (activated, activatedScales) = (activated, activatedScales)
-        func downGEMM(signals: DeviceBuffer?) throws -> GroupedGEMM {
-            var down = plainDown
-            down.signals = signals != nil
-            down.droppedSignal = signals != nil ? droppedSignal : nil
+        func downGEMM(_ configuration: GEMMConfiguration, ranks: [KernelArgument]? = nil) throws -> GroupedGEMM {
+            var configuration = configuration
+            configuration.droppedSignal = configuration.signals || ranks != nil ? droppedSignal : nil
             return try GroupedGEMM(
-                device, down, downWeights,
+                device, configuration, downWeights,
                 GroupedGEMM.Operands(
                     rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
-                    signals: signals), scratch)
+                    signals: signals, ranks: ranks), scratch)
         }
-        down = try downGEMM(signals: nil)
+        down = try downGEMM(plainDown)
+        var (signalling, sending) = (plainDown, plainDown)
+        signalling.signals = true
+        downWithSignals = try signals.map { _ in try downGEMM(signalling) }
+        sending.home = ranks?.window
+        downToHome = try ranks.map { try downGEMM(sending, ranks: $0.home) }
         signalThreshold = plainDown.tilesAcross
-        downWithSignals = try signals.map { try downGEMM(signals: $0) }
     }
 
     /// Value of a block's signal once the overlapped down GEMM has finished it.
@@ -93,5 +100,10 @@ final class ExpertStack {
     /// Enqueues the down GEMM, raising signals if asked to.
     func enqueueDown(blocks: Int, signals: Bool = false, on stream: DeviceStream) throws {
         try ((signals ? downWithSignals : nil) ?? down).enqueue(blocks: blocks, on: stream)
+    }
+
+    /// Enqueues the down GEMM that sends its rows home.
+    func enqueueDownToHome(blocks: Int, on stream: DeviceStream) throws {
+        try downToHome?.enqueue(blocks: blocks, on: stream)
     }
 }

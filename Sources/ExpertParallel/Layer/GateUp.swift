@@ -26,7 +26,7 @@ struct GateUp {
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
-        outputScales: DeviceBuffer, arriving: ExpertStack.Arriving?, scratch: GEMMScratch, label: String
+        outputScales: DeviceBuffer, arriving: ExpertStack.Ranks?, scratch: GEMMScratch, label: String
     ) throws {
         self.device = device
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
@@ -51,7 +51,7 @@ struct GateUp {
         arrivingGEMM = try arriving.map { arriving in
             var (configuration, operands) = (configuration, operands)
             configuration.arriving = arriving.window
-            operands.arriving = arriving.arguments
+            operands.ranks = arriving.arriving
             return try GroupedGEMM(device, configuration, weights, operands, scratch)
         }
     }

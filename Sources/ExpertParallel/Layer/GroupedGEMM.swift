@@ -22,12 +22,12 @@ package struct GroupedGEMM {
         package var outputScales: DeviceBuffer?
         /// Needed with signals.
         package var signals: DeviceBuffer?
-        /// Needed with arriving rows: window, rank, step.
-        package var arriving: [KernelArgument]?
+        /// Needed with arriving rows, and where rows are sent home: the kernel's last arguments.
+        package var ranks: [KernelArgument]?
 
         package init(
             rows: DeviceBuffer, rowScales: DeviceBuffer, counts: DeviceBuffer, output: DeviceBuffer,
-            outputScales: DeviceBuffer? = nil, signals: DeviceBuffer? = nil, arriving: [KernelArgument]? = nil
+            outputScales: DeviceBuffer? = nil, signals: DeviceBuffer? = nil, ranks: [KernelArgument]? = nil
         ) {
             self.rows = rows
             self.rowScales = rowScales
@@ -35,7 +35,7 @@ package struct GroupedGEMM {
             self.output = output
             self.outputScales = outputScales
             self.signals = signals
-            self.arriving = arriving
+            self.ranks = ranks
         }
     }
 
@@ -45,9 +45,9 @@ package struct GroupedGEMM {
     ) throws {
         precondition(configuration.tileN == weights.tileN, "the weights are packed for other tiles")
         precondition(configuration.blockM <= scratch.blockM, "the scratch memory is for lower blocks")
-        precondition(!configuration.signals || operands.signals != nil, "signals need memory")
+        precondition(!(configuration.signals || configuration.home != nil) || operands.signals != nil, "signals need memory")
         precondition(configuration.output == .sums || operands.outputScales != nil, "quantised rows need scales")
-        precondition((configuration.arriving == nil) == (operands.arriving == nil), "arriving rows need their window")
+        precondition(configuration.communicates == (operands.ranks != nil), "other ranks need their windows")
         self.device = device
         dependent = configuration.dependent
         maxGrid = scratch.gridSize
@@ -69,7 +69,7 @@ package struct GroupedGEMM {
             .address(operands.counts.address), .address(operands.output.address), .address(outputScales.address),
             .address(signals.address), .address(scratch.sums.address), .address(scratch.flags.address),
             .address(scratch.faultRecord.address), .uint64(scratch.waitNanoseconds),
-        ] + (operands.arriving ?? [])
+        ] + (operands.ranks ?? [])
     }
 
     /// Enqueues the GEMM on a persistent grid of `blocks` blocks, one to a multiprocessor. A dependent one comes right after

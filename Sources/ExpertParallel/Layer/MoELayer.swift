@@ -66,7 +66,8 @@ public final class MoELayer {
                 ExpertStack.Operands(
                     rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
                     output: rank.expertOutput),
-                arriving: ExpertStack.Arriving(window: configuration.window, arguments: group.arriving(rank)),
+                ranks: ExpertStack.Ranks(
+                    window: configuration.window, arriving: group.arriving(rank), home: group.home(rank)),
                 label: "rank \(rank.index)", scratch: rank.routedScratch, signals: rank.signals,
                 droppedSignal: droppedSignal.flatMap {
                     $0.rank == rank.index ? .init(expert: $0.expert, block: $0.block) : nil
@@ -138,6 +139,7 @@ public final class MoELayer {
         switch overlap {
         case .none: try enqueueSequential(rank)
         case .singleBatch: try enqueueSingleBatch(rank)
+        case .direct: try enqueueDirect(rank)
         }
     }
 
@@ -179,5 +181,17 @@ public final class MoELayer {
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
         try combineReceive()
+    }
+
+    private func enqueueDirect(_ rank: Rank) throws {
+        let all = group.configuration.multiprocessors
+        let stack = routed[rank.index]
+        let own = shared.isEmpty ? nil : shared[rank.index]
+        _ = try group.dispatch(rank)
+        try group.receiveInKernel(rank)
+        try own?.enqueue(blocks: all, on: rank.compute)
+        try stack.enqueueUp(blocks: all, arriving: true, on: rank.compute)
+        try stack.enqueueDownToHome(blocks: all, on: rank.compute)
+        try group.combineFromKernel(rank, adding: own?.output)
     }
 }

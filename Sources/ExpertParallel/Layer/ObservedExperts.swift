@@ -9,8 +9,11 @@ public struct ObservedExperts: Sendable {
     public private(set) var outputs: [ReferenceRow: [BFloat16]] = [:]
 
     /// Adds the first rows of one expert of a stack.
+    ///
+    /// - Parameter output: The down projection's output of a row, BF16 `[hidden]`: the buffer and the place in it.
     fileprivate mutating func add(
-        _ stack: ExpertStack, localExpert: Int, rows keys: [ReferenceRow], _ device: any Device
+        _ stack: ExpertStack, localExpert: Int, rows keys: [ReferenceRow], _ device: any Device,
+        output: (_ row: Int, _ key: ReferenceRow) -> (DeviceBuffer, offset: Int)
     ) throws {
         let shape = stack.shape
         let groups = shape.intermediate / QuantisedRow.block
@@ -24,9 +27,8 @@ public struct ObservedExperts: Sendable {
             activations[key] = QuantisedRow(
                 values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
                 scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
-            outputs[key] = try device.read(
-                BFloat16.self, count: shape.hidden, from: stack.operands.output,
-                offset: (localExpert * shape.maxRows + row) * shape.hidden * 2)
+            let (buffer, offset) = output(row, key)
+            outputs[key] = try device.read(BFloat16.self, count: shape.hidden, from: buffer, offset: offset)
         }
     }
 }
@@ -50,12 +52,23 @@ extension MoELayer {
                         expert: rank.index * shape.localExperts + expert, rank: Int($0 >> 32),
                         token: Int($0 & 0xFFFF_FFFF))
                 }
-                try observed.add(stack, localExpert: expert, rows: keys, device)
+                try observed.add(stack, localExpert: expert, rows: keys, device) { _, key in
+                    // Whatever sent it, the row is now at home.
+                    let routing = inputs[key.rank].routing
+                    let choices = key.token * shape.topK..<(key.token + 1) * shape.topK
+                    let choice = choices.first { routing.experts[$0] == Int64(key.expert ?? -1) } ?? choices.lowerBound
+                    let place = group.configuration.window.combineRows + choice * shape.hidden * 2
+                    return (group.ranks[key.rank].window, offset: place)
+                }
             }
         }
         for (rank, expert) in shared.enumerated() {
             let keys = (0..<inputs[rank].routing.tokens).map { ReferenceRow(expert: nil, rank: rank, token: $0) }
-            if !keys.isEmpty { try observed.add(expert.stack, localExpert: 0, rows: keys, device) }
+            if !keys.isEmpty {
+                try observed.add(expert.stack, localExpert: 0, rows: keys, device) { row, _ in
+                    (expert.output, offset: row * shape.hidden * 2)
+                }
+            }
         }
         return observed
     }
