@@ -6,6 +6,6 @@ public enum ConformanceSuite {
     public static func cases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
         operationCases() + streamCases() + tilePlanCases() + gemmCases() + communicationCases() + layerCases()
             + protocolCases()
-            + (kind == .cuda ? fullSizeCases() : [])
+            + (kind == .cuda ? fullSizeCases() + manyReplaysCases() : [])
     }
 }

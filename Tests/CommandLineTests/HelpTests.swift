@@ -7,7 +7,7 @@ import Testing
         arguments: [
             [], ["run"], ["verify"], ["ptx"], ["checkpoint"], ["checkpoint", "make"], ["checkpoint", "inspect"],
             ["bench"],
-            ["bench", "ceiling"], ["bench", "gemm"],
+            ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"], ["bench", "layer"],
         ])
     func text(of command: [String]) throws {
         let result = try Program.run(command + ["--help"])

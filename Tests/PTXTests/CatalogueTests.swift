@@ -38,7 +38,10 @@ import Testing
     }
 
     /// The whole text of the kernels that carry the overlap: a change of theirs is seen in review.
-    @Test(arguments: ["gemm_n7168_k2048_e16_r256_m16_signals_dependent", "combine_send_h7168_e32_n2_m16_signals"])
+    @Test(arguments: [
+        "gemm_n7168_k2048_e16_r256_m16_signals_dependent", "combine_send_h7168_e32_k8_n2_m16_signals",
+        "dispatch_send_float8_h7168_e32_k8_n2",
+    ])
     func overlapKernelsAreAsRecorded(_ name: String) throws {
         let kernel = try #require(try KernelCatalogue.deepSeekV3().kernels.first { $0.name == name })
         expectGolden(kernel.ptx(locations: false), named: "\(name).ptx")

@@ -99,13 +99,14 @@ struct LayerFixture: Sendable {
 
     /// The layer on a device.
     func layer(
-        on device: any Device, blockM: Int? = nil, waitLimit: Double = 10, droppedSignal: MoELayer.DroppedSignal? = nil
+        on device: any Device, blockM: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil,
+        droppedSignal: MoELayer.DroppedSignal? = nil
     ) throws -> MoELayer {
         let group = try RankGroup(
             device: device,
             configuration: GroupConfiguration(
                 shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
-                waitLimit: waitLimit))
+                waitLimit: waitLimit, link: link))
         return try MoELayer(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
     }
 }

@@ -6,7 +6,7 @@ import KernelLanguage
 /// Graph replay, lost signals and recovery.
 func protocolCases() -> [ConformanceCase] {
     OverlapMode.allCases.map(replayCase) + OverlapMode.allCases.map(rowOfReplaysCase) + [
-        pollCase(), droppedSignalCase(), absentRankCase(),
+        pollCase(), droppedSignalCase(), droppedTileCase(), absentRankCase(), linkCase(),
     ]
 }
 
@@ -125,5 +125,86 @@ private func droppedSignalCase() -> ConformanceCase {
         try layer.group.reset()
         try requireIdentical(
             "after the reset", try layer.step(inputs, overlap: .none), plain, hidden: shape.hidden)
+    }
+}
+
+/// A tile of the direct mode that is never announced leaves its rows' home waiting, which says so.
+private func droppedTileCase() -> ConformanceCase {
+    ConformanceCase("a tile that is not announced is reported by its rows' home") { device in
+        let shape = try smallShape()
+        let fixture = LayerFixture(shape, tokens: [8, 8], pattern: .allToOne)
+        let dropped = MoELayer.DroppedSignal(rank: 1, expert: 3, block: 0)
+        let layer = try fixture.layer(on: device, waitLimit: waitLimit(device), droppedSignal: dropped)
+        let inputs = fixture.inputs()
+        let plain = try layer.step(inputs, overlap: .none)
+        do {
+            _ = try layer.step(inputs, overlap: .direct)
+            throw ConformanceFailure("the step ended as if no tile had been dropped")
+        } catch GroupError.waitTimedOut(let fault, _, let others) {
+            try require(
+                fault.kernel == .combineReceive && fault.expert == 7 && others == 1,
+                "the fault is \(fault), with \(others) others")
+        }
+        try layer.group.reset()
+        try requireIdentical("after the reset", try layer.step(inputs, overlap: .none), plain, hidden: shape.hidden)
+    }
+}
+
+/// Modelled links change no bit, and no step is over before its links can have carried its rows.
+private func linkCase() -> ConformanceCase {
+    ConformanceCase("links delay rows and change no bit") { device in
+        let shape = try smallShape()
+        let fixture = LayerFixture(shape, tokens: [8, 5], sharedIntermediate: 128)
+        let inputs = fixture.inputs()
+        let plain = try fixture.layer(on: device).step(inputs, overlap: .none)
+        let link = try LinkModel(bytesPerSecond: 2e8, latencyNanoseconds: 3_000)
+        let layer = try fixture.layer(on: device, link: link)
+        let window = RankWindow(shape, .float8, link: link)
+        let rows = inputs[0].routing.experts.filter { $0 >= shape.localExperts }.count
+        let least =
+            link.microseconds(bytes: rows * window.dispatchedBytes) + link.microseconds(bytes: window.combinedBytes)
+        for mode in OverlapMode.allCases {
+            try layer.group.load(inputs)
+            let (start, end) = (try device.makeEvent(), try device.makeEvent())
+            let home = layer.group.ranks[0].compute
+            try device.record(start, on: home)
+            for rank in layer.group.ranks { try layer.enqueue(rank, overlap: mode) }
+            try device.record(end, on: home)
+            try layer.group.synchronize()
+            let time = try device.nanoseconds(from: start, to: end) / 1e3
+            try require(time >= least, "\(mode): \(time) µs, and the links need \(least)")
+            try requireIdentical("\(mode)", try layer.outputs(inputs), plain, hidden: shape.hidden)
+        }
+    }
+}
+
+/// Many replays of the same graphs with other inputs each time, for GPUs.
+func manyReplaysCases() -> [ConformanceCase] {
+    [1, 2, 4, 8].flatMap { ranks in
+        [false, true].map { linked in
+            ConformanceCase("1000 replays with changing routing, \(ranks) ranks" + (linked ? ", links" : "")) {
+                device in
+                let shape = try LayerShape(
+                    hidden: 1024, intermediate: 256, experts: 16, topK: 4, ranks: ranks, maxTokens: 16)
+                let link = linked ? try LinkModel(bytesPerSecond: 160e9, latencyNanoseconds: 2_000) : nil
+                let tokens = (0..<ranks).map { [16, 3, 0, 7][$0 % 4] }
+                let fixture = LayerFixture(shape, tokens: tokens, pattern: .sparse, sharedIntermediate: 256)
+                let layer = try fixture.layer(on: device, link: link)
+                let inputs = (0..<20).map { fixture.inputs(step: $0) }
+                let expected = try inputs.map { try layer.step($0, overlap: .none) }
+                for mode in OverlapMode.allCases {
+                    let captured = try layer.capture(overlap: mode)
+                    for replay in 0..<1_000 {
+                        let step = (replay &* 7) % inputs.count
+                        try layer.group.load(inputs[step])
+                        try layer.replay(captured)
+                        try layer.group.synchronize()
+                        try requireIdentical(
+                            "\(mode), replay \(replay)", try layer.outputs(inputs[step]), expected[step],
+                            hidden: shape.hidden)
+                    }
+                }
+            }
+        }
     }
 }

@@ -46,8 +46,10 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
             choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total)
             k.syncThreads()
             if let links { startTransfers(k, links, counts, peers, total, warps: warps) }
-            k.for(from: k.threadIndex, to: k.constant(UInt32(shape.ranks * shape.experts)), by: k.constant(UInt32(threads)))
-            { index in
+            k.for(
+                from: k.threadIndex, to: k.constant(UInt32(shape.ranks * shape.experts)),
+                by: k.constant(UInt32(threads))
+            ) { index in
                 let expert = index % shape.experts
                 counts.tell(k, peers, owner: index / shape.experts, expert: expert, rows: k.load(total + expert))
             }
@@ -56,7 +58,9 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
             }
             received.note(k, counts, peers, watchdog, warps: warps)
         } else: {
-            if links != nil { choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total) }
+            if links != nil {
+                choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total)
+            }
             let counted = k.variable(k.constant(UInt32(0)))
             k.for(from: k.blockIndex - 1, to: choices.tokens, by: k.gridSize - 1) { token in
                 let row = DispatchedToken(

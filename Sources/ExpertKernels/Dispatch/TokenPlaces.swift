@@ -46,7 +46,8 @@ struct TokenPlaces {
         let position = k.variable(k.constant(UInt32(0)))
         if let total {
             // The link carries a rank's rows expert by expert.
-            k.for(from: owner.multiply(shape.localExperts, add: k.lane), to: known, by: k.constant(UInt32(32))) { earlier in
+            k.for(from: owner.multiply(shape.localExperts, add: k.lane), to: known, by: k.constant(UInt32(32))) {
+                earlier in
                 position.add(k.load(total + earlier))
             }
         }

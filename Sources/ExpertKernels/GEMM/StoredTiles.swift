@@ -17,7 +17,8 @@ struct StoredTiles {
     private let pending: Variable<UInt64>
 
     init(
-        _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, split: SplitSums, home: HomeTiles?
+        _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, split: SplitSums,
+        home: HomeTiles?
     ) {
         self.configuration = configuration
         self.home = home

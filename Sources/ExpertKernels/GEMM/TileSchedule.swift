@@ -67,7 +67,8 @@ package struct TileSchedule {
             body(
                 Piece(
                     tile: tiles.tile(k, number), firstStep: isTail.select(firstStep, zero),
-                    endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail, number: index,
+                    endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail,
+                    number: index,
                     isLast: index + 1 == pieces))
         }
     }

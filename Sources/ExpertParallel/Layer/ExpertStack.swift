@@ -45,7 +45,8 @@ final class ExpertStack {
     ///   - weights: Weights of local expert `e`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: Operands, ranks: Ranks? = nil, label: String,
-        scratch: GEMMScratch, signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil, weights: (Int) throws -> ExpertWeights
+        scratch: GEMMScratch, signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil,
+        weights: (Int) throws -> ExpertWeights
     ) throws {
         self.device = device
         self.shape = shape

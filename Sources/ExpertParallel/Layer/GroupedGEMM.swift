@@ -45,7 +45,8 @@ package struct GroupedGEMM {
     ) throws {
         precondition(configuration.tileN == weights.tileN, "the weights are packed for other tiles")
         precondition(configuration.blockM <= scratch.blockM, "the scratch memory is for lower blocks")
-        precondition(!(configuration.signals || configuration.home != nil) || operands.signals != nil, "signals need memory")
+        precondition(
+            !(configuration.signals || configuration.home != nil) || operands.signals != nil, "signals need memory")
         precondition(configuration.output == .sums || operands.outputScales != nil, "quantised rows need scales")
         precondition(configuration.communicates == (operands.ranks != nil), "other ranks need their windows")
         self.device = device
@@ -63,13 +64,14 @@ package struct GroupedGEMM {
             address: operands.rows.address, element: .float8E4M3,
             dimensions: [configuration.k, configuration.experts * configuration.maxRows], strides: [configuration.k],
             box: [GEMMConfiguration.blockK, configuration.blockM], swizzle: .bytes128)
-        arguments = [
-            .address(weights.values.address), .tensorMap(rowMap),
-            .address(weights.scales.address), .address(operands.rowScales.address),
-            .address(operands.counts.address), .address(operands.output.address), .address(outputScales.address),
-            .address(signals.address), .address(scratch.sums.address), .address(scratch.flags.address),
-            .address(scratch.faultRecord.address), .uint64(scratch.waitNanoseconds),
-        ] + (operands.ranks ?? [])
+        arguments =
+            [
+                .address(weights.values.address), .tensorMap(rowMap),
+                .address(weights.scales.address), .address(operands.rowScales.address),
+                .address(operands.counts.address), .address(operands.output.address), .address(outputScales.address),
+                .address(signals.address), .address(scratch.sums.address), .address(scratch.flags.address),
+                .address(scratch.faultRecord.address), .uint64(scratch.waitNanoseconds),
+            ] + (operands.ranks ?? [])
     }
 
     /// Enqueues the GEMM on a persistent grid of `blocks` blocks, one to a multiprocessor. A dependent one comes right after

@@ -6,7 +6,8 @@ enum BenchCommand {
         name: "bench",
         summary: "Measures what the device can do.",
         subcommands: [
-            ceiling, GEMMBenchCommand.command, LayerBenchCommand.dispatch, LayerBenchCommand.combine, LayerBenchCommand.layer,
+            ceiling, GEMMBenchCommand.command, LayerBenchCommand.dispatch, LayerBenchCommand.combine,
+            LayerBenchCommand.layer,
         ])
 
     static let ceiling = Command(

@@ -56,7 +56,8 @@ enum LayerBenchCommand {
                 + "gained over no overlap, by the smaller of the link's time and the rest of the step.",
         ],
         options: [
-            tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link, ShapeOptions.ranks,
+            tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
+            ShapeOptions.ranks,
             ShapeOptions.hidden, ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, CommonOptions.json,
         ],

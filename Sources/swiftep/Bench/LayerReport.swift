@@ -81,7 +81,8 @@ struct LayerReport: Encodable {
         let shared = sharedExpert ? ", shared expert" : ""
         let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
         let floor = floorMicroseconds.map { "; reading the weights alone takes \(fixed($0, 1)) µs" } ?? ""
-        return "\(device); \(clock)\n\(ranks) ranks, hidden \(hidden), intermediate \(intermediate), \(experts) experts, "
+        return
+            "\(device); \(clock)\n\(ranks) ranks, hidden \(hidden), intermediate \(intermediate), \(experts) experts, "
             + "top-\(topK)\(shared)" + (link.map { ", links of \($0)" } ?? "") + floor + "\n\n\(table)"
     }
 }

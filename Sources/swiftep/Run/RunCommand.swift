@@ -51,8 +51,10 @@ enum RunCommand {
                 + "What is given explicitly wins.",
         ],
         options: [
-            ShapeOptions.ranks, tokens, BenchOptions.overlap, DeviceOptions.device, checkpoint, layer, ShapeOptions.hidden,
-            ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication, BenchOptions.link, blockM, waitLimit,
+            ShapeOptions.ranks, tokens, BenchOptions.overlap, DeviceOptions.device, checkpoint, layer,
+            ShapeOptions.hidden,
+            ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
+            BenchOptions.link, blockM, waitLimit,
             dropSignal, CommonOptions.json,
         ],
         run: { arguments in
@@ -95,8 +97,8 @@ struct RunSettings {
         link = arguments[BenchOptions.link]
         waitLimit = arguments[RunCommand.waitLimit]
         droppedSignal = arguments[RunCommand.dropSignal]
-        guard droppedSignal == nil || modes.contains(.singleBatch) else {
-            throw .conflict("--drop-signal concerns signals, which only the mode singleBatch has; add it to --overlap")
+        guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {
+            throw .conflict("--drop-signal concerns signals, which the mode none does not have; add one to --overlap")
         }
         guard arguments[RunCommand.checkpoint] != nil || arguments[RunCommand.layer] == nil else {
             throw .conflict("--layer chooses a layer of a checkpoint; give its directory with --checkpoint")
