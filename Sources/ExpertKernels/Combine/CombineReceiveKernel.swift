@@ -31,17 +31,19 @@ public func combineReceiveKernel(_ window: RankWindow, addsShared: Bool) throws(
         k.syncThreads()
 
         k.for(from: k.blockIndex, to: choices.tokens, by: k.gridSize) { token in
-            k.if(k.threadIndex < shape.topK) {
-                let choice = token.multiply(shape.topK, add: k.threadIndex)
-                let expert = choices.expert(k, at: choice)
-                let exists = expert < shape.experts
-                terms.note(k, exists: exists, weight: k.load(weights + choice))
-                k.if(exists) {
-                    let arrived = rows.await(k, watchdog, choice: choice, token: token, expert: expert)
-                    k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed, scope: .block) }
+            k.span(.wait, where: k.isFirstThread, (token, token)) {
+                k.if(k.threadIndex < shape.topK) {
+                    let choice = token.multiply(shape.topK, add: k.threadIndex)
+                    let expert = choices.expert(k, at: choice)
+                    let exists = expert < shape.experts
+                    terms.note(k, exists: exists, weight: k.load(weights + choice))
+                    k.if(exists) {
+                        let arrived = rows.await(k, watchdog, choice: choice, token: token, expert: expert)
+                        k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed, scope: .block) }
+                    }
                 }
+                k.syncThreads()
             }
-            k.syncThreads()
             k.if(k.load(failed, order: .relaxed, scope: .block) == 0) {
                 k.for(
                     from: k.threadIndex * 8, to: k.constant(UInt32(shape.hidden)), by: k.constant(UInt32(threads * 8))

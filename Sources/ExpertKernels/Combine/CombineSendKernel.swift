@@ -54,28 +54,32 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                 let (expert, begin) = ends.find(k, number)
                 let row = number - begin
                 if configuration.signals {
-                    let block = row / configuration.blockM
-                    let signal = signals.signal(expert: expert, block: block)
-                    let (arrived, polls) = watchdog.wait(
-                        k,
-                        for: Watchdog.Subject(
-                            expert: peers.rank.multiply(shape.localExperts, add: expert), block: block,
-                            expected: threshold.wide)
-                    ) {
-                        let seen = k.load(signal, order: .acquire, scope: .gpu)
-                        return (seen >= threshold, seen.wide)
+                    k.span(.wait, (expert, row)) {
+                        let block = row / configuration.blockM
+                        let signal = signals.signal(expert: expert, block: block)
+                        let (arrived, polls) = watchdog.wait(
+                            k,
+                            for: Watchdog.Subject(
+                                expert: peers.rank.multiply(shape.localExperts, add: expert), block: block,
+                                expected: threshold.wide)
+                        ) {
+                            let seen = k.load(signal, order: .acquire, scope: .gpu)
+                            return (seen >= threshold, seen.wide)
+                        }
+                        unready.add(polls)
+                        waits.add(1)
+                        failed.value = !arrived
                     }
-                    unready.add(polls)
-                    waits.add(1)
-                    failed.value = !arrived
                     // The row is read by a bulk copy: what the poll acquired must hold for it too.
                     k.proxyFence(.async)
                 }
                 k.if(!failed.value) {
                     let place = expert.multiply(shape.maxRows, add: row)
-                    let destination = home.destination(k, expert: expert, row: row)
-                    mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
-                    home.announce(k, destination)
+                    k.span(.send, (expert, row)) {
+                        let destination = home.destination(k, expert: expert, row: row)
+                        mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
+                        home.announce(k, destination)
+                    }
                 }
             }
             if configuration.signals {

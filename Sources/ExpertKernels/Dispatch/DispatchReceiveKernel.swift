@@ -16,8 +16,11 @@ public func dispatchReceiveKernel(_ window: RankWindow, endsStep: Bool = false) 
         k.waitForPrerequisites()
         let worker = k.blockIndex.multiply(warps, add: k.warpIndex)
         k.for(from: worker, to: k.constant(UInt32(shape.localExperts)), by: k.gridSize * warps) { expert in
-            k.for(from: k.lane, to: k.load(counts + expert), by: k.constant(UInt32(32))) { row in
-                rows.await(k, expert: expert, row: row)
+            k.span(.wait, where: k.isFirstLane, (expert, expert)) {
+                k.for(from: k.lane, to: k.load(counts + expert), by: k.constant(UInt32(32))) { row in
+                    rows.await(k, expert: expert, row: row)
+                }
+                k.syncWarp()
             }
         }
         if endsStep {

@@ -69,17 +69,22 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
                 choices.count(k, from: counted.value, to: first, threads: threads, into: before)
                 counted.value = first
                 k.syncThreads()
-                k.for(from: k.warpIndex, to: k.constant(UInt32(shape.topK)), by: k.constant(UInt32(warps))) { choice in
-                    places.find(
-                        k, choice: choice, expert: choices.expert(k, at: first + choice), counts, peers, watchdog,
-                        before: before, total: links == nil ? nil : total)
+                k.span(.wait, where: k.isFirstThread, (token, token)) {
+                    k.for(from: k.warpIndex, to: k.constant(UInt32(shape.topK)), by: k.constant(UInt32(warps))) {
+                        choice in
+                        places.find(
+                            k, choice: choice, expert: choices.expert(k, at: first + choice), counts, peers, watchdog,
+                            before: before, total: links == nil ? nil : total)
+                    }
+                    k.syncThreads()
                 }
-                k.syncThreads()
                 k.if(k.isFirstThread) { k.launchDependents() }
-                row.store(k, to: (0..<shape.topK).map { places.destination(k, choice: $0, window) })
-                k.syncThreads()
-                k.if(k.threadIndex < shape.topK) {
-                    places.announce(k, choice: k.threadIndex, token: token, peers, step: counts.step)
+                k.span(.send, where: k.isFirstThread, (token, token)) {
+                    row.store(k, to: (0..<shape.topK).map { places.destination(k, choice: $0, window) })
+                    k.syncThreads()
+                    k.if(k.threadIndex < shape.topK) {
+                        places.announce(k, choice: k.threadIndex, token: token, peers, step: counts.step)
+                    }
                 }
                 k.syncThreads()
             }

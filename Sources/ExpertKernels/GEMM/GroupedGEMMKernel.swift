@@ -72,19 +72,21 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
             if configuration.dependent { k.waitForPrerequisites() }
             let position = ring.start(k)
             schedule.forEachPiece(k) { piece in
-                let sums = multiplier.makeSums(k)
-                let prepared = sumsEpilogue.prepare(k, piece.tile)
-                k.if(piece.isTail) { split.load(k, piece, into: sums) }
-                multiplier.multiply(k, piece, position, into: sums)
-                let last = ring.current(position)
-                k.if(piece.isHead) {
-                    ring.release(k, last)
-                    split.store(k, sums)
-                } else: {
-                    if let swiGLUEpilogue {
-                        swiGLUEpilogue.store(k, sums, piece.tile, last)
-                    } else {
-                        sumsEpilogue.store(k, sums, piece.tile, last, prepared: prepared)
+                k.span(.work, where: k.isFirstThread, (piece.tile.expert, piece.tile.column)) {
+                    let sums = multiplier.makeSums(k)
+                    let prepared = sumsEpilogue.prepare(k, piece.tile)
+                    k.if(piece.isTail) { split.load(k, piece, into: sums) }
+                    multiplier.multiply(k, piece, position, into: sums)
+                    let last = ring.current(position)
+                    k.if(piece.isHead) {
+                        ring.release(k, last)
+                        split.store(k, sums)
+                    } else: {
+                        if let swiGLUEpilogue {
+                            swiGLUEpilogue.store(k, sums, piece.tile, last)
+                        } else {
+                            sumsEpilogue.store(k, sums, piece.tile, last, prepared: prepared)
+                        }
                     }
                 }
                 ring.advance(k, position)

@@ -87,10 +87,12 @@ struct HomeTiles {
             number.add(1)
             k.syncWarp()
             k.if(k.shuffle(before.value, from: k.constant(UInt32(0))) + 1 == configuration.tilesAcross) {
-                k.for(from: k.lane, to: present, by: k.constant(UInt32(32))) { row in
-                    let destination = rows.destination(
-                        k, expert: expert, row: block.multiply(configuration.blockM, add: row))
-                    k.if(destination.exists) { rows.announce(k, destination) }
+                k.span(.send, where: k.isFirstLane, (expert, block)) {
+                    k.for(from: k.lane, to: present, by: k.constant(UInt32(32))) { row in
+                        let destination = rows.destination(
+                            k, expert: expert, row: block.multiply(configuration.blockM, add: row))
+                        k.if(destination.exists) { rows.announce(k, destination) }
+                    }
                 }
             }
         }

@@ -20,10 +20,13 @@ struct PieceArrivals {
     /// The waiting warp. A wait that fails is on record; then the GEMM goes on with what is there.
     func run(_ k: KernelBuilder, _ schedule: TileSchedule) {
         schedule.forEachPiece(k) { piece in
-            k.for(from: k.lane, to: piece.tile.rows, by: k.constant(UInt32(32))) { row in
-                rows.await(k, expert: piece.tile.expert, row: piece.tile.block.multiply(configuration.blockM, add: row))
+            k.span(.wait, where: k.isFirstLane, (piece.tile.expert, piece.tile.block)) {
+                k.for(from: k.lane, to: piece.tile.rows, by: k.constant(UInt32(32))) { row in
+                    rows.await(
+                        k, expert: piece.tile.expert, row: piece.tile.block.multiply(configuration.blockM, add: row))
+                }
+                k.syncWarp()
             }
-            k.syncWarp()
             k.if(k.isFirstLane) { k.store(piece.number + 1, to: complete, order: .release, scope: .block) }
         }
     }

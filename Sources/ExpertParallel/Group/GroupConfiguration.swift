@@ -16,6 +16,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var waitLimit: Double
     /// A modelled link between each ordered pair of ranks; nil where rows arrive as fast as they are written.
     public var link: LinkModel?
+    /// Whether kernels note what they do and when, for `RankGroup.takeTimeline`. It costs a little time.
+    public var traced = false
 
     /// A configuration for a device with `deviceMultiprocessors`, which the ranks share evenly.
     ///

@@ -45,6 +45,8 @@ public final class Rank: Sendable {
     let linkBusy: DeviceBuffer
     let statistics: DeviceBuffer
     let faultRecord: DeviceBuffer
+    /// See `TraceEvent`; nil where nothing is traced.
+    let trace: DeviceBuffer?
     /// For the GEMMs of the routed experts.
     let routedScratch: GEMMScratch
     /// For those of the shared expert, which may run beside them.
@@ -77,6 +79,7 @@ public final class Rank: Sendable {
         step = try make("step", 8)
         linkBusy = try make("links", shape.ranks * 8)
         statistics = try make("statistics", 16)
+        trace = configuration.traced ? try make("trace", TraceEvent.traceBytes) : nil
         let faultRecord = try make("fault record", WaitFault.words * 8)
         self.faultRecord = faultRecord
         func makeScratch(_ experts: String, blockM: Int) throws -> GEMMScratch {
@@ -96,7 +99,13 @@ public final class Rank: Sendable {
             window, signals, step, linkBusy, statistics, faultRecord, routedScratch.flags, sharedScratch.flags,
         ]
         for buffer in state { try device.fill(buffer, with: 0, on: compute) }
+        if let trace { try device.fill(trace, with: 0, on: compute) }
         try device.synchronize(compute)
+    }
+
+    /// The arguments with which a launch begins.
+    func traceArguments(_ phase: StepPhase) -> [KernelArgument] {
+        trace.map { [.address($0.address), .uint32(phase.rawValue)] } ?? []
     }
 
     /// Copies a step's input to the device.

@@ -33,7 +33,9 @@ public final class RankGroup {
         }
         self.device = device
         self.configuration = configuration
-        kernels = try CommunicationKernels(device, configuration)
+        kernels = try KernelBuilder.$isTracing.withValue(configuration.traced) {
+            try CommunicationKernels(device, configuration)
+        }
         ranks = try (0..<configuration.shape.ranks).map { try Rank($0, device: device, configuration) }
         peers = try device.makeBuffer(ranks.map(\.window.address), label: "windows")
         steps = StepOrder(ranks: configuration.shape.ranks)
@@ -80,7 +82,8 @@ public final class RankGroup {
         let shape = configuration.shape
         // One block for the counts, the others take a token each.
         try launch(
-            kernels.dispatchSend, rank, .dispatched, blocks: min(shape.maxTokens + 1, configuration.multiprocessors),
+            kernels.dispatchSend, rank, .dispatched, .dispatchSend,
+            blocks: min(shape.maxTokens + 1, configuration.multiprocessors),
             on: rank.compute,
             arguments: [
                 .address(rank.tokenCount.address), .address(rank.input.address), .address(rank.experts.address),
@@ -94,7 +97,8 @@ public final class RankGroup {
     private func receive(_ rank: Rank, _ kernel: LoadedKernel) throws {
         let shape = configuration.shape
         try launch(
-            kernel, rank, .received, blocks: min((shape.localExperts + 15) / 16, configuration.multiprocessors),
+            kernel, rank, .received, .dispatchReceive,
+            blocks: min((shape.localExperts + 15) / 16, configuration.multiprocessors),
             on: rank.compute,
             arguments: [.address(rank.receivedCount.address)] + watchdog(rank) + arriving(rank))
     }
@@ -165,7 +169,7 @@ public final class RankGroup {
                 shared.label, bytes: shared.bytes, needed: shape.maxTokens * shape.hidden * 2)
         }
         try launch(
-            overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped, rank, .combined,
+            overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped, rank, .combined, .combineSend,
             blocks: overlap?.multiprocessors ?? configuration.multiprocessors,
             on: stream ?? (overlap == nil ? rank.compute : rank.communication),
             arguments: [
@@ -186,7 +190,7 @@ public final class RankGroup {
 
     private func combineReceive(_ rank: Rank, adding shared: DeviceBuffer?, dependent: Bool) throws {
         try launch(
-            shared == nil ? kernels.combineReceive : kernels.combineReceiveShared, rank, .idle,
+            shared == nil ? kernels.combineReceive : kernels.combineReceiveShared, rank, .idle, .combineReceive,
             blocks: min(configuration.shape.maxTokens, configuration.multiprocessors), on: rank.compute,
             arguments: [
                 .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.tokenCount.address),
@@ -202,13 +206,15 @@ public final class RankGroup {
 
     /// Enqueues a kernel that brings `rank` to `phase`. When that fails, the step cannot be finished.
     private func launch(
-        _ kernel: LoadedKernel, _ rank: Rank, _ phase: StepOrder.Phase, blocks: Int, on stream: DeviceStream,
-        arguments: [KernelArgument], dependent: Bool = true
+        _ kernel: LoadedKernel, _ rank: Rank, _ phase: StepOrder.Phase, _ name: StepPhase, blocks: Int,
+        on stream: DeviceStream, arguments: [KernelArgument], dependent: Bool = true
     ) throws {
         try requireOwn(rank)
         try steps.advance(rank.index, to: phase)
         try failing {
-            try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: dependent, on: stream)
+            try device.launch(
+                kernel, blocks: blocks, arguments: rank.traceArguments(name) + arguments, dependentLaunch: dependent,
+                on: stream)
         }
     }
 

@@ -16,6 +16,12 @@ final class ExpertStack {
         var output: DeviceBuffer
     }
 
+    /// How the launches begin where kernels are traced, see `Rank.traceArguments`.
+    struct Traces {
+        var gateUp: [KernelArgument] = []
+        var down: [KernelArgument] = []
+    }
+
     /// Where rows come from and go to, if GEMMs may deal with other ranks by themselves.
     struct Ranks {
         let window: RankWindow
@@ -44,7 +50,8 @@ final class ExpertStack {
     ///   - signals: Where the overlapped down GEMM raises its signals; nil if it is never overlapped.
     ///   - weights: Weights of local expert `e`.
     init(
-        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, ranks: Ranks? = nil, label: String,
+        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, ranks: Ranks? = nil, traces: Traces,
+        label: String,
         scratch: GEMMScratch, signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil,
         weights: (Int) throws -> ExpertWeights
     ) throws {
@@ -58,6 +65,7 @@ final class ExpertStack {
         let plainDown = shape.down(multiprocessors: scratch.gridSize)
         gateUp = try GateUp(
             device, shape, operands, output: activated, outputScales: activatedScales, arriving: ranks,
+            trace: traces.gateUp,
             scratch: scratch, label: label)
         let downWeights = try WeightBuffer(
             device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tileN,
@@ -72,11 +80,11 @@ final class ExpertStack {
         func downGEMM(_ configuration: GEMMConfiguration, ranks: [KernelArgument]? = nil) throws -> GroupedGEMM {
             var configuration = configuration
             configuration.droppedSignal = configuration.signals || ranks != nil ? droppedSignal : nil
-            return try GroupedGEMM(
-                device, configuration, downWeights,
-                GroupedGEMM.Operands(
-                    rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
-                    signals: signals, ranks: ranks), scratch)
+            var written = GroupedGEMM.Operands(
+                rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
+                signals: signals, ranks: ranks)
+            written.trace = traces.down
+            return try GroupedGEMM(device, configuration, downWeights, written, scratch)
         }
         down = try downGEMM(plainDown)
         var (signalling, sending) = (plainDown, plainDown)

@@ -26,7 +26,8 @@ struct GateUp {
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
-        outputScales: DeviceBuffer, arriving: ExpertStack.Ranks?, scratch: GEMMScratch, label: String
+        outputScales: DeviceBuffer, arriving: ExpertStack.Ranks?, trace: [KernelArgument], scratch: GEMMScratch,
+        label: String
     ) throws {
         self.device = device
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
@@ -36,6 +37,7 @@ struct GateUp {
         var written = GroupedGEMM.Operands(
             rows: operands.rows, rowScales: operands.rowScales, counts: operands.counts, output: output,
             outputScales: outputScales)
+        written.trace = trace
         switch configuration.output {
         case .swiGLU: swiGLU = nil
         case .sums:
@@ -44,7 +46,7 @@ struct GateUp {
             let buffers = [operands.counts, written.output, output, outputScales]
             swiGLU = SeparateSwiGLU(
                 kernel: try device.loadFitting(swiGLUKernel(shape)),
-                arguments: buffers.map { .address($0.address) }, operands: buffers)
+                arguments: trace + buffers.map { .address($0.address) }, operands: buffers)
         }
         gemm = try GroupedGEMM(device, configuration, weights, written, scratch)
         let (weights, operands) = (weights, written)

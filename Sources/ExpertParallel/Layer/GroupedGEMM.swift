@@ -22,6 +22,8 @@ package struct GroupedGEMM {
         package var outputScales: DeviceBuffer?
         /// Needed with signals.
         package var signals: DeviceBuffer?
+        /// Needed where kernels are traced: the kernel's first arguments.
+        package var trace: [KernelArgument] = []
         /// Needed with arriving rows, and where rows are sent home: the kernel's last arguments.
         package var ranks: [KernelArgument]?
 
@@ -65,7 +67,7 @@ package struct GroupedGEMM {
             dimensions: [configuration.k, configuration.experts * configuration.maxRows], strides: [configuration.k],
             box: [GEMMConfiguration.blockK, configuration.blockM], swizzle: .bytes128)
         arguments =
-            [
+            operands.trace + [
                 .address(weights.values.address), .tensorMap(rowMap),
                 .address(weights.scales.address), .address(operands.rowScales.address),
                 .address(operands.counts.address), .address(operands.output.address), .address(outputScales.address),

@@ -60,25 +60,29 @@ public final class MoELayer {
         }
         self.group = group
         let device = group.device
-        routed = try group.ranks.map { rank in
-            let stack = try ExpertStack(
-                device, shape.routedExperts(blockM: configuration.blockM),
-                ExpertStack.Operands(
-                    rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
-                    output: rank.expertOutput),
-                ranks: ExpertStack.Ranks(
-                    window: configuration.window, arriving: group.arriving(rank), home: group.home(rank)),
-                label: "rank \(rank.index)", scratch: rank.routedScratch, signals: rank.signals,
-                droppedSignal: droppedSignal.flatMap {
-                    $0.rank == rank.index ? .init(expert: $0.expert, block: $0.block) : nil
-                },
-                weights: { try weights(rank.index * shape.localExperts + $0) })
-            try stack.reset(on: rank.compute)
-            try device.synchronize(rank.compute)
-            return stack
-        }
-        self.shared = try group.ranks.flatMap { rank in
-            try shared.map { [try SharedExpert(device, rank, shape, weights: $0)] } ?? []
+        (routed, self.shared) = try KernelBuilder.$isTracing.withValue(configuration.traced) {
+            let routed = try group.ranks.map { rank in
+                let stack = try ExpertStack(
+                    device, shape.routedExperts(blockM: configuration.blockM),
+                    ExpertStack.Operands(
+                        rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
+                        output: rank.expertOutput),
+                    ranks: ExpertStack.Ranks(
+                        window: configuration.window, arriving: group.arriving(rank), home: group.home(rank)),
+                    traces: ExpertStack.Traces(gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
+                    label: "rank \(rank.index)", scratch: rank.routedScratch, signals: rank.signals,
+                    droppedSignal: droppedSignal.flatMap {
+                        $0.rank == rank.index ? .init(expert: $0.expert, block: $0.block) : nil
+                    },
+                    weights: { try weights(rank.index * shape.localExperts + $0) })
+                try stack.reset(on: rank.compute)
+                try device.synchronize(rank.compute)
+                return stack
+            }
+            let own = try group.ranks.flatMap { rank in
+                try shared.map { [try SharedExpert(device, rank, shape, weights: $0)] } ?? []
+            }
+            return (routed, own)
         }
         forks = try group.ranks.map { _ in
             Fork(send: try device.makeEvent(), sent: try device.makeEvent())

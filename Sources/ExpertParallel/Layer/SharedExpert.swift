@@ -27,6 +27,8 @@ final class SharedExpert {
         stack = try ExpertStack(
             device, experts,
             ExpertStack.Operands(rows: rows, rowScales: rowScales, counts: rank.tokenCount, output: output),
+            traces: ExpertStack.Traces(
+                gateUp: rank.traceArguments(.sharedGateUp), down: rank.traceArguments(.sharedDown)),
             label: "the shared expert of rank \(rank.index)", scratch: rank.sharedScratch, signals: nil,
             weights: { _ in weights })
         try device.fill(rowScales, with: 0, on: rank.compute)
@@ -38,7 +40,7 @@ final class SharedExpert {
     func enqueue(blocks: Int, on stream: DeviceStream) throws {
         try device.launch(
             quantise, blocks: blocks,
-            arguments: [
+            arguments: rank.traceArguments(.sharedQuantise) + [
                 .address(rank.tokenCount.address), .address(rank.input.address), .address(rows.address),
                 .address(rowScales.address),
             ], dependentLaunch: false, on: stream)

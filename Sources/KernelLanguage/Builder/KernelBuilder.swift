@@ -17,6 +17,8 @@ public final class KernelBuilder {
     private var specials: [[SpecialRegister: Register]] = [[:]]
     /// Threads per block.
     public let threads: Int
+    /// Where a traced kernel notes what it does.
+    private(set) var trace: Trace?
 
     private init(threads: Int) { self.threads = threads }
 
@@ -31,12 +33,25 @@ public final class KernelBuilder {
         _ name: String, threads: Int, clusterSize: Int = 1, _ body: (KernelBuilder) -> Void
     ) throws(VerificationError) -> Kernel {
         let builder = KernelBuilder(threads: threads)
-        body(builder)
+        if isTracing {
+            builder.buildTraced(body)
+        } else {
+            body(builder)
+        }
         let kernel = Kernel(
-            name: name, parameters: builder.parameters, registerTypes: builder.registerTypes, body: builder.blocks[0],
+            name: isTracing ? name + "_traced" : name, parameters: builder.parameters,
+            registerTypes: builder.registerTypes, body: builder.blocks[0],
             threads: threads, sharedBytes: builder.sharedBytes, clusterSize: clusterSize)
         try kernel.verify()
         return kernel
+    }
+
+    private func buildTraced(_ body: (KernelBuilder) -> Void) {
+        trace = Trace(
+            events: pointerParameter("trace", to: UInt64.self), label: parameter("traceLabel", UInt32.self))
+        let start = globalTimer
+        body(self)
+        `if`(isFirstThread) { note(.block, from: start, constant(UInt32(0)), constant(UInt32(0))) }
     }
 
     // MARK: Emitting

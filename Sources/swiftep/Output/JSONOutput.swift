@@ -5,12 +5,15 @@
 #endif
 
 extension Console {
-    /// Writes one JSON object to standard output. Numbers that are not finite become the strings `inf`, `-inf`, `nan`.
-    static func json(_ value: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        result(String(decoding: try encoder.encode(value), as: UTF8.self))
-    }
+    /// Writes one JSON object to standard output.
+    static func json(_ value: some Encodable) throws { result(try jsonText(value, .prettyPrinted)) }
+}
+
+/// `value` as JSON. Numbers that are not finite become the strings `inf`, `-inf`, `nan`.
+func jsonText(_ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting = []) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
 }

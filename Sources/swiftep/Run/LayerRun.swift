@@ -15,10 +15,12 @@ struct LayerRun {
         self.device = device
         self.source = source
         self.settings = settings
-        configuration = GroupConfiguration(
+        var configuration = GroupConfiguration(
             shape: source.shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: settings.blockM,
             communicationMultiprocessors: settings.communicationMultiprocessors,
             waitLimit: settings.waitLimit(on: device.properties.kind), link: settings.link)
+        configuration.traced = settings.timeline != nil
+        self.configuration = configuration
         if let dropped = settings.droppedSignal { try check(dropped) }
     }
 
@@ -63,7 +65,17 @@ struct LayerRun {
                     mode, verification, outputs, polls, time,
                     difference: firstDifference(outputs, first, hidden: source.shape.hidden)))
         }
+        if let path = settings.timeline, let mode = settings.modes.last {
+            try TimelineFile(path: path, title: title(mode)).write(try timer.timeline(mode))
+        }
         return RunReport(
             device.properties, configuration, settings, origin: source.origin, shared: shared?.gate.rows, results)
+    }
+
+    private func title(_ mode: OverlapMode) -> String {
+        let shape = source.shape
+        return
+            "\(device.properties.name): one step, overlap \(mode.rawValue), \(shape.ranks) ranks x \(settings.tokens) tokens, "
+            + "hidden \(shape.hidden), \(shape.experts) experts" + (settings.link.map { ", links of \($0)" } ?? "")
     }
 }

@@ -39,6 +39,13 @@ enum RunCommand {
         return MoELayer.DroppedSignal(rank: rank, expert: expert, block: block)
     }
 
+    static let timeline = Option<String>.text(
+        "timeline", "FILE",
+        help:
+            "Writes what the kernels of one step did when, in the last of the modes, to FILE: a picture if its name ends in "
+            + ".svg, else JSON for Perfetto and chrome://tracing. All kernels then take notes, which costs a little time."
+    )
+
     static let command = Command(
         name: "run",
         summary: "Runs one decode step of a Mixture-of-Experts layer on several ranks and checks the results.",
@@ -55,7 +62,7 @@ enum RunCommand {
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
             BenchOptions.link, blockM, waitLimit,
-            dropSignal, CommonOptions.json,
+            dropSignal, timeline, CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)
@@ -81,6 +88,8 @@ struct RunSettings {
     let communicationMultiprocessors: Int?
     let blockM: Int?
     let link: LinkModel?
+    /// Where to write a timeline.
+    let timeline: String?
     private let waitLimit: Double?
     let droppedSignal: MoELayer.DroppedSignal?
 
@@ -95,6 +104,7 @@ struct RunSettings {
         communicationMultiprocessors = arguments[BenchOptions.communication]
         blockM = arguments[RunCommand.blockM]
         link = arguments[BenchOptions.link]
+        timeline = arguments[RunCommand.timeline]
         waitLimit = arguments[RunCommand.waitLimit]
         droppedSignal = arguments[RunCommand.dropSignal]
         guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {

@@ -57,6 +57,17 @@ struct StepTimer {
         return (outputs, time, polls)
     }
 
+    /// What the kernels of one replayed step did, with the inputs loaded last, after a step that warms up.
+    func timeline(_ mode: OverlapMode) throws -> Timeline {
+        let graph = try layer.capture(overlap: mode)
+        for _ in 0..<2 {
+            _ = try layer.group.takeTimeline()
+            try layer.replay(graph)
+            try layer.group.synchronize()
+        }
+        return try layer.group.takeTimeline()
+    }
+
     /// Median nanoseconds of a replayed step. Throws `ReplayError` when replays give other bits than the step did.
     private func replay(
         _ inputs: [RankInput], _ mode: OverlapMode, expecting outputs: [[BFloat16]]

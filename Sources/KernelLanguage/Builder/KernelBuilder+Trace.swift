@@ -1,0 +1,41 @@
+/// The trace that a kernel being built writes to.
+struct Trace {
+    let events: Pointer<UInt64>
+    let label: Value<UInt32>
+}
+
+extension KernelBuilder {
+    /// Whether kernels built in this task note what they do and when. A traced kernel has two more parameters before all
+    /// others: `trace`, `TraceEvent.traceBytes` of device memory, and `traceLabel` UInt32, at most 255, which its events carry.
+    /// Without it, spans cost nothing: they are not there.
+    @TaskLocal public static var isTracing = false
+
+    /// Notes when `body` began and ended, on the lanes where `condition` holds.
+    ///
+    /// - Parameters:
+    ///   - subject: Two numbers for the event, known after `body`.
+    public func span(
+        _ kind: TraceEvent.Kind, where condition: Condition? = nil,
+        _ subject: @autoclosure () -> (Value<UInt32>, Value<UInt32>), _ body: () -> Void
+    ) {
+        guard trace != nil else { return body() }
+        let start = globalTimer
+        body()
+        let (first, second) = subject()
+        `if`(condition ?? constant(true)) { note(kind, from: start, first, second) }
+    }
+
+    /// Appends an event that ends now.
+    func note(_ kind: TraceEvent.Kind, from start: Value<UInt64>, _ first: Value<UInt32>, _ second: Value<UInt32>) {
+        guard let trace else { return }
+        let number = atomic(.add, trace.events, constant(UInt64(1)), order: .relaxed, scope: .gpu)
+        `if`(number < TraceEvent.capacity) {
+            let event = trace.events + TraceEvent.headerWords + number * TraceEvent.words
+            let place = (multiprocessor << 16) | (trace.label << 8) | Int(kind.rawValue)
+            store(packUInt64(low: place, high: blockIndex), to: event)
+            store(start, to: event + 1)
+            store(globalTimer, to: event + 2)
+            store(packUInt64(low: first, high: second), to: event + 3)
+        }
+    }
+}
