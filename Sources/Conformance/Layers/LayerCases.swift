@@ -17,7 +17,8 @@ func layerCase(
     return ConformanceCase(name) { device in
         let shape = try LayerShape(
             hidden: hidden, intermediate: intermediate, experts: experts, topK: topK, ranks: tokens.count,
-            maxTokens: max(1, tokens.max() ?? 1))
+            maxTokens: max(1, tokens.max() ?? 1),
+            sharedExperts: ExpertWeights.parts(ofShared: shared, intermediate: intermediate))
         let fixture = LayerFixture(shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared)
         try checkLayer(fixture, blockM: blockM, on: device)
     }

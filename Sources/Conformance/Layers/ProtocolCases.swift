@@ -10,8 +10,9 @@ func protocolCases() -> [ConformanceCase] {
     ]
 }
 
-private func smallShape(ranks: Int = 2) throws -> LayerShape {
-    try LayerShape(hidden: 256, intermediate: 128, experts: 8, topK: 2, ranks: ranks, maxTokens: 8)
+private func smallShape(ranks: Int = 2, sharedExperts: Int = 0) throws -> LayerShape {
+    try LayerShape(
+        hidden: 256, intermediate: 128, experts: 8, topK: 2, ranks: ranks, maxTokens: 8, sharedExperts: sharedExperts)
 }
 
 /// Seconds that no right step waits for, however busy the host is.
@@ -46,7 +47,7 @@ private func absentRankCase() -> ConformanceCase {
 /// A captured step gives the bits of a direct one, whatever inputs and token counts it is replayed with.
 private func replayCase(_ mode: OverlapMode) -> ConformanceCase {
     ConformanceCase("replay with changing inputs, \(mode)") { device in
-        let shape = try smallShape()
+        let shape = try smallShape(sharedExperts: 1)
         let layer = try LayerFixture(shape, tokens: [8, 8], sharedIntermediate: 128).layer(on: device)
         let captured = try layer.capture(overlap: mode)
         for (step, tokens) in [[8, 8], [3, 0], [0, 0], [1, 7], [8, 2]].enumerated() {
@@ -112,7 +113,7 @@ private func droppedSignalCase() -> ConformanceCase {
             var expected = fault
             (expected.rank, expected.kernel, expected.expert, expected.block) = (1, .combineSend, 7, 0)
             let configuration = layer.group.configuration
-            let down = shape.routedExperts(blockM: configuration.blockM)
+            let down = shape.expertsOfRank(blockM: configuration.blockM)
                 .down(multiprocessors: configuration.multiprocessors)
             let tiles = UInt64(down.tilesAcross)
             (expected.expected, expected.seen) = (tiles, tiles - 1)
@@ -153,7 +154,7 @@ private func droppedTileCase() -> ConformanceCase {
 /// Modelled links change no bit, and no step is over before its links can have carried its rows.
 private func linkCase() -> ConformanceCase {
     ConformanceCase("links delay rows and change no bit") { device in
-        let shape = try smallShape()
+        let shape = try smallShape(sharedExperts: 1)
         let fixture = LayerFixture(shape, tokens: [8, 5], sharedIntermediate: 128)
         let inputs = fixture.inputs()
         let plain = try fixture.layer(on: device).step(inputs, overlap: .none)
@@ -185,7 +186,8 @@ func manyReplaysCases() -> [ConformanceCase] {
             ConformanceCase("1000 replays with changing routing, \(ranks) ranks" + (linked ? ", links" : "")) {
                 device in
                 let shape = try LayerShape(
-                    hidden: 1024, intermediate: 256, experts: 16, topK: 4, ranks: ranks, maxTokens: 16)
+                    hidden: 1024, intermediate: 256, experts: 16, topK: 4, ranks: ranks, maxTokens: 16, sharedExperts: 1
+                )
                 let link = linked ? try LinkModel(bytesPerSecond: 160e9, latencyNanoseconds: 2_000) : nil
                 let tokens = (0..<ranks).map { [16, 3, 0, 7][$0 % 4] }
                 let fixture = LayerFixture(shape, tokens: tokens, pattern: .sparse, sharedIntermediate: 256)

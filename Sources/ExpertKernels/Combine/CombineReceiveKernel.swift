@@ -1,25 +1,23 @@
 import KernelLanguage
 
 /// Waits for the rows of each token's experts and adds them up, weighted, in the order of the token's choices; so the
-/// sum's bits do not depend on who was first. The last kernel of a step.
+/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1. The last kernel of a step.
 ///
 /// - In: `window` of this rank; `rank`; `tokenCount` UInt32; `experts` UInt64 `[maxTokens, topK]`; `weights` Float32
-///   `[maxTokens, topK]`; `shared` BF16 `[maxTokens, hidden]`, the shared expert's result, added last (`addsShared`).
+///   `[maxTokens, topK]`.
 /// - Out: `output` BF16 `[maxTokens, hidden]`, zero for tokens without experts.
 /// - State: `step`.
-public func combineReceiveKernel(_ window: RankWindow, addsShared: Bool) throws(VerificationError) -> Kernel {
+public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError) -> Kernel {
     let shape = window.shape
     // Eight channels to a thread.
     let threads = min(1024, max(128, (shape.hidden / 8 + 31) / 32 * 32))
-    let name = "combine_receive_\(window.name)" + (addsShared ? "_shared" : "")
-    return try KernelBuilder.build(name, threads: threads) { k in
+    return try KernelBuilder.build("combine_receive_\(window.name)", threads: threads) { k in
         let own = k.pointerParameter("window", to: UInt32.self)
         let rank = k.parameter("rank", UInt32.self)
         let tokenCount = k.pointerParameter("tokenCount", to: UInt32.self)
         let choices = Choices(
             experts: k.pointerParameter("experts", to: UInt64.self), tokens: k.load(tokenCount), shape: shape)
         let weights = k.pointerParameter("weights", to: Float.self)
-        let shared = k.pointerParameter("shared", to: BFloat16.self)
         let output = k.pointerParameter("output", to: BFloat16.self)
         let step = StepCounter(k.pointerParameter("step", to: UInt32.self))
         let rows = CombinedRows(window: window, own: own, rank: rank, step: step.current(k))
@@ -32,13 +30,21 @@ public func combineReceiveKernel(_ window: RankWindow, addsShared: Bool) throws(
 
         k.for(from: k.blockIndex, to: choices.tokens, by: k.gridSize) { token in
             k.span(.wait, where: k.isFirstThread, (token, token)) {
-                k.if(k.threadIndex < shape.topK) {
-                    let choice = token.multiply(shape.topK, add: k.threadIndex)
-                    let expert = choices.expert(k, at: choice)
-                    let exists = expert < shape.experts
-                    terms.note(k, exists: exists, weight: k.load(weights + choice))
+                k.if(k.threadIndex < shape.tokenRows) {
+                    let row = k.threadIndex
+                    // A shared expert's row, unless it is that of a choice.
+                    let expert = k.variable(row + (shape.experts - shape.topK))
+                    let weight = k.variable(k.constant(Float(1)))
+                    k.if(row < shape.topK) {
+                        let choice = token.multiply(shape.topK, add: row)
+                        expert.value = choices.expert(k, at: choice)
+                        weight.value = k.load(weights + choice)
+                    }
+                    let exists = expert.value != Int(UInt32.max)
+                    terms.note(k, exists: exists, weight: weight.value)
                     k.if(exists) {
-                        let arrived = rows.await(k, watchdog, choice: choice, token: token, expert: expert)
+                        let place = token.multiply(shape.tokenRows, add: row)
+                        let arrived = rows.await(k, watchdog, place: place, token: token, expert: expert.value)
                         k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed, scope: .block) }
                     }
                 }
@@ -48,9 +54,8 @@ public func combineReceiveKernel(_ window: RankWindow, addsShared: Bool) throws(
                 k.for(
                     from: k.threadIndex * 8, to: k.constant(UInt32(shape.hidden)), by: k.constant(UInt32(threads * 8))
                 ) { channel in
-                    var sums = terms.sum(k, rows.row(token) + channel)
+                    let sums = terms.sum(k, rows.row(token) + channel)
                     let place = token.multipliedWide(by: shape.hidden) + channel.wide
-                    if addsShared { sums = zip(sums, loadEightChannels(k, shared + place)).map { $0 + $1 } }
                     let packed = (0..<4).map { k.packBFloat16(sums[2 * $0], sums[2 * $0 + 1]) }
                     k.storeVector(packed, to: (output + place).cast(to: UInt32.self))
                 }
@@ -70,33 +75,34 @@ private struct CombinedRows {
     let rank: Value<UInt32>
     let step: Value<UInt32>
 
-    /// Waits until the row of a choice is there. Lanes wait independently.
+    /// Waits until a row, `token * tokenRows + k`, is there. Lanes wait independently.
     func await(
-        _ k: KernelBuilder, _ watchdog: Watchdog, choice: Value<UInt32>, token: Value<UInt32>, expert: Value<UInt32>
+        _ k: KernelBuilder, _ watchdog: Watchdog, place: Value<UInt32>, token: Value<UInt32>, expert: Value<UInt32>
     ) -> Condition {
         let subject = Watchdog.Subject(expert: expert, block: token, expected: step.wide)
-        let word = own + window.combineArrivals / 4 + choice
+        let word = own + window.combineArrivals / 4 + place
         let (there, _) = watchdog.wait(k, for: subject) {
             let seen = k.load(word, order: .acquire, scope: .system)
             return (seen == step, seen.wide)
         }
         guard window.link != nil else { return there }
         let arrived = k.variable(there)
-        k.if(there && expert / window.shape.localExperts != rank) {
-            let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + choice)
+        let isElsewhere = expert < window.shape.experts && expert / window.shape.localExperts != rank
+        k.if(there && isElsewhere) {
+            let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + place)
             arrived.value = watchdog.wait(k, for: subject, until: due)
         }
         return arrived.value
     }
 
-    /// The rows of a token's choices, BF16 `[topK, hidden]`.
+    /// The rows of a token, BF16 `[tokenRows, hidden]`.
     func row(_ token: Value<UInt32>) -> Pointer<BFloat16> {
         (own + window.combineRows / 4).cast(to: BFloat16.self)
-            + token.multipliedWide(by: window.shape.topK * window.shape.hidden)
+            + token.multipliedWide(by: window.shape.tokenRows * window.shape.hidden)
     }
 }
 
-/// Weights of a token's choices, in shared memory.
+/// Weights of a token's rows, in shared memory.
 private struct TokenTerms {
     private let shape: LayerShape
     private let exists: SharedPointer<UInt32>
@@ -104,24 +110,24 @@ private struct TokenTerms {
 
     init(_ k: KernelBuilder, _ shape: LayerShape) {
         self.shape = shape
-        exists = k.shared(UInt32.self, count: shape.topK)
-        weights = k.shared(Float.self, count: shape.topK)
+        exists = k.shared(UInt32.self, count: shape.tokenRows)
+        weights = k.shared(Float.self, count: shape.tokenRows)
     }
 
-    /// Thread `c` notes choice `c`.
+    /// Thread `r` notes row `r`.
     func note(_ k: KernelBuilder, exists: Condition, weight: Value<Float>) {
         k.store(exists.select(k.constant(UInt32(1)), k.constant(UInt32(0))), to: self.exists + k.threadIndex)
         k.store(weight, to: weights + k.threadIndex)
     }
 
-    /// Eight channels of the weighted sum, added in Float32 in the order of the choices.
+    /// Eight channels of the weighted sum, added in Float32 in the order of the rows.
     ///
-    /// - Parameter first: The eight channels of choice 0; those of the others follow `hidden` apart.
+    /// - Parameter first: The eight channels of row 0; those of the others follow `hidden` apart.
     func sum(_ k: KernelBuilder, _ first: Pointer<BFloat16>) -> [Value<Float>] {
         let sums = (0..<8).map { _ in k.variable(k.constant(Float(0))) }
-        // Loads of several choices are under way at once.
-        for group in stride(from: 0, to: shape.topK, by: 8) {
-            let choices = group..<min(group + 8, shape.topK)
+        // Loads of several rows are under way at once.
+        for group in stride(from: 0, to: shape.tokenRows, by: 8) {
+            let choices = group..<min(group + 8, shape.tokenRows)
             let rows = choices.map { choice -> [Variable<UInt32>] in
                 let words = (0..<4).map { _ in k.variable(k.constant(UInt32(0))) }
                 k.if(k.load(exists + choice) != 0) {
@@ -140,8 +146,4 @@ private struct TokenTerms {
         }
         return sums.map(\.value)
     }
-}
-
-private func loadEightChannels(_ k: KernelBuilder, _ pointer: Pointer<BFloat16>) -> [Value<Float>] {
-    k.loadVector(pointer.cast(to: UInt32.self), count: 4).flatMap(\.bfloat16Pair)
 }

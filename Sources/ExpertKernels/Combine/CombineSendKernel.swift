@@ -6,8 +6,8 @@ import KernelLanguage
 /// With signals it runs beside the down GEMM on a few multiprocessors: rows are taken in the order in which the GEMM
 /// finishes its blocks, and a row is touched only after its block's signal has reached the threshold.
 ///
-/// - In: `rows` BF16 `[localExperts, maxRows, hidden]`; `counts` UInt32 `[localExperts]`; `peers` UInt64 `[ranks]` and
-///   `rank`, of whose window dispatch has filled `sourceInfo` and `arrivals`; `signals` UInt32 `[localExperts, blocks]`;
+/// - In: `rows` BF16 `[rankExperts, maxRows, hidden]`; `counts` UInt32 `[rankExperts]`; `peers` UInt64 `[ranks]` and
+///   `rank`, of whose window dispatch has filled `sourceInfo` and `arrivals`; `signals` UInt32 `[rankExperts, blocks]`;
 ///   `threshold`; `step`.
 /// - State: `statistics` UInt64 `[2]`: polls that found their block not ready, and all waits; `linkBusy` UInt64 `[ranks]`,
 ///   with a link only.
@@ -28,7 +28,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
 
         let staging = k.shared(BFloat16.self, count: warps * shape.hidden, alignment: 128)
         let barriers = k.memoryBarriers(count: warps)
-        let ends = ExpertEnds(k, experts: shape.localExperts)
+        let ends = ExpertEnds(k, experts: shape.rankExperts)
         k.if(k.isFirstThread) {
             for warp in 0..<warps { k.initialise(MemoryBarrier(barriers + warp), arrivals: 1) }
             k.proxyFence(.barrierInit)
@@ -60,7 +60,8 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                         let (arrived, polls) = watchdog.wait(
                             k,
                             for: Watchdog.Subject(
-                                expert: peers.rank.multiply(shape.localExperts, add: expert), block: block,
+                                expert: ExpertNumbers(shape: shape).inLayer(k, rank: peers.rank, local: expert),
+                                block: block,
                                 expected: threshold.wide)
                         ) {
                             let seen = k.load(signal, order: .acquire, scope: .gpu)

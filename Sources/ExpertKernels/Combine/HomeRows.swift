@@ -20,7 +20,7 @@ struct HomeRows {
         /// Whether the row has arrived in this step; after a failed wait it may not have.
         let exists: Condition
         let rank: Value<UInt32>
-        /// `token * topK + k`
+        /// `token * tokenRows + k`
         let choice: Value<UInt32>
         let window: Pointer<UInt32>
         let row: Pointer<BFloat16>

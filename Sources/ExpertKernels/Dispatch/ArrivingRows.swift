@@ -18,9 +18,10 @@ struct ArrivingRows {
         self.watchdog = watchdog
     }
 
-    /// Rows of a local expert, from all ranks; waits until they have told.
+    /// Rows of one of the rank's experts, from all ranks; waits until they have told.
     func count(_ k: KernelBuilder, expert: Value<UInt32>) -> Value<UInt32> {
-        counts.total(k, own, watchdog, expert: rank.multiply(counts.window.shape.localExperts, add: expert))
+        counts.total(
+            k, own, watchdog, expert: ExpertNumbers(shape: counts.window.shape).number(rank: rank, local: expert))
     }
 
     /// Waits until a row of a local expert is there. Lanes wait independently.
@@ -29,7 +30,8 @@ struct ArrivingRows {
         let shape = window.shape
         let place = expert.multiply(shape.maxRows, add: row)
         let subject = Watchdog.Subject(
-            expert: rank.multiply(shape.localExperts, add: expert), block: row, expected: counts.step.wide)
+            expert: ExpertNumbers(shape: shape).inLayer(k, rank: rank, local: expert), block: row,
+            expected: counts.step.wide)
         let words = own.cast(to: UInt64.self)
         let (arrived, _) = watchdog.named(.dispatchReceive).wait(k, for: subject) {
             let step = k.load(words + window.arrivals / 8 + place, order: .acquire, scope: .system).halves.high

@@ -6,13 +6,27 @@ struct Choices {
     let tokens: Value<UInt32>
     let shape: LayerShape
 
-    /// The expert of choice `index`; 2³²-1 when it selects nothing.
+    /// The expert of choice `index`, by its number in the layer; 2³²-1 when it selects nothing.
     func expert(_ k: KernelBuilder, at index: Value<UInt32>) -> Value<UInt32> {
         let expert = k.load(experts + index)
         return (expert < shape.experts).select(expert.low, k.constant(UInt32.max))
     }
 
-    /// Adds one to the word of each expert that choices `first ..< end` name. All threads of the block call it together,
+    /// The expert of row `row` of a token, as `ExpertNumbers` has it: that of a choice, or a shared one of `rank`. 2³²-1 for
+    /// a choice of nothing. All lanes ask for the same row.
+    func expert(
+        _ k: KernelBuilder, token: Value<UInt32>, row: Value<UInt32>, rank: Value<UInt32>
+    ) -> Value<UInt32> {
+        let numbers = ExpertNumbers(shape: shape)
+        let result = k.variable(numbers.number(rank: rank, local: row - shape.topK))
+        k.if(row < shape.topK) {
+            let expert = expert(k, at: token.multiply(shape.topK, add: row))
+            result.value = (expert < shape.experts).select(numbers.routed(expert), expert)
+        }
+        return result.value
+    }
+
+    /// Adds one to the word of each expert, numbered as `ExpertNumbers` does, that choices `first ..< end` name. All threads of the block call it together,
     /// with barriers before and after.
     func count(
         _ k: KernelBuilder, from first: Value<UInt32>, to end: Value<UInt32>, threads: Int,
@@ -20,7 +34,9 @@ struct Choices {
     ) {
         k.for(from: first + k.threadIndex, to: end, by: k.constant(UInt32(threads))) { index in
             let expert = expert(k, at: index)
-            k.if(expert < shape.experts) { k.atomicAdd(words + expert, 1, order: .relaxed, scope: .block) }
+            k.if(expert < shape.experts) {
+                k.atomicAdd(words + ExpertNumbers(shape: shape).routed(expert), 1, order: .relaxed, scope: .block)
+            }
         }
     }
 }

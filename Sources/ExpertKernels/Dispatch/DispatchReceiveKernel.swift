@@ -4,7 +4,7 @@ import KernelLanguage
 /// kernels that do not wait for rows themselves.
 ///
 /// - Parameter endsStep: No combine follows: the step ends here.
-/// - In: `counts` UInt32 `[localExperts]`; `window` of this rank; `rank`; `step`.
+/// - In: `counts` UInt32 `[rankExperts]`; `window` of this rank; `rank`; `step`.
 public func dispatchReceiveKernel(_ window: RankWindow, endsStep: Bool = false) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = 16
@@ -15,7 +15,7 @@ public func dispatchReceiveKernel(_ window: RankWindow, endsStep: Bool = false) 
         let rows = ArrivingRows(k, window, watchdog: watchdog)
         k.waitForPrerequisites()
         let worker = k.blockIndex.multiply(warps, add: k.warpIndex)
-        k.for(from: worker, to: k.constant(UInt32(shape.localExperts)), by: k.gridSize * warps) { expert in
+        k.for(from: worker, to: k.constant(UInt32(shape.rankExperts)), by: k.gridSize * warps) { expert in
             k.span(.wait, where: k.isFirstLane, (expert, expert)) {
                 k.for(from: k.lane, to: k.load(counts + expert), by: k.constant(UInt32(32))) { row in
                     rows.await(k, expert: expert, row: row)

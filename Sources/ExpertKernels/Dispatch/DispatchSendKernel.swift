@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Sends each token to the ranks of its experts, straight to where their GEMM reads it.
+/// Sends each token to the ranks of its experts, straight to where their GEMM reads it, and to this rank's shared experts.
 ///
 /// Block 0 tells all ranks how many rows this one sends to each expert, and notes what the others tell. Every other block
 /// takes a token at a time. A row's place follows from the routing alone: rows of lower ranks come first, then this rank's
@@ -9,8 +9,8 @@ import KernelLanguage
 ///
 /// - In: `tokenCount` UInt32; `input` BF16 `[maxTokens, hidden]`; `experts` UInt64 `[maxTokens, topK]` (-1 selects
 ///   nothing); `peers` UInt64 `[ranks]`, addresses of the ranks' windows; `rank`; `step`.
-/// - Out: what `RankWindow` says of dispatch, at the ranks; `counts` UInt32 `[localExperts]`, rows of each local expert;
-///   `layoutRange` UInt64 `[localExperts, ranks]`, count in the low and first row in the high half; `signals` UInt32
+/// - Out: what `RankWindow` says of dispatch, at the ranks; `counts` UInt32 `[rankExperts]`, rows of each of the rank's experts;
+///   `layoutRange` UInt64 `[rankExperts, ranks]`, count in the low and first row in the high half; `signals` UInt32
 ///   `[signalCount]`, cleared for the down GEMM.
 /// - State: `linkBusy` UInt64 `[ranks]`, with a link only.
 public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
@@ -20,7 +20,7 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
     return try KernelBuilder.build("dispatch_send_\(window.format)_\(window.name)", threads: threads) { k in
         let tokenCount = k.pointerParameter("tokenCount", to: UInt32.self)
         let input = k.pointerParameter("input", to: BFloat16.self)
-        let experts = k.pointerParameter("experts", to: UInt64.self)
+        let chosen = k.pointerParameter("experts", to: UInt64.self)
         let peers = Peers(k, window)
         let counter = StepCounter(k.pointerParameter("step", to: UInt32.self))
         let received = ReceivedCounts(k, window)
@@ -30,28 +30,38 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
         }
         let watchdog = Watchdog(k, .dispatchSend)
 
-        /// Choices that name each expert: all of them in block 0, and with a link; else those of tokens before the block's.
-        let total = k.shared(UInt32.self, count: shape.experts)
-        let before = k.shared(UInt32.self, count: shape.experts)
+        // Rows for each expert: all of them in block 0, and with a link; and those of tokens before the block's.
+        let experts = shape.ranks * shape.rankExperts
+        let total = k.shared(UInt32.self, count: experts)
+        let before = k.shared(UInt32.self, count: experts)
         let places = TokenPlaces(k, shape)
-        k.clear(total, count: shape.experts, threads: threads)
-        k.clear(before, count: shape.experts, threads: threads)
+        k.clear(total, count: experts, threads: threads)
+        k.clear(before, count: experts, threads: threads)
         k.waitForPrerequisites()
-        let choices = Choices(experts: experts, tokens: k.load(tokenCount), shape: shape)
+        let choices = Choices(experts: chosen, tokens: k.load(tokenCount), shape: shape)
         let allChoices = choices.tokens * shape.topK
         let counts = RowCounts(window: window, step: counter.current(k))
         k.syncThreads()
 
+        // The tokens themselves are the rows of this rank's shared experts.
+        func noteShared(_ rows: Value<UInt32>, in words: SharedPointer<UInt32>) {
+            k.if(k.threadIndex < shape.sharedExperts) {
+                let shared = ExpertNumbers(shape: shape).number(rank: peers.rank, local: k.threadIndex)
+                k.store(rows, to: words + shared)
+            }
+        }
+
         k.if(k.blockIndex == 0) {
+            noteShared(choices.tokens, in: total)
             choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total)
             k.syncThreads()
             if let links { startTransfers(k, links, counts, peers, total, warps: warps) }
             k.for(
-                from: k.threadIndex, to: k.constant(UInt32(shape.ranks * shape.experts)),
+                from: k.threadIndex, to: k.constant(UInt32(shape.ranks * experts)),
                 by: k.constant(UInt32(threads))
             ) { index in
-                let expert = index % shape.experts
-                counts.tell(k, peers, owner: index / shape.experts, expert: expert, rows: k.load(total + expert))
+                let expert = index % experts
+                counts.tell(k, peers, owner: index / experts, expert: expert, rows: k.load(total + expert))
             }
             k.for(from: k.threadIndex, to: k.constant(UInt32(signalCount)), by: k.constant(UInt32(threads))) { index in
                 k.store(k.constant(UInt32(0)), to: signals + index)
@@ -59,6 +69,7 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
             received.note(k, counts, peers, watchdog, warps: warps)
         } else: {
             if links != nil {
+                noteShared(choices.tokens, in: total)
                 choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total)
             }
             let counted = k.variable(k.constant(UInt32(0)))
@@ -66,24 +77,26 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
                 let row = DispatchedToken(
                     k, window, from: input + token.multipliedWide(by: shape.hidden), threads: threads)
                 let first = token * shape.topK
+                noteShared(token, in: before)
                 choices.count(k, from: counted.value, to: first, threads: threads, into: before)
                 counted.value = first
                 k.syncThreads()
                 k.span(.wait, where: k.isFirstThread, (token, token)) {
-                    k.for(from: k.warpIndex, to: k.constant(UInt32(shape.topK)), by: k.constant(UInt32(warps))) {
-                        choice in
+                    k.for(from: k.warpIndex, to: k.constant(UInt32(shape.tokenRows)), by: k.constant(UInt32(warps))) {
+                        row in
+                        let expert = choices.expert(k, token: token, row: row, rank: peers.rank)
                         places.find(
-                            k, choice: choice, expert: choices.expert(k, at: first + choice), counts, peers, watchdog,
-                            before: before, total: links == nil ? nil : total)
+                            k, row: row, expert: expert, counts, peers, watchdog, before: before,
+                            total: links == nil ? nil : total)
                     }
                     k.syncThreads()
                 }
                 k.if(k.isFirstThread) { k.launchDependents() }
                 k.span(.send, where: k.isFirstThread, (token, token)) {
-                    row.store(k, to: (0..<shape.topK).map { places.destination(k, choice: $0, window) })
+                    row.store(k, to: (0..<shape.tokenRows).map { places.destination(k, row: $0, window) })
                     k.syncThreads()
-                    k.if(k.threadIndex < shape.topK) {
-                        places.announce(k, choice: k.threadIndex, token: token, peers, step: counts.step)
+                    k.if(k.threadIndex < shape.tokenRows) {
+                        places.announce(k, row: k.threadIndex, token: token, peers, step: counts.step)
                     }
                 }
                 k.syncThreads()
@@ -100,8 +113,8 @@ private func startTransfers(
     let shape = peers.window.shape
     k.for(from: k.warpIndex, to: k.constant(UInt32(shape.ranks)), by: k.constant(UInt32(warps))) { owner in
         let own = k.variable(k.constant(UInt32(0)))
-        k.for(from: k.lane, to: k.constant(UInt32(shape.localExperts)), by: k.constant(UInt32(32))) { local in
-            own.add(k.load(total + owner.multiply(shape.localExperts, add: local)))
+        k.for(from: k.lane, to: k.constant(UInt32(shape.rankExperts)), by: k.constant(UInt32(32))) { local in
+            own.add(k.load(total + ExpertNumbers(shape: shape).number(rank: owner, local: local)))
         }
         let rows = k.warpSum(own.value)
         k.if(k.isFirstLane && owner != peers.rank) {
@@ -129,12 +142,13 @@ private struct ReceivedCounts {
     /// Waits for all ranks' numbers and writes them down, a warp for each local expert and a lane for each rank.
     func note(_ k: KernelBuilder, _ told: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
         let own = peers.own(k)
-        k.for(from: k.warpIndex, to: k.constant(UInt32(shape.localExperts)), by: k.constant(UInt32(warps))) { local in
+        k.for(from: k.warpIndex, to: k.constant(UInt32(shape.rankExperts)), by: k.constant(UInt32(warps))) { local in
             let count = k.variable(k.constant(UInt32(0)))
             let complete = k.variable(k.constant(true))
             k.if(k.lane < shape.ranks) {
                 let (arrived, rows) = told.await(
-                    k, own, watchdog, source: k.lane, expert: peers.rank.multiply(shape.localExperts, add: local))
+                    k, own, watchdog, source: k.lane,
+                    expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local))
                 (complete.value, count.value) = (arrived, rows)
             }
             // If a rank does not tell, nothing is known of where rows lie.

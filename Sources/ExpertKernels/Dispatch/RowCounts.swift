@@ -11,10 +11,10 @@ struct RowCounts {
     /// The step under way.
     let step: Value<UInt32>
 
-    /// Index of the word of `source` and `expert` (global number) behind `RankWindow.rowCounts`.
+    /// Index of the word of `source` and `expert`, numbered as `ExpertNumbers` does, behind `RankWindow.rowCounts`.
     private func index(source: Value<UInt32>, expert: Value<UInt32>) -> Value<UInt32> {
         let shape = window.shape
-        return (step & 1).multiply(shape.ranks, add: source).multiply(shape.experts, add: expert)
+        return (step & 1).multiply(shape.ranks, add: source).multiply(shape.ranks * shape.rankExperts, add: expert)
     }
 
     /// Index of a word behind `RankWindow.linkStarts`.
@@ -38,7 +38,7 @@ struct RowCounts {
         let word = own.cast(to: UInt64.self) + window.rowCounts / 8 + index(source: source, expert: expert)
         let rows = k.variable(k.constant(UInt32(0)))
         let (told, _) = watchdog.named(.dispatchSend).wait(
-            k, for: Watchdog.Subject(expert: expert, block: source, expected: step.wide)
+            k, for: Watchdog.Subject(expert: named(k, expert), block: source, expected: step.wide)
         ) {
             let (low, high) = k.load(word, order: .acquire, scope: .system).halves
             k.if(high == step) { rows.value = low }
@@ -55,7 +55,7 @@ struct RowCounts {
         let total = k.variable(k.constant(UInt32(0)))
         // All words are read at once, and one fence acquires them all.
         let (told, _) = watchdog.named(.dispatchSend).wait(
-            k, for: Watchdog.Subject(expert: expert, block: k.constant(UInt32(0)), expected: step.wide)
+            k, for: Watchdog.Subject(expert: named(k, expert), block: k.constant(UInt32(0)), expected: step.wide)
         ) {
             let seen = (0..<window.shape.ranks).map { source in
                 k.load(
@@ -68,5 +68,10 @@ struct RowCounts {
         }
         k.fence(scope: .system)
         return told.select(total.value, k.constant(UInt32(0)))
+    }
+
+    private func named(_ k: KernelBuilder, _ expert: Value<UInt32>) -> Value<UInt32> {
+        let numbers = ExpertNumbers(shape: window.shape)
+        return numbers.inLayer(k, rank: numbers.owner(expert), local: numbers.local(expert))
     }
 }

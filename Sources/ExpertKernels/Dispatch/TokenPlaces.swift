@@ -3,35 +3,37 @@ import KernelLanguage
 /// Where the rows of a block's token go, in shared memory: found by a warp for each choice, used by all.
 struct TokenPlaces {
     private let shape: LayerShape
-    /// UInt64 `[topK]`: address of the window of the expert's rank; 0 for a choice of nothing, or after a failed wait.
+    /// UInt64 `[tokenRows]`: address of the window of the expert's rank; 0 for a choice of nothing, or after a failed wait.
     private let windows: SharedPointer<UInt64>
-    /// UInt32 `[topK]`: number of the local expert on that rank.
+    /// UInt32 `[tokenRows]`: number of the local expert on that rank.
     private let locals: SharedPointer<UInt32>
-    /// UInt32 `[topK]`: row of the expert.
+    /// UInt32 `[tokenRows]`: row of the expert.
     private let rows: SharedPointer<UInt32>
-    /// UInt32 `[topK]`: rows that the link to that rank carries before.
+    /// UInt32 `[tokenRows]`: rows that the link to that rank carries before.
     private let positions: SharedPointer<UInt32>
 
     init(_ k: KernelBuilder, _ shape: LayerShape) {
         self.shape = shape
-        windows = k.shared(UInt64.self, count: shape.topK)
-        locals = k.shared(UInt32.self, count: shape.topK)
-        rows = k.shared(UInt32.self, count: shape.topK)
-        positions = k.shared(UInt32.self, count: shape.topK)
+        windows = k.shared(UInt64.self, count: shape.tokenRows)
+        locals = k.shared(UInt32.self, count: shape.tokenRows)
+        rows = k.shared(UInt32.self, count: shape.tokenRows)
+        positions = k.shared(UInt32.self, count: shape.tokenRows)
     }
 
-    /// Finds the place of a choice. The warp calls it together.
+    /// Finds the place of a row of the token. The warp calls it together.
     ///
     /// - Parameters:
+    ///   - expert: As `ExpertNumbers` has it, or 2³²-1.
     ///   - before: For each expert, rows of this rank before this one.
     ///   - total: For each expert, all rows of this rank; needed for places on the link.
     func find(
-        _ k: KernelBuilder, choice: Value<UInt32>, expert: Value<UInt32>, _ counts: RowCounts, _ peers: Peers,
+        _ k: KernelBuilder, row: Value<UInt32>, expert: Value<UInt32>, _ counts: RowCounts, _ peers: Peers,
         _ watchdog: Watchdog, before: SharedPointer<UInt32>, total: SharedPointer<UInt32>?
     ) {
-        let exists = expert < shape.experts
+        let numbers = ExpertNumbers(shape: shape)
+        let exists = expert < shape.ranks * shape.rankExperts
         let known = exists.select(expert, k.constant(UInt32(0)))
-        let owner = known / shape.localExperts
+        let owner = numbers.owner(known)
         // Lane r waits for rank r: lower ranks' rows come first, and the owner must have its memory free.
         let lower = k.variable(k.constant(UInt32(0)))
         let complete = k.variable(k.constant(true))
@@ -41,29 +43,29 @@ struct TokenPlaces {
             complete.value = told
             k.if(k.lane < peers.rank) { lower.value = rows }
         }
-        let row = k.warpSum(lower.value) + k.load(before + known)
+        let place = k.warpSum(lower.value) + k.load(before + known)
         let ready = exists && k.all(complete.value)
         let position = k.variable(k.constant(UInt32(0)))
         if let total {
             // The link carries a rank's rows expert by expert.
-            k.for(from: owner.multiply(shape.localExperts, add: k.lane), to: known, by: k.constant(UInt32(32))) {
+            k.for(from: numbers.number(rank: owner, local: k.lane), to: known, by: k.constant(UInt32(32))) {
                 earlier in
                 position.add(k.load(total + earlier))
             }
         }
         let carried = k.warpSum(position.value) + k.load(before + known)
         k.if(k.isFirstLane) {
-            k.store(ready.select(k.load(peers.table + owner), k.constant(UInt64(0))), to: windows + choice)
-            k.store(known % shape.localExperts, to: locals + choice)
-            k.store(row, to: rows + choice)
-            k.store(carried, to: positions + choice)
+            k.store(ready.select(k.load(peers.table + owner), k.constant(UInt64(0))), to: windows + row)
+            k.store(numbers.local(known), to: locals + row)
+            k.store(place, to: rows + row)
+            k.store(carried, to: positions + row)
         }
     }
 
-    /// Where the data of a choice goes.
-    func destination(_ k: KernelBuilder, choice: Int, _ window: RankWindow) -> DispatchedToken.Destination {
-        let base = k.load(windows + choice)
-        let (local, row) = (k.load(locals + choice), k.load(rows + choice))
+    /// Where the data of a row goes.
+    func destination(_ k: KernelBuilder, row number: Int, _ window: RankWindow) -> DispatchedToken.Destination {
+        let base = k.load(windows + number)
+        let (local, row) = (k.load(locals + number), k.load(rows + number))
         let place = local.multiply(shape.maxRows, add: row)
         return DispatchedToken.Destination(
             exists: base != 0,
@@ -72,22 +74,22 @@ struct TokenPlaces {
                 + ((local * shape.hiddenGroups).multipliedWide(by: shape.scaleRows) + row.wide))
     }
 
-    /// Tells the expert's rank that the row of a choice has been written, by all threads that met at the barrier before.
+    /// Tells the expert's rank that the row has been written, by all threads that met at the barrier before.
     func announce(
-        _ k: KernelBuilder, choice: Value<UInt32>, token: Value<UInt32>, _ peers: Peers, step: Value<UInt32>
+        _ k: KernelBuilder, row: Value<UInt32>, token: Value<UInt32>, _ peers: Peers, step: Value<UInt32>
     ) {
         let window = peers.window
-        let base = k.load(windows + choice)
+        let base = k.load(windows + row)
         k.if(base != 0) {
-            let place = k.load(locals + choice).multiply(shape.maxRows, add: k.load(rows + choice))
+            let place = k.load(locals + row).multiply(shape.maxRows, add: k.load(rows + row))
             k.store(
                 k.packUInt64(low: token, high: peers.rank), to: Pointer<UInt64>(bits: base + window.sourceInfo) + place)
             if window.link != nil {
                 k.store(
-                    k.load(positions + choice), to: Pointer<UInt32>(bits: base + window.linkPositions) + place)
+                    k.load(positions + row), to: Pointer<UInt32>(bits: base + window.linkPositions) + place)
             }
             k.store(
-                k.packUInt64(low: token.multiply(shape.topK, add: choice), high: step),
+                k.packUInt64(low: token.multiply(shape.tokenRows, add: row), high: step),
                 to: Pointer<UInt64>(bits: base + window.arrivals) + place, order: .release, scope: .system)
         }
     }

@@ -1,4 +1,4 @@
-/// Sizes of a set of experts that one launch works on: the routed experts of a rank, or the shared one.
+/// Sizes of a set of experts that one launch works on: those of a rank.
 public struct ExpertShape: Hashable, Sendable {
     /// Channels of a token.
     public var hidden: Int
@@ -44,16 +44,9 @@ public struct ExpertShape: Hashable, Sendable {
 }
 
 extension LayerShape {
-    /// The routed experts of one rank, in blocks of `blockM` rows.
-    public func routedExperts(blockM: Int) -> ExpertShape {
+    /// All experts of one rank, in blocks of `blockM` rows.
+    public func expertsOfRank(blockM: Int) -> ExpertShape {
         ExpertShape(
-            hidden: hidden, intermediate: intermediate, experts: localExperts, maxRows: maxRows, blockM: blockM)
-    }
-
-    /// The shared expert of one rank, which takes the rank's own tokens.
-    public func sharedExpert(intermediate: Int) -> ExpertShape {
-        ExpertShape(
-            hidden: hidden, intermediate: intermediate, experts: 1, maxRows: maxTokens,
-            blockM: GEMMConfiguration.blockM(holding: maxTokens))
+            hidden: hidden, intermediate: intermediate, experts: rankExperts, maxRows: maxRows, blockM: blockM)
     }
 }

@@ -12,12 +12,15 @@ public struct LayerShape: Hashable, Sendable {
     public let ranks: Int
     /// Most tokens that one rank brings to a step, at least 1.
     public let maxTokens: Int
+    /// Shared experts of a routed one's size, which every rank has and all its own tokens go to: 0 to 8.
+    public let sharedExperts: Int
 
     /// A checked shape.
     ///
     /// - Throws: `ShapeError` naming the first value out of range.
     public init(
-        hidden: Int, intermediate: Int, experts: Int, topK: Int, ranks: Int, maxTokens: Int
+        hidden: Int, intermediate: Int, experts: Int, topK: Int, ranks: Int, maxTokens: Int,
+        sharedExperts: Int = 0
     ) throws(ShapeError) {
         self.hidden = hidden
         self.intermediate = intermediate
@@ -25,12 +28,14 @@ public struct LayerShape: Hashable, Sendable {
         self.topK = topK
         self.ranks = ranks
         self.maxTokens = maxTokens
+        self.sharedExperts = sharedExperts
         try Self.require("hidden", hidden, 128...12_800, multipleOf: 128)
         try Self.require("intermediate", intermediate, 128...65_536, multipleOf: 128)
         try Self.require("ranks", ranks, 1...32)
         try Self.require("experts", experts, ranks...1_024, multipleOf: ranks)
         try Self.require("topK", topK, 1...min(32, experts))
         try Self.require("maxTokens", maxTokens, 1...4_096)
+        try Self.require("sharedExperts", sharedExperts, 0...8)
     }
 
     private static func require(
@@ -43,6 +48,10 @@ public struct LayerShape: Hashable, Sendable {
 
     /// Experts on each rank; rank `r` owns experts `r * localExperts ..< (r + 1) * localExperts`.
     public var localExperts: Int { experts / ranks }
+    /// Experts on each rank, the shared ones first.
+    public var rankExperts: Int { sharedExperts + localExperts }
+    /// Rows that each token becomes: one for each choice, and one for each shared expert.
+    public var tokenRows: Int { topK + sharedExperts }
     /// Most rows that one local expert can receive.
     public var maxRows: Int { ranks * maxTokens }
     /// Rows of a scale array.

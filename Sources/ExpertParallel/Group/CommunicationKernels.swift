@@ -10,7 +10,6 @@ struct CommunicationKernels {
     let combineSend: LoadedKernel
     let combineSendOverlapped: LoadedKernel
     let combineReceive: LoadedKernel
-    let combineReceiveShared: LoadedKernel
 
     init(_ device: any Device, _ configuration: GroupConfiguration) throws {
         let window = configuration.window
@@ -23,8 +22,7 @@ struct CommunicationKernels {
         dispatchReceiveOnly = try device.loadFitting(dispatchReceiveKernel(window, endsStep: true))
         combineSend = try device.loadFitting(combine(signals: false))
         combineSendOverlapped = try device.loadFitting(combine(signals: true))
-        combineReceive = try device.loadFitting(combineReceiveKernel(window, addsShared: false))
-        combineReceiveShared = try device.loadFitting(combineReceiveKernel(window, addsShared: true))
+        combineReceive = try device.loadFitting(combineReceiveKernel(window))
     }
 }
 

@@ -42,6 +42,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case notFinite(rank: Int, array: String, index: Int)
     /// Weights of another shape than the layer's.
     case weightShape(matrix: String, rows: Int, columns: Int, expectedRows: Int, expectedColumns: Int)
+    /// Shared experts of another size than the group was made for.
+    case sharedExperts(intermediate: Int, expected: Int, made: Int)
     /// The layer computes with FP8 activations only.
     case formatUnsupported(DispatchFormat)
     /// Dispatch, receive and combine of a step were called out of order.
@@ -105,6 +107,10 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .weightShape(let matrix, let rows, let columns, let expectedRows, let expectedColumns):
             return
                 "\(matrix) is \(rows) x \(columns), expected \(expectedRows) x \(expectedColumns) for this layer shape"
+        case .sharedExperts(let intermediate, let expected, let made):
+            return
+                "a shared expert with \(intermediate) channels takes \(expected) places of a routed expert's size, and the "
+                + "shape has sharedExperts \(made); make the group with \(expected)"
         case .formatUnsupported(let format):
             return "the MoE layer computes with FP8 activations and the group dispatches \(format); use .float8"
         case .outOfOrder(let call, let expected):

@@ -24,19 +24,19 @@ public final class Rank: Sendable {
     /// BF16 `[maxTokens, hidden]`.
     let output: DeviceBuffer
 
-    /// Dispatched rows, packed: FP8 or BF16 `[localExperts, maxRows, hidden]`.
+    /// Dispatched rows of all experts of the rank, the shared ones first, packed: FP8 or BF16 `[rankExperts, maxRows, hidden]`.
     public let rows: DeviceBuffer
-    /// Float32 `[localExperts, hidden / 128, scaleRows]`; FP8 only.
+    /// Float32 `[rankExperts, hidden / 128, scaleRows]`; FP8 only.
     public let rowScales: DeviceBuffer
-    /// Int32 `[localExperts]`: rows of each local expert.
+    /// Int32 `[rankExperts]`: rows of each local expert.
     public let receivedCount: DeviceBuffer
-    /// Int64 `[localExperts, maxRows]`: source token in the low 32 bits, source rank in the high ones.
+    /// Int64 `[rankExperts, maxRows]`: source token in the low 32 bits, source rank in the high ones.
     public let sourceInfo: DeviceBuffer
-    /// Int64 `[localExperts, ranks]`: count in the low 32 bits, first row in the high ones.
+    /// Int64 `[rankExperts, ranks]`: count in the low 32 bits, first row in the high ones.
     public let layoutRange: DeviceBuffer
-    /// BF16 `[localExperts, maxRows, hidden]`: what the combine sends home.
+    /// BF16 `[rankExperts, maxRows, hidden]`: what the combine sends home.
     public let expertOutput: DeviceBuffer
-    /// UInt32 `[localExperts, blocks]`, cleared by each dispatch send.
+    /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
     public let signals: DeviceBuffer
 
     /// See `StepCounter`.
@@ -47,16 +47,14 @@ public final class Rank: Sendable {
     let faultRecord: DeviceBuffer
     /// See `TraceEvent`; nil where nothing is traced.
     let trace: DeviceBuffer?
-    /// For the GEMMs of the routed experts.
-    let routedScratch: GEMMScratch
-    /// For those of the shared expert, which may run beside them.
-    let sharedScratch: GEMMScratch
+    /// For the GEMMs.
+    let scratch: GEMMScratch
 
     init(_ index: Int, device: any Device, _ configuration: GroupConfiguration) throws {
         self.index = index
         let shape = configuration.shape
         let layout = configuration.window
-        let packedRows = shape.localExperts * shape.maxRows
+        let packedRows = shape.rankExperts * shape.maxRows
         compute = try device.makeStream(label: "rank \(index) compute")
         communication = try device.makeStream(label: "rank \(index) communication")
         func make(_ label: String, _ bytes: Int) throws -> DeviceBuffer {
@@ -70,10 +68,10 @@ public final class Rank: Sendable {
         output = try make("output", shape.maxTokens * shape.hidden * 2)
         rows = window.part("rows of rank \(index)", offset: layout.rows, bytes: layout.rowsBytes)
         rowScales = window.part("row scales of rank \(index)", offset: layout.scales, bytes: layout.scalesBytes)
-        receivedCount = try make("received count", shape.localExperts * 4)
+        receivedCount = try make("received count", shape.rankExperts * 4)
         sourceInfo = window.part(
             "source info of rank \(index)", offset: layout.sourceInfo, bytes: packedRows * 8)
-        layoutRange = try make("layout range", shape.localExperts * shape.ranks * 8)
+        layoutRange = try make("layout range", shape.rankExperts * shape.ranks * 8)
         expertOutput = try make("expert output", packedRows * shape.hidden * 2)
         signals = try make("signals", configuration.signalCount * 4)
         step = try make("step", 8)
@@ -82,21 +80,16 @@ public final class Rank: Sendable {
         trace = configuration.traced ? try make("trace", TraceEvent.traceBytes) : nil
         let faultRecord = try make("fault record", WaitFault.words * 8)
         self.faultRecord = faultRecord
-        func makeScratch(_ experts: String, blockM: Int) throws -> GEMMScratch {
-            try GEMMScratch(
-                device, gridSize: configuration.multiprocessors, blockM: blockM,
-                label: "\(experts) experts of rank \(index)", faultRecord: faultRecord,
-                waitSeconds: configuration.waitLimit)
-        }
-        routedScratch = try makeScratch("routed", blockM: configuration.blockM)
-        sharedScratch = try makeScratch("shared", blockM: GEMMConfiguration.blockM(holding: shape.maxTokens))
+        scratch = try GEMMScratch(
+            device, gridSize: configuration.multiprocessors, blockM: configuration.blockM, label: "rank \(index)",
+            faultRecord: faultRecord, waitSeconds: configuration.waitLimit)
     }
 
     /// Puts all flags, counters and records into the state before the first step. Nothing may be running.
     func reset(_ device: any Device) throws {
         // Row scales beyond an expert's count are loaded with their block; they must hold something.
         let state = [
-            window, signals, step, linkBusy, statistics, faultRecord, routedScratch.flags, sharedScratch.flags,
+            window, signals, step, linkBusy, statistics, faultRecord, scratch.flags,
         ]
         for buffer in state { try device.fill(buffer, with: 0, on: compute) }
         if let trace { try device.fill(trace, with: 0, on: compute) }
@@ -119,5 +112,5 @@ public final class Rank: Sendable {
 
 extension GroupConfiguration {
     /// Signals of one rank.
-    var signalCount: Int { shape.localExperts * signalBlocks(shape, blockM: blockM) }
+    var signalCount: Int { shape.rankExperts * signalBlocks(shape, blockM: blockM) }
 }

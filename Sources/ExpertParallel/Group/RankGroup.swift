@@ -98,7 +98,7 @@ public final class RankGroup {
         let shape = configuration.shape
         try launch(
             kernel, rank, .received, .dispatchReceive,
-            blocks: min((shape.localExperts + 15) / 16, configuration.multiprocessors),
+            blocks: min((shape.rankExperts + 15) / 16, configuration.multiprocessors),
             on: rank.compute,
             arguments: [.address(rank.receivedCount.address)] + watchdog(rank) + arriving(rank))
     }
@@ -132,7 +132,7 @@ public final class RankGroup {
 
     /// How a combine send runs beside the GEMM that produces its rows.
     public struct CombineOverlap: Sendable {
-        /// UInt32 `[localExperts, blocks]`, one add by the producer for each finished tile of a block. Each step starts at
+        /// UInt32 `[rankExperts, blocks]`, one add by the producer for each finished tile of a block. Each step starts at
         /// zero: the dispatch send clears the rank's own `signals`, any other buffer is the caller's to clear.
         public var signals: DeviceBuffer
         /// Rows per signal; must be the group's.
@@ -156,18 +156,12 @@ public final class RankGroup {
     /// - Parameters:
     ///   - overlap: Poll signals and send each block when it is complete, instead of all at once.
     ///   - stream: If nil, the rank's communication stream for an overlapped send, else its compute stream.
-    ///   - shared: BF16 `[maxTokens, hidden]` to be added to the sum, such as the shared expert's result.
     /// - Returns: The hook that enqueues the receive on the rank's compute stream.
     public func combine(
-        _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, adding shared: DeviceBuffer? = nil
+        _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil
     ) throws -> ReceiveHook {
-        let shape = configuration.shape
         if let overlap { try validate(overlap) }
         if overlap != nil, stream == rank.compute { throw GroupError.overlapOnComputeStream(rank: rank.index) }
-        if let shared, shared.bytes < shape.maxTokens * shape.hidden * 2 {
-            throw GroupError.bufferTooSmall(
-                shared.label, bytes: shared.bytes, needed: shape.maxTokens * shape.hidden * 2)
-        }
         try launch(
             overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped, rank, .combined, .combineSend,
             blocks: overlap?.multiprocessors ?? configuration.multiprocessors,
@@ -178,24 +172,24 @@ public final class RankGroup {
                 .uint32(UInt32(overlap?.threshold ?? 0)), .address(rank.statistics.address),
                 .address(rank.step.address),
             ] + link(rank) + watchdog(rank), dependent: overlap == nil && stream == nil)
-        return { [self] in try combineReceive(rank, adding: shared, dependent: overlap == nil) }
+        return { [self] in try combineReceive(rank, dependent: overlap == nil) }
     }
 
     /// Enqueues the receive of rows that the kernel before sends home by itself.
-    func combineFromKernel(_ rank: Rank, adding shared: DeviceBuffer?) throws {
+    func combineFromKernel(_ rank: Rank) throws {
         try requireOwn(rank)
         try steps.advance(rank.index, to: .combined)
-        try combineReceive(rank, adding: shared, dependent: true)
+        try combineReceive(rank, dependent: true)
     }
 
-    private func combineReceive(_ rank: Rank, adding shared: DeviceBuffer?, dependent: Bool) throws {
+    private func combineReceive(_ rank: Rank, dependent: Bool) throws {
         try launch(
-            shared == nil ? kernels.combineReceive : kernels.combineReceiveShared, rank, .idle, .combineReceive,
+            kernels.combineReceive, rank, .idle, .combineReceive,
             blocks: min(configuration.shape.maxTokens, configuration.multiprocessors), on: rank.compute,
             arguments: [
                 .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.tokenCount.address),
                 .address(rank.experts.address), .address(rank.weights.address),
-                .address((shared ?? rank.output).address), .address(rank.output.address), .address(rank.step.address),
+                .address(rank.output.address), .address(rank.step.address),
             ] + watchdog(rank), dependent: dependent)
     }
 

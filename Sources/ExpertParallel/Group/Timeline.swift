@@ -5,9 +5,6 @@ import KernelLanguage
 public enum StepPhase: UInt32, CaseIterable, Hashable, Sendable {
     case dispatchSend = 1
     case dispatchReceive
-    case sharedQuantise
-    case sharedGateUp
-    case sharedDown
     case gateUp
     case down
     case combineSend
@@ -18,9 +15,6 @@ public enum StepPhase: UInt32, CaseIterable, Hashable, Sendable {
         switch self {
         case .dispatchSend: "dispatch send"
         case .dispatchReceive: "dispatch receive"
-        case .sharedQuantise: "shared: quantise"
-        case .sharedGateUp: "shared: gate and up"
-        case .sharedDown: "shared: down"
         case .gateUp: "gate and up"
         case .down: "down"
         case .combineSend: "combine send"

@@ -10,8 +10,7 @@ public final class MoELayer {
     /// The group that the layer runs on.
     public let group: RankGroup
     var device: any Device { group.device }
-    let routed: [ExpertStack]
-    let shared: [SharedExpert]
+    let stacks: [ExpertStack]
     private let forks: [Fork]
 
     /// Where the combine send leaves a rank's compute stream and comes back.
@@ -40,7 +39,8 @@ public final class MoELayer {
     /// Allocates the layer and uploads each rank's own experts.
     ///
     /// - Parameters:
-    ///   - shared: The shared expert, nil if the model has none. Its intermediate size may differ from the routed ones'.
+    ///   - shared: The shared expert, nil if the model has none. The shape's `sharedExperts` must be the number of routed
+    ///     experts that it is as large as, see `ExpertWeights.parts(ofShared:intermediate:)`.
     ///   - droppedSignal: Test hook; overlapped steps in which that block has rows then end in
     ///     `GroupError.waitTimedOut`.
     ///   - weights: Weights of a routed expert, by global number; called once for each.
@@ -60,29 +60,33 @@ public final class MoELayer {
         }
         self.group = group
         let device = group.device
-        (routed, self.shared) = try KernelBuilder.$isTracing.withValue(configuration.traced) {
-            let routed = try group.ranks.map { rank in
+        let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
+        guard parts.count == shape.sharedExperts else {
+            throw GroupError.sharedExperts(
+                intermediate: shared?.gate.rows ?? 0, expected: parts.count, made: shape.sharedExperts)
+        }
+        stacks = try KernelBuilder.$isTracing.withValue(configuration.traced) {
+            try group.ranks.map { rank in
                 let stack = try ExpertStack(
-                    device, shape.routedExperts(blockM: configuration.blockM),
+                    device, shape.expertsOfRank(blockM: configuration.blockM),
                     ExpertStack.Operands(
                         rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
                         output: rank.expertOutput),
                     ranks: ExpertStack.Ranks(
                         window: configuration.window, arriving: group.arriving(rank), home: group.home(rank)),
                     traces: ExpertStack.Traces(gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
-                    label: "rank \(rank.index)", scratch: rank.routedScratch, signals: rank.signals,
+                    label: "rank \(rank.index)", scratch: rank.scratch, signals: rank.signals,
                     droppedSignal: droppedSignal.flatMap {
-                        $0.rank == rank.index ? .init(expert: $0.expert, block: $0.block) : nil
+                        $0.rank == rank.index ? .init(expert: parts.count + $0.expert, block: $0.block) : nil
                     },
-                    weights: { try weights(rank.index * shape.localExperts + $0) })
+                    weights: { local in
+                        local < parts.count
+                            ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
+                    })
                 try stack.reset(on: rank.compute)
                 try device.synchronize(rank.compute)
                 return stack
             }
-            let own = try group.ranks.flatMap { rank in
-                try shared.map { [try SharedExpert(device, rank, shape, weights: $0)] } ?? []
-            }
-            return (routed, own)
         }
         forks = try group.ranks.map { _ in
             Fork(send: try device.makeEvent(), sent: try device.makeEvent())
@@ -149,14 +153,12 @@ public final class MoELayer {
 
     private func enqueueSequential(_ rank: Rank) throws {
         let all = group.configuration.multiprocessors
-        let stack = routed[rank.index]
-        let own = shared.isEmpty ? nil : shared[rank.index]
+        let stack = stacks[rank.index]
         let receive = try group.dispatch(rank)
         try receive()
-        try own?.enqueue(blocks: all, on: rank.compute)
         try stack.enqueueUp(blocks: all, on: rank.compute)
         try stack.enqueueDown(blocks: all, on: rank.compute)
-        let combineReceive = try group.combine(rank, adding: own?.output)
+        let combineReceive = try group.combine(rank)
         try combineReceive()
     }
 
@@ -164,14 +166,12 @@ public final class MoELayer {
         let configuration = group.configuration
         let communicating = configuration.communicationMultiprocessors
         let computing = configuration.multiprocessors - communicating
-        let stack = routed[rank.index]
-        let own = shared.isEmpty ? nil : shared[rank.index]
+        let stack = stacks[rank.index]
         let fork = forks[rank.index]
 
-        // While rows are on their way, the shared expert runs, then gate and up of those experts whose rows are there.
+        // While rows are on their way, gate and up run for the shared expert, and then for experts whose rows are there.
         _ = try group.dispatch(rank)
         try group.receiveInKernel(rank)
-        try own?.enqueue(blocks: configuration.multiprocessors, on: rank.compute)
         try stack.enqueueUp(blocks: configuration.multiprocessors, arriving: true, on: rank.compute)
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
@@ -180,7 +180,7 @@ public final class MoELayer {
             overlap: RankGroup.CombineOverlap(
                 signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
                 multiprocessors: communicating),
-            on: rank.communication, adding: own?.output)
+            on: rank.communication)
         try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
@@ -189,13 +189,11 @@ public final class MoELayer {
 
     private func enqueueDirect(_ rank: Rank) throws {
         let all = group.configuration.multiprocessors
-        let stack = routed[rank.index]
-        let own = shared.isEmpty ? nil : shared[rank.index]
+        let stack = stacks[rank.index]
         _ = try group.dispatch(rank)
         try group.receiveInKernel(rank)
-        try own?.enqueue(blocks: all, on: rank.compute)
         try stack.enqueueUp(blocks: all, arriving: true, on: rank.compute)
         try stack.enqueueDownToHome(blocks: all, on: rank.compute)
-        try group.combineFromKernel(rank, adding: own?.output)
+        try group.combineFromKernel(rank)
     }
 }

@@ -13,7 +13,7 @@ public struct ObservedExperts: Sendable {
     /// - Parameter output: The down projection's output of a row, BF16 `[hidden]`: the buffer and the place in it.
     fileprivate mutating func add(
         _ stack: ExpertStack, localExpert: Int, rows keys: [ReferenceRow], _ device: any Device,
-        output: (_ row: Int, _ key: ReferenceRow) -> (DeviceBuffer, offset: Int)
+        output: (ReferenceRow) -> (DeviceBuffer, offset: Int)
     ) throws {
         let shape = stack.shape
         let groups = shape.intermediate / QuantisedRow.block
@@ -27,7 +27,7 @@ public struct ObservedExperts: Sendable {
             activations[key] = QuantisedRow(
                 values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
                 scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
-            let (buffer, offset) = output(row, key)
+            let (buffer, offset) = output(key)
             outputs[key] = try device.read(BFloat16.self, count: shape.hidden, from: buffer, offset: offset)
         }
     }
@@ -41,32 +41,26 @@ extension MoELayer {
         try group.requireOnePerRank(inputs)
         var observed = ObservedExperts()
         let shape = group.configuration.shape
-        for (rank, stack) in zip(group.ranks, routed) {
-            let counts = try device.read(Int32.self, count: shape.localExperts, from: rank.receivedCount)
-            for expert in 0..<shape.localExperts where counts[expert] > 0 {
+        for (rank, stack) in zip(group.ranks, stacks) {
+            let counts = try device.read(Int32.self, count: shape.rankExperts, from: rank.receivedCount)
+            for local in 0..<shape.rankExperts where counts[local] > 0 {
                 let sources = try device.read(
-                    UInt64.self, count: Int(counts[expert]), from: rank.sourceInfo,
-                    offset: expert * shape.maxRows * 8)
+                    UInt64.self, count: Int(counts[local]), from: rank.sourceInfo, offset: local * shape.maxRows * 8)
+                let routed = local - shape.sharedExperts
                 let keys = sources.map {
                     ReferenceRow(
-                        expert: rank.index * shape.localExperts + expert, rank: Int($0 >> 32),
-                        token: Int($0 & 0xFFFF_FFFF))
+                        expert: routed < 0 ? nil : rank.index * shape.localExperts + routed, rank: Int($0 >> 32),
+                        token: Int($0 & 0xFFFF_FFFF), sharedPart: routed < 0 ? local : 0)
                 }
-                try observed.add(stack, localExpert: expert, rows: keys, device) { _, key in
+                try observed.add(stack, localExpert: local, rows: keys, device) { key in
                     // Whatever sent it, the row is now at home.
                     let routing = inputs[key.rank].routing
-                    let choices = key.token * shape.topK..<(key.token + 1) * shape.topK
-                    let choice = choices.first { routing.experts[$0] == Int64(key.expert ?? -1) } ?? choices.lowerBound
-                    let place = group.configuration.window.combineRows + choice * shape.hidden * 2
-                    return (group.ranks[key.rank].window, offset: place)
-                }
-            }
-        }
-        for (rank, expert) in shared.enumerated() {
-            let keys = (0..<inputs[rank].routing.tokens).map { ReferenceRow(expert: nil, rank: rank, token: $0) }
-            if !keys.isEmpty {
-                try observed.add(expert.stack, localExpert: 0, rows: keys, device) { row, _ in
-                    (expert.output, offset: row * shape.hidden * 2)
+                    let choices = routing.experts[key.token * shape.topK..<(key.token + 1) * shape.topK]
+                    let row =
+                        key.expert.flatMap { choices.firstIndex(of: Int64($0)).map { $0 - choices.startIndex } }
+                        ?? shape.topK + key.sharedPart
+                    let place = (key.token * shape.tokenRows + row) * shape.hidden * 2
+                    return (group.ranks[key.rank].window, offset: group.configuration.window.combineRows + place)
                 }
             }
         }

@@ -3,7 +3,7 @@ import KernelLanguage
 /// The mixture-of-experts layer in FP64, to judge kernels by.
 ///
 /// Each token's output is the sum over its choices, in their order, of weight x expert output, and last the shared
-/// expert's output. Sums are in FP64 whatever the model of quantisation.
+/// expert's output, in parts of a routed expert's size. Sums are in FP64 whatever the model of quantisation.
 public struct LayerReference {
     /// Experts of the layer.
     public let experts: Int
@@ -57,13 +57,17 @@ public struct LayerReference {
                     with: outputs[index * hidden..<(index + 1) * hidden])
             }
         }
-        var sharedOutputs: [Double] = []
+        var sharedOutputs: [[Double]] = []
         if let shared {
             try checkShape(of: shared, intermediate: shared.gate.rows, name: "the shared expert")
-            let rows = ranks.indices.flatMap { rank in
-                (0..<ranks[rank].routing.tokens).map { ReferenceRow(expert: nil, rank: rank, token: $0) }
+            sharedOutputs = try shared.parts(intermediate: intermediate).enumerated().map { part, weights in
+                let rows = ranks.indices.flatMap { rank in
+                    (0..<ranks[rank].routing.tokens).map {
+                        ReferenceRow(expert: nil, rank: rank, token: $0, sharedPart: part)
+                    }
+                }
+                return rows.isEmpty ? [] : try run(weights, rows: rows, ranks: ranks)
             }
-            sharedOutputs = rows.isEmpty ? [] : try run(shared, rows: rows, ranks: ranks)
         }
         return combine(ranks, contributions: contributions, shared: sharedOutputs)
     }
@@ -76,7 +80,7 @@ public struct LayerReference {
         }
     }
 
-    private func combine(_ ranks: [RankInput], contributions: [[Double]], shared: [Double]) -> [[Double]] {
+    private func combine(_ ranks: [RankInput], contributions: [[Double]], shared: [[Double]]) -> [[Double]] {
         var firstSharedRow = 0
         return ranks.indices.map { rank in
             let routing = ranks[rank].routing
@@ -89,9 +93,9 @@ public struct LayerReference {
                         output[token * hidden + channel] += weight * contributions[rank][choice * hidden + channel]
                     }
                 }
-                if !shared.isEmpty {
+                for part in shared {
                     for channel in 0..<hidden {
-                        output[token * hidden + channel] += shared[(firstSharedRow + token) * hidden + channel]
+                        output[token * hidden + channel] += part[(firstSharedRow + token) * hidden + channel]
                     }
                 }
             }

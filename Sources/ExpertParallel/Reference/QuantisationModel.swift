@@ -17,12 +17,15 @@ public struct ReferenceRow: Hashable, Sendable, CustomStringConvertible {
     public var rank: Int
     /// Index of the token on that rank.
     public var token: Int
+    /// Which part of a shared expert that is larger than a routed one.
+    public var sharedPart: Int
 
     /// The row of this token.
-    public init(expert: Int?, rank: Int, token: Int) {
+    public init(expert: Int?, rank: Int, token: Int, sharedPart: Int = 0) {
         self.expert = expert
         self.rank = rank
         self.token = token
+        self.sharedPart = sharedPart
     }
 
     /// For messages.

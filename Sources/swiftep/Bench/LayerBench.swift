@@ -8,7 +8,6 @@ struct LayerBench {
     /// What is measured.
     struct Plan {
         var shape: LayerShape
-        var shared: Bool
         var link: LinkModel?
         var communicationMultiprocessors: Int?
     }
@@ -34,7 +33,7 @@ struct LayerBench {
         let expert = try Self.expert(plan.shape)
         let inputs = Self.inputs(plan.shape)
         let group = try group(plan)
-        let layer = try MoELayer(group, shared: plan.shared ? expert : nil) { _ in expert }
+        let layer = try MoELayer(group, shared: plan.shape.sharedExperts > 0 ? expert : nil) { _ in expert }
         let expected = try layer.step(inputs, overlap: .none)
         return try modes.map { mode in
             Console.progress("\(plan.shape.maxTokens) tokens, overlap \(mode.rawValue)")
@@ -76,7 +75,7 @@ struct LayerBench {
     /// Microseconds of a kernel that only reads the weights of all experts.
     func floor(_ plan: Plan) throws -> Double {
         let shape = plan.shape
-        let experts = shape.experts + (plan.shared ? shape.ranks : 0)
+        let experts = shape.ranks * shape.rankExperts
         let chunks = experts * 3 * shape.intermediate * shape.hidden / streamChunkBytes
         let kernel = try device.load(streamKernel(.read))
         let stream = try device.makeStream(label: "floor")

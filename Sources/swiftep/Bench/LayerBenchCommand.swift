@@ -91,8 +91,9 @@ enum LayerBenchCommand {
         let counts = arguments[tokens] ?? (isCUDA ? [8, 32, 64, 128] : [8])
         let plans = try counts.map { count in
             LayerBench.Plan(
-                shape: try ShapeOptions.shape(arguments, isCUDA ? cuda : simulator, tokens: count),
-                shared: arguments[sharedExpert], link: arguments[BenchOptions.link],
+                shape: try ShapeOptions.shape(
+                    arguments, isCUDA ? cuda : simulator, tokens: count, sharedExperts: arguments[sharedExpert] ? 1 : 0),
+                link: arguments[BenchOptions.link],
                 communicationMultiprocessors: arguments[BenchOptions.communication])
         }
         let bench = try LayerBench(device)

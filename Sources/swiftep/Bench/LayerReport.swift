@@ -40,7 +40,7 @@ struct LayerReport: Encodable {
         hidden = plan.shape.hidden
         intermediate = plan.shape.intermediate
         topK = plan.shape.topK
-        sharedExpert = plan.shared
+        sharedExpert = plan.shape.sharedExperts > 0
         link = plan.link?.description
         floorMicroseconds = floor
     }

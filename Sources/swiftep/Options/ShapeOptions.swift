@@ -37,13 +37,15 @@ enum ShapeOptions {
     }
 
     /// The shape that was asked for. Throws `UsageError` for sizes that the kernels do not have.
-    static func shape(_ arguments: Arguments, _ defaults: Defaults, tokens: Int) throws -> LayerShape {
+    static func shape(
+        _ arguments: Arguments, _ defaults: Defaults, tokens: Int, sharedExperts: Int = 1
+    ) throws -> LayerShape {
         do {
             return try LayerShape(
                 hidden: arguments[hidden] ?? defaults.hidden,
                 intermediate: arguments[intermediate] ?? defaults.intermediate,
                 experts: arguments[experts] ?? defaults.experts, topK: arguments[topK] ?? defaults.topK,
-                ranks: arguments[ranks] ?? defaults.ranks, maxTokens: max(1, tokens))
+                ranks: arguments[ranks] ?? defaults.ranks, maxTokens: max(1, tokens), sharedExperts: sharedExperts)
         } catch {
             throw UsageError.conflict("\(error)")
         }

@@ -47,7 +47,7 @@ enum PTXCommand {
     private static func selected(_ arguments: Arguments) throws -> [Kernel] {
         let shape = try ShapeOptions.shape(arguments, .deepSeekV3, tokens: arguments[tokens] ?? 128)
         let kernels =
-            try KernelCatalogue(shape, sharedIntermediate: shape.intermediate).kernels
+            try KernelCatalogue(shape).kernels
             + StreamDirection.allCases.map { try streamKernel($0) }
         guard let name = arguments.positionals.first else { return kernels }
         guard let kernel = kernels.first(where: { $0.name == name }) else {

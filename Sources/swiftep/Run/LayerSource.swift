@@ -22,7 +22,8 @@ struct LayerSource {
             let model = checkpoint.configuration
             shape = try LayerShape(
                 hidden: model.hidden, intermediate: model.intermediate, experts: model.experts, topK: model.topK,
-                ranks: arguments[ShapeOptions.ranks] ?? defaults.ranks, maxTokens: max(1, settings.tokens))
+                ranks: arguments[ShapeOptions.ranks] ?? defaults.ranks, maxTokens: max(1, settings.tokens),
+                sharedExperts: model.sharedExperts)
             origin = "layer \(layer) of \(directory)"
             temporary = nil
         } else {

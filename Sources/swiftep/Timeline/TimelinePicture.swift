@@ -70,7 +70,6 @@ struct TimelinePicture {
         switch StepPhase(rawValue: label) {
         case .dispatchSend: "#d95f02"
         case .dispatchReceive: "#e6ab02"
-        case .sharedQuantise, .sharedGateUp, .sharedDown: "#7570b3"
         case .gateUp: "#1b9e77"
         case .down: "#1f78b4"
         case .combineSend: "#e7298a"
