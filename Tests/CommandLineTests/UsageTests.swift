@@ -21,12 +21,12 @@ import Testing
             (["run", "--block-m", "24"], "--block-m is '24'; it takes 16, 32, 64 or 128"),
             (
                 ["run", "--overlap", "none,none"],
-                "--overlap is 'none,none'; it takes modes out of none, singleBatch or direct"
+                "--overlap is 'none,none'; it takes modes out of none, singleBatch, twoBatch or direct"
             ),
             (["run", "--link", "50GB/s"], "--link is '50GB/s'; it takes a rate"),
             (["bench", "layer", "--link", "0.01GB/s,5us"], "it takes a rate from 0.1GB/s"),
             (["bench", "dispatch", "--tokens", "8,,9"], "--tokens is '8,,9'; it takes whole numbers"),
-            (["run", "--overlap", "twice"], "it takes modes out of none, singleBatch or direct"),
+            (["run", "--overlap", "twice"], "it takes modes out of none, singleBatch, twoBatch or direct"),
             (["run", "--wait-limit", "inf"], "--wait-limit is 'inf'; it takes a number above 0 and at most 3600"),
             (["run", "--wait-limit", "0"], "it takes a number above 0 and at most 3600"),
             (["run", "--seed", "-3"], "--seed is '-3'; it takes a whole number from 0 to 18446744073709551615"),

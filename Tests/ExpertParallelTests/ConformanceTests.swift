@@ -14,7 +14,8 @@ import Testing
     func protocolsHoldUnderOtherSchedules(_ seed: UInt64) throws {
         let chosen = [
             "layer hidden=256 intermediate=128 experts=8 topK=2 tokens=[5, 2] pattern=random shared=128",
-            "replay with changing inputs, singleBatch", "replay with changing inputs, direct",
+            "replay with changing inputs, singleBatch", "replay with changing inputs, twoBatch",
+            "replay with changing inputs, direct",
             "dispatch and combine float8 tokens=[3, 7, 1, 6]",
         ]
         let cases = ConformanceSuite.cases(for: .simulator).filter { chosen.contains($0.name) }

@@ -21,7 +21,7 @@ import Testing
 
     @Test(.needsAssembler, arguments: shapes)
     func kernelsAssembleWithoutSpills(_ shape: LayerShape) throws {
-        let catalogue = try KernelCatalogue(shape, sharedIntermediate: shape.intermediate)
+        let catalogue = try KernelCatalogue(shape)
         for kernel in catalogue.kernels {
             let report = try Tool.assemble(kernel.ptx())
             let usage = try #require(report.usage(of: kernel.name))
@@ -32,27 +32,26 @@ import Testing
 
     @Test func namesAreUniqueWithinALayer() throws {
         for shape in Self.shapes {
-            let names = try KernelCatalogue(shape, sharedIntermediate: shape.intermediate).kernels.map(\.name)
+            let names = try KernelCatalogue(shape).kernels.map(\.name)
             #expect(Set(names).count == names.count)
         }
     }
 
     /// The whole text of the kernels that carry the overlap: a change of theirs is seen in review.
     @Test(arguments: [
-        "gemm_n7168_k2048_e16_r256_m16_signals_dependent", "combine_send_h7168_e32_k8_n2_m16_signals",
-        "dispatch_send_float8_h7168_e32_k8_n2",
+        "gemm_n7168_k2048_e17_r256_m16_signals_dependent", "combine_send_h7168_e32_k8_n2_s1_m16_signals",
+        "dispatch_send_float8_h7168_e32_k8_n2_s1",
     ])
     func overlapKernelsAreAsRecorded(_ name: String) throws {
         let kernel = try #require(try KernelCatalogue.deepSeekV3().kernels.first { $0.name == name })
         expectGolden(kernel.ptx(locations: false), named: "\(name).ptx")
     }
 
-    /// Registers and shared memory of every grouped GEMM that is chosen for DeepSeek-V3, on two ranks and for the shared
+    /// Registers and shared memory of every grouped GEMM that is chosen for DeepSeek-V3, on two ranks with a shared
     /// expert.
     @Test(.needsAssembler) func resourcesOfTheGroupedGEMMsAreAsRecorded() throws {
         let kernels = try KernelCatalogue(
-            LayerShape(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, maxTokens: 128),
-            sharedIntermediate: 2048
+            LayerShape(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, maxTokens: 128, sharedExperts: 1)
         ).kernels.filter { $0.name.hasPrefix("gemm") }
         let lines = try kernels.map { kernel in
             let usage = try #require(try Tool.assemble(kernel.ptx()).usage(of: kernel.name))

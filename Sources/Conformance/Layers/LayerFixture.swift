@@ -102,11 +102,11 @@ struct LayerFixture: Sendable {
         on device: any Device, blockM: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil,
         droppedSignal: MoELayer.DroppedSignal? = nil
     ) throws -> MoELayer {
-        let group = try RankGroup(
-            device: device,
-            configuration: GroupConfiguration(
-                shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
-                waitLimit: waitLimit, link: link))
+        var configuration = GroupConfiguration(
+            shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
+            waitLimit: waitLimit, link: link)
+        configuration.twoBatch = true
+        let group = try RankGroup(device: device, configuration: configuration)
         return try MoELayer(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
     }
 }

@@ -16,6 +16,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var waitLimit: Double
     /// A modelled link between each ordered pair of ranks; nil where rows arrive as fast as they are written.
     public var link: LinkModel?
+    /// Whether memory is set aside for `OverlapMode.twoBatch`, whose halves have windows of their own.
+    public var twoBatch = false
     /// Whether kernels note what they do and when, for `RankGroup.takeTimeline`. It costs a little time.
     public var traced = false
 
@@ -57,5 +59,17 @@ public struct GroupConfiguration: Hashable, Sendable {
         }
         guard GEMMConfiguration.blockHeights.contains(blockM) else { throw .blockHeight(blockM) }
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
+    }
+
+    /// The configuration of one of two halves of the batch.
+    func half() throws -> GroupConfiguration {
+        let half = try LayerShape(
+            hidden: shape.hidden, intermediate: shape.intermediate, experts: shape.experts, topK: shape.topK,
+            ranks: shape.ranks, maxTokens: (shape.maxTokens + 1) / 2, sharedExperts: shape.sharedExperts)
+        var configuration = GroupConfiguration(
+            shape: half, format: format, deviceMultiprocessors: multiprocessors * shape.ranks,
+            communicationMultiprocessors: communicationMultiprocessors, waitLimit: waitLimit, link: link)
+        configuration.traced = traced
+        return configuration
     }
 }

@@ -42,6 +42,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case notFinite(rank: Int, array: String, index: Int)
     /// Weights of another shape than the layer's.
     case weightShape(matrix: String, rows: Int, columns: Int, expectedRows: Int, expectedColumns: Int)
+    /// Two Batch Overlap on a group without memory for it.
+    case noHalves
     /// Shared experts of another size than the group was made for.
     case sharedExperts(intermediate: Int, expected: Int, made: Int)
     /// The layer computes with FP8 activations only.
@@ -107,6 +109,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .weightShape(let matrix, let rows, let columns, let expectedRows, let expectedColumns):
             return
                 "\(matrix) is \(rows) x \(columns), expected \(expectedRows) x \(expectedColumns) for this layer shape"
+        case .noHalves:
+            return "the group was made without memory for two half batches; set twoBatch in its configuration"
         case .sharedExperts(let intermediate, let expected, let made):
             return
                 "a shared expert with \(intermediate) channels takes \(expected) places of a routed expert's size, and the "

@@ -13,7 +13,7 @@ public final class Rank: Sendable {
 
     /// What other ranks write to, see `RankWindow`.
     let window: DeviceBuffer
-    /// UInt32: tokens of this step.
+    /// UInt32 `[3]`: tokens of this step, and how many of them are in each half of the batch.
     let tokenCount: DeviceBuffer
     /// BF16 `[maxTokens, hidden]`.
     let input: DeviceBuffer
@@ -50,22 +50,36 @@ public final class Rank: Sendable {
     /// For the GEMMs.
     let scratch: GEMMScratch
 
-    init(_ index: Int, device: any Device, _ configuration: GroupConfiguration) throws {
+    /// - Parameter half: The rank whose memory for inputs, outputs and faults this one shares, and which half of them. All
+    ///   that it launches goes to the other one's communication stream.
+    init(
+        _ index: Int, device: any Device, _ configuration: GroupConfiguration, half: (of: Rank, number: Int)? = nil
+    ) throws {
         self.index = index
         let shape = configuration.shape
         let layout = configuration.window
         let packedRows = shape.rankExperts * shape.maxRows
-        compute = try device.makeStream(label: "rank \(index) compute")
-        communication = try device.makeStream(label: "rank \(index) communication")
         func make(_ label: String, _ bytes: Int) throws -> DeviceBuffer {
             try device.allocate(bytes: max(bytes, 16), label: "\(label) of rank \(index)")
         }
+        func tokenMemory(_ label: String, _ bytesOfToken: Int, _ whole: DeviceBuffer?) throws -> DeviceBuffer {
+            guard let half, let whole else { return try make(label, shape.maxTokens * bytesOfToken) }
+            let first = half.number * shape.maxTokens * bytesOfToken
+            return whole.part(
+                "\(label) of rank \(index), half \(half.number)", offset: first,
+                bytes: min(shape.maxTokens * bytesOfToken, whole.bytes - first))
+        }
+        compute = try half?.of.communication ?? device.makeStream(label: "rank \(index) compute")
+        communication = try half?.of.communication ?? device.makeStream(label: "rank \(index) communication")
         window = try make("window", layout.bytes)
-        tokenCount = try make("token count", 4)
-        input = try make("input", shape.maxTokens * shape.hidden * 2)
-        experts = try make("experts", shape.maxTokens * shape.topK * 8)
-        weights = try make("weights", shape.maxTokens * shape.topK * 4)
-        output = try make("output", shape.maxTokens * shape.hidden * 2)
+        tokenCount =
+            try half.map {
+                $0.of.tokenCount.part("tokens of a half of rank \(index)", offset: 4 + 4 * $0.number, bytes: 4)
+            } ?? make("token count", 12)
+        input = try tokenMemory("input", shape.hidden * 2, half?.of.input)
+        experts = try tokenMemory("experts", shape.topK * 8, half?.of.experts)
+        weights = try tokenMemory("weights", shape.topK * 4, half?.of.weights)
+        output = try tokenMemory("output", shape.hidden * 2, half?.of.output)
         rows = window.part("rows of rank \(index)", offset: layout.rows, bytes: layout.rowsBytes)
         rowScales = window.part("row scales of rank \(index)", offset: layout.scales, bytes: layout.scalesBytes)
         receivedCount = try make("received count", shape.rankExperts * 4)
@@ -76,10 +90,9 @@ public final class Rank: Sendable {
         signals = try make("signals", configuration.signalCount * 4)
         step = try make("step", 8)
         linkBusy = try make("links", shape.ranks * 8)
-        statistics = try make("statistics", 16)
-        trace = configuration.traced ? try make("trace", TraceEvent.traceBytes) : nil
-        let faultRecord = try make("fault record", WaitFault.words * 8)
-        self.faultRecord = faultRecord
+        statistics = try half?.of.statistics ?? make("statistics", 16)
+        trace = try half?.of.trace ?? (configuration.traced ? make("trace", TraceEvent.traceBytes) : nil)
+        faultRecord = try half?.of.faultRecord ?? make("fault record", WaitFault.words * 8)
         scratch = try GEMMScratch(
             device, gridSize: configuration.multiprocessors, blockM: configuration.blockM, label: "rank \(index)",
             faultRecord: faultRecord, waitSeconds: configuration.waitLimit)
@@ -102,8 +115,10 @@ public final class Rank: Sendable {
     }
 
     /// Copies a step's input to the device.
-    func load(_ rankInput: RankInput, _ device: any Device) throws {
-        try device.write([UInt32(rankInput.routing.tokens)], to: tokenCount)
+    func load(_ rankInput: RankInput, maxTokens: Int, _ device: any Device) throws {
+        let tokens = UInt32(rankInput.routing.tokens)
+        let first = min(tokens, UInt32(maxTokens + 1) / 2)
+        try device.write([tokens, first, tokens - first], to: tokenCount)
         try device.write(rankInput.hiddenStates, to: input)
         try device.write(rankInput.routing.experts, to: experts)
         try device.write(rankInput.routing.weights, to: weights)

@@ -19,24 +19,42 @@ public final class RankGroup {
     /// UInt64 `[ranks]`: addresses of the windows.
     private let peers: DeviceBuffer
     private let kernels: CommunicationKernels
+    /// Two groups for the halves of the batch, if they are wanted.
+    let halves: [RankGroup]
+    /// Whether launches may begin before the kernel before them has ended.
+    private let launchesEarly: Bool
     private let steps: StepOrder
 
     /// Allocates all memory of the group and prepares its communication kernels.
     ///
     /// - Throws: `GroupError` when the configuration could not be resident or fits no kernel; `DeviceError` when memory
     ///   runs out.
-    public init(device: any Device, configuration: GroupConfiguration) throws {
+    public convenience init(device: any Device, configuration: GroupConfiguration) throws {
         try configuration.validate(deviceMultiprocessors: device.properties.multiprocessors)
         // Two streams to a rank, and 32 hardware queues.
         if device.properties.kind == .cuda, configuration.shape.ranks > 16 {
             throw GroupError.tooManyRanks(ranks: configuration.shape.ranks, limit: 16)
         }
+        try self.init(device: device, configuration: configuration, half: nil)
+    }
+
+    /// - Parameter half: The group whose inputs, outputs and streams this one shares, and which half of the batch it takes.
+    private init(device: any Device, configuration: GroupConfiguration, half: (of: [Rank], number: Int)?) throws {
         self.device = device
         self.configuration = configuration
         kernels = try KernelBuilder.$isTracing.withValue(configuration.traced) {
             try CommunicationKernels(device, configuration)
         }
-        ranks = try (0..<configuration.shape.ranks).map { try Rank($0, device: device, configuration) }
+        let ranks = try (0..<configuration.shape.ranks).map { index in
+            try Rank(index, device: device, configuration, half: half.map { (of: $0.of[index], number: $0.number) })
+        }
+        self.ranks = ranks
+        launchesEarly = half == nil
+        halves =
+            configuration.twoBatch
+            ? try (0..<2).map { number in
+                try RankGroup(device: device, configuration: configuration.half(), half: (of: ranks, number: number))
+            } : []
         peers = try device.makeBuffer(ranks.map(\.window.address), label: "windows")
         steps = StepOrder(ranks: configuration.shape.ranks)
         for rank in ranks { try rank.reset(device) }
@@ -47,6 +65,7 @@ public final class RankGroup {
         try device.synchronize()
         for rank in ranks { try rank.reset(device) }
         steps.reset()
+        for half in halves { try half.reset() }
     }
 
     /// Copies the inputs of a step to the device. Nothing of the group may be running.
@@ -55,7 +74,9 @@ public final class RankGroup {
     public func load(_ inputs: [RankInput]) throws {
         try requireOnePerRank(inputs)
         for (rank, input) in inputs.enumerated() { try input.validate(rank: rank, configuration.shape) }
-        for (rank, input) in zip(ranks, inputs) { try rank.load(input, device) }
+        for (rank, input) in zip(ranks, inputs) {
+            try rank.load(input, maxTokens: configuration.shape.maxTokens, device)
+        }
     }
 
     /// The combined hidden states of a rank, BF16 `[tokens, hidden]`.
@@ -156,15 +177,16 @@ public final class RankGroup {
     /// - Parameters:
     ///   - overlap: Poll signals and send each block when it is complete, instead of all at once.
     ///   - stream: If nil, the rank's communication stream for an overlapped send, else its compute stream.
+    ///   - multiprocessors: Most that a send without overlap may use; all of the rank's when nil.
     /// - Returns: The hook that enqueues the receive on the rank's compute stream.
     public func combine(
-        _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil
+        _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
     ) throws -> ReceiveHook {
         if let overlap { try validate(overlap) }
         if overlap != nil, stream == rank.compute { throw GroupError.overlapOnComputeStream(rank: rank.index) }
         try launch(
             overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped, rank, .combined, .combineSend,
-            blocks: overlap?.multiprocessors ?? configuration.multiprocessors,
+            blocks: overlap?.multiprocessors ?? min(multiprocessors ?? .max, configuration.multiprocessors),
             on: stream ?? (overlap == nil ? rank.compute : rank.communication),
             arguments: [
                 .address(rank.expertOutput.address), .address(rank.receivedCount.address), .address(peers.address),
@@ -207,7 +229,8 @@ public final class RankGroup {
         try steps.advance(rank.index, to: phase)
         try failing {
             try device.launch(
-                kernel, blocks: blocks, arguments: rank.traceArguments(name) + arguments, dependentLaunch: dependent,
+                kernel, blocks: blocks, arguments: rank.traceArguments(name) + arguments,
+                dependentLaunch: dependent && launchesEarly,
                 on: stream)
         }
     }

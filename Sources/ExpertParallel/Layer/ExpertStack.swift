@@ -31,10 +31,23 @@ final class ExpertStack {
         let home: [KernelArgument]
     }
 
+    /// Where a stack's weights come from.
+    enum WeightSource {
+        /// From the host: weights of expert `e` of the rank.
+        case upload((Int) throws -> ExpertWeights)
+        /// They are another stack's.
+        case share(ExpertStack)
+
+        fileprivate var stack: ExpertStack? {
+            if case .share(let stack) = self { stack } else { nil }
+        }
+    }
+
     let shape: ExpertShape
     private let device: any Device
     let operands: Operands
     private let gateUp: GateUp
+    private let downWeights: WeightBuffer
     private let down: GroupedGEMM
     private let downWithSignals: GroupedGEMM?
     private let downToHome: GroupedGEMM?
@@ -48,12 +61,11 @@ final class ExpertStack {
     /// - Parameters:
     ///   - scratch: Used by nothing else that may run at the same time.
     ///   - signals: Where the overlapped down GEMM raises its signals; nil if it is never overlapped.
-    ///   - weights: Weights of local expert `e`.
+    ///   - source: Where the weights come from.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: Operands, ranks: Ranks? = nil, traces: Traces,
-        label: String,
-        scratch: GEMMScratch, signals: DeviceBuffer?, droppedSignal: GEMMConfiguration.BlockID? = nil,
-        weights: (Int) throws -> ExpertWeights
+        label: String, scratch: GEMMScratch, signals: DeviceBuffer?,
+        droppedSignal: GEMMConfiguration.BlockID? = nil, weights source: WeightSource
     ) throws {
         self.device = device
         self.shape = shape
@@ -64,16 +76,21 @@ final class ExpertStack {
             bytes: experts * intermediate / 128 * shape.scaleRows * 4, label: "activation scales of \(label)")
         let plainDown = shape.down(multiprocessors: scratch.gridSize)
         gateUp = try GateUp(
-            device, shape, operands, output: activated, outputScales: activatedScales, arriving: ranks,
-            trace: traces.gateUp,
-            scratch: scratch, label: label)
-        let downWeights = try WeightBuffer(
-            device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tileN,
-            label: "down of \(label)")
-        for expert in 0..<experts {
-            let own = try weights(expert)
-            try gateUp.write(own, of: expert)
-            try downWeights.write(own.down, of: expert, name: "down")
+            device, shape, operands, output: activated, outputScales: activatedScales,
+            weights: source.stack?.gateUp.weights, arriving: ranks, trace: traces.gateUp, scratch: scratch, label: label
+        )
+        let downWeights =
+            try source.stack?.downWeights
+            ?? WeightBuffer(
+                device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tileN,
+                label: "down of \(label)")
+        self.downWeights = downWeights
+        if case .upload(let weights) = source {
+            for expert in 0..<experts {
+                let own = try weights(expert)
+                try gateUp.write(own, of: expert)
+                try downWeights.write(own.down, of: expert, name: "down")
+            }
         }
 
         let (activated, activatedScales) = (activated, activatedScales)

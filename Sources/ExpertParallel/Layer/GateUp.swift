@@ -5,7 +5,7 @@ import KernelLanguage
 /// The first half of a set of experts: gate and up GEMM, SwiGLU, quantisation.
 struct GateUp {
     private let device: any Device
-    private let weights: WeightBuffer
+    let weights: WeightBuffer
     private let gemm: GroupedGEMM
     /// The same for rows that arrive while it runs.
     private let arrivingGEMM: GroupedGEMM?
@@ -19,21 +19,24 @@ struct GateUp {
         let operands: [DeviceBuffer]
     }
 
-    /// Allocates it; `write` uploads the weights.
+    /// Allocates it; `write` uploads the weights, unless another's are `shared`.
     ///
     /// - Parameters:
     ///   - output: FP8 `[experts, maxRows, intermediate]`.
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
-        outputScales: DeviceBuffer, arriving: ExpertStack.Ranks?, trace: [KernelArgument], scratch: GEMMScratch,
+        outputScales: DeviceBuffer, weights shared: WeightBuffer?, arriving: ExpertStack.Ranks?,
+        trace: [KernelArgument], scratch: GEMMScratch,
         label: String
     ) throws {
         self.device = device
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
-        weights = try WeightBuffer(
-            device, rows: configuration.n, columns: shape.hidden, experts: shape.experts, tileN: configuration.tileN,
-            label: "gate and up of \(label)")
+        weights =
+            try shared
+            ?? WeightBuffer(
+                device, rows: configuration.n, columns: shape.hidden, experts: shape.experts,
+                tileN: configuration.tileN, label: "gate and up of \(label)")
         var written = GroupedGEMM.Operands(
             rows: operands.rows, rowScales: operands.rowScales, counts: operands.counts, output: output,
             outputScales: outputScales)

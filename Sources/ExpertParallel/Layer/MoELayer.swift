@@ -11,12 +11,17 @@ public final class MoELayer {
     public let group: RankGroup
     var device: any Device { group.device }
     let stacks: [ExpertStack]
+    /// For each half of the batch, its stacks of all ranks.
+    private let halves: [[ExpertStack]]
     private let forks: [Fork]
 
-    /// Where the combine send leaves a rank's compute stream and comes back.
+    /// Where work on a rank's communication stream leaves its compute stream and comes back.
     private struct Fork {
         let send: DeviceEvent
         let sent: DeviceEvent
+        /// For each half of the batch: its rows have been received, and its experts are done.
+        let received: [DeviceEvent]
+        let computed: [DeviceEvent]
     }
 
     /// Leaves out one signal add on one rank, to see the watchdog at work.
@@ -65,31 +70,56 @@ public final class MoELayer {
             throw GroupError.sharedExperts(
                 intermediate: shared?.gate.rows ?? 0, expected: parts.count, made: shape.sharedExperts)
         }
-        stacks = try KernelBuilder.$isTracing.withValue(configuration.traced) {
+        stacks = try withoutActuallyEscaping(weights) { weights in
             try group.ranks.map { rank in
-                let stack = try ExpertStack(
-                    device, shape.expertsOfRank(blockM: configuration.blockM),
-                    ExpertStack.Operands(
-                        rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
-                        output: rank.expertOutput),
-                    ranks: ExpertStack.Ranks(
-                        window: configuration.window, arriving: group.arriving(rank), home: group.home(rank)),
-                    traces: ExpertStack.Traces(gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
-                    label: "rank \(rank.index)", scratch: rank.scratch, signals: rank.signals,
-                    droppedSignal: droppedSignal.flatMap {
-                        $0.rank == rank.index ? .init(expert: parts.count + $0.expert, block: $0.block) : nil
-                    },
-                    weights: { local in
-                        local < parts.count
-                            ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
-                    })
+                let stack = try KernelBuilder.$isTracing.withValue(configuration.traced) {
+                    try ExpertStack(
+                        device, shape.expertsOfRank(blockM: configuration.blockM),
+                        ExpertStack.Operands(
+                            rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
+                            output: rank.expertOutput),
+                        ranks: ExpertStack.Ranks(
+                            window: configuration.window, arriving: group.arriving(rank), home: group.home(rank)),
+                        traces: ExpertStack.Traces(
+                            gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
+                        label: "rank \(rank.index)", scratch: rank.scratch, signals: rank.signals,
+                        droppedSignal: droppedSignal.flatMap {
+                            $0.rank == rank.index ? .init(expert: parts.count + $0.expert, block: $0.block) : nil
+                        },
+                        weights: .upload { local in
+                            local < parts.count
+                                ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
+                        })
+                }
                 try stack.reset(on: rank.compute)
                 try device.synchronize(rank.compute)
                 return stack
             }
         }
+        let stacks = stacks
+        halves = try KernelBuilder.$isTracing.withValue(configuration.traced) {
+            try group.halves.map { half in
+                try zip(half.ranks, stacks).map { rank, whole in
+                    let stack = try ExpertStack(
+                        device, half.configuration.shape.expertsOfRank(blockM: half.configuration.blockM),
+                        ExpertStack.Operands(
+                            rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
+                            output: rank.expertOutput),
+                        traces: ExpertStack.Traces(
+                            gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
+                        label: "a half of rank \(rank.index)", scratch: rank.scratch, signals: nil,
+                        weights: .share(whole))
+                    try stack.reset(on: rank.compute)
+                    try device.synchronize(rank.compute)
+                    return stack
+                }
+            }
+        }
         forks = try group.ranks.map { _ in
-            Fork(send: try device.makeEvent(), sent: try device.makeEvent())
+            Fork(
+                send: try device.makeEvent(), sent: try device.makeEvent(),
+                received: try (0..<2).map { _ in try device.makeEvent() },
+                computed: try (0..<2).map { _ in try device.makeEvent() })
         }
     }
 
@@ -147,6 +177,7 @@ public final class MoELayer {
         switch overlap {
         case .none: try enqueueSequential(rank)
         case .singleBatch: try enqueueSingleBatch(rank)
+        case .twoBatch: try enqueueTwoBatch(rank)
         case .direct: try enqueueDirect(rank)
         }
     }
@@ -185,6 +216,38 @@ public final class MoELayer {
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
         try combineReceive()
+    }
+
+    /// Each half's communication is on the communication stream, behind or before the other's; the GEMMs of both are on the
+    /// compute stream, on the multiprocessors that are left.
+    private func enqueueTwoBatch(_ rank: Rank) throws {
+        guard group.halves.count == 2 else { throw GroupError.noHalves }
+        let configuration = group.configuration
+        let computing = configuration.multiprocessors - configuration.communicationMultiprocessors
+        let fork = forks[rank.index]
+        let parts = zip(group.halves, halves).map { (group: $0, rank: $0.ranks[rank.index], stack: $1[rank.index]) }
+
+        try device.record(fork.send, on: rank.compute)
+        try device.wait(for: fork.send, on: rank.communication)
+        let receives = try parts.map { try $0.group.dispatch($0.rank) }
+        for (receive, received) in zip(receives, fork.received) {
+            try receive()
+            try device.record(received, on: rank.communication)
+        }
+        for (index, part) in parts.enumerated() {
+            try device.wait(for: fork.received[index], on: rank.compute)
+            try part.stack.enqueueUp(blocks: computing, on: rank.compute)
+            try part.stack.enqueueDown(blocks: computing, on: rank.compute)
+            try device.record(fork.computed[index], on: rank.compute)
+        }
+        let combines = try zip(parts, fork.computed).map { part, computed in
+            try device.wait(for: computed, on: rank.communication)
+            return try part.group.combine(
+                part.rank, on: rank.communication, multiprocessors: configuration.communicationMultiprocessors)
+        }
+        for combineReceive in combines { try combineReceive() }
+        try device.record(fork.sent, on: rank.communication)
+        try device.wait(for: fork.sent, on: rank.compute)
     }
 
     private func enqueueDirect(_ rank: Rank) throws {

@@ -32,7 +32,7 @@ struct LayerBench {
     func layer(_ plan: Plan, modes: [OverlapMode]) throws -> [Times] {
         let expert = try Self.expert(plan.shape)
         let inputs = Self.inputs(plan.shape)
-        let group = try group(plan)
+        let group = try group(plan, twoBatch: modes.contains(.twoBatch))
         let layer = try MoELayer(group, shared: plan.shape.sharedExperts > 0 ? expert : nil) { _ in expert }
         let expected = try layer.step(inputs, overlap: .none)
         return try modes.map { mode in
@@ -115,12 +115,12 @@ struct LayerBench {
         }
     }
 
-    private func group(_ plan: Plan) throws -> RankGroup {
-        try RankGroup(
-            device: device,
-            configuration: GroupConfiguration(
-                shape: plan.shape, deviceMultiprocessors: device.properties.multiprocessors,
-                communicationMultiprocessors: plan.communicationMultiprocessors, link: plan.link))
+    private func group(_ plan: Plan, twoBatch: Bool = false) throws -> RankGroup {
+        var configuration = GroupConfiguration(
+            shape: plan.shape, deviceMultiprocessors: device.properties.multiprocessors,
+            communicationMultiprocessors: plan.communicationMultiprocessors, link: plan.link)
+        configuration.twoBatch = twoBatch
+        return try RankGroup(device: device, configuration: configuration)
     }
 
     /// All experts have the same random weights, each in memory of its own.

@@ -18,7 +18,7 @@ enum BenchOptions {
         "overlap", "MODES",
         help:
             "Comma-separated modes, run one after the other: none (one kernel after the other), singleBatch (Single Batch "
-            + "Overlap), direct (the GEMMs themselves wait for rows and send them home). Default: all.",
+            + "Overlap), twoBatch (Two Batch Overlap), direct (the GEMMs themselves wait for rows and send them home). Default: all.",
         expected: "modes out of " + alternatives(OverlapMode.allCases.map(\.rawValue))
             + ", each at most once, separated by commas"
     ) { text in

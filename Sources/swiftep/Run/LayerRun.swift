@@ -20,6 +20,7 @@ struct LayerRun {
             communicationMultiprocessors: settings.communicationMultiprocessors,
             waitLimit: settings.waitLimit(on: device.properties.kind), link: settings.link)
         configuration.traced = settings.timeline != nil
+        configuration.twoBatch = settings.modes.contains(.twoBatch)
         self.configuration = configuration
         if let dropped = settings.droppedSignal { try check(dropped) }
     }
