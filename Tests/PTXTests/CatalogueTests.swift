@@ -51,7 +51,8 @@ import Testing
     /// expert.
     @Test(.needsAssembler) func resourcesOfTheGroupedGEMMsAreAsRecorded() throws {
         let kernels = try KernelCatalogue(
-            LayerShape(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, maxTokens: 128, sharedExperts: 1)
+            LayerShape(
+                hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, maxTokens: 128, sharedExperts: 1)
         ).kernels.filter { $0.name.hasPrefix("gemm") }
         let lines = try kernels.map { kernel in
             let usage = try #require(try Tool.assemble(kernel.ptx()).usage(of: kernel.name))

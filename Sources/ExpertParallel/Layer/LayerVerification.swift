@@ -39,7 +39,8 @@ public struct LayerJudge {
             experts: shape.experts, hidden: shape.hidden, intermediate: shape.intermediate,
             observed: ObservedQuantisation(
                 activation: { observed.activations[$0] }, output: { observed.outputs[$0] }))
-        quantised = try reference.output(of: inputs, shared: shared, weights: weights)
+        let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
+        quantised = try reference.output(of: inputs, sharedParts: parts, weights: weights)
         reference.model = .none
         reference.observed = nil
         unquantised = try reference.output(of: inputs, shared: shared, weights: weights)

@@ -3,7 +3,7 @@ import KernelLanguage
 /// The mixture-of-experts layer in FP64, to judge kernels by.
 ///
 /// Each token's output is the sum over its choices, in their order, of weight x expert output, and last the shared
-/// expert's output, in parts of a routed expert's size. Sums are in FP64 whatever the model of quantisation.
+/// expert's output. Sums are in FP64 whatever the model of quantisation.
 public struct LayerReference {
     /// Experts of the layer.
     public let experts: Int
@@ -42,6 +42,14 @@ public struct LayerReference {
     public func output(
         of ranks: [RankInput], shared: ExpertWeights? = nil, weights: (Int) throws -> ExpertWeights
     ) throws -> [[Double]] {
+        try output(of: ranks, sharedParts: shared.map { [$0] } ?? [], weights: weights)
+    }
+
+    /// The same for a shared expert in several parts, whose outputs are rounded each by itself, as kernels do that compute
+    /// them as experts of their own.
+    func output(
+        of ranks: [RankInput], sharedParts: [ExpertWeights], weights: (Int) throws -> ExpertWeights
+    ) throws -> [[Double]] {
         let choices = try choicesByExpert(ranks)
         var contributions = ranks.map { [Double](repeating: 0, count: $0.routing.experts.count * hidden) }
         for expert in 0..<experts where !choices[expert].isEmpty {
@@ -57,17 +65,14 @@ public struct LayerReference {
                     with: outputs[index * hidden..<(index + 1) * hidden])
             }
         }
-        var sharedOutputs: [[Double]] = []
-        if let shared {
-            try checkShape(of: shared, intermediate: shared.gate.rows, name: "the shared expert")
-            sharedOutputs = try shared.parts(intermediate: intermediate).enumerated().map { part, weights in
-                let rows = ranks.indices.flatMap { rank in
-                    (0..<ranks[rank].routing.tokens).map {
-                        ReferenceRow(expert: nil, rank: rank, token: $0, sharedPart: part)
-                    }
+        let sharedOutputs = try sharedParts.enumerated().map { part, weights in
+            try checkShape(of: weights, intermediate: weights.gate.rows, name: "the shared expert")
+            let rows = ranks.indices.flatMap { rank in
+                (0..<ranks[rank].routing.tokens).map {
+                    ReferenceRow(expert: nil, rank: rank, token: $0, sharedPart: part)
                 }
-                return rows.isEmpty ? [] : try run(weights, rows: rows, ranks: ranks)
             }
+            return rows.isEmpty ? [] : try run(weights, rows: rows, ranks: ranks)
         }
         return combine(ranks, contributions: contributions, shared: sharedOutputs)
     }
@@ -93,7 +98,7 @@ public struct LayerReference {
                         output[token * hidden + channel] += weight * contributions[rank][choice * hidden + channel]
                     }
                 }
-                for part in shared {
+                for part in shared where !part.isEmpty {
                     for channel in 0..<hidden {
                         output[token * hidden + channel] += part[(firstSharedRow + token) * hidden + channel]
                     }

@@ -52,8 +52,9 @@ enum LayerBenchCommand {
         discussion: [
             discussion,
             "The floor is a kernel that only reads the weights of all experts; the ideal is the larger of it and of the time "
-                + "for which the busiest link carries rows. \"hidden\" is the share of what can be hidden that was: the time "
-                + "gained over no overlap, by the smaller of the link's time and the rest of the step.",
+                + "for which the busiest link carries rows. With links every mode is measured without them as well; \"hidden\" is the "
+                + "share of the link's time by which the step does not become longer. Ranks that share a GPU hide some of it even "
+                + "without overlap: while one waits, the other has the memory to itself.",
         ],
         options: [
             tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
@@ -65,12 +66,13 @@ enum LayerBenchCommand {
             let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
             return try run(arguments, floor: true) { bench, plan, report in
                 let link = LayerBench.communicationFloor(plan)
-                let times = try bench.layer(plan, modes: modes)
-                let sequential = modes.firstIndex(of: .none).flatMap { median(times[$0]) }
-                for (mode, times) in zip(modes, times) {
+                var unlinked = plan
+                unlinked.link = nil
+                let without = plan.link == nil ? nil : try bench.layer(unlinked, modes: modes).map { median($0) }
+                for (index, times) in try bench.layer(plan, modes: modes).enumerated() {
                     report.add(
-                        tokens: plan.shape.maxTokens, mode.rawValue, times, link: link,
-                        sequential: mode == .none ? nil : sequential)
+                        tokens: plan.shape.maxTokens, modes[index].rawValue, times, link: link,
+                        withoutLink: without?[index])
                 }
             }
         })

@@ -13,9 +13,11 @@ struct LayerReport: Encodable {
         let maximumMicroseconds: Double
         /// The modelled link's time for the step, 0 without one.
         let linkMicroseconds: Double
+        /// The same step without links.
+        let withoutLinkMicroseconds: Double?
         /// The larger of reading the weights and the link's time.
         let idealMicroseconds: Double?
-        /// Of what could be hidden of communication, compared with no overlap, the share that was.
+        /// The share of the link's time that the step does not take longer for than without links.
         let hidden: Double?
     }
 
@@ -47,15 +49,16 @@ struct LayerReport: Encodable {
 
     /// Adds the times of one mode or phase.
     ///
-    /// - Parameter sequential: The median without overlap, where there is one to compare with.
-    mutating func add(tokens: Int, _ what: String, _ times: LayerBench.Times, link: Double, sequential: Double? = nil) {
+    /// - Parameter withoutLink: The median of the same without links, where there are links.
+    mutating func add(tokens: Int, _ what: String, _ times: LayerBench.Times, link: Double, withoutLink: Double? = nil)
+    {
         let middle = median(times) ?? 0
-        var hidden: Double?
-        if let sequential, link > 0 { hidden = (sequential - middle) / min(link, sequential - link) }
+        let hidden = withoutLink.map { link > 0 ? 1 - (middle - $0) / link : 0 }
         entries.append(
             Entry(
                 tokens: tokens, what: what, minimumMicroseconds: times.min() ?? 0, medianMicroseconds: middle,
                 maximumMicroseconds: times.max() ?? 0, linkMicroseconds: link,
+                withoutLinkMicroseconds: withoutLink,
                 idealMicroseconds: floorMicroseconds.map { max($0, link) }, hidden: hidden))
     }
 
@@ -65,7 +68,7 @@ struct LayerReport: Encodable {
             ("tokens", .right), ("", .left), ("min µs", .right), ("median µs", .right), ("max µs", .right),
         ]
         if floorMicroseconds != nil { columns.append(("of ideal", .right)) }
-        if link != nil { columns += [("link µs", .right), ("hidden", .right)] }
+        if link != nil { columns += [("link µs", .right), ("without µs", .right), ("hidden", .right)] }
         var table = Table(columns)
         for entry in entries {
             var cells = [
@@ -74,7 +77,10 @@ struct LayerReport: Encodable {
             ]
             if let ideal = entry.idealMicroseconds { cells.append(fixed(entry.medianMicroseconds / ideal, 3)) }
             if link != nil {
-                cells += [fixed(entry.linkMicroseconds, 1), entry.hidden.map { fixed($0 * 100, 0) + " %" } ?? "-"]
+                cells += [
+                    fixed(entry.linkMicroseconds, 1), entry.withoutLinkMicroseconds.map { fixed($0, 1) } ?? "-",
+                    entry.hidden.map { fixed($0 * 100, 0) + " %" } ?? "-",
+                ]
             }
             table.add(cells)
         }

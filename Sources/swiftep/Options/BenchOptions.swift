@@ -30,8 +30,8 @@ enum BenchOptions {
     static let communication = Option<Int>.integer(
         "communication-sms", in: 1...1_024,
         help:
-            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. Default: an eighth "
-            + "of the rank's share.")
+            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. Default: from 3 to 18 % of "
+            + "the rank's share, by the number of rows that come home.")
 
     static let link = Option<LinkModel>(
         "link", "RATE,LATENCY",
