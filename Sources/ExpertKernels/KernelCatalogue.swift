@@ -14,7 +14,7 @@ public struct KernelCatalogue: Sendable {
         _ shape: LayerShape, multiprocessors: Int = 132, link: LinkModel? = nil
     ) throws {
         var kernels: [Kernel] = []
-        let signalCount = shape.rankExperts * signalBlocks(shape, blockM: 16)
+        let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
         for format in DispatchFormat.allCases {
             let window = RankWindow(shape, format, link: link)
             kernels.append(try dispatchSendKernel(window, signalCount: signalCount))
@@ -48,12 +48,12 @@ private func expertKernels(
 ) throws -> [Kernel] {
     var gateUp = shape.gateUp(multiprocessors: multiprocessors)
     var kernels = [try groupedGEMMKernel(gateUp)]
-    gateUp.arriving = ranks
+    (gateUp.arriving, gateUp.signals) = (ranks, gateUp.output == .swiGLU)
     kernels.append(try groupedGEMMKernel(gateUp))
     if gateUp.output == .sums { kernels.append(try swiGLUKernel(shape)) }
     var down = shape.down(multiprocessors: multiprocessors)
     kernels.append(try groupedGEMMKernel(down))
-    down.signals = true
+    (down.signals, down.follows) = (true, gateUp.followedAfter)
     kernels.append(try groupedGEMMKernel(down))
     (down.signals, down.home) = (false, ranks)
     kernels.append(try groupedGEMMKernel(down))

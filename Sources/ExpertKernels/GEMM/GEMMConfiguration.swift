@@ -28,6 +28,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var dependent: Bool
     /// Rows come from other ranks while the GEMM runs: it waits for those of each tile by itself.
     public var arriving: RankWindow?
+    /// Rows are written by a GEMM with signals that still runs: the number of adds after which a block's are there. A
+    /// dependent GEMM then waits for the rows of each tile, and not for the whole kernel before it.
+    public var follows: Int?
     /// Finished rows are stored straight to where their tokens came from, and announced there: the GEMM is the combine's
     /// send. Signals are then counted inside the GEMM.
     public var home: RankWindow?
@@ -74,6 +77,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         self.dependent = dependent
         arriving = nil
         home = nil
+        follows = nil
         self.droppedSignal = droppedSignal
     }
 
@@ -92,6 +96,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var blocks: Int { (maxRows + blockM - 1) / blockM }
     /// Tiles across N: the number of adds after which a block's signal is complete.
     public var tilesAcross: Int { Self.tilesAcross(n: n, tileN: tileN) }
+    /// What `follows` is for a GEMM whose rows this one writes; nil if another kernel comes between them.
+    public var followedAfter: Int? { output == .swiGLU ? tilesAcross : nil }
     /// Tiles of `tileN` across `n` output channels.
     public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
     /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile. With 16 rows the sums
@@ -117,9 +123,11 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var scaleBytes: Int { blockM * 4 }
     /// Whether a warp beside the loading thread deals with other ranks.
     package var communicates: Bool { arriving != nil || home != nil }
+    /// Whether a warp beside the loading thread waits for rows or announces them.
+    var hasHelper: Bool { communicates || follows != nil }
     /// Registers of a thread that multiplies, and of one of the loading warp group: together what the block starts with.
-    var multiplierRegisters: Int { (multiplyingGroups == 4 ? 112 : 232) - (communicates ? 8 : 0) }
-    var loaderRegisters: Int { multiplyingGroups == 4 ? (communicates ? 64 : 32) : (communicates ? 56 : 40) }
+    var multiplierRegisters: Int { (multiplyingGroups == 4 ? 112 : 232) - (hasHelper ? 8 : 0) }
+    var loaderRegisters: Int { multiplyingGroups == 4 ? (hasHelper ? 64 : 32) : (hasHelper ? 56 : 40) }
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { output == .sums || tileN == Self.maxTileN }
 
@@ -156,7 +164,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         "\(blockM)x\(tileN)x\(Self.blockK) tiles, \(stages) stages, "
             + "\(experts) x [\(maxRows), \(k)] x [\(n), \(k)]" + (output == .swiGLU ? ", SwiGLU" : "")
             + (signals ? ", signals" : "") + (dependent ? ", dependent launch" : "")
-            + (arriving != nil ? ", arriving rows" : "") + (home != nil ? ", rows sent home" : "")
+            + (arriving != nil ? ", arriving rows" : "") + (follows != nil ? ", rows of a running GEMM" : "")
+            + (home != nil ? ", rows sent home" : "")
     }
 
     var kernelName: String {
@@ -164,6 +173,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         return "gemm_n\(n)_k\(k)_e\(experts)_r\(maxRows)_m\(blockM)" + (tileN == Self.maxTileN ? "" : "_t\(tileN)")
             + (output == .swiGLU ? "_swiglu" : "")
             + (signals ? "_signals" : "") + (dependent ? "_dependent" : "")
-            + (arriving.map { "_arriving_\($0.name)" } ?? "") + (home.map { "_home_\($0.name)" } ?? "") + drop
+            + (arriving.map { "_arriving_\($0.name)" } ?? "") + (follows == nil ? "" : "_follows")
+            + (home.map { "_home_\($0.name)" } ?? "") + drop
     }
 }

@@ -15,6 +15,7 @@ import KernelLanguage
 /// - With arriving rows: `window` of this rank, which holds the rows; `rank`; `step`. `counts` is not read.
 /// - With rows sent home: `peers`, `rank`, `step` and, with a link, `linkBusy`; rows go to `RankWindow.combineRows` of their
 ///   ranks instead of `output`, and `signals`, zero before, are counted inside.
+/// - That follows a running GEMM: `rowSignals` UInt32 `[experts, blocks]`, raised by it.
 /// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after.
 public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(GEMMConfiguration.maxTileN) channels")
@@ -38,7 +39,13 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         let tiles = ExpertTiles(k, configuration, counts: arriving.map { .told($0) } ?? .given(counts))
         let home = configuration.home.map { HomeRows(k, Peers(k, $0)) }
         let homeTiles = home.map { HomeTiles(k, configuration, rows: $0, signals: signals) }
-        let arrivals = arriving.map { PieceArrivals(k, $0, configuration) }
+        var source = arriving.map { PieceArrivals.Source.ranks($0) }
+        if let threshold = configuration.follows {
+            let words = k.pointerParameter("rowSignals", to: UInt32.self)
+            source = .blocks(
+                BlockSignals(words, blocks: configuration.blocks), threshold: threshold, split.watchdog)
+        }
+        let arrivals = source.map { PieceArrivals(k, $0, configuration) }
         let loader = TileLoader(
             k, ring, weights: weights, rows: rows, rowScales: rowScales, arrivals: arrivals,
             stored: StoredTiles(k, configuration, signals: signals, split: split, home: homeTiles))
@@ -61,19 +68,23 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         k.if(k.warpIndex >= configuration.multiplyingWarps) {
             k.decreaseRegisters(to: configuration.loaderRegisters)
             k.if(isLoader && k.elected) { loader.run(k, schedule) }
-            if configuration.communicates {
-                k.if(k.warpIndex == configuration.multiplyingWarps + 1) {
-                    arrivals?.run(k, schedule)
-                    homeTiles?.run(k)
+            if configuration.hasHelper {
+                if let arrivals {
+                    k.if(k.warpIndex == configuration.multiplyingWarps + 1) { arrivals.run(k, schedule) }
+                }
+                if let homeTiles {
+                    k.if(k.warpIndex == configuration.multiplyingWarps + 2) { homeTiles.run(k) }
                 }
             }
         } else: {
             k.increaseRegisters(to: configuration.multiplierRegisters)
-            if configuration.dependent { k.waitForPrerequisites() }
+            if configuration.dependent && configuration.follows == nil { k.waitForPrerequisites() }
             let position = ring.start(k)
             schedule.forEachPiece(k) { piece in
                 k.span(.work, where: k.isFirstThread, (piece.tile.expert, piece.tile.column)) {
                     let sums = multiplier.makeSums(k)
+                    // With its rows, what dispatch told about them is there as well.
+                    if configuration.home != nil { arrivals?.await(k, piece) }
                     let prepared = sumsEpilogue.prepare(k, piece.tile)
                     k.if(piece.isTail) { split.load(k, piece, into: sums) }
                     multiplier.multiply(k, piece, position, into: sums)

@@ -17,7 +17,7 @@ struct CommunicationKernels {
             try combineSendKernel(
                 CombineConfiguration(window: window, blockM: configuration.blockM, signals: signals))
         }
-        dispatchSend = try device.loadFitting(dispatchSendKernel(window, signalCount: configuration.signalCount))
+        dispatchSend = try device.loadFitting(dispatchSendKernel(window, signalCount: 2 * configuration.signalCount))
         dispatchReceive = try device.loadFitting(dispatchReceiveKernel(window))
         dispatchReceiveOnly = try device.loadFitting(dispatchReceiveKernel(window, endsStep: true))
         combineSend = try device.loadFitting(combine(signals: false))

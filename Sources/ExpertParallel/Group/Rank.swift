@@ -38,6 +38,8 @@ public final class Rank: Sendable {
     public let expertOutput: DeviceBuffer
     /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
     public let signals: DeviceBuffer
+    /// The same between the gate and up GEMM and the down GEMM, behind the others.
+    let rowSignals: DeviceBuffer
 
     /// See `StepCounter`.
     let step: DeviceBuffer
@@ -47,8 +49,9 @@ public final class Rank: Sendable {
     let faultRecord: DeviceBuffer
     /// See `TraceEvent`; nil where nothing is traced.
     let trace: DeviceBuffer?
-    /// For the GEMMs.
+    /// For the GEMMs: one for gate and up, and one for down, which may begin before the other has ended.
     let scratch: GEMMScratch
+    let downScratch: GEMMScratch
 
     /// - Parameter half: The rank whose memory for inputs, outputs and faults this one shares, and which half of them. All
     ///   that it launches goes to the other one's communication stream.
@@ -87,22 +90,30 @@ public final class Rank: Sendable {
             "source info of rank \(index)", offset: layout.sourceInfo, bytes: packedRows * 8)
         layoutRange = try make("layout range", shape.rankExperts * shape.ranks * 8)
         expertOutput = try make("expert output", packedRows * shape.hidden * 2)
-        signals = try make("signals", configuration.signalCount * 4)
+        let signalBytes = configuration.signalCount * 4
+        let allSignals = try make("signals", 2 * signalBytes)
+        signals = allSignals.part("signals of rank \(index)", offset: 0, bytes: signalBytes)
+        rowSignals = allSignals.part("row signals of rank \(index)", offset: signalBytes, bytes: signalBytes)
         step = try make("step", 8)
         linkBusy = try make("links", shape.ranks * 8)
         statistics = try half?.of.statistics ?? make("statistics", 16)
         trace = try half?.of.trace ?? (configuration.traced ? make("trace", TraceEvent.traceBytes) : nil)
         faultRecord = try half?.of.faultRecord ?? make("fault record", WaitFault.words * 8)
-        scratch = try GEMMScratch(
-            device, gridSize: configuration.multiprocessors, blockM: configuration.blockM, label: "rank \(index)",
-            faultRecord: faultRecord, waitSeconds: configuration.waitLimit)
+        let faultRecord = faultRecord
+        func makeScratch(_ label: String) throws -> GEMMScratch {
+            try GEMMScratch(
+                device, gridSize: configuration.multiprocessors, blockM: configuration.blockM,
+                label: "\(label) of rank \(index)", faultRecord: faultRecord, waitSeconds: configuration.waitLimit)
+        }
+        scratch = try makeScratch("gate and up")
+        downScratch = try makeScratch("down")
     }
 
     /// Puts all flags, counters and records into the state before the first step. Nothing may be running.
     func reset(_ device: any Device) throws {
         // Row scales beyond an expert's count are loaded with their block; they must hold something.
         let state = [
-            window, signals, step, linkBusy, statistics, faultRecord, scratch.flags,
+            window, signals, rowSignals, step, linkBusy, statistics, faultRecord, scratch.flags, downScratch.flags,
         ]
         for buffer in state { try device.fill(buffer, with: 0, on: compute) }
         if let trace { try device.fill(trace, with: 0, on: compute) }

@@ -29,6 +29,8 @@ final class ExpertStack {
         let arriving: [KernelArgument]
         /// Arguments of a GEMM that sends its rows home.
         let home: [KernelArgument]
+        /// Raised by gate and up for the down GEMM.
+        let rowSignals: DeviceBuffer
     }
 
     /// Where a stack's weights come from.
@@ -64,7 +66,7 @@ final class ExpertStack {
     ///   - source: Where the weights come from.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: Operands, ranks: Ranks? = nil, traces: Traces,
-        label: String, scratch: GEMMScratch, signals: DeviceBuffer?,
+        label: String, scratch: (gateUp: GEMMScratch, down: GEMMScratch), signals: DeviceBuffer?,
         droppedSignal: GEMMConfiguration.BlockID? = nil, weights source: WeightSource
     ) throws {
         self.device = device
@@ -74,10 +76,10 @@ final class ExpertStack {
         activated = try device.allocate(bytes: experts * shape.maxRows * intermediate, label: "activation of \(label)")
         activatedScales = try device.allocate(
             bytes: experts * intermediate / 128 * shape.scaleRows * 4, label: "activation scales of \(label)")
-        let plainDown = shape.down(multiprocessors: scratch.gridSize)
+        let plainDown = shape.down(multiprocessors: scratch.gateUp.gridSize)
         gateUp = try GateUp(
             device, shape, operands, output: activated, outputScales: activatedScales,
-            weights: source.stack?.gateUp.weights, arriving: ranks, trace: traces.gateUp, scratch: scratch, label: label
+            weights: source.stack?.gateUp.weights, arriving: ranks, trace: traces.gateUp, scratch: scratch.gateUp, label: label
         )
         let downWeights =
             try source.stack?.downWeights
@@ -94,21 +96,22 @@ final class ExpertStack {
         }
 
         let (activated, activatedScales) = (activated, activatedScales)
-        func downGEMM(_ configuration: GEMMConfiguration, ranks: [KernelArgument]? = nil) throws -> GroupedGEMM {
+        func downGEMM(_ configuration: GEMMConfiguration, home: [KernelArgument]? = nil) throws -> GroupedGEMM {
             var configuration = configuration
-            configuration.droppedSignal = configuration.signals || ranks != nil ? droppedSignal : nil
+            configuration.droppedSignal = configuration.signals || home != nil ? droppedSignal : nil
             var written = GroupedGEMM.Operands(
                 rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
-                signals: signals, ranks: ranks)
+                signals: signals, ranks: home)
             written.trace = traces.down
-            return try GroupedGEMM(device, configuration, downWeights, written, scratch)
+            written.rowSignals = configuration.follows == nil ? nil : ranks?.rowSignals
+            return try GroupedGEMM(device, configuration, downWeights, written, scratch.down)
         }
         down = try downGEMM(plainDown)
         var (signalling, sending) = (plainDown, plainDown)
-        signalling.signals = true
+        (signalling.signals, signalling.follows) = (true, ranks == nil ? nil : gateUp.followedAfter)
         downWithSignals = try signals.map { _ in try downGEMM(signalling) }
-        sending.home = ranks?.window
-        downToHome = try ranks.map { try downGEMM(sending, ranks: $0.home) }
+        (sending.home, sending.follows) = (ranks?.window, gateUp.followedAfter)
+        downToHome = try ranks.map { try downGEMM(sending, home: $0.home) }
         signalThreshold = plainDown.tilesAcross
     }
 

@@ -6,6 +6,8 @@ import KernelLanguage
 struct GateUp {
     private let device: any Device
     let weights: WeightBuffer
+    /// See `GEMMConfiguration.followedAfter`.
+    let followedAfter: Int?
     private let gemm: GroupedGEMM
     /// The same for rows that arrive while it runs.
     private let arrivingGEMM: GroupedGEMM?
@@ -32,6 +34,7 @@ struct GateUp {
     ) throws {
         self.device = device
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
+        followedAfter = configuration.followedAfter
         weights =
             try shared
             ?? WeightBuffer(
@@ -57,6 +60,9 @@ struct GateUp {
             var (configuration, operands) = (configuration, operands)
             configuration.arriving = arriving.window
             operands.ranks = arriving.arriving
+            // The down GEMM begins with blocks that are done.
+            configuration.signals = configuration.followedAfter != nil
+            operands.signals = arriving.rowSignals
             return try GroupedGEMM(device, configuration, weights, operands, scratch)
         }
     }

@@ -22,6 +22,8 @@ package struct GroupedGEMM {
         package var outputScales: DeviceBuffer?
         /// Needed with signals.
         package var signals: DeviceBuffer?
+        /// Needed by a GEMM that follows a running one: its signals.
+        package var rowSignals: DeviceBuffer?
         /// Needed where kernels are traced: the kernel's first arguments.
         package var trace: [KernelArgument] = []
         /// Needed with arriving rows, and where rows are sent home: the kernel's last arguments.
@@ -74,6 +76,7 @@ package struct GroupedGEMM {
                 .address(signals.address), .address(scratch.sums.address), .address(scratch.flags.address),
                 .address(scratch.faultRecord.address), .uint64(scratch.waitNanoseconds),
             ] + (operands.ranks ?? [])
+            + (configuration.follows == nil ? [] : operands.rowSignals.map { [.address($0.address)] } ?? [])
     }
 
     /// Enqueues the GEMM on a persistent grid of `blocks` blocks, one to a multiprocessor. A dependent one comes right after

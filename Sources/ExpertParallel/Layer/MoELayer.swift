@@ -79,10 +79,11 @@ public final class MoELayer {
                             rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
                             output: rank.expertOutput),
                         ranks: ExpertStack.Ranks(
-                            window: configuration.window, arriving: group.arriving(rank), home: group.home(rank)),
+                            window: configuration.window, arriving: group.arriving(rank), home: group.home(rank),
+                            rowSignals: rank.rowSignals),
                         traces: ExpertStack.Traces(
                             gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
-                        label: "rank \(rank.index)", scratch: rank.scratch, signals: rank.signals,
+                        label: "rank \(rank.index)", scratch: (rank.scratch, rank.downScratch), signals: rank.signals,
                         droppedSignal: droppedSignal.flatMap {
                             $0.rank == rank.index ? .init(expert: parts.count + $0.expert, block: $0.block) : nil
                         },
@@ -107,7 +108,7 @@ public final class MoELayer {
                             output: rank.expertOutput),
                         traces: ExpertStack.Traces(
                             gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
-                        label: "a half of rank \(rank.index)", scratch: rank.scratch, signals: nil,
+                        label: "a half of rank \(rank.index)", scratch: (rank.scratch, rank.downScratch), signals: nil,
                         weights: .share(whole))
                     try stack.reset(on: rank.compute)
                     try device.synchronize(rank.compute)
