@@ -39,7 +39,7 @@ import Testing
 
     /// The whole text of the kernels that carry the overlap: a change of theirs is seen in review.
     @Test(arguments: [
-        "gemm_n7168_k2048_e17_r256_m16_signals_dependent", "combine_send_h7168_e32_k8_n2_s1_m16_signals",
+        "gemm_n7168_k2048_e17_r256_m16_signals_dependent_follows", "combine_send_h7168_e32_k8_n2_s1_m16_signals",
         "dispatch_send_float8_h7168_e32_k8_n2_s1",
     ])
     func overlapKernelsAreAsRecorded(_ name: String) throws {

@@ -79,7 +79,8 @@ final class ExpertStack {
         let plainDown = shape.down(multiprocessors: scratch.gateUp.gridSize)
         gateUp = try GateUp(
             device, shape, operands, output: activated, outputScales: activatedScales,
-            weights: source.stack?.gateUp.weights, arriving: ranks, trace: traces.gateUp, scratch: scratch.gateUp, label: label
+            weights: source.stack?.gateUp.weights, arriving: ranks, trace: traces.gateUp, scratch: scratch.gateUp,
+            label: label
         )
         let downWeights =
             try source.stack?.downWeights
