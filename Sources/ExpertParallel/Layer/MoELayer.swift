@@ -75,14 +75,11 @@ public final class MoELayer {
                 let stack = try KernelBuilder.$isTracing.withValue(configuration.traced) {
                     try ExpertStack(
                         device, shape.expertsOfRank(blockM: configuration.blockM),
-                        ExpertStack.Operands(
-                            rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
-                            output: rank.expertOutput),
+                        rank.stackOperands,
                         ranks: ExpertStack.Ranks(
                             window: configuration.window, arriving: group.arriving(rank), home: group.home(rank),
                             rowSignals: rank.rowSignals),
-                        traces: ExpertStack.Traces(
-                            gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
+                        traces: rank.stackTraces,
                         label: "rank \(rank.index)", scratch: (rank.scratch, rank.downScratch), signals: rank.signals,
                         droppedSignal: droppedSignal.flatMap {
                             $0.rank == rank.index ? .init(expert: parts.count + $0.expert, block: $0.block) : nil
@@ -103,11 +100,8 @@ public final class MoELayer {
                 try zip(half.ranks, stacks).map { rank, whole in
                     let stack = try ExpertStack(
                         device, half.configuration.shape.expertsOfRank(blockM: half.configuration.blockM),
-                        ExpertStack.Operands(
-                            rows: rank.rows, rowScales: rank.rowScales, counts: rank.receivedCount,
-                            output: rank.expertOutput),
-                        traces: ExpertStack.Traces(
-                            gateUp: rank.traceArguments(.gateUp), down: rank.traceArguments(.down)),
+                        rank.stackOperands,
+                        traces: rank.stackTraces,
                         label: "a half of rank \(rank.index)", scratch: (rank.scratch, rank.downScratch), signals: nil,
                         weights: .share(whole))
                     try stack.reset(on: rank.compute)
@@ -259,5 +253,17 @@ public final class MoELayer {
         try stack.enqueueUp(blocks: all, arriving: true, on: rank.compute)
         try stack.enqueueDownToHome(blocks: all, on: rank.compute)
         try group.combineFromKernel(rank)
+    }
+}
+
+extension Rank {
+    /// What the rank's experts read and write.
+    fileprivate var stackOperands: ExpertStack.Operands {
+        ExpertStack.Operands(rows: rows, rowScales: rowScales, counts: receivedCount, output: expertOutput)
+    }
+
+    /// How the launches of their GEMMs begin.
+    fileprivate var stackTraces: ExpertStack.Traces {
+        ExpertStack.Traces(gateUp: traceArguments(.gateUp), down: traceArguments(.down))
     }
 }
