@@ -45,7 +45,8 @@ struct SumsEpilogue {
         let slices = configuration.groupWidth / 64
         let values = sums.map(\.value)
         if let addresses, let prepared {
-            // Read behind the first barrier; the group has read those of the tile before.
+            // The group has read those of the tile before.
+            barrierOfGroup(k, group)
             k.if((k.threadIndex & 127) < configuration.blockM) {
                 k.store(prepared, to: addresses + (group * configuration.blockM + (k.threadIndex & 127)))
             }

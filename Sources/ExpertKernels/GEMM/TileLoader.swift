@@ -33,12 +33,17 @@ struct TileLoader {
             if let arrivals {
                 // Weights of the first piece are loaded before anything is waited for.
                 ready.value = begin.passed.value > 0 && arrivals.have(k, piece)
+                k.if(ready.value) { k.proxyFence(.asyncGlobal) }
             }
             let firstPassed = position.passed.value
             let firstStage = ring.current(position)
             let launchStep = launchStep(k, piece)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
-                k.if(step == launchStep) { k.launchDependents() }
+                k.if(step == launchStep) {
+                    // The kernel that may now start reads counts, which the one before this may still be writing.
+                    if configuration.arriving != nil { k.waitForPrerequisites() }
+                    k.launchDependents()
+                }
                 let passed = position.passed.value
                 let stage = ring.current(position)
                 ring.advance(k, position)
@@ -99,9 +104,9 @@ struct TileLoader {
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, step: Value<UInt32>, to stage: StageRing.Stage
     ) {
         let configuration = ring.configuration
-        let row = tile.expert.multiply(configuration.maxRows, add: tile.block * configuration.blockM)
         k.tensorLoad(
-            rows, at: [step * GEMMConfiguration.blockK, row], to: stage.rows, barrier: stage.full)
+            rows, at: [step * GEMMConfiguration.blockK, tile.block * configuration.blockM, tile.expert],
+            to: stage.rows, barrier: stage.full)
         let group = tile.expert.multiply(configuration.steps, add: step)
         let scales = rowScales + tile.block * configuration.blockM
         k.bulkLoad(

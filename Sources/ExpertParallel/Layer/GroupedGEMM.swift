@@ -64,10 +64,12 @@ package struct GroupedGEMM {
             outputScales, signals, scratch.sums, scratch.flags, scratch.faultRecord,
         ]
         kernel = try device.loadFitting(groupedGEMMKernel(configuration))
+        // Experts are a dimension of their own: the next one's rows, which may be on their way, are not loaded.
         let rowMap = TensorMap(
             address: operands.rows.address, element: .float8E4M3,
-            dimensions: [configuration.k, configuration.experts * configuration.maxRows], strides: [configuration.k],
-            box: [GEMMConfiguration.blockK, configuration.blockM], swizzle: .bytes128)
+            dimensions: [configuration.k, configuration.maxRows, configuration.experts],
+            strides: [configuration.k, configuration.maxRows * configuration.k],
+            box: [GEMMConfiguration.blockK, configuration.blockM, 1], swizzle: .bytes128)
         arguments =
             operands.trace + [
                 .address(weights.values.address), .tensorMap(rowMap),
