@@ -19,7 +19,8 @@ let package = Package(
         .target(name: "ExpertKernels", dependencies: ["KernelLanguage"]),
         .target(name: "ExpertParallel", dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels"]),
         .target(
-            name: "Conformance", dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "ExpertParallel"]),
+            name: "Conformance",
+            dependencies: ["KernelLanguage", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel"]),
         .executableTarget(
             name: "swiftep",
             dependencies: ["KernelLanguage", "PTX", "Accelerator", "ExpertKernels", "ExpertParallel", "Conformance"]),

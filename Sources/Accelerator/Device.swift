@@ -27,8 +27,9 @@ public protocol Device: AnyObject, Sendable {
         from source: DeviceBuffer, offset: Int, to destination: DeviceBuffer, offset: Int, bytes: Int,
         on stream: DeviceStream) throws
 
-    /// A new stream.
-    func makeStream(label: String) throws -> DeviceStream
+    /// A new stream for the work of a rank. Ranks that share a device are as strange to each other as ranks on devices of
+    /// their own; the simulator's judge holds them to that.
+    func makeStream(label: String, rank: Int) throws -> DeviceStream
 
     /// A new event.
     func makeEvent() throws -> DeviceEvent
@@ -67,6 +68,11 @@ public protocol Device: AnyObject, Sendable {
 
     /// How many blocks of the kernel one multiprocessor can hold at once.
     func blocksPerMultiprocessor(_ kernel: LoadedKernel) throws -> Int
+}
+
+extension Device {
+    /// A new stream for the work of the only rank.
+    public func makeStream(label: String) throws -> DeviceStream { try makeStream(label: label, rank: 0) }
 }
 
 /// What a device is and how large.

@@ -15,11 +15,19 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     /// Simulated nanoseconds that a thread stays suspended in one try-wait on an mbarrier.
     public var suspendLimit: UInt64
 
+    /// A schedule makes the machine a judge: it follows PTX's memory model, reports races, lets loads read older values
+    /// where the model allows it, and takes every free choice from the schedule instead of `seed`. Several times slower.
+    public var schedule: Schedule?
+    /// With a schedule: relaxed loads and stores may also be put off behind later accesses. On unless said otherwise; the
+    /// number of schedules of an exhaustive exploration grows with it.
+    public var postponesAccesses: Bool
+
     /// A machine the size of an H200 unless said otherwise.
     public init(
         multiprocessors: Int = 132, seed: UInt64 = 0, sharedBytesPerMultiprocessor: Int = 228 * 1024,
         threadsPerMultiprocessor: Int = 2048, blocksPerMultiprocessor: Int = 32, instructionLimit: UInt64? = nil,
-        suspendLimit: UInt64 = 20_000
+        suspendLimit: UInt64 = 20_000,
+        schedule: Schedule? = nil, postponesAccesses: Bool = true
     ) {
         self.multiprocessors = multiprocessors
         self.seed = seed
@@ -28,5 +36,7 @@ public struct SimulatorConfiguration: Hashable, Sendable {
         self.blocksPerMultiprocessor = blocksPerMultiprocessor
         self.instructionLimit = instructionLimit
         self.suspendLimit = suspendLimit
+        self.schedule = schedule
+        self.postponesAccesses = postponesAccesses
     }
 }

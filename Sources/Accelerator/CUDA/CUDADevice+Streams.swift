@@ -1,8 +1,8 @@
 import CUDADriver
 
 extension CUDADevice {
-    /// See ``Device/makeStream(label:)``.
-    public func makeStream(label: String) throws -> DeviceStream {
+    /// See ``Device/makeStream(label:rank:)``. On a GPU it makes no difference which rank it is.
+    public func makeStream(label: String, rank: Int) throws -> DeviceStream {
         let stream = try driverCall { try Stream(context: context) }
         return DeviceStream(id: tables.withLock { $0.streams.insert(stream) })
     }

@@ -90,7 +90,8 @@ extension SimulatedDevice {
 
     private func fork(of graph: SimulatedGraph, for id: Int) throws -> StreamID {
         if let known = graph.forks[id] { return known }
-        let fork = machine.makeStream(label: try streams.find(id).label)
+        let entry = try streams.find(id)
+        let fork = machine.makeStream(label: entry.label, rank: entry.rank)
         graph.forks[id] = fork
         return fork
     }

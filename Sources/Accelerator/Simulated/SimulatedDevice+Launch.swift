@@ -9,7 +9,7 @@ extension SimulatedDevice {
             try refuseDuringCapture(to: "load the kernel \(kernel.name)")
             let program: Program
             do throws(VerificationError) {
-                program = try Program(kernel)
+                program = try Program(rewrite(kernel))
             } catch {
                 throw DeviceError.kernel(error)
             }

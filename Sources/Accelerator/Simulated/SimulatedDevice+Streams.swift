@@ -1,11 +1,11 @@
 import Simulator
 
 extension SimulatedDevice {
-    /// See ``Device/makeStream(label:)``.
-    public func makeStream(label: String) throws -> DeviceStream {
+    /// See ``Device/makeStream(label:rank:)``.
+    public func makeStream(label: String, rank: Int) throws -> DeviceStream {
         try exclusively {
-            let stream = machine.makeStream(label: label)
-            return DeviceStream(id: streams.insert(SimulatedStreamEntry(stream: stream, label: label)))
+            let stream = machine.makeStream(label: label, rank: rank)
+            return DeviceStream(id: streams.insert(SimulatedStreamEntry(stream: stream, label: label, rank: rank)))
         }
     }
 

@@ -29,6 +29,8 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     private let lock = Mutex(())
 
     let machine: SimulatedMachine
+    /// What is done to a kernel before it is loaded.
+    let rewrite: @Sendable (Kernel) -> Kernel
     var streams = HandleTable<SimulatedStreamEntry>(.stream)
     var events = HandleTable<SimulatedEvent>(.event)
     var kernels = HandleTable<Program>(.kernel)
@@ -43,8 +45,14 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     var released: [UInt64] = []
 
     /// A machine of this configuration.
-    public init(configuration: SimulatorConfiguration) {
+    ///
+    /// - Parameter rewrite: What is done to every kernel before it is loaded, to see what planted faults do; nothing unless
+    ///   said otherwise. Parameters, threads and shared memory must stay as they are.
+    public init(
+        configuration: SimulatorConfiguration, rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
+    ) {
         self.configuration = configuration
+        self.rewrite = rewrite
         self.machine = SimulatedMachine(configuration)
         let blockOverhead = 1024
         let pages = sysconf(Int32(_SC_PHYS_PAGES))
@@ -68,6 +76,9 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     /// What the machine has done so far.
     public var statistics: SimulatorStatistics { lock.withLock { _ in machine.statistics } }
 
+    /// With a schedule in the configuration, the machine's decisions so far.
+    public var scheduleRecord: ScheduleRecord? { lock.withLock { _ in machine.scheduleRecord } }
+
     /// Runs `body` alone, and wraps the machine's errors as the device's.
     func exclusively<Result: Sendable>(_ body: () throws -> Result) throws -> Result {
         do {
@@ -89,6 +100,7 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
 struct SimulatedStreamEntry {
     let stream: StreamID
     let label: String
+    let rank: Int
 }
 
 /// An event of the machine, and where it was recorded last.

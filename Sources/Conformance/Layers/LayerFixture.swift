@@ -100,12 +100,12 @@ struct LayerFixture: Sendable {
     /// The layer on a device.
     func layer(
         on device: any Device, blockM: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil,
-        droppedSignal: MoELayer.DroppedSignal? = nil
+        droppedSignal: MoELayer.DroppedSignal? = nil, halves: Bool = true
     ) throws -> MoELayer {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
             waitLimit: waitLimit, link: link)
-        configuration.twoBatch = true
+        configuration.twoBatch = halves
         let group = try RankGroup(device: device, configuration: configuration)
         return try MoELayer(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
     }

@@ -72,8 +72,9 @@ public final class Rank: Sendable {
                 "\(label) of rank \(index), half \(half.number)", offset: first,
                 bytes: min(shape.maxTokens * bytesOfToken, whole.bytes - first))
         }
-        compute = try half?.of.communication ?? device.makeStream(label: "rank \(index) compute")
-        communication = try half?.of.communication ?? device.makeStream(label: "rank \(index) communication")
+        compute = try half?.of.communication ?? device.makeStream(label: "rank \(index) compute", rank: index)
+        communication =
+            try half?.of.communication ?? device.makeStream(label: "rank \(index) communication", rank: index)
         window = try make("window", layout.bytes)
         tokenCount =
             try half.map {

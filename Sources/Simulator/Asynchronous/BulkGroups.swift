@@ -19,9 +19,9 @@ struct BulkGroups {
         return group
     }
 
+    /// Closes the lane's group; one without stores counts as a group too.
     mutating func commit(lane: Int) {
-        guard let group = open.removeValue(forKey: lane) else { return }
-        committed[lane, default: []].append(group)
+        committed[lane, default: []].append(open.removeValue(forKey: lane) ?? Group())
     }
 
     /// Whether all but the last `pending` groups of the lane have completed, or with `reading` have read their source.

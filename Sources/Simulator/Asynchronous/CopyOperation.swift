@@ -26,6 +26,8 @@ final class CopyOperation {
     let mbarrier: UInt32
     /// The group of a store.
     let group: BulkGroups.Group?
+    /// What a judge knows of it.
+    var judged: JudgedCopy?
     /// What a store has read, and not yet written.
     var staged: Region?
 

@@ -7,6 +7,8 @@ struct MultiplyQueue {
         var accumulates: Bool
         /// Index of the step that issued it.
         var step: Int
+        /// What a judge knows of it.
+        var judged: JudgedCopy?
         /// Number of the group that it belongs to.
         var group: Int
     }

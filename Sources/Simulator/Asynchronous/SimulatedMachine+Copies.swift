@@ -13,6 +13,7 @@ extension SimulatedMachine {
             guard let to = shared.pointee.offset(of: UInt64(address), count: bytes) else {
                 return fail(outOfBounds: .shared, UInt64(address), bytes, copy.place, in: copy.block)
             }
+            guard judgeLoad(copy, source, from, to, bytes) else { return }
             shared.pointee.copy(to, from: source.pointee, from, count: bytes)
         case .box(let map, let coordinates, let address):
             BoxWalk.forEachRun(map, at: coordinates, shared: address) { place, bytes, global, inside in
@@ -20,14 +21,17 @@ extension SimulatedMachine {
                 guard let to = shared.pointee.offset(of: UInt64(place), count: bytes) else {
                     return fail(outOfBounds: .shared, UInt64(place), bytes, copy.place, in: copy.block)
                 }
+                guard judgeWrite(copy, .shared, shared, to, bytes) else { return }
                 if inside.count < bytes { shared.pointee.zero(to, count: bytes) }
                 guard !inside.isEmpty else { return }
                 guard let (source, from) = memory.find(global, count: inside.count) else {
                     return fail(outOfBounds: .global, global, inside.count, copy.place)
                 }
+                guard judgeRead(copy, .global, source, from, inside.count) else { return }
                 shared.pointee.copy(to + inside.lowerBound, from: source.pointee, from, count: inside.count)
             }
         }
+        judge?.complete(load: copy)
         guard failure == nil, copy.block.liveWarps > 0 else { return }
         do throws(InvalidUse) {
             if try copy.block.mbarriers.complete(copy.mbarrier, bytes: copy.extent.bytes) {
@@ -49,6 +53,7 @@ extension SimulatedMachine {
             guard let from = shared.offset(of: UInt64(address), count: bytes) else {
                 return fail(outOfBounds: .shared, UInt64(address), bytes, copy.place, in: copy.block)
             }
+            guard judgeRead(copy, .shared, copy.block.shared, from, bytes) else { return }
             staged.copy(0, from: shared, from, count: bytes)
         case .box(let map, let coordinates, let address):
             var offset = 0
@@ -57,13 +62,14 @@ extension SimulatedMachine {
                 guard let from = shared.offset(of: UInt64(place), count: run) else {
                     return fail(outOfBounds: .shared, UInt64(place), run, copy.place, in: copy.block)
                 }
+                guard judgeRead(copy, .shared, copy.block.shared, from, run) else { return }
                 staged.copy(offset, from: shared, from, count: run)
                 offset += run
             }
         }
         copy.group?.unread -= 1
         recheckBulkWait(copy.warp)
-        schedule(.perform(copy), after: random.within(100...900))
+        schedule(.perform(copy), after: delay(100...900))
     }
 
     /// A store writes global memory.
@@ -74,6 +80,7 @@ extension SimulatedMachine {
             guard let (target, to) = memory.find(global, count: bytes) else {
                 return fail(outOfBounds: .global, global, bytes, copy.place)
             }
+            guard judgeWrite(copy, .global, target, to, bytes) else { return }
             target.pointee.copy(to, from: staged, 0, count: bytes)
         case .box(let map, let coordinates, let address):
             var offset = 0
@@ -83,13 +90,37 @@ extension SimulatedMachine {
                 guard let (target, to) = memory.find(global, count: inside.count) else {
                     return fail(outOfBounds: .global, global, inside.count, copy.place)
                 }
+                guard judgeWrite(copy, .global, target, to, inside.count) else { return }
                 target.pointee.copy(to, from: staged, offset + inside.lowerBound, count: inside.count)
             }
         }
+        judge?.end(copy)
         copy.group?.unperformed -= 1
         recheckBulkWait(copy.warp)
         copy.block.run.pendingStores -= 1
         finishIfComplete(copy.block.run)
+    }
+
+    // With a judge: whether reading or writing these bytes is not a race.
+
+    private func judgeLoad(
+        _ copy: CopyOperation, _ source: UnsafeMutablePointer<Region>, _ from: Int, _ to: Int, _ bytes: Int
+    ) -> Bool {
+        judgeRead(copy, .global, source, from, bytes) && judgeWrite(copy, .shared, copy.block.shared, to, bytes)
+    }
+
+    private func judgeRead(
+        _ copy: CopyOperation, _ space: MemorySpace, _ region: UnsafeMutablePointer<Region>, _ offset: Int, _ bytes: Int
+    ) -> Bool {
+        guard let judge, let judged = copy.judged else { return true }
+        return judge.access(region, offset, bytes, judged.reading, judged.accessor(space), in: space)
+    }
+
+    private func judgeWrite(
+        _ copy: CopyOperation, _ space: MemorySpace, _ region: UnsafeMutablePointer<Region>, _ offset: Int, _ bytes: Int
+    ) -> Bool {
+        guard let judge, let judged = copy.judged else { return true }
+        return judge.access(region, offset, bytes, judged.writing, judged.accessor(space), in: space)
     }
 
     private func recheckBulkWait(_ warp: Warp) {
@@ -98,6 +129,7 @@ extension SimulatedMachine {
 
     /// Wakes the warps that wait for the mbarrier at `address`.
     func releaseWaiters(of address: UInt32, in block: BlockState) {
+        judge?.completePhase(of: address, in: block)
         var index = 0
         while index < block.mbarriers.waiting.count {
             let warp = block.mbarriers.waiting[index]

@@ -46,8 +46,36 @@ struct WarpGroupMath {
         return nil
     }
 
-    /// Collects rows of 32 bytes from shared memory (PTX ISA, "Matrix descriptor" and "Canonical layouts", K-major).
+    /// Calls `body` with the offset of each 16 bytes of shared memory that a multiply reads, until it gives false.
+    func forEachChunk(
+        _ operation: MultiplyQueue.Operation, _ plan: MultiplyPlan, _ warp: Warp, _ body: (Int) -> Bool
+    ) -> Bool {
+        let shared = warp.core.pointee.shared
+        func visit(_ descriptor: UInt64, _ rows: Range<Int>) -> Bool {
+            var goesOn = true
+            _ = Self.forEachChunk(descriptor, rows: rows, shared) { _, _, offset in
+                goesOn = goesOn && body(offset)
+            }
+            return goesOn
+        }
+        let first = (warp.index & 3) * Self.rows
+        return (!plan.fragment.isEmpty || visit(operation.a, first..<first + Self.rows))
+            && visit(operation.b, 0..<plan.columns)
+    }
+
+    /// Collects rows of 32 bytes from shared memory.
     private func gather(_ descriptor: UInt64, rows: Range<Int>, _ shared: UnsafeMutablePointer<Region>) -> UInt64? {
+        Self.forEachChunk(descriptor, rows: rows, shared) { slot, chunk, offset in
+            (bytes + slot * Self.rowBytes + chunk * 16).copyMemory(from: shared.pointee.data + offset, byteCount: 16)
+        }
+    }
+
+    /// Calls `body` with row, half and offset in shared memory of each 16 bytes of an operand (PTX ISA, "Matrix descriptor"
+    /// and "Canonical layouts", K-major). Gives the first address outside of the memory.
+    @inline(__always)
+    private static func forEachChunk(
+        _ descriptor: UInt64, rows: Range<Int>, _ shared: UnsafeMutablePointer<Region>, _ body: (Int, Int, Int) -> Void
+    ) -> UInt64? {
         let fields = MatrixDescriptorFields(descriptor: descriptor)
         let start = UInt32(descriptor & 0x3FFF) << 4
         let span = fields.swizzle == .none ? 16 : UInt32(fields.swizzle.rawValue)
@@ -57,8 +85,7 @@ struct WarpGroupMath {
             for chunk in 0..<2 {
                 let address = UInt64(fields.swizzle.apply(line &+ UInt32(chunk) &* next))
                 guard let offset = shared.pointee.offset(of: address, count: 16) else { return address }
-                (bytes + slot * Self.rowBytes + chunk * 16).copyMemory(
-                    from: shared.pointee.data + offset, byteCount: 16)
+                body(slot, chunk, offset)
             }
         }
         return nil

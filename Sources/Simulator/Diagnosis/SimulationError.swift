@@ -8,6 +8,8 @@ public enum SimulationError: Error, Hashable, Sendable, CustomStringConvertible 
     case misaligned(AccessFault, alignment: Int)
     /// An operation whose operands have no meaning on the hardware either.
     case invalidOperation(ExecutionPlace, problem: String)
+    /// Two accesses that nothing orders; only found with a schedule.
+    case race(RaceReport)
     /// Nothing can run any more and nothing is under way, but work is left.
     case deadlock([BlockedWarp])
     /// More warp instructions than the configuration allows.
@@ -29,6 +31,7 @@ public enum SimulationError: Error, Hashable, Sendable, CustomStringConvertible 
         case .misaligned(let fault, let alignment):
             return "misaligned: \(fault); the address must be a multiple of \(alignment)"
         case .invalidOperation(let place, let problem): return "\(place): \(problem)"
+        case .race(let report): return report.description
         case .deadlock(let waiting):
             let shown = waiting.prefix(24).map { "\n  \($0)" }.joined()
             let more = waiting.count > 24 ? "\n  and \(waiting.count - 24) more" : ""

@@ -15,6 +15,8 @@ final class BlockState {
     var liveWarps = 0
     var barriers = NamedBarriers()
     var mbarriers = MemoryBarriers()
+    /// What a judge knows of it.
+    var judged: JudgedBlock?
     /// The block let dependent kernels start, or has ended.
     var hasTriggered = false
     /// Place in the machine's list of resident blocks.
@@ -43,4 +45,7 @@ final class ClusterState {
     var arrivedWarps = 0
     var liveWarps = 0
     var waiting: [Warp] = []
+    /// For a judge: what those that have arrived know, and those of the last barrier.
+    var arriving: View?
+    var completed: View?
 }

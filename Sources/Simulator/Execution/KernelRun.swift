@@ -10,8 +10,9 @@ final class KernelRun {
     let arguments: UnsafeMutablePointer<UInt64>
     /// Tensor maps by parameter number.
     let tensorMaps: [TensorMap?]
-    /// Kernels of the same stream that ran when this one started.
-    var predecessors: [KernelRun] = []
+    /// With a dependent launch, the kernel before this one in the stream. Those before that one are waited for only as
+    /// far as it has waited for them itself.
+    var predecessor: KernelRun?
 
     var nextBlock = 0
     var finishedBlocks = 0
@@ -20,13 +21,25 @@ final class KernelRun {
     /// Asynchronous stores that have not been performed.
     var pendingStores = 0
     var isComplete = false
+    /// For a judge: its number among all launches, what it knows when it starts, and what it makes known in the end.
+    let number: Int
+    var startClock = View()
+    var endClock = View()
+    /// The event that the kernel is complete.
+    var completion = MemoryEvent()
+    /// Blocks that knew, when they let dependent kernels start, that the predecessor was complete, and what that makes known.
+    var knowingBlocks = 0
+    var knownOfPredecessor = View()
+    /// Slots of its warps and of what they issued.
+    var slots: [UInt32] = []
     /// Warps that wait for the predecessors.
     var waitingWarps: [Warp] = []
 
     init(
         machine: SimulatedMachine, program: ProgramStorage, grid: Int, label: String, stream: StreamState,
-        bits: [UInt64], tensorMaps: [TensorMap?]
+        bits: [UInt64], tensorMaps: [TensorMap?], number: Int
     ) {
+        self.number = number
         self.machine = machine
         self.program = program
         self.grid = grid
@@ -42,5 +55,5 @@ final class KernelRun {
 
     var kernel: Kernel { program.kernel }
     var allTriggered: Bool { triggeredBlocks == grid }
-    var predecessorsComplete: Bool { predecessors.allSatisfy(\.isComplete) }
+    var predecessorIsComplete: Bool { predecessor?.isComplete ?? true }
 }

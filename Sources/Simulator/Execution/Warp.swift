@@ -38,6 +38,11 @@ final class Warp {
     var bulkGroups = BulkGroups()
     /// Multiplies under way.
     var multiplies = MultiplyQueue()
+    /// What a judge knows of it.
+    @exclusivity(unchecked) var judged: JudgedWarp?
+    /// For a judge: relaxed accesses that have been put off, and steps since.
+    var postponed: [PostponedAccess] = []
+    var stepsPostponed = 0
     /// Cluster barriers arrived at.
     var clusterArrivals = 0
 

@@ -11,23 +11,29 @@ extension SimulatedMachine {
 
     /// Frees an allocation, given by its start.
     public func free(_ address: UInt64) throws(SimulationError) {
+        if let judge, let (region, _) = memory.find(address, count: 1) {
+            judge.forgetLocations(UInt(bitPattern: region.pointee.data), region.pointee.bytes)
+        }
         try memory.free(address)
     }
 
     /// Copies bytes to global memory, at once.
     public func write(_ bytes: UnsafeRawBufferPointer, at address: UInt64) throws(SimulationError) {
         try memory.write(bytes, at: address)
+        judge?.hostAccess(address, bytes.count, isWrite: true)
         counters.pointee.progress &+= 1
     }
 
     /// Copies bytes from global memory, at once; bytes that nobody has written read as 0xFF.
     public func read(into bytes: UnsafeMutableRawBufferPointer, from address: UInt64) throws(SimulationError) {
         try memory.read(into: bytes, from: address)
+        judge?.hostAccess(address, bytes.count, isWrite: false)
     }
 
     /// Sets `count` bytes of global memory to `value`, at once.
     public func fill(bytes count: Int, value: UInt8, at address: UInt64) throws(SimulationError) {
         try memory.fill(count: count, value: value, at: address)
+        judge?.hostAccess(address, count, isWrite: true)
         counters.pointee.progress &+= 1
     }
 

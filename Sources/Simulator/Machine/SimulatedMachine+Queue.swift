@@ -3,8 +3,12 @@ import KernelLanguage
 /// Streams and events: what the host queues.
 extension SimulatedMachine {
     /// A new stream. Work of different streams runs at the same time.
-    public func makeStream(label: String) -> StreamID {
-        streams.append(StreamState(label: label))
+    ///
+    /// - Parameters:
+    ///   - label: A name for diagnostics.
+    ///   - rank: The rank whose work it runs. To a judge, each rank is a GPU of its own.
+    public func makeStream(label: String, rank: Int = 0) -> StreamID {
+        streams.append(StreamState(label: label, rank: rank))
         return StreamID(index: streams.count - 1)
     }
 
@@ -53,7 +57,10 @@ extension SimulatedMachine {
         let run = KernelRun(
             machine: self, program: program.storage, grid: grid, label: label.isEmpty ? kernel.name : label,
             stream: state, bits: bits,
-            tensorMaps: arguments.map { if case .tensorMap(let map) = $0 { map } else { nil } })
+            tensorMaps: arguments.map { if case .tensorMap(let map) = $0 { map } else { nil } },
+            number: launches)
+        launches += 1
+        if let judge { state.append(.hostKnowledge(judge.host)) }
         state.append(.launch(run, dependent: dependentLaunch))
         streamsChanged = true
     }
@@ -86,6 +93,7 @@ extension SimulatedMachine {
         guard streams.indices.contains(stream.index) else {
             return fail(.invalidArgument("a stream that this machine did not make"))
         }
+        if let judge { streams[stream.index].append(.hostKnowledge(judge.host)) }
         streams[stream.index].append(item)
         streamsChanged = true
     }

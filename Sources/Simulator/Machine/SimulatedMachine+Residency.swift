@@ -35,7 +35,7 @@ extension SimulatedMachine {
     /// Of the multiprocessors with room, the one with the fewest threads; the search starts anywhere.
     private func leastLoaded(for run: KernelRun) -> Int? {
         let count = multiprocessors.count
-        let first = random.below(count)
+        let first = judge == nil ? random.below(count) : choose(.place, count)
         var best: Int?
         for offset in 0..<count {
             let index = first + offset < count ? first + offset : first + offset - count
@@ -59,12 +59,14 @@ extension SimulatedMachine {
             block.warps.append(warp)
             addRunnable(warp)
         }
+        judge?.start(block)
         counters.pointee.progress &+= 1
     }
 
     /// Called when all lanes of a warp have ended.
     func finish(_ warp: Warp) {
         let block = warp.block
+        judge?.finish(warp)
         removeRunnable(warp)
         warp.state = .finished
         warp.wait &+= 1
@@ -75,7 +77,9 @@ extension SimulatedMachine {
         guard block.liveWarps == 0 else {
             // Barriers of all threads do not wait for those that have ended.
             for id in 0..<16 where block.barriers.barriers[id].threads == nil {
-                for other in block.barriers.completed(id, liveWarps: block.liveWarps) ?? [] { resume(other) }
+                let released = block.barriers.completed(id, liveWarps: block.liveWarps) ?? []
+                judge?.release(released, of: id, in: block)
+                for other in released { resume(other) }
             }
             return
         }
@@ -85,9 +89,11 @@ extension SimulatedMachine {
     private func finish(_ block: BlockState) {
         let run = block.run
         // Copies that the block did not wait for must not find what was there.
+        judge?.finish(block)
         block.shared.pointee.poison()
         if !block.hasTriggered {
             block.hasTriggered = true
+            judge?.trigger(block, by: block.warps)
             run.triggeredBlocks += 1
             streamsChanged = true
         }
@@ -108,6 +114,7 @@ extension SimulatedMachine {
         guard cluster.arrivedWarps > 0, cluster.arrivedWarps >= cluster.liveWarps else { return }
         cluster.arrivedWarps = 0
         cluster.phase += 1
+        judge?.complete(cluster)
         let released = cluster.waiting
         cluster.waiting = []
         for warp in released { resume(warp) }

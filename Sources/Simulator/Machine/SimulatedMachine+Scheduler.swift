@@ -7,6 +7,7 @@ extension SimulatedMachine {
         try requireWorking()
         let state = try find(stream)
         try run { state.isEmpty }
+        judge?.hostWaited(for: state)
     }
 
     /// Runs the whole machine until all streams are empty.
@@ -15,6 +16,7 @@ extension SimulatedMachine {
     public func synchronizeAll() throws(SimulationError) {
         try requireWorking()
         try run { self.streams.allSatisfy(\.isEmpty) }
+        judge?.hostWaitedForAll()
     }
 
     private func run(until isDone: () -> Bool) throws(SimulationError) {
@@ -29,7 +31,7 @@ extension SimulatedMachine {
             if isDone() { return }
             if streamsChanged || dispatchNeeded { continue }
             hurryWhenStuck()
-            if runnable.isEmpty {
+            if runnable.isEmpty, work.isEmpty {
                 if !skipIdleTime() {
                     let deadlock = SimulationError.deadlock(diagnose())
                     failure = deadlock
@@ -37,7 +39,7 @@ extension SimulatedMachine {
                 }
                 continue
             }
-            runQuantum()
+            if let judge { runAgent(judge) } else { runQuantum() }
         }
     }
 
@@ -66,7 +68,7 @@ extension SimulatedMachine {
         }
     }
 
-    private func advanceClock(instructions: UInt64) {
+    func advanceClock(instructions: UInt64) {
         uncountedInstructions &+= instructions
         let share = UInt64(max(multiprocessorsInUse, 1))
         if uncountedInstructions >= share {
@@ -78,6 +80,7 @@ extension SimulatedMachine {
     // Time
 
     func schedule(_ action: TimedAction, after time: UInt64) {
+        if judge != nil, action.isWork, !action.isStart { return work.append(action) }
         events.add(action, at: counters.pointee.clock &+ time)
     }
 
@@ -90,7 +93,7 @@ extension SimulatedMachine {
     /// While nothing but polling happens, time goes faster and faster, so that deadlines come within reach.
     private func hurryWhenStuck() {
         let instructions = counters.pointee.instructions
-        if counters.pointee.progress != lastProgress || events.workCount > 0 {
+        if counters.pointee.progress != lastProgress || events.workCount > 0 || !work.isEmpty {
             lastProgress = counters.pointee.progress
             nextLeapAt = instructions &+ 200_000
             leap = 1_000
@@ -112,7 +115,7 @@ extension SimulatedMachine {
         return true
     }
 
-    private func complete(_ action: TimedAction) {
+    func complete(_ action: TimedAction) {
         if action.isVoid { return }
         switch action {
         case .wake(let warp, _):

@@ -3,7 +3,8 @@ import KernelLanguage
 /// A GPU simulated on the CPU: memory, streams, events and multiprocessors that run kernels warp by warp.
 ///
 /// Work is queued first and runs inside `synchronize`: the warps of all resident blocks of all kernels in all streams
-/// are interleaved at random, but reproducibly from the seed. Memory is sequentially consistent. Asynchronous copies and
+/// are interleaved at random, but reproducibly from the seed. Memory is sequentially consistent, unless the configuration has a schedule: then a judge
+/// follows PTX's memory model and stops the machine at the first race. Asynchronous copies and
 /// multiplies happen later than they are issued, so that a missing wait gives wrong data.
 ///
 /// Not for use from several threads at once. After an error only `reset()` makes the machine accept work again.
@@ -16,6 +17,13 @@ public final class SimulatedMachine {
     let math = WarpGroupMath()
     @exclusivity(unchecked) var random: RandomSource
     @exclusivity(unchecked) var failure: SimulationError?
+
+    /// With a schedule: what checks every access.
+    @exclusivity(unchecked) private(set) var judge: Judge?
+    /// With a judge: asynchronous work that can happen at any moment.
+    @exclusivity(unchecked) var work: [TimedAction] = []
+    var lastAgent = 0
+    var launches = 0
 
     // Scheduler
     @exclusivity(unchecked) var runnable: [Warp] = []
@@ -52,6 +60,9 @@ public final class SimulatedMachine {
         counters = .allocate(capacity: 1)
         counters.initialize(to: MachineCounters())
         multiprocessors = Array(repeating: Multiprocessor(), count: max(configuration.multiprocessors, 1))
+        if let schedule = configuration.schedule {
+            judge = Judge(self, schedule: schedule, postponesAccesses: configuration.postponesAccesses)
+        }
     }
 
     deinit {
@@ -67,6 +78,14 @@ public final class SimulatedMachine {
         SimulatorStatistics(
             instructions: counters.pointee.instructions, contextSwitches: counters.pointee.switches,
             nanoseconds: counters.pointee.clock)
+    }
+
+    /// With a schedule, its decisions so far; otherwise nil.
+    public var scheduleRecord: ScheduleRecord? {
+        guard let judge else { return nil }
+        var record = judge.schedule.record
+        record.interleaving = judge.interleaving.number
+        return record
     }
 
     /// Drops all queued and running work and forgets the last error. Memory, streams and events stay; the schedule
@@ -86,10 +105,13 @@ public final class SimulatedMachine {
         residentBlocks = []
         dispatchingRuns = []
         dispatchNeeded = false
-        streams = streams.map { StreamState(label: $0.label) }
+        streams = streams.map { StreamState(label: $0.label, rank: $0.rank) }
         recordings = recordings.map { _ in nil }
         streamsChanged = false
         counters.pointee.instructions = 0
+        work = []
+        lastAgent = 0
+        judge?.startEra()
     }
 }
 

@@ -10,7 +10,11 @@ public struct EventID: Hashable, Sendable {
 
 /// One recording of an event.
 final class EventRecord {
+    /// Kernels before it in its stream that have not completed; it is done when there are none.
+    var waitsFor: [KernelRun] = []
     var isDone = false
+    /// For a judge: what is known once it is done.
+    var clock = View()
 }
 
 /// What is queued in a stream and what runs.
@@ -20,24 +24,44 @@ final class StreamState {
         case hostWork(() throws -> Void)
         case record(EventRecord)
         case wait(EventRecord)
+        /// For a judge: what the host knew when it queued what follows.
+        case hostKnowledge(View)
     }
 
     let label: String
     private var items: [Item] = []
     private var head = 0
+    /// The rank whose work it runs; to a judge, each rank is a GPU.
+    let rank: Int
+    /// For a judge: what is known when all work so far is complete, and what the host knew.
+    var clock = View()
+    var hostClock = View()
+    /// Slot of host work, and its time.
+    var hostSlot: UInt32 = 0
+    var hostTime: UInt32 = 0
     /// Kernels that have started and not completed, oldest first; several only with dependent launch.
     var running: [KernelRun] = []
+    /// The kernel that a dependent launch would be dependent on.
+    var last: KernelRun?
+    /// Recordings that wait for kernels; what is behind them in the stream may go on.
+    var openRecords: [EventRecord] = []
     /// A moment to start the next item has been set.
     var isStarting = false
     /// That moment has come.
     var mayStart = false
 
-    init(label: String) { self.label = label }
+    init(label: String, rank: Int) {
+        self.label = label
+        self.rank = rank
+    }
 
-    var isEmpty: Bool { head == items.count && running.isEmpty }
+    var isEmpty: Bool { head >= items.count && running.isEmpty }
     var next: Item? { head < items.count ? items[head] : nil }
 
     func append(_ item: Item) { items.append(item) }
+
+    /// Leaves an item behind that is no work. The item behind it stays as near to its start as it was.
+    func skipMark() { head += 1 }
 
     func removeNext() {
         head += 1

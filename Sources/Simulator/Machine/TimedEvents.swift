@@ -20,6 +20,9 @@ enum TimedAction {
         }
     }
 
+    /// Whether it starts an item of a stream.
+    var isStart: Bool { if case .stream = self { true } else { false } }
+
     /// Whether the wait that it would end is over.
     var isVoid: Bool {
         switch self {

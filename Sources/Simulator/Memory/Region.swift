@@ -10,6 +10,8 @@ struct Region {
     let initialised: UnsafeMutablePointer<UInt8>
     /// How many have not; zero lets accesses skip the map.
     var uninitialisedBytes: Int
+    /// What a judge remembers of accesses; nil until there is one.
+    var shadow: UnsafeMutablePointer<Shadow>?
 
     private static func mapBytes(_ bytes: Int) -> Int { (bytes + 15) / 16 * 2 }
 
@@ -33,6 +35,8 @@ struct Region {
     func deallocate() {
         data.deallocate()
         initialised.deallocate()
+        shadow?.pointee.deallocate()
+        shadow?.deallocate()
     }
 
     /// Offset of an access of `count` bytes at `address`, or nil if it does not lie inside.

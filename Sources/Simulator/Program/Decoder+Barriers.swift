@@ -48,11 +48,13 @@ enum BarrierHandlers {
         let threads = step.pointee.x == 0 ? nil : step.pointee.x
         core.pointee.counters.pointee.progress &+= 1
         do throws(InvalidUse) {
+            warp.machine.judge?.arrive(at: id, warp)
             if waits { warp.machine.suspend(warp, .barrier(id)) }
             guard
                 let released = try warp.block.barriers.arrive(
                     id, threads: threads, waiting: waits ? warp : nil, liveWarps: warp.block.liveWarps)
             else { return waits ? StepOutcome.blocked : StepOutcome.proceed }
+            warp.machine.judge?.release(released, of: id, in: warp.block)
             for other in released { warp.machine.resume(other) }
             // Released at once; yet another warp may well go first.
             return waits ? StepOutcome.blocked : StepOutcome.proceed
@@ -69,6 +71,7 @@ enum BarrierHandlers {
             return core.fail(step(s), "second arrival at the cluster's barrier without a wait in between")
         }
         core.pointee.counters.pointee.progress &+= 1
+        warp.machine.judge?.arrive(atCluster: cluster, warp)
         warp.clusterArrivals = cluster.phase + 1
         cluster.arrivedWarps += 1
         warp.machine.completeIfAllArrived(cluster)
@@ -78,7 +81,10 @@ enum BarrierHandlers {
     static let clusterWait: StepHandler = { w, s in
         let core = core(w)
         let warp = core.pointee.warp
-        guard warp.block.cluster.phase < warp.clusterArrivals else { return StepOutcome.proceed }
+        guard warp.block.cluster.phase < warp.clusterArrivals else {
+            warp.machine.judge?.wait(for: warp.block.cluster, warp)
+            return StepOutcome.proceed
+        }
         warp.block.cluster.waiting.append(warp)
         core.retry()
         warp.machine.suspend(warp, .clusterBarrier)
@@ -150,7 +156,7 @@ enum BarrierHandlers {
             }, failingAt: step)
         guard outcome == StepOutcome.proceed else { return outcome }
         // A try-wait may give up at any time; doing so now and then shows loops that rely on it not to.
-        let givesUp = warp.waitLimitPassed || (!warp.hasWaitLimit && warp.machine.random.below(8) == 0)
+        let givesUp = warp.waitLimitPassed || (!warp.hasWaitLimit && warp.machine.givesUp())
         if let incomplete, !givesUp {
             warp.block.mbarriers.waiting.append(warp)
             core.retry()

@@ -6,6 +6,9 @@ struct Decoder {
     let places: RegisterPlaces
     private(set) var steps: [Step] = []
     private(set) var locations: [SourceLocation] = []
+    /// What each step is to a judge, and the places of the registers that it writes and then reads.
+    private(set) var aspects: [StepAspect] = []
+    private(set) var touched: [TouchedPlaces] = []
     /// Bytes of the constants, laid out like registers.
     private(set) var constants: [UInt8] = []
     private(set) var lists: [Int32] = []
@@ -27,6 +30,8 @@ struct Decoder {
     private var targets: [Int] = []
     private var jumps: [(step: Int, label: Label)] = []
     private var location = SourceLocation(file: "", line: 0)
+    private var aspect = StepAspect.ordinary
+    private var touching = TouchedPlaces()
     /// Level of nesting.
     var level = 0
     /// Level of the innermost loop's body.
@@ -45,6 +50,7 @@ struct Decoder {
         decoder.end = decoder.makeLabel()
         decoder.decode(kernel.body)
         decoder.define(decoder.end)
+        decoder.aspect = .end
         decoder.emit(ControlHandlers.end)
         for (step, label) in decoder.jumps { decoder.steps[step].x = decoder.targets[label.index] }
         return decoder
@@ -53,7 +59,15 @@ struct Decoder {
     mutating func decode(_ block: Block) {
         for instruction in block.instructions {
             location = instruction.location
+            aspect = StepAspect(instruction.op)
+            touching = TouchedPlaces(
+                places: instruction.op.results.map { place($0) }
+                    + instruction.op.operands.compactMap { operand in
+                        if case .register(let register) = operand { place(register) } else { nil }
+                    }, writes: instruction.op.results.count)
             decode(instruction.op)
+            aspect = .ordinary
+            touching = TouchedPlaces()
         }
     }
 
@@ -66,6 +80,8 @@ struct Decoder {
     ) {
         steps.append(Step(handler: handler, d: d, a: a, b: b, c: c, x: x, y: y, z: z))
         locations.append(location)
+        aspects.append(aspect)
+        touched.append(touching)
     }
 
     /// Emits a step whose `x` is a jump target.
@@ -138,4 +154,12 @@ struct Decoder {
         multiplies.append(plan)
         return multiplies.count - 1
     }
+}
+
+/// The registers of a step: first those that it writes.
+struct TouchedPlaces {
+    var places: [Int32] = []
+    var writes = 0
+
+    var results: ArraySlice<Int32> { places[..<writes] }
 }

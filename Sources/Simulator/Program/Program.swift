@@ -34,6 +34,11 @@ final class ProgramStorage: @unchecked Sendable {
     let multiplies: [MultiplyPlan]
     /// Line of each step.
     let locations: [SourceLocation]
+    /// What each step is to a judge.
+    let aspects: [StepAspect]
+    let touched: [TouchedPlaces]
+    /// Steps other than multiplies that touch registers of multiplies.
+    let touchesMultiplies: [Bool]
     /// Bytes of a warp's register file.
     let registerBytes: Int
     /// Deepest nesting of ifs and loops.
@@ -52,6 +57,12 @@ final class ProgramStorage: @unchecked Sendable {
         numbers = decoder.numbers
         multiplies = decoder.multiplies
         locations = decoder.locations
+        aspects = decoder.aspects
+        touched = decoder.touched
+        let multiplying = Set(decoder.multiplies.flatMap { $0.accumulators + $0.fragment })
+        touchesMultiplies = zip(decoder.aspects, decoder.touched).map { aspect, touched in
+            if case .multiply = aspect { false } else { touched.places.contains { multiplying.contains($0) } }
+        }
         registerBytes = (decoder.places.bytes + 127) / 128 * 128
         depth = decoder.deepest
     }

@@ -1,0 +1,205 @@
+import KernelLanguage
+
+/// From two unordered events to a sentence that a person can act on.
+extension Judge {
+    func report(
+        _ earlier: MemoryEvent, _ later: MemoryEvent, _ accessor: Accessor, _ region: UnsafeMutablePointer<Region>,
+        offset: Int, size: Int, _ space: MemorySpace
+    ) {
+        let (missing, remedy) = explain(earlier, later, accessor, space)
+        let label =
+            space == .shared
+            ? "shared memory" : machine.memory.nearest(region.pointee.base + UInt64(offset))?.label ?? "global memory"
+        machine.fail(
+            .race(
+                RaceReport(
+                    allocation: label, offset: offset, first: access(earlier), second: access(later), missing: missing,
+                    remedy: remedy)))
+    }
+
+    private func access(_ event: MemoryEvent) -> RaceReport.Access {
+        let owner = owner(event.slot)
+        return RaceReport.Access(operation: name(event), place: place(event), stream: owner.stream, rank: owner.rank)
+    }
+
+    private func place(_ event: MemoryEvent) -> ExecutionPlace? {
+        let owner = owner(event.slot)
+        return owner.program.map {
+            ExecutionPlace(
+                kernel: $0.kernel.name, location: $0.locations[Int(event.step)], block: owner.block, warp: owner.warp,
+                lane: event.lane == MemoryEvent.severalLanes ? 0 : Int(event.lane))
+        }
+    }
+
+    private func line(_ event: MemoryEvent) -> String { place(event).map { "\($0.location)" } ?? "host work" }
+
+    private func name(_ event: MemoryEvent) -> String {
+        let owner = owner(event.slot)
+        guard let program = owner.program else { return event.isWrite ? "write" : "read" }
+        let direction = event.isWrite ? "write" : "read"
+        switch program.aspects[Int(event.step)] {
+        case .load(let access), .store(let access), .atomic(let access):
+            let order = access.order == .weak ? "plain" : "\(access.order.rawValue) (\(access.scope.rawValue) scope)"
+            switch program.aspects[Int(event.step)] {
+            case .load: return "\(order) load"
+            case .store: return "\(order) store"
+            default: return "\(order) atomic"
+            }
+        case .bulkLoad, .tensorLoad: return "\(direction) of a bulk load"
+        case .bulkStore, .tensorStore: return "\(direction) of a bulk store"
+        case .multiply: return "\(direction) of a warp-group multiply"
+        case .mbarrierInit: return "initialisation of an mbarrier"
+        case .mbarrierArrive, .mbarrierTryWait: return "use of an mbarrier"
+        default: return direction
+        }
+    }
+
+    /// The kind of a synchronising access.
+    private func noun(_ event: MemoryEvent) -> String {
+        switch owner(event.slot).program?.aspects[Int(event.step)] {
+        case .load: "load"
+        case .store: "store"
+        default: "atomic"
+        }
+    }
+
+    private func explain(
+        _ earlier: MemoryEvent, _ later: MemoryEvent, _ accessor: Accessor, _ space: MemorySpace
+    ) -> (String, String) {
+        let (first, second) = (owner(earlier.slot), owner(later.slot))
+        if earlier.isAsynchronous, !issuerKnows(earlier) { return explain(unfinished: earlier, first) }
+        if case .asynchronous(let view, _, _) = accessor, view.seen.knows(earlier) {
+            if case .mbarrierInit? = first.program?.aspects[Int(earlier.step)] {
+                return (
+                    "the initialisation of the mbarrier at \(line(earlier)) is not made visible to asynchronous copies",
+                    "put proxyFence(.barrierInit) after it, and a barrier before \(line(later))"
+                )
+            }
+            let fence = space == .shared ? ".asyncShared" : ".asyncGlobal"
+            return (
+                "no proxy fence stands between the \(name(earlier)) at \(line(earlier)) and the \(name(later)) at "
+                    + "\(line(later))",
+                "put proxyFence(\(fence)) between what makes the data visible and the copy"
+            )
+        }
+        if earlier.isStrong, later.isStrong {
+            return (
+                "both synchronise, but the scope of one does not hold the other's thread",
+                "use \(first.rank == second.rank ? ".gpu" : ".system") scope on both"
+            )
+        }
+        if let edge = edges.recent.first(where: { $0.knowledge?.seen.knows(earlier) ?? false && concerns($0, later) }) {
+            return explain(edge, earlier)
+        }
+        if first.blockNumber == second.blockNumber {
+            if first.warp == second.warp, first.kind == .warp, second.kind == .warp {
+                return (
+                    "the two are lanes of one warp, and no syncWarp stands between their accesses",
+                    "put syncWarp() between them"
+                )
+            }
+            return (
+                "the two are threads of one block, and no barrier or mbarrier leads from \(line(earlier)) to "
+                    + "\(line(later))",
+                "put barrier(…) between them, with all threads that take part"
+            )
+        }
+        if first.stream == second.stream, first.run < second.run, let program = first.program {
+            return (
+                "the second kernel may start before \(program.kernel.name), which comes before it in its stream, is "
+                    + "complete, and does not wait for it",
+                "waitForPrerequisites() before \(line(later)), and in every kernel between the two before it lets "
+                    + "dependent kernels start; or launch without dependence"
+            )
+        }
+        if let edge = edges.recent.first(where: {
+            $0.kind == .synchronises && concerns($0, later) && owner($0.writer.slot).blockNumber == first.blockNumber
+        }) {
+            return (
+                "the release at \(line(edge.writer)) does not cover the \(name(earlier)) at \(line(earlier)): that is "
+                    + "another thread's, and no barrier stands between it and the release",
+                "put a barrier of all threads that write before \(line(edge.writer))"
+            )
+        }
+        if let edge = edges.recent.first(where: {
+            $0.kind == .synchronises && concerns($0, earlier) && owner($0.writer.slot).blockNumber == second.blockNumber
+        }) {
+            return (
+                "the \(name(later)) at \(line(later)) comes after what \(line(edge.reader)) acquired, or before it; "
+                    + "nothing orders it after \(line(earlier))",
+                "release after \(line(earlier)) and acquire before \(line(later))"
+            )
+        }
+        return (
+            "no release and acquire, barrier, event or kernel boundary leads from \(line(earlier)) to \(line(later))",
+            "release after the first and acquire before the second, in a scope that holds both threads"
+        )
+    }
+
+    private func explain(_ edge: EdgeLog.Edge, _ earlier: MemoryEvent) -> (String, String) {
+        let (reader, writer) = (owner(edge.reader.slot), owner(edge.writer.slot))
+        switch edge.kind {
+        case .relaxedWrite, .synchronises:
+            return (
+                "the \(noun(edge.writer)) at \(line(edge.writer)) is relaxed: nothing orders the \(name(earlier)) at "
+                    + "\(line(earlier)) before it",
+                "give it order: .release"
+            )
+        case .relaxedRead:
+            return (
+                "the \(noun(edge.reader)) at \(line(edge.reader)) is relaxed: nothing orders what follows after what it "
+                    + "read",
+                "give it order: .acquire, or put fence(scope:) behind it"
+            )
+        case .narrowScope:
+            let scope = reader.rank == writer.rank ? ".gpu" : ".system"
+            return (
+                "the \(name(edge.writer)) at \(line(edge.writer)) and the \(name(edge.reader)) at \(line(edge.reader)) "
+                    + "meet, but the scope of one does not hold the other's thread",
+                "use scope: \(scope) on both"
+            )
+        }
+    }
+
+    /// An asynchronous access that even its issuer has not waited for.
+    private func explain(unfinished event: MemoryEvent, _ owner: SlotOwner) -> (String, String) {
+        switch owner.program?.aspects[Int(event.step)] {
+        case .bulkStore, .tensorStore:
+            return event.isWrite
+                ? (
+                    "the bulk store at \(line(event)) need not have been performed: nobody has waited for more than its "
+                        + "reading",
+                    "bulkStoreWait(.completed) before anything announces it"
+                )
+                : (
+                    "the bulk store at \(line(event)) need not have read its source",
+                    "bulkStoreWait(.sourceRead) before the source changes"
+                )
+        case .multiply:
+            return (
+                "the multiply at \(line(event)) may still read its operands", "multiplyWait before they change"
+            )
+        default:
+            return (
+                "the copy at \(line(event)) need not be complete",
+                "wait for the phase of its mbarrier before its memory is used"
+            )
+        }
+    }
+
+    /// Whether somebody has waited for it.
+    private func issuerKnows(_ event: MemoryEvent) -> Bool {
+        if let time = waitedFor[event.slot], time >= event.time { return true }
+        let owner = owner(event.slot)
+        guard
+            let block = machine.residentBlocks.first(where: { $0.judged?.number == owner.blockNumber }),
+            block.warps.indices.contains(owner.warp)
+        else { return false }
+        return block.warps.contains { $0.judged?.publishAll().seen.knows(event) ?? false }
+    }
+
+    /// Whether an edge ends in the event's block.
+    private func concerns(_ edge: EdgeLog.Edge, _ event: MemoryEvent) -> Bool {
+        owner(edge.reader.slot).blockNumber == owner(event.slot).blockNumber
+    }
+}

@@ -1,0 +1,255 @@
+import KernelLanguage
+
+/// Loads, stores and atomic operations of warps.
+extension Judge {
+    typealias Core = UnsafeMutablePointer<WarpCore>
+
+    /// Runs a load, store or atomic operation.
+    func run(
+        _ handler: StepHandler, _ access: MemoryAccess, count: Int, isWrite: Bool, isAtomic: Bool, _ core: Core,
+        _ step: UnsafePointer<Step>
+    ) -> Int32 {
+        let warp = core.pointee.warp
+        guard let judged = warp.judged else { return handler(core, step) }
+        let kind = access.order == .weak ? MemoryEvent.Kind() : MemoryEvent.Kind.strong(access.scope)
+        let bytes = access.element.bytes * count
+        let index = warp.index(of: step)
+        var remaining = core.pointee.mask
+        while remaining != 0 {
+            let lane = remaining.trailingZeroBitCount
+            remaining &= remaining &- 1
+            guard let (region, offset) = place(access.space, core, step, lane, bytes) else {
+                // Out of bounds or misaligned; the handler says so.
+                return handler(core, step)
+            }
+            let event = judged.event(lane, step: index, isWrite ? kind.union(.write) : kind)
+            let accessor = Accessor.lane(judged, lane)
+            if isAtomic {
+                let read = judged.event(lane, step: index, kind)
+                guard self.access(region, offset, bytes, read, accessor, in: access.space) else {
+                    return StepOutcome.failed
+                }
+            }
+            guard self.access(region, offset, bytes, event, accessor, in: access.space) else {
+                return StepOutcome.failed
+            }
+        }
+        guard access.order != .weak, count == 1 else { return handler(core, step) }
+        if isAtomic { return update(handler, access, judged, core, step) }
+        return isWrite ? store(handler, access, judged, core, step) : load(handler, access, judged, core, step)
+    }
+
+    @inline(__always)
+    private func place(
+        _ space: MemorySpace, _ core: Core, _ step: UnsafePointer<Step>, _ lane: Int, _ bytes: Int
+    ) -> (UnsafeMutablePointer<Region>, Int)? {
+        if space == .global {
+            let address =
+                core.lanes(step.pointee.a, as: UInt64.self)[lane] &+ UInt64(truncatingIfNeeded: step.pointee.x)
+            guard address % UInt64(bytes) == 0, let region = core.pointee.global.pointee.find(address, count: bytes)
+            else {
+                return nil
+            }
+            return (region, Int(address - region.pointee.base))
+        }
+        let address = core.lanes(step.pointee.a, as: UInt32.self)[lane] &+ UInt32(truncatingIfNeeded: step.pointee.x)
+        guard address % UInt32(bytes) == 0,
+            let offset = core.pointee.shared.pointee.offset(of: UInt64(address), count: bytes)
+        else { return nil }
+        return (core.pointee.shared, offset)
+    }
+
+    /// A word that a lane synchronises with, and where it is.
+    private struct Place {
+        let lane: Int
+        let location: SyncLocation
+        let pointer: UnsafeMutableRawPointer
+
+        var value: UInt64 {
+            location.bytes == 8 ? pointer.load(as: UInt64.self) : UInt64(pointer.load(as: UInt32.self))
+        }
+    }
+
+    private func places(_ access: MemoryAccess, _ core: Core, _ step: UnsafePointer<Step>) -> [Place] {
+        (0..<32).compactMap { lane in
+            core.pointee.mask >> UInt32(lane) & 1 != 0 ? self.place(access, core, step, lane) : nil
+        }
+    }
+
+    /// The word's history; it starts with what is in memory.
+    private func place(
+        _ access: MemoryAccess, _ core: Core, _ step: UnsafePointer<Step>, _ lane: Int
+    ) -> Place? {
+        let bytes = access.element.bytes
+        guard let (region, offset) = place(access.space, core, step, lane, bytes) else { return nil }
+        let pointer = region.pointee.data + offset
+        let key = UInt(bitPattern: pointer)
+        if let known = locations[key], known.bytes == bytes {
+            return Place(lane: lane, location: known, pointer: pointer)
+        }
+        let stable =
+            access.space == .global
+            ? region.pointee.base &+ UInt64(offset) : Interleaving.mix(ownBlock(core), UInt64(offset))
+        let location = SyncLocation(bytes: bytes, stableNumber: stable)
+        if region.pointee.uninitialisedBytes == 0 || region.pointee.firstUninitialised(offset, count: bytes) == nil {
+            let value = bytes == 8 ? pointer.load(as: UInt64.self) : UInt64(pointer.load(as: UInt32.self))
+            location.append(.init(value: value, event: MemoryEvent(), messages: [], knowledge: nil))
+        }
+        locations[key] = location
+        shadow(region).pointee.hasLocations = true
+        return Place(lane: lane, location: location, pointer: pointer)
+    }
+
+    private func ownBlock(_ core: Core) -> UInt64 {
+        let slot = core.pointee.warp.block.warps[0].judged?.slot ?? 0
+        return owner(slot).stableNumber
+    }
+
+    private func load(
+        _ handler: StepHandler, _ access: MemoryAccess, _ judged: JudgedWarp, _ core: Core, _ step: UnsafePointer<Step>
+    ) -> Int32 {
+        let places = places(access, core, step)
+        let outcome = handler(core, step)
+        guard outcome == StepOutcome.proceed else { return outcome }
+        let target = core.pointee.warp.list(step.pointee.z)[0]
+        let index = core.pointee.warp.index(of: step)
+        for place in places {
+            let (lane, location) = (place.lane, place.location)
+            let event = judged.event(lane, step: index, .strong(access.scope))
+            let choices = location.readable(by: event) { judged.knows($0, lane) }
+            let age = choices > 1 ? schedule.choose(.value, choices) : 0
+            let (store, isNew) = location.read(age: age, by: event)
+            // Polls that find what they found before make no other interleaving.
+            if isNew {
+                interleaving.note(
+                    location.stableNumber, owner(judged.slot).stableNumber, UInt64(lane), UInt64(age) << 2 | 1)
+            }
+            if access.element.bytes == 8 {
+                core.result(target, as: UInt64.self)[lane] = store.value
+            } else {
+                core.result(target, as: UInt32.self)[lane] = UInt32(truncatingIfNeeded: store.value)
+            }
+            acquire(store, place, access, judged, event)
+        }
+        return outcome
+    }
+
+    /// Messages of a store that a read in `scope` hears: each needs the other's thread in its scope.
+    private func audible(_ store: SyncLocation.Store, to judged: JudgedWarp, _ scope: MemoryScope) -> [Message] {
+        let reader = owner(judged.slot)
+        return store.messages.filter { message in
+            let writer = owner(message.writer.slot)
+            return writer.includes(reader, message.scope) && reader.includes(writer, scope)
+        }
+    }
+
+    /// Takes what a read has found into account: what its thread knows now, or what it missed.
+    ///
+    /// An acquire also covers what the same thread has read from the word before (PTX ISA, "Acquire pattern").
+    private func acquire(
+        _ store: SyncLocation.Store, _ place: Place, _ access: MemoryAccess, _ judged: JudgedWarp, _ event: MemoryEvent
+    ) {
+        let (lane, location) = (place.lane, place.location)
+        let heard = store.event.exists ? audible(store, to: judged, access.scope) : []
+        if access.order.acquires {
+            for message in heard + judged.takeUnacquired(lane, from: location) {
+                judged.learn(lane, message.view)
+                edges.add(.init(reader: event, writer: message.writer, kind: .synchronises, knowledge: nil))
+            }
+        } else {
+            judged.remember(heard, lane, from: location)
+            for message in heard {
+                edges.add(.init(reader: event, writer: message.writer, kind: .relaxedRead, knowledge: message.view))
+            }
+        }
+        guard store.event.exists else { return }
+        for message in store.messages where !heard.contains(where: { $0.writer.slot == message.writer.slot }) {
+            edges.add(.init(reader: event, writer: message.writer, kind: .narrowScope, knowledge: message.view))
+        }
+        if let knowledge = store.knowledge {
+            edges.add(.init(reader: event, writer: store.event, kind: .relaxedWrite, knowledge: knowledge))
+        }
+    }
+
+    private func store(
+        _ handler: StepHandler, _ access: MemoryAccess, _ judged: JudgedWarp, _ core: Core, _ step: UnsafePointer<Step>
+    ) -> Int32 {
+        let index = core.pointee.warp.index(of: step)
+        let places = places(access, core, step)
+        let outcome = handler(core, step)
+        guard outcome == StepOutcome.proceed else { return outcome }
+        let source = core.pointee.warp.list(step.pointee.z)[0]
+        for place in places {
+            let value =
+                access.element.bytes == 8
+                ? core.lanes(source, as: UInt64.self)[place.lane]
+                : UInt64(core.lanes(source, as: UInt32.self)[place.lane])
+            append(value, [], access, place.location, judged, place.lane, index)
+        }
+        judged.advance()
+        return outcome
+    }
+
+    /// One more store, after those of `handed`: messages that a read-modify-write hands on.
+    private func append(
+        _ value: UInt64, _ handed: [Message], _ access: MemoryAccess, _ location: SyncLocation, _ judged: JudgedWarp,
+        _ lane: Int, _ index: Int
+    ) {
+        let event = judged.event(lane, step: index, MemoryEvent.Kind.strong(access.scope).union(.write))
+        var messages = handed
+        var knowledge: View?
+        if access.order.releases {
+            let message = Message(view: judged.publish(lane), scope: access.scope, writer: event)
+            location.note(release: message)
+            messages.append(message)
+        } else {
+            // A release pattern may also be a fence, or a release to the same word, and then this store.
+            for message in [judged.fenceMessage(lane), location.release(by: event)].compactMap({ $0 }) {
+                messages.append(message.narrowed(to: access.scope))
+            }
+            knowledge = judged.publish(lane)
+        }
+        location.append(.init(value: value, event: event, messages: messages, knowledge: knowledge))
+        interleaving.note(location.stableNumber, owner(judged.slot).stableNumber, UInt64(lane), 2)
+    }
+
+    /// Read-modify-write operations read the newest store, one lane after the other.
+    private func update(
+        _ handler: StepHandler, _ access: MemoryAccess, _ judged: JudgedWarp, _ core: Core, _ step: UnsafePointer<Step>
+    ) -> Int32 {
+        let index = core.pointee.warp.index(of: step)
+        let places = places(access, core, step)
+        let outcome = handler(core, step)
+        guard outcome == StepOutcome.proceed else { return outcome }
+        for place in places {
+            let (lane, location) = (place.lane, place.location)
+            let event = judged.event(lane, step: index, .strong(access.scope))
+            var handed: [Message] = []
+            if location.newest != nil {
+                let found = location.read(age: 0, by: event).store
+                acquire(found, place, access, judged, event)
+                handed = audible(found, to: judged, access.scope)
+            }
+            // Of lanes that share a word nobody sees the values between, so the last one's stands for all.
+            append(place.value, Self.merged(handed), access, location, judged, lane, index)
+        }
+        judged.advance()
+        return outcome
+    }
+
+    /// Messages of many read-modify-writes become one for each scope and place.
+    private static func merged(_ messages: [Message]) -> [Message] {
+        guard messages.count > 4 else { return messages }
+        var result: [Message] = []
+        for message in messages {
+            if let same = result.firstIndex(where: {
+                $0.scope == message.scope && (message.scope == .system || $0.writer.slot == message.writer.slot)
+            }) {
+                result[same].view.join(message.view)
+            } else {
+                result.append(message)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,94 @@
+import KernelLanguage
+
+/// What the judge must know of a step.
+enum StepAspect {
+    /// Touches registers only, or is control flow.
+    case ordinary
+    case load(MemoryAccess)
+    case store(MemoryAccess)
+    case atomic(MemoryAccess)
+    case fence(MemoryScope)
+    case proxyFence(ProxyFence)
+    case syncWarp
+    case barrier
+    case clusterArrive
+    case clusterWait
+    case mbarrierInit
+    case mbarrierArrive
+    case mbarrierTryWait
+    case bulkLoad
+    case bulkStore
+    case tensorLoad
+    case tensorStore
+    case bulkCommit
+    case bulkWait(pending: Int, reading: Bool)
+    case multiplyFence
+    case multiply
+    case multiplyWait
+    case prerequisitesWait
+    /// Acts on others without memory: ends of kernels, exits, sleeps.
+    case visible
+    /// The end of the program.
+    case end
+
+    init(_ op: Op) {
+        self =
+            switch op {
+            case .load(let access, _, _): .load(access)
+            case .store(let access, _, _): .store(access)
+            case .atomic(_, let access, _, _, _, _): .atomic(access)
+            case .fence(_, let scope): .fence(scope)
+            case .proxyFence(let fence): .proxyFence(fence)
+            case .syncWarp: .syncWarp
+            case .barrier: .barrier
+            case .clusterBarrier(let action): action == .arrive ? .clusterArrive : .clusterWait
+            case .mbarrierInit: .mbarrierInit
+            case .mbarrierArrive: .mbarrierArrive
+            case .mbarrierTryWait: .mbarrierTryWait
+            case .bulkLoad: .bulkLoad
+            case .bulkStore: .bulkStore
+            case .tensorLoad: .tensorLoad
+            case .tensorStore: .tensorStore
+            case .bulkCommit: .bulkCommit
+            case .bulkWait(let pending, let reading): .bulkWait(pending: pending, reading: reading)
+            case .wgmmaFence: .multiplyFence
+            case .wgmma: .multiply
+            case .wgmmaWait: .multiplyWait
+            case .dependentLaunch(let action): action == .wait ? .prerequisitesWait : .visible
+            case .mbarrierInvalidate, .exit, .nanosleep: .visible
+            case .move, .unary, .binary, .multiplyAdd, .compare, .select, .convert, .reinterpret, .pack, .unpack,
+                .special, .parameter, .sharedAddress, .shuffle, .transpose, .vote, .elect, .bulkPrefetch,
+                .tensorPrefetch, .wgmmaCommit, .setRegisterCount, .if, .loop, .breakIf:
+                .ordinary
+            }
+    }
+
+    /// Whether its place among the steps of other warps matters. That of plain loads and stores does not: whether they
+    /// are ordered depends on the steps that synchronise.
+    var isVisible: Bool {
+        switch self {
+        case .ordinary, .end, .proxyFence, .syncWarp, .multiplyFence, .bulkCommit: false
+        case .load(let access), .store(let access), .atomic(let access): access.order != .weak
+        default: true
+        }
+    }
+
+    /// The access of a load, store or atomic operation.
+    var access: MemoryAccess? {
+        switch self {
+        case .load(let access), .store(let access), .atomic(let access): access
+        default: nil
+        }
+    }
+
+    var isStore: Bool { if case .store = self { true } else { false } }
+
+    /// Whether a relaxed access that was put off may still be put off after this step.
+    var letsPass: Bool {
+        switch self {
+        case .ordinary, .syncWarp: true
+        case .load(let access), .store(let access): access.order == .weak || access.order == .relaxed
+        default: false
+        }
+    }
+}

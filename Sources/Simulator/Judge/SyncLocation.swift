@@ -1,0 +1,77 @@
+import KernelLanguage
+
+/// A word that threads synchronise with: the stores that a load may still read from, in coherence order.
+final class SyncLocation {
+    struct Store {
+        let value: UInt64
+        /// Who stored; nobody for what was there before.
+        let event: MemoryEvent
+        /// What those that acquire it learn. Read-modify-writes hand on what they found.
+        let messages: [Message]
+        /// What the storing thread knew, for reports.
+        let knowledge: View?
+    }
+
+    private struct Reader {
+        let event: MemoryEvent
+        let index: Int
+    }
+
+    let bytes: Int
+    /// Tells locations apart, the same in every schedule.
+    let stableNumber: UInt64
+    private(set) var stores: [Store] = []
+    /// Number of stores before the first that is kept.
+    private var dropped = 0
+    private var readers: [UInt64: Reader] = [:]
+    private var staleReads: [UInt64: Int] = [:]
+    /// The last release of each thread to this word.
+    private var releases: [UInt64: Message] = [:]
+
+    /// How often a thread reads an older store than the newest in a row: every store becomes visible at last.
+    private static let patience = 3
+    private static let capacity = 16
+
+    init(bytes: Int, stableNumber: UInt64) {
+        self.bytes = bytes
+        self.stableNumber = stableNumber
+    }
+
+    func append(_ store: Store) {
+        stores.append(store)
+        if stores.count > Self.capacity {
+            stores.removeFirst()
+            dropped += 1
+        }
+    }
+
+    var newest: Store? { stores.last }
+
+    private func key(_ event: MemoryEvent) -> UInt64 { UInt64(event.slot) << 8 | UInt64(event.lane) }
+
+    /// How many stores, newest first, a thread may read from: none older than one that it knows of, or than one that a
+    /// read that it knows of has read from.
+    func readable(by event: MemoryEvent, knowing isKnown: (MemoryEvent) -> Bool) -> Int {
+        if staleReads[key(event), default: 0] >= Self.patience { return min(stores.count, 1) }
+        var oldest = stores.count - 1
+        while oldest > 0, !stores[oldest].event.exists || !isKnown(stores[oldest].event) { oldest -= 1 }
+        for reader in readers.values where reader.index - dropped > oldest && isKnown(reader.event) {
+            oldest = reader.index - dropped
+        }
+        return stores.count - max(oldest, 0)
+    }
+
+    func note(release: Message) { releases[key(release.writer)] = release }
+
+    func release(by event: MemoryEvent) -> Message? { releases[key(event)] }
+
+    /// The store `age` before the newest, read by `event`, and whether that is another one than its thread read last.
+    func read(age: Int, by event: MemoryEvent) -> (store: Store, isNew: Bool) {
+        let index = stores.count - 1 - age
+        let key = key(event)
+        let isNew = readers[key]?.index != index + dropped
+        readers[key] = Reader(event: event, index: index + dropped)
+        staleReads[key] = age == 0 ? nil : staleReads[key, default: 0] + 1
+        return (stores[index], isNew)
+    }
+}

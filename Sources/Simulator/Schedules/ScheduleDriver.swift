@@ -1,0 +1,63 @@
+/// Asks a policy, and keeps what it answered.
+struct ScheduleDriver {
+    private var policy: any SchedulePolicy
+    private(set) var record = ScheduleRecord()
+
+    init(_ schedule: Schedule) { policy = schedule.makePolicy() }
+
+    /// A number from 0 to `count` - 1; `count` is at least 2.
+    mutating func choose(_ kind: Decision.Kind, _ count: Int, agents: [UInt32] = []) -> Int {
+        let choice = policy.choose(Decision(kind: kind, count: count, agents: agents))
+        record.add(kind, choice, of: count)
+        return choice
+    }
+}
+
+/// The decisions of a run.
+public struct ScheduleRecord: Hashable, Sendable {
+    /// A decision that a search through all schedules takes both ways.
+    struct Branch: Hashable, Sendable {
+        let decision: Int
+        let choice: Int
+        let count: Int
+    }
+
+    /// Decisions taken.
+    public private(set) var decisions = 0
+    /// Of those, the ones about who goes on.
+    private(set) var agentDecisions = 0
+    /// Those that were not 0, by number.
+    public private(set) var choices: [Int: Int] = [:]
+    /// The first of those that a search branches at.
+    private(set) var branches: [Branch] = []
+    /// Equal for runs whose threads synchronised in the same order.
+    public internal(set) var interleaving: UInt64 = 0
+
+    /// Only small kernels are searched through.
+    private static let keptBranches = 4096
+
+    /// A record of nothing.
+    public init() {}
+
+    mutating func add(_ kind: Decision.Kind, _ choice: Int, of count: Int) {
+        if choice != 0 { choices[decisions] = choice }
+        if kind == .agent { agentDecisions += 1 }
+        switch kind {
+        case .agent, .value, .postponement:
+            if branches.count < Self.keptBranches {
+                branches.append(Branch(decision: decisions, choice: choice, count: count))
+            }
+        case .givingUp, .place: break
+        }
+        decisions += 1
+    }
+
+    /// The next schedule of a search in depth, or nil after the last one.
+    var next: Schedule? {
+        guard let last = branches.lastIndex(where: { $0.choice + 1 < $0.count }) else { return nil }
+        var next: [Int: Int] = [:]
+        for branch in branches[..<last] where branch.choice != 0 { next[branch.decision] = branch.choice }
+        next[branches[last].decision] = branches[last].choice + 1
+        return .choices(next)
+    }
+}

@@ -1,0 +1,230 @@
+import KernelLanguage
+import Simulator
+import Testing
+
+/// The classic litmus tests, for threads in one block, in one GPU and in different ranks, each with the exact set of
+/// outcomes that PTX's memory model allows.
+@Suite struct ClassicLitmusTests {
+    private static let any2: Set<String> = ["0 0", "0 1", "1 0", "1 1"]
+
+    /// Message passing: data, then a flag; the other side reads the flag, then the data.
+    private func messagePassing(
+        _ place: Litmus.Placement, data: MemoryOrder, write: MemoryOrder, read: MemoryOrder, scope: MemoryScope? = nil,
+        fences: Bool = false
+    ) throws -> Set<String> {
+        let scope = scope ?? place.scope
+        return try Litmus(
+            place,
+            { k, m in
+                k.store(k.constant(1), to: m[0], order: data, scope: scope)
+                if fences { k.fence(scope: scope) }
+                k.store(k.constant(1), to: m[1], order: write, scope: scope)
+                return []
+            },
+            { k, m in
+                let flag = k.load(m[1], order: read, scope: scope)
+                if fences { k.fence(scope: scope) }
+                let seen = k.variable(k.constant(UInt32(7)))
+                if data == .weak {
+                    k.if(flag == 1) { seen.value = k.load(m[0]) }
+                } else {
+                    seen.value = k.load(m[0], order: data, scope: scope)
+                }
+                return [flag, seen.value]
+            }
+        ).outcomes()
+    }
+
+    @Test(arguments: Litmus.Placement.allCases)
+    func messagePassingOfPlainData(_ place: Litmus.Placement) throws {
+        #expect(try messagePassing(place, data: .weak, write: .release, read: .acquire) == ["0 7", "1 1"])
+        #expect(try messagePassing(place, data: .weak, write: .relaxed, read: .acquire) == ["0 7", "race"])
+        #expect(try messagePassing(place, data: .weak, write: .release, read: .relaxed) == ["0 7", "race"])
+        #expect(try messagePassing(place, data: .weak, write: .relaxed, read: .relaxed) == ["0 7", "race"])
+        #expect(
+            try messagePassing(place, data: .weak, write: .relaxed, read: .relaxed, fences: true) == ["0 7", "1 1"])
+    }
+
+    @Test(arguments: Litmus.Placement.allCases)
+    func messagePassingOfRelaxedData(_ place: Litmus.Placement) throws {
+        let ordered: Set<String> = ["0 0", "0 1", "1 1"]
+        #expect(try messagePassing(place, data: .relaxed, write: .release, read: .acquire) == ordered)
+        #expect(try messagePassing(place, data: .relaxed, write: .relaxed, read: .relaxed, fences: true) == ordered)
+        for (write, read) in [(MemoryOrder.relaxed, MemoryOrder.acquire), (.release, .relaxed), (.relaxed, .relaxed)] {
+            #expect(try messagePassing(place, data: .relaxed, write: write, read: read) == Self.any2)
+        }
+    }
+
+    /// A scope that does not hold the other thread synchronises nothing.
+    @Test func messagePassingInTooNarrowAScope() throws {
+        for (place, scope) in [(Litmus.Placement.blocks, MemoryScope.block), (.ranks, .gpu), (.ranks, .block)] {
+            #expect(
+                try messagePassing(place, data: .weak, write: .release, read: .acquire, scope: scope) == ["race"])
+        }
+    }
+
+    /// Store buffering: nothing but a sequentially consistent fence, which the language does not have, forbids that both
+    /// read the old value.
+    @Test(arguments: Litmus.Placement.allCases)
+    func storeBuffering(_ place: Litmus.Placement) throws {
+        for (write, read) in [(MemoryOrder.relaxed, MemoryOrder.relaxed), (.release, .acquire)] {
+            func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
+                { k, m in
+                    k.store(k.constant(1), to: m[own], order: write, scope: place.scope)
+                    return [k.load(m[other], order: read, scope: place.scope)]
+                }
+            }
+            #expect(try Litmus(place, thread(0, 1), thread(1, 0)).outcomes() == Self.any2)
+        }
+    }
+
+    /// Load buffering: relaxed loads may come after later stores, others may not.
+    @Test(arguments: Litmus.Placement.allCases)
+    func loadBuffering(_ place: Litmus.Placement) throws {
+        func outcomes(_ read: MemoryOrder, _ write: MemoryOrder) throws -> Set<String> {
+            func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
+                { k, m in
+                    let seen = k.load(m[own], order: read, scope: place.scope)
+                    k.store(k.constant(1), to: m[other], order: write, scope: place.scope)
+                    return [seen]
+                }
+            }
+            return try Litmus(place, thread(0, 1), thread(1, 0)).outcomes()
+        }
+        #expect(try outcomes(.relaxed, .relaxed) == Self.any2)
+        #expect(try outcomes(.acquire, .relaxed) == ["0 0", "0 1", "1 0"])
+        #expect(try outcomes(.relaxed, .release) == ["0 0", "0 1", "1 0"])
+    }
+
+    /// Nothing comes out of thin air: a store that depends on a load waits for it.
+    @Test func dependentLoadBuffering() throws {
+        func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
+            { k, m in
+                let seen = k.load(m[own], order: .relaxed, scope: .gpu)
+                k.store(seen, to: m[other], order: .relaxed, scope: .gpu)
+                return [seen]
+            }
+        }
+        #expect(try Litmus(.blocks, thread(0, 1), thread(1, 0)).outcomes() == ["0 0"])
+    }
+
+    /// Independent reads of independent writes: the readers may disagree about the order, even with acquire loads.
+    @Test(arguments: [MemoryOrder.relaxed, .acquire])
+    func independentReads(_ read: MemoryOrder) throws {
+        func writer(_ word: Int) -> Litmus.Thread {
+            { k, m in
+                k.store(k.constant(1), to: m[word], order: .release, scope: .gpu)
+                return []
+            }
+        }
+        func reader(_ first: Int, _ second: Int) -> Litmus.Thread {
+            { k, m in
+                let one = k.load(m[first], order: read, scope: .gpu)
+                return [one, k.load(m[second], order: read, scope: .gpu)]
+            }
+        }
+        var all: Set<String> = []
+        for bits in 0..<16 { all.insert((0..<4).map { "\(bits >> $0 & 1)" }.joined(separator: " ")) }
+        #expect(try Litmus(.blocks, writer(0), writer(1), reader(0, 1), reader(1, 0)).outcomes() == all)
+    }
+
+    /// Coherence: a thread never sees a word go back.
+    @Test(arguments: Litmus.Placement.allCases)
+    func coherenceOfReads(_ place: Litmus.Placement) throws {
+        let outcomes = try Litmus(
+            place,
+            { k, m in
+                k.store(k.constant(1), to: m[0], order: .relaxed, scope: place.scope)
+                k.store(k.constant(2), to: m[0], order: .relaxed, scope: place.scope)
+                return []
+            },
+            { k, m in
+                let first = k.load(m[0], order: .relaxed, scope: place.scope)
+                return [first, k.load(m[0], order: .relaxed, scope: place.scope)]
+            }
+        ).outcomes()
+        #expect(outcomes == ["0 0", "0 1", "0 2", "1 1", "1 2", "2 2"])
+    }
+
+    /// Coherence: a thread sees its own stores, and what it has read does not come from its own future.
+    @Test func coherenceOfOwnStores() throws {
+        let outcomes = try Litmus(
+            .blocks,
+            { k, m in
+                let before = k.load(m[0], order: .relaxed, scope: .gpu)
+                k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
+                return [before, k.load(m[0], order: .relaxed, scope: .gpu)]
+            },
+            { k, m in
+                k.store(k.constant(2), to: m[0], order: .relaxed, scope: .gpu)
+                return []
+            }
+        ).outcomes()
+        #expect(outcomes == ["0 1", "0 2", "2 1"])
+    }
+
+    /// Read-modify-writes are indivisible, and hand on what the one before released.
+    @Test func atomicsHandOn() throws {
+        let add: Litmus.Thread = { k, m in [k.atomic(.add, m[0], k.constant(1), order: .relaxed, scope: .gpu)] }
+        #expect(try Litmus(.blocks, add, add, add).outcomes().count == 6)
+        let outcomes = try Litmus(
+            .blocks,
+            { k, m in
+                k.store(k.constant(5), to: m[1])
+                k.atomicAdd(m[0], 1, order: .release, scope: .gpu)
+                return []
+            },
+            { k, m in
+                k.atomicAdd(m[0], 1, order: .relaxed, scope: .gpu)
+                return []
+            },
+            { k, m in
+                let seen = k.variable(k.constant(UInt32(7)))
+                k.if(k.load(m[0], order: .acquire, scope: .gpu) == 2) { seen.value = k.load(m[1]) }
+                return [seen.value]
+            }
+        ).outcomes()
+        #expect(outcomes == ["5", "7"])
+    }
+
+    /// What a thread has acquired, its releases pass on.
+    @Test func causalityIsTransitive() throws {
+        let outcomes = try Litmus(
+            .ranks,
+            { k, m in
+                k.store(k.constant(5), to: m[2])
+                k.store(k.constant(1), to: m[0], order: .release, scope: .system)
+                return []
+            },
+            { k, m in
+                k.if(k.load(m[0], order: .acquire, scope: .system) == 1) {
+                    k.store(k.constant(1), to: m[1], order: .release, scope: .system)
+                }
+                return []
+            },
+            { k, m in
+                let seen = k.variable(k.constant(UInt32(7)))
+                k.if(k.load(m[1], order: .acquire, scope: .system) == 1) { seen.value = k.load(m[2]) }
+                return [seen.value]
+            }
+        ).outcomes()
+        #expect(outcomes == ["5", "7"])
+    }
+
+    /// Random schedules come to the same outcomes.
+    @Test(arguments: [Exploration.Policy.random, .pct(depth: 3)])
+    func randomSchedulesFindTheWeakOutcome(_ policy: Exploration.Policy) throws {
+        let litmus = Litmus(
+            .blocks,
+            { k, m in
+                k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
+                k.store(k.constant(1), to: m[1], order: .relaxed, scope: .gpu)
+                return []
+            },
+            { k, m in
+                let flag = k.load(m[1], order: .relaxed, scope: .gpu)
+                return [flag, k.load(m[0], order: .relaxed, scope: .gpu)]
+            })
+        #expect(try litmus.outcomes(policy, schedules: 300) == Self.any2)
+    }
+}
