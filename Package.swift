@@ -23,7 +23,9 @@ let package = Package(
             dependencies: ["KernelLanguage", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel"]),
         .executableTarget(
             name: "swiftep",
-            dependencies: ["KernelLanguage", "PTX", "Accelerator", "ExpertKernels", "ExpertParallel", "Conformance"]),
+            dependencies: [
+                "KernelLanguage", "PTX", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel", "Conformance",
+            ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "KernelLanguageTests", dependencies: ["KernelLanguage", "TestSupport"]),
         .testTarget(

@@ -11,7 +11,8 @@ enum Root {
                 + "followed."
         ],
         subcommands: [
-            RunCommand.command, VerifyCommand.command, PTXCommand.command, CheckpointCommand.command,
+            RunCommand.command, VerifyCommand.command, ExploreCommand.command, MutateCommand.command,
+            PTXCommand.command, CheckpointCommand.command,
             BenchCommand.command,
         ])
 

@@ -1,5 +1,6 @@
 import Accelerator
 import Conformance
+import ExpertKernels
 import Testing
 
 /// The cases that every device passes, on the simulator. `swiftep verify --device cuda` runs the same ones on a GPU.
@@ -21,6 +22,25 @@ import Testing
         let cases = ConformanceSuite.cases(for: .simulator).filter { chosen.contains($0.name) }
         try #require(cases.count == chosen.count, "a case was renamed")
         for conformanceCase in cases { try conformanceCase.run(on: SimulatedDevice(seed: seed)) }
+    }
+
+    /// Every kernel in every configuration whose ordering is its own, under a few schedules of the judge. `swiftep explore`
+    /// runs more.
+    @Test func workloadsAreClean() throws {
+        let workloads = try Workload.all()
+        #expect(Set(workloads.map(\.name)).count == workloads.count)
+        for finding in try Survey(workloads: workloads, schedules: 4).run() {
+            #expect(finding.failures.isEmpty, "\(finding.workload): \(finding.failures)")
+            #expect(finding.schedules == 4)
+        }
+    }
+
+    /// The workloads run every kind of kernel there is.
+    @Test func workloadsRunAllKernels() throws {
+        let launched = try Set(Workload.all().flatMap { try $0.plain().kernels }.map { MutationSurvey.kind($0.name) })
+        let shape = try LayerShape(hidden: 256, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 2)
+        let all = try KernelCatalogue(shape).kernels + StreamDirection.allCases.map { try streamKernel($0) }
+        #expect(Set(all.map { MutationSurvey.kind($0.name) }).isSubset(of: launched))
     }
 
     @Test func namesAreUnique() {

@@ -2,16 +2,26 @@ import Accelerator
 import KernelLanguage
 import Simulator
 
+extension Workload {
+    /// What comes out of a plain simulation, the kernels that it runs, and how many warp instructions that takes.
+    public func plain() throws -> (outputs: [[UInt16]], kernels: [Kernel], instructions: UInt64) {
+        let device = SimulatedDevice(multiprocessors: multiprocessors)
+        let outputs = try run(on: device)
+        return (outputs, device.launchedKernels, device.statistics.instructions)
+    }
+}
+
 extension Exploration {
-    /// Runs a workload under many schedules, each on a simulated device of its own, and holds what comes out against what
-    /// comes out of a plain simulation.
+    /// Runs a workload under many schedules, each on a simulated device of its own, and holds what comes out against
+    /// `expected`.
     ///
-    /// - Parameter rewrite: What is done to every kernel before it is loaded; nothing unless faults are to be planted.
-    /// - Throws: What the plain simulation, which runs kernels as they are, throws.
+    /// - Parameters:
+    ///   - expected: What a plain simulation gives.
+    ///   - rewrite: What is done to every kernel before it is loaded; nothing unless faults are to be planted.
     public func run(
-        _ workload: Workload, rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
-    ) throws -> ExplorationReport<Bool> {
-        let expected = try workload.run(on: SimulatedDevice(multiprocessors: workload.multiprocessors))
+        _ workload: Workload, expecting expected: [[UInt16]],
+        rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
+    ) -> ExplorationReport<Bool> {
         var exploration = self
         exploration.configuration.multiprocessors = workload.multiprocessors
         return exploration.runTrials { configuration in

@@ -4,29 +4,72 @@ import ExpertParallel
 import KernelLanguage
 
 extension Workload {
-    /// Whole steps of a layer, one after the other on the same buffers.
+    /// How the steps of a layer are enqueued.
+    public enum Enqueueing: String, Sendable {
+        /// One after the other, each waited for.
+        case stepwise
+        /// Two steps in a graph that is replayed twice, nothing waited for in between.
+        case replayed
+        /// Three steps with nothing waited for in between, of which the second sends tokens to other ranks, and the first and
+        /// third only to experts of their own.
+        case streamed
+    }
+
+    /// Four steps of a layer at most, on the same buffers.
     ///
     /// - Parameters:
     ///   - tokens: Of each rank.
     ///   - multiprocessors: Of each rank.
+    ///   - communicating: How many of them send beside the down GEMM, if not the usual share.
     public static func layer(
-        _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, steps: Int = 2, link: LinkModel? = nil,
-        blockM: Int? = nil, multiprocessors: Int = 2
+        _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
+        link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int? = nil
     ) -> Workload {
         let sizes =
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
         return Workload(
-            "layer \(overlap.rawValue) \(sizes) tokens=\(tokens) shared=\(shape.sharedExperts) steps=\(steps)"
-                + (link.map { " link=\($0)" } ?? "") + (blockM.map { " blockM=\($0)" } ?? ""),
+            "layer \(overlap.rawValue) \(enqueueing.rawValue) \(sizes) tokens=\(tokens) shared=\(shape.sharedExperts)"
+                + " sms=\(multiprocessors)" + (link.map { " link=\($0)" } ?? "")
+                + (blockM.map { " blockM=\($0)" } ?? ""),
             multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(
                 shape, tokens: tokens,
                 sharedIntermediate: shape.sharedExperts > 0 ? shape.sharedExperts * shape.intermediate : nil)
-            let layer = try fixture.layer(on: device, blockM: blockM, link: link, halves: overlap == .twoBatch)
-            return try (0..<steps).flatMap { step in
-                try layer.step(fixture.inputs(step: step), overlap: overlap).map { $0.map(\.bits) }
+            let layer = try fixture.layer(
+                on: device, blockM: blockM, communicating: communicating, link: link, halves: overlap == .twoBatch)
+            switch enqueueing {
+            case .stepwise:
+                return try (0..<2).flatMap { step in
+                    try layer.step(fixture.inputs(step: step), overlap: overlap).map { $0.map(\.bits) }
+                }
+            case .streamed: return try stream(layer, fixture, overlap)
+            case .replayed:
+                let inputs = fixture.inputs()
+                let captured = try layer.capture(overlap: overlap, steps: 2)
+                try layer.group.load(inputs)
+                for _ in 0..<2 { try layer.replay(captured) }
+                try layer.group.synchronize()
+                return try layer.outputs(inputs).map { $0.map(\.bits) }
             }
         }
+    }
+
+    private static func stream(_ layer: MoELayer, _ fixture: LayerFixture, _ overlap: OverlapMode) throws -> [[UInt16]]
+    {
+        let device = layer.group.device
+        let inputs = fixture.inputs()
+        let atHome = LayerFixture(fixture.shape, tokens: fixture.tokens, pattern: .ownRank).inputs()
+        try layer.group.load(inputs)
+        for choices in [atHome, inputs, atHome] {
+            for (rank, choices) in zip(layer.group.ranks, choices) {
+                let experts = try device.makeBuffer(choices.routing.experts, label: "choices")
+                try device.copy(
+                    from: experts, offset: 0, to: rank.experts, offset: 0, bytes: experts.bytes, on: rank.compute)
+                try layer.enqueue(rank, overlap: overlap)
+            }
+        }
+        try layer.group.synchronize()
+        return try layer.outputs(inputs).map { $0.map(\.bits) }
     }
 }

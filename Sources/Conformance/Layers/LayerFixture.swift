@@ -15,6 +15,8 @@ struct LayerFixture: Sendable {
         case allToOne
         /// Only experts of rank 0.
         case firstRank
+        /// Only experts of the token's own rank.
+        case ownRank
         /// No token chooses anything.
         case nothing
     }
@@ -74,7 +76,7 @@ struct LayerFixture: Sendable {
         tokens.enumerated().map { rank, tokens in
             var stream = RandomStream(seed: seed, name: "input \(rank) \(step)")
             let hidden = (0..<tokens * shape.hidden).map { _ in BFloat16(stream.normal()) }
-            let experts = (0..<tokens).flatMap { choose(token: $0, &stream) }
+            let experts = (0..<tokens).flatMap { choose(token: $0, of: rank, &stream) }
             let weights = (0..<tokens * shape.topK).map { _ in 0.1 + stream.uniform() }
             return RankInput(
                 hiddenStates: hidden,
@@ -82,15 +84,16 @@ struct LayerFixture: Sendable {
         }
     }
 
-    private func choose(token: Int, _ stream: inout RandomStream) -> [Int64] {
+    private func choose(token: Int, of rank: Int, _ stream: inout RandomStream) -> [Int64] {
         switch pattern {
         case .random, .sparse:
             let chosen = (0..<Int64(shape.experts)).shuffled(using: &stream).prefix(shape.topK)
             return chosen.enumerated().map { pattern == .sparse && (token + $0) % 3 == 0 ? -1 : $1 }
         case .allToOne:
             return [Int64(shape.experts - 1)] + [Int64](repeating: -1, count: shape.topK - 1)
-        case .firstRank:
-            let local = (0..<Int64(shape.localExperts)).shuffled(using: &stream).prefix(shape.topK)
+        case .firstRank, .ownRank:
+            let first = pattern == .ownRank ? Int64(rank * shape.localExperts) : 0
+            let local = (first..<first + Int64(shape.localExperts)).shuffled(using: &stream).prefix(shape.topK)
             return local + [Int64](repeating: -1, count: shape.topK - local.count)
         case .nothing:
             return [Int64](repeating: -1, count: shape.topK)
@@ -99,12 +102,13 @@ struct LayerFixture: Sendable {
 
     /// The layer on a device.
     func layer(
-        on device: any Device, blockM: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil,
-        droppedSignal: MoELayer.DroppedSignal? = nil, halves: Bool = true
+        on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
+        link: LinkModel? = nil, droppedSignal: MoELayer.DroppedSignal? = nil,
+        halves: Bool = true
     ) throws -> MoELayer {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
-            waitLimit: waitLimit, link: link)
+            communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
         configuration.twoBatch = halves
         let group = try RankGroup(device: device, configuration: configuration)
         return try MoELayer(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)

@@ -6,7 +6,8 @@ import KernelLanguage
 /// Graph replay, lost signals and recovery.
 func protocolCases() -> [ConformanceCase] {
     OverlapMode.allCases.map(replayCase) + OverlapMode.allCases.map(rowOfReplaysCase) + [
-        pollCase(), droppedSignalCase(), droppedTileCase(), absentRankCase(), linkCase(),
+        pollCase(), droppedSignalCase(), droppedTileCase(), absentRankCase(), silentRankCase(),
+        linkCase(),
     ]
 }
 
@@ -36,6 +37,33 @@ private func absentRankCase() -> ConformanceCase {
                 try require(
                     fault.kernel == .dispatchSend && fault.block == 3 && others == 2,
                     "\(mode): the fault is \(fault), with \(others) others")
+            }
+            try layer.group.reset()
+            try requireIdentical(
+                "\(mode), after the reset", try layer.step(inputs, overlap: mode), plain, hidden: shape.hidden)
+        }
+    }
+}
+
+/// Rows that are told and never sent end in an error of those that wait for them.
+private func silentRankCase() -> ConformanceCase {
+    ConformanceCase("rows that are told and not sent are reported by their receiver") { device in
+        let shape = try smallShape()
+        let fixture = LayerFixture(shape, tokens: [8, 3])
+        let inputs = fixture.inputs()
+        for mode in OverlapMode.allCases where mode != .twoBatch {
+            let layer = try fixture.layer(on: device, waitLimit: waitLimit(device))
+            let plain = try layer.step(inputs, overlap: .none)
+            try layer.group.load(inputs)
+            try layer.enqueue(layer.group.ranks[0], overlap: mode)
+            try layer.group.dispatchNothing(layer.group.ranks[1])
+            do {
+                try layer.group.synchronize()
+                throw ConformanceFailure("\(mode): the step ended although rank 1 sent no rows")
+            } catch GroupError.waitTimedOut(let fault, _, _) {
+                try require(
+                    fault.rank == 0 && fault.kernel == .dispatchReceive && fault.expert < shape.localExperts,
+                    "\(mode): the fault is \(fault)")
             }
             try layer.group.reset()
             try requireIdentical(

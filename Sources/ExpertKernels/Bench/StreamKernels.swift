@@ -65,7 +65,7 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
                 k.bulkStoreWait(.sourceRead, pending: 1)
                 k.if(number > 0 && number + (stages - 1) < own) { load(number + (stages - 1)) }
             }
-            k.bulkStoreWait(.completed)
+            k.bulkStoreWait(.sourceRead)
         }
     }
 }

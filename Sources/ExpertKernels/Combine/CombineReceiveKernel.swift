@@ -50,7 +50,7 @@ public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError)
                 }
                 k.syncThreads()
             }
-            k.if(k.load(failed, order: .relaxed, scope: .block) == 0) {
+            k.if(k.load(failed) == 0) {
                 k.for(
                     from: k.threadIndex * 8, to: k.constant(UInt32(shape.hidden)), by: k.constant(UInt32(threads * 8))
                 ) { channel in

@@ -35,7 +35,8 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
         }
         k.if(k.warpIndex == warps - 1) { ends.initialise(k) { k.load(counts + $0) } }
         k.syncThreads()
-        k.waitForPrerequisites()
+        // With signals it starts beside the GEMM, behind all that came before it.
+        if !configuration.signals { k.waitForPrerequisites() }
 
         // One thread of each warp does the work: bulk copies move the rows.
         k.if(k.isFirstLane) {
@@ -72,7 +73,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                         failed.value = !arrived
                     }
                     // The row is read by a bulk copy: what the poll acquired must hold for it too.
-                    k.proxyFence(.async)
+                    k.proxyFence(.asyncGlobal)
                 }
                 k.if(!failed.value) {
                     let place = expert.multiply(shape.maxRows, add: row)

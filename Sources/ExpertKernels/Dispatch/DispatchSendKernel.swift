@@ -99,7 +99,7 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
                         places.announce(k, row: k.threadIndex, token: token, peers, step: counts.step)
                     }
                 }
-                k.syncThreads()
+                // The next token's places are written behind the barrier after its counts.
             }
         }
     }

@@ -60,6 +60,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
             loader.stored.initialise(k)
             arrivals?.initialise(k)
             homeTiles?.initialise(k)
+            k.proxyFence(.barrierInit)
         }
         k.if(isLoader) { tiles.initialise(k) }
         k.syncThreads()
@@ -78,7 +79,6 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
             }
         } else: {
             k.increaseRegisters(to: configuration.multiplierRegisters)
-            if configuration.dependent && configuration.follows == nil { k.waitForPrerequisites() }
             let position = ring.start(k)
             schedule.forEachPiece(k) { piece in
                 k.span(.work, where: k.isFirstThread, (piece.tile.expert, piece.tile.column)) {

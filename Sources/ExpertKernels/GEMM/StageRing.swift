@@ -21,13 +21,12 @@ struct StageRing {
         empty = k.memoryBarriers(count: stages)
     }
 
-    /// Initialises the mbarriers; one thread calls it, and the block meets at a barrier afterwards.
+    /// Initialises the mbarriers; one thread calls it, and a proxy fence and a barrier of the block follow.
     func initialise(_ k: KernelBuilder) {
         for stage in 0..<configuration.stages {
             k.initialise(MemoryBarrier(full + stage), arrivals: 1)
             k.initialise(MemoryBarrier(empty + stage), arrivals: configuration.multiplyingWarps)
         }
-        k.proxyFence(.barrierInit)
     }
 
     /// A thread's place in the ring. The stage and its parity are counted along: dividing the number of stages passed

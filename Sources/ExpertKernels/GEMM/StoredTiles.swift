@@ -29,10 +29,7 @@ struct StoredTiles {
     }
 
     /// Initialises the mbarrier; one thread calls it.
-    func initialise(_ k: KernelBuilder) {
-        k.initialise(finished, arrivals: configuration.multiplyingWarps)
-        k.proxyFence(.barrierInit)
-    }
+    func initialise(_ k: KernelBuilder) { k.initialise(finished, arrivals: configuration.multiplyingWarps) }
 
     /// A multiplying warp has stored its last piece.
     func finish(_ k: KernelBuilder) {

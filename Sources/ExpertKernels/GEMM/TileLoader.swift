@@ -59,8 +59,10 @@ struct TileLoader {
                     // Once the ring is full of the piece's weights, or the piece has no more, rows are needed.
                     k.if(position.passed.value == firstPassed + configuration.stages || step + 1 == piece.endStep) {
                         if configuration.dependent && configuration.follows == nil { k.waitForPrerequisites() }
-                        arrivals?.await(k, piece)
-                        k.proxyFence(.asyncGlobal)
+                        if let arrivals {
+                            arrivals.await(k, piece)
+                            k.proxyFence(.asyncGlobal)
+                        }
                         k.for(from: piece.firstStep, to: step + 1, by: k.constant(UInt32(1))) { earlier in
                             loadRows(k, piece.tile, step: earlier, to: ring.current(begin))
                             ring.advance(k, begin)
@@ -78,8 +80,8 @@ struct TileLoader {
             stored.expect(k, piece)
         }
         stored.announceLast(k)
-        // Whoever waits for this kernel may rely on those before it having ended.
-        if configuration.dependent && configuration.follows != nil { k.waitForPrerequisites() }
+        // Whoever waits for this kernel may rely on those before it having ended, also where there was nothing to load.
+        if configuration.dependent && arrivals != nil { k.waitForPrerequisites() }
     }
 
     /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free,

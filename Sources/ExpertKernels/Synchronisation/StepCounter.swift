@@ -13,17 +13,16 @@ struct StepCounter {
     init(_ words: Pointer<UInt32>) { self.words = words }
 
     /// The step that is under way, from 1. The combine receive, a step's last kernel, ends it.
-    func current(_ k: KernelBuilder) -> Value<UInt32> {
-        k.load(words, order: .relaxed, scope: .gpu) + 1
-    }
+    func current(_ k: KernelBuilder) -> Value<UInt32> { k.load(words) + 1 }
 
     /// Ends the step when the last block of the grid calls it. Call it from one thread of each block, after a barrier
     /// behind every use of `current`.
     func finishBlock(_ k: KernelBuilder) {
         let before = k.atomic(.add, words + 1, k.constant(UInt32(1)), order: .acquireRelease, scope: .gpu)
         k.if(before + 1 == k.gridSize) {
-            k.store(k.constant(UInt32(0)), to: words + 1, order: .relaxed, scope: .gpu)
-            k.atomicAdd(words, 1, order: .relaxed, scope: .gpu)
+            // All blocks have read the number.
+            k.store(k.constant(UInt32(0)), to: words + 1)
+            k.store(current(k), to: words)
         }
     }
 }

@@ -18,7 +18,7 @@ public final class Rank: Sendable {
     /// BF16 `[maxTokens, hidden]`.
     let input: DeviceBuffer
     /// Int64 `[maxTokens, topK]`.
-    let experts: DeviceBuffer
+    package let experts: DeviceBuffer
     /// Float32 `[maxTokens, topK]`.
     let weights: DeviceBuffer
     /// BF16 `[maxTokens, hidden]`.

@@ -100,19 +100,23 @@ public final class RankGroup {
     /// - Returns: The hook that enqueues the receive, after which `rows`, `rowScales`, `receivedCount`, `sourceInfo` and
     ///   `layoutRange` of the rank hold what arrived.
     public func dispatch(_ rank: Rank) throws -> ReceiveHook {
-        let shape = configuration.shape
         // One block for the counts, the others take a token each.
+        try dispatchSend(rank, blocks: min(configuration.shape.maxTokens + 1, configuration.multiprocessors))
+        return { [self] in try receive(rank, kernels.dispatchReceive) }
+    }
+
+    /// Tells how many rows the rank sends, and sends none: to see those at work that wait for them.
+    package func dispatchNothing(_ rank: Rank) throws { try dispatchSend(rank, blocks: 1) }
+
+    private func dispatchSend(_ rank: Rank, blocks: Int) throws {
         try launch(
-            kernels.dispatchSend, rank, .dispatched, .dispatchSend,
-            blocks: min(shape.maxTokens + 1, configuration.multiprocessors),
-            on: rank.compute,
+            kernels.dispatchSend, rank, .dispatched, .dispatchSend, blocks: blocks, on: rank.compute,
             arguments: [
                 .address(rank.tokenCount.address), .address(rank.input.address), .address(rank.experts.address),
                 .address(peers.address), .uint32(UInt32(rank.index)), .address(rank.step.address),
                 .address(rank.receivedCount.address), .address(rank.layoutRange.address),
                 .address(rank.signals.address),
             ] + link(rank) + watchdog(rank))
-        return { [self] in try receive(rank, kernels.dispatchReceive) }
     }
 
     private func receive(_ rank: Rank, _ kernel: LoadedKernel) throws {

@@ -17,6 +17,17 @@ extension Judge {
                     remedy: remedy)))
     }
 
+    /// A block ends, and its shared memory with it, while a bulk store may still read there.
+    func failUnread(_ store: JudgedCopy) {
+        guard let place = place(store.reading) else { return }
+        machine.fail(
+            .invalidOperation(
+                place,
+                problem:
+                    "the block ends before anybody has waited for this bulk store to have read its source in shared "
+                    + "memory; bulkStoreWait(.sourceRead) before the end"))
+    }
+
     private func access(_ event: MemoryEvent) -> RaceReport.Access {
         let owner = owner(event.slot)
         return RaceReport.Access(operation: name(event), place: place(event), stream: owner.stream, rank: owner.rank)
@@ -115,6 +126,14 @@ extension Judge {
         if let edge = edges.recent.first(where: {
             $0.kind == .synchronises && concerns($0, later) && owner($0.writer.slot).blockNumber == first.blockNumber
         }) {
+            if earlier.isAsynchronous {
+                return (
+                    "the \(name(earlier)) at \(line(earlier)) need not have been performed when \(line(edge.writer)) "
+                        + "releases: it is waited for later, or by another thread without a barrier in between",
+                    "wait for it, such as by bulkStoreWait(.completed), and meet at a barrier if another thread releases, "
+                        + "before \(line(edge.writer))"
+                )
+            }
             return (
                 "the release at \(line(edge.writer)) does not cover the \(name(earlier)) at \(line(earlier)): that is "
                     + "another thread's, and no barrier stands between it and the release",

@@ -102,6 +102,11 @@ final class Judge {
 
     /// The block has ended: its shared memory is nobody's any more.
     func finish(_ block: BlockState) {
+        for store in block.warps.flatMap({ $0.judged?.unperformedStores ?? [] })
+        where waitedFor[store.slot] ?? 0 < store.reading.time {
+            failUnread(store)
+            break
+        }
         guard let shadow = block.shared.pointee.shadow, shadow.pointee.hasLocations else { return }
         forgetLocations(UInt(bitPattern: block.shared.pointee.data), block.shared.pointee.bytes)
     }

@@ -153,6 +153,11 @@ final class JudgedWarp {
         return known
     }
 
+    /// Stores that no lane has waited for to be performed.
+    var unperformedStores: [JudgedCopy] {
+        openStores.values.flatMap { $0 } + committedStores.values.flatMap { $0.flatMap { $0 } }
+    }
+
     func fence(_ proxy: ProxyFence, mask: UInt32, isWhole: Bool) {
         for lane in 0..<32 where mask >> UInt32(lane) & 1 != 0 {
             if proxy == .asyncShared || proxy == .async { fencedShared[lane] = time }

@@ -96,6 +96,67 @@ import Testing
         #expect(try outcomes(.relaxed, .release) == ["0 0", "0 1", "1 0"])
     }
 
+    /// 2+2W: two threads write two words in opposite orders.
+    private func twoPlusTwoWrites(_ order: MemoryOrder) throws -> Set<String> {
+        func thread(_ first: Int, _ second: Int) -> Litmus.Thread {
+            { k, m in
+                k.store(k.constant(1), to: m[first], order: order, scope: .gpu)
+                k.store(k.constant(2), to: m[second], order: order, scope: .gpu)
+                return []
+            }
+        }
+        return try Litmus(.blocks, thread(0, 1), thread(1, 0)).finalWords(2)
+    }
+
+    /// Relaxed stores to different words may change places.
+    @Test func twoPlusTwoRelaxedWrites() throws {
+        #expect(try twoPlusTwoWrites(.relaxed) == ["1 1", "1 2", "2 1", "2 2"])
+    }
+
+    /// A gap of the simulator: PTX allows "1 1" for release stores too, as nothing reads what they release.
+    @Test func gapReleaseStoresKeepTheirPlace() throws {
+        #expect(try twoPlusTwoWrites(.release) == ["1 2", "2 1", "2 2"])
+    }
+
+    /// R: a store against a store and a load.
+    @Test func storeAgainstStoreAndLoad() throws {
+        let outcomes = try Litmus(
+            .blocks,
+            { k, m in
+                k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
+                k.store(k.constant(1), to: m[1], order: .release, scope: .gpu)
+                return []
+            },
+            { k, m in
+                k.store(k.constant(2), to: m[1], order: .relaxed, scope: .gpu)
+                return [k.load(m[0], order: .acquire, scope: .gpu)]
+            }
+        ).outcomes(final: [1])
+        #expect(outcomes == ["0 | 1", "0 | 2", "1 | 1", "1 | 2"])
+    }
+
+    /// S: a store that another thread's later store overwrites, which had seen the flag behind it.
+    @Test func storeOverwrittenAfterItsFlag() throws {
+        func outcomes(_ write: MemoryOrder, _ read: MemoryOrder) throws -> Set<String> {
+            try Litmus(
+                .blocks,
+                { k, m in
+                    k.store(k.constant(2), to: m[0], order: .relaxed, scope: .gpu)
+                    k.store(k.constant(1), to: m[1], order: write, scope: .gpu)
+                    return []
+                },
+                { k, m in
+                    let flag = k.load(m[1], order: read, scope: .gpu)
+                    k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
+                    return [flag]
+                }
+            ).outcomes(final: [0])
+        }
+        #expect(try outcomes(.release, .acquire) == ["0 | 1", "0 | 2", "1 | 1"])
+        #expect(try outcomes(.relaxed, .acquire) == ["0 | 1", "0 | 2", "1 | 1", "1 | 2"])
+        #expect(try outcomes(.release, .relaxed) == ["0 | 1", "0 | 2", "1 | 1", "1 | 2"])
+    }
+
     /// Nothing comes out of thin air: a store that depends on a load waits for it.
     @Test func dependentLoadBuffering() throws {
         func thread(_ own: Int, _ other: Int) -> Litmus.Thread {

@@ -60,22 +60,31 @@ struct Litmus {
         }
     }
 
+    /// All that the first `count` words may hold in the end.
+    func finalWords(_ count: Int) throws -> Set<String> {
+        Set(try outcomes(final: Array(0..<count)).map { String($0.dropFirst("| ".count)) })
+    }
+
     /// Every outcome under every schedule: what the threads read, one after the other, or "race".
-    func outcomes(_ policy: Exploration.Policy = .exhaustive, schedules: Int = 200_000) throws -> Set<String> {
+    ///
+    /// - Parameter final: Words whose values in the end belong to the outcome too, behind a bar.
+    func outcomes(
+        _ policy: Exploration.Policy = .exhaustive, schedules: Int = 200_000, final: [Int] = []
+    ) throws -> Set<String> {
         let program = try Program(kernel)
         var configuration = SimulatorConfiguration(multiprocessors: 4)
         configuration.postponesAccesses = true
         let exploration = Exploration(
             policy: policy, schedules: schedules, configuration: configuration)
         let report = exploration.run { machine in
-            do { return try run(program, on: machine) } catch SimulationError.race { return "race" }
+            do { return try run(program, on: machine, final: final) } catch SimulationError.race { return "race" }
         }
         if let failure = report.failure { throw failure }
         if case .exhaustive = policy { #expect(report.isComplete, "\(report)") }
         return Set(report.outcomes.keys)
     }
 
-    private func run(_ program: Program, on machine: SimulatedMachine) throws -> String {
+    private func run(_ program: Program, on machine: SimulatedMachine, final: [Int]) throws -> String {
         var words: [UInt64] = []
         for index in 0..<Self.words {
             words.append(try machine.allocate(bytes: 16, label: "word \(index)"))
@@ -93,6 +102,15 @@ struct Litmus {
         try machine.synchronizeAll()
         var values = [UInt32](repeating: 0, count: threads.count * Self.reads)
         try values.withUnsafeMutableBytes { try machine.read(into: $0, from: results) }
-        return values.filter { $0 != .max }.map(String.init).joined(separator: " ")
+        var outcome = values.filter { $0 != .max }.map(String.init)
+        if !final.isEmpty {
+            outcome.append("|")
+            for word in final {
+                var value = UInt32(0)
+                try withUnsafeMutableBytes(of: &value) { try machine.read(into: $0, from: words[word]) }
+                outcome.append("\(value)")
+            }
+        }
+        return outcome.joined(separator: " ")
     }
 }

@@ -73,6 +73,18 @@ import Testing
         #expect(found.missing.contains("need not have been performed"))
     }
 
+    /// The shared memory that a bulk store reads may be another block's by then.
+    @Test func blockEndsBeforeBulkStoresHaveRead() throws {
+        let variant = Self.right { ($0.storeWait, $0.waitsAtEnd) = (nil, false) }
+        let report = Exploration(schedules: Self.budget).run { try variant.run(on: $0) }
+        let errors = try #require(report.failure).error
+        guard case SimulationError.invalidOperation(_, let problem) = errors else {
+            Issue.record("\(errors)")
+            return
+        }
+        #expect(problem.contains("bulkStoreWait(.sourceRead)"))
+    }
+
     @Test func noProxyFenceAtTheConsumer() throws {
         for bulkStores in [false, true] {
             let found = try race { ($0.consumerFence, $0.bulkStores) = (false, bulkStores) }

@@ -6,8 +6,10 @@ import Simulator
 struct SignalProtocol {
     /// Rows leave through shared memory and bulk stores, or by plain stores.
     var bulkStores = true
-    /// What is waited for after the bulk stores.
+    /// What is waited for after the bulk stores, before the signal.
     var storeWait: KernelBuilder.BulkStoreProgress? = .completed
+    /// Whether they are waited for at the end where they are not before the signal.
+    var waitsAtEnd = true
     /// The storing warps meet before one of them announces.
     var barrier = true
     var addOrder = MemoryOrder.release
@@ -26,6 +28,13 @@ struct SignalProtocol {
     /// Rank of the consumer; the producer is on rank 0.
     var consumerRank = 0
 
+    /// One of the wrong variants.
+    static var relaxedPoll: SignalProtocol {
+        var variant = SignalProtocol()
+        variant.pollOrder = .relaxed
+        return variant
+    }
+
     /// How the signal of one step is told from that of the next.
     enum Reset {
         /// It counts on.
@@ -38,8 +47,15 @@ struct SignalProtocol {
 
     private static let words = 64
 
+    /// Producer and consumer.
+    var kernels: [Kernel] { get throws { [try producer(), try consumer()] } }
+
     /// Runs the protocol; gives what the consumer read in the last step.
-    func run(on machine: SimulatedMachine) throws -> [UInt32] {
+    ///
+    /// - Parameter rewrite: What is done to each kernel before.
+    func run(
+        on machine: SimulatedMachine, rewriting rewrite: (Kernel) -> Kernel = { $0 }
+    ) throws -> [UInt32] {
         let rows = try machine.allocate(bytes: Self.words * 4, label: "row")
         let signals = try machine.allocate(bytes: 16, label: "signals")
         let output = try machine.allocate(bytes: Self.words * 4, label: "output")
@@ -48,9 +64,10 @@ struct SignalProtocol {
             machine.makeStream(label: "producer"), machine.makeStream(label: "consumer", rank: consumerRank)
         )
         try machine.enqueueLaunch(
-            Program(producer()), grid: 1, arguments: [.address(rows), .address(signals)], on: first)
+            Program(rewrite(producer())), grid: 1, arguments: [.address(rows), .address(signals)], on: first)
         try machine.enqueueLaunch(
-            Program(consumer()), grid: 1, arguments: [.address(rows), .address(signals), .address(output)], on: second)
+            Program(rewrite(consumer())), grid: 1, arguments: [.address(rows), .address(signals), .address(output)],
+            on: second)
         try machine.synchronizeAll()
         var result = [UInt32](repeating: 0, count: Self.words)
         try result.withUnsafeMutableBytes { try machine.read(into: $0, from: output) }
@@ -83,6 +100,9 @@ struct SignalProtocol {
                 store(k, (step + 1) * 1_000 + k.threadIndex, staging, rows)
                 if barrier { k.barrier(NamedBarrier(1), threads: 64) }
                 if rowFirst { announce() }
+                if bulkStores && storeWait == nil && waitsAtEnd {
+                    k.if(k.isFirstLane) { k.bulkStoreWait(.completed) }
+                }
             }
         }
     }
@@ -132,7 +152,6 @@ struct SignalProtocol {
                     k.store(step + 1, to: signal + 1, order: .release, scope: addScope)
                     if reset == .afterGivingBack { clear() }
                 }
-                k.syncWarp()
             }
         }
     }

@@ -1,0 +1,123 @@
+import KernelLanguage
+import Simulator
+import Synchronization
+
+/// Mutates every kernel of some workloads, one operation at a time, and sees whether exploration finds out.
+public struct MutationSurvey: Sendable {
+    /// What runs the kernels.
+    public var workloads: [Workload]
+    /// Schedules for each mutation and workload, half of them random and half PCT.
+    public var schedules: Int
+    /// Only mutations whose kernel, line or operation contain this text.
+    public var filter: String?
+
+    /// A survey; see the properties.
+    public init(workloads: [Workload], schedules: Int = 20, filter: String? = nil) {
+        self.workloads = workloads
+        self.schedules = schedules
+        self.filter = filter
+    }
+
+    /// A line of a kernel's source that orders less than it does, wherever the line has come in, and what became of it.
+    public struct Finding: Sendable {
+        /// What kind of kernel.
+        public var kernel: String
+        /// The first of the mutations that are made together.
+        public var mutation: Mutation
+        /// The first failure that gave it away, and under what; nil if there was none.
+        public var failure: (error: String, workload: String)?
+        /// Schedules run, those of all workloads together.
+        public var schedules: Int
+    }
+
+    /// Mutations of one line, in every kernel of a kind that has it.
+    private struct Candidate {
+        let kernel: String
+        let mutation: Mutation
+        /// By the kernel's full name.
+        var mutations: [String: [Mutation]]
+        var workloads: [Int]
+    }
+
+    private struct Baseline {
+        let workload: Workload
+        let outputs: [[UInt16]]
+        let kernels: [Kernel]
+        let instructions: UInt64
+    }
+
+    /// Runs it, on as many threads as there are processors.
+    ///
+    /// - Parameter progress: Called with each finding, the number of mutations done and of all.
+    /// - Returns: All mutations, by kernel and line.
+    /// - Throws: What a workload throws when nothing is mutated.
+    public func run(progress: @escaping @Sendable (Finding, Int, Int) -> Void = { _, _, _ in }) throws -> [Finding] {
+        // The cheapest first: most mutations are found out by whatever runs them.
+        let baselines = try workloads.map { workload in
+            let (outputs, kernels, instructions) = try workload.plain()
+            return Baseline(workload: workload, outputs: outputs, kernels: kernels, instructions: instructions)
+        }.sorted { $0.instructions < $1.instructions }
+        let candidates = candidates(baselines)
+        let findings = Mutex([Finding?](repeating: nil, count: candidates.count))
+        let done = Atomic(0)
+        inParallel(candidates.count) { index in
+            let finding = examine(candidates[index], baselines)
+            findings.withLock { $0[index] = finding }
+            progress(finding, done.add(1, ordering: .relaxed).newValue, candidates.count)
+        }
+        return findings.withLock { $0.compactMap { $0 } }
+    }
+
+    private func candidates(_ baselines: [Baseline]) -> [Candidate] {
+        var candidates: [Candidate] = []
+        var numbers: [String: Int] = [:]
+        for (index, baseline) in baselines.enumerated() {
+            for kernel in baseline.kernels {
+                let kind = Self.kind(kernel.name)
+                for (text, mutations) in Dictionary(grouping: kernel.mutations, by: { "\(kind) \($0)" }) {
+                    if let filter, !text.contains(filter) { continue }
+                    let number = numbers[text] ?? candidates.count
+                    if number == candidates.count {
+                        numbers[text] = number
+                        candidates.append(
+                            Candidate(kernel: kind, mutation: mutations[0], mutations: [:], workloads: []))
+                    }
+                    if candidates[number].workloads.last != index { candidates[number].workloads.append(index) }
+                    candidates[number].mutations[kernel.name] = mutations
+                }
+            }
+        }
+        return candidates.sorted {
+            ($0.kernel, $0.mutation.description) < ($1.kernel, $1.mutation.description)
+        }
+    }
+
+    private func examine(_ candidate: Candidate, _ baselines: [Baseline]) -> Finding {
+        var finding = Finding(kernel: candidate.kernel, mutation: candidate.mutation, schedules: 0)
+        let mutate = { @Sendable (kernel: Kernel) in kernel.applying(candidate.mutations[kernel.name] ?? []) }
+        for baseline in candidate.workloads.map({ baselines[$0] }) {
+            var configuration = SimulatorConfiguration()
+            // A kernel that waits for what never comes is found out too.
+            configuration.instructionLimit = baseline.instructions * 4 + 100_000
+            for policy in [Exploration.Policy.random, .pct(depth: 3)] {
+                let report = Exploration(
+                    policy: policy, schedules: (schedules + 1) / 2, shrinkingRuns: 0, configuration: configuration
+                ).run(baseline.workload, expecting: baseline.outputs, rewriting: mutate)
+                finding.schedules += report.schedules
+                if let failure = report.failure {
+                    finding.failure = ("\(failure.error)", baseline.workload.name)
+                    return finding
+                }
+            }
+        }
+        return finding
+    }
+
+    /// What kind of kernel has a name.
+    public static func kind(_ name: String) -> String {
+        let kinds = [
+            "dispatch_send", "dispatch_receive", "combine_send", "combine_receive", "gemm", "swiglu", "stream",
+        ]
+        return kinds.first { name.hasPrefix($0) }?.replacing("_", with: " ") ?? name
+    }
+}

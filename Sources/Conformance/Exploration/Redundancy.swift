@@ -1,0 +1,53 @@
+/// A mutation that no exploration can find out, because the operation is not needed where it stands; with the reason.
+public struct Redundancy: Sendable {
+    /// What kind of kernel.
+    public let kernel: String
+    /// The mutation, without the line's number: file, operation and change.
+    public let mutation: String
+    /// Why nothing goes wrong.
+    public let proof: String
+
+    /// All there are.
+    public static let all = [
+        Redundancy(
+            kernel: "dispatch send", mutation: "PacedLink.swift relaxed (gpu scope) atomic: block scope",
+            proof:
+                "In a dispatch one thread alone takes the link to a rank, and kernel boundaries order it with the combine "
+                + "send, which takes it before and after. The combine send's blocks share the link by the same line, and there "
+                + "the mutation is found."),
+        Redundancy(
+            kernel: "dispatch receive", mutation: "DispatchReceiveKernel.swift syncWarp: removed",
+            proof:
+                "No access depends on it: each lane has acquired the rows that it waited for, and the kernel's end passes "
+                + "all of that on. The warp meets so that in a timeline its wait ends with its last row."),
+    ]
+
+    /// The reason why a finding's mutation may survive.
+    static func proof(kernel: String, _ mutation: String) -> String? {
+        all.first { $0.kernel == kernel && $0.mutation == mutation }?.proof
+    }
+}
+
+extension MutationSurvey.Finding {
+    /// Line, operation and change, without the line's number: what stays the same when lines move.
+    var key: String {
+        let file = mutation.location.description.split(separator: ":").first?.split(separator: "/").last ?? ""
+        return "\(file) \(mutation.operation): \(mutation.change)"
+    }
+
+    /// What became of the mutation.
+    public enum Verdict: Hashable, Sendable {
+        /// An exploration has failed.
+        case found
+        /// None has, and none can, for this reason.
+        case redundant(proof: String)
+        /// None has, and nobody has said why.
+        case unexplained
+    }
+
+    /// What became of the mutation.
+    public var verdict: Verdict {
+        if failure != nil { return .found }
+        return Redundancy.proof(kernel: kernel, key).map { .redundant(proof: $0) } ?? .unexplained
+    }
+}

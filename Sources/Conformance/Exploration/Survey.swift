@@ -1,0 +1,106 @@
+import KernelLanguage
+import Simulator
+import Synchronization
+
+/// Explores several workloads, each under random and PCT schedules, on as many threads as there are processors.
+public struct Survey: Sendable {
+    /// What is explored.
+    public var workloads: [Workload]
+    /// Where schedules come from; the budget is split evenly among them.
+    public var policies: [Exploration.Policy]
+    /// Schedules of each workload.
+    public var schedules: Int
+    /// Seconds after which no further schedule starts; nil for no limit.
+    public var seconds: Double?
+    /// Seed of the first schedules.
+    public var seed: UInt64
+    /// A fault to plant: in every operation whose kernel, line, name and change, as `Survey.faults` lists them, contain this
+    /// text.
+    public var planted: String?
+
+    /// A survey; see the properties.
+    public init(
+        workloads: [Workload], policies: [Exploration.Policy] = [.random, .pct(depth: 3)], schedules: Int = 100,
+        seconds: Double? = nil, seed: UInt64 = 0, planted: String? = nil
+    ) {
+        self.workloads = workloads
+        self.policies = policies
+        self.schedules = schedules
+        self.seconds = seconds
+        self.seed = seed
+        self.planted = planted
+    }
+
+    /// What was run of a workload, and found.
+    public struct Finding: Sendable {
+        /// The workload.
+        public var workload: String
+        /// Schedules run.
+        public var schedules = 0
+        /// Numbers of the interleavings that came up.
+        public var interleavings: Set<UInt64> = []
+        /// The first failure of each policy that found one.
+        public var failures: [ExplorationFailure] = []
+        /// Whether an exhaustive exploration has seen everything.
+        public var isComplete = false
+    }
+
+    /// The faults that can be planted in the kernels of some workloads, as one line each.
+    ///
+    /// - Throws: What a workload throws when nothing is planted.
+    public static func faults(in workloads: [Workload]) throws -> [String] {
+        var known: Set<String> = []
+        return try workloads.flatMap { try $0.plain().kernels }
+            .flatMap { kernel in kernel.mutations.map { fault(kernel, $0) } }
+            .filter { known.insert($0).inserted }
+    }
+
+    private static func fault(_ kernel: Kernel, _ mutation: Mutation) -> String {
+        "\(MutationSurvey.kind(kernel.name)): \(mutation)"
+    }
+
+    /// Runs it. A workload ends with its first failure.
+    ///
+    /// - Parameter progress: Called after each schedule with the number of schedules so far.
+    /// - Returns: A finding for each workload.
+    /// - Throws: What a workload throws when nothing is planted.
+    public func run(progress: @escaping @Sendable (Int) -> Void = { _ in }) throws -> [Finding] {
+        let expected = try workloads.map { try $0.plain().outputs }
+        let jobs = workloads.indices.flatMap { workload in policies.map { (workload: workload, policy: $0) } }
+        let findings = Mutex(workloads.map { Finding(workload: $0.name) })
+        let done = Atomic(0)
+        let clock = ContinuousClock()
+        let start = clock.now
+        inParallel(jobs.count) { [self] index in
+            let (number, policy) = jobs[index]
+            var exploration = Exploration(
+                policy: policy, schedules: (schedules + policies.count - 1) / policies.count, seed: seed)
+            exploration.seconds = seconds.map { seconds in
+                let passed = clock.now - start
+                let left = seconds - Double(passed.components.seconds) - Double(passed.components.attoseconds) * 1e-18
+                // Those that are still to come get as much as this one.
+                return max(0, min(left, left * Double(processors) / Double(jobs.count - index)))
+            }
+            exploration.progress = { _, _ in progress(done.add(1, ordering: .relaxed).newValue) }
+            let report = exploration.run(workloads[number], expecting: expected[number], rewriting: planting)
+            findings.withLock {
+                $0[number].schedules += report.schedules
+                $0[number].interleavings.formUnion(report.interleavings)
+                if let failure = report.failure { $0[number].failures.append(failure) }
+                $0[number].isComplete = report.isComplete
+            }
+        }
+        return findings.withLock { $0 }
+    }
+
+    private var planting: @Sendable (Kernel) -> Kernel {
+        guard let planted else { return { $0 } }
+        return { kernel in
+            var numbers: Set<Int> = []
+            return kernel.applying(
+                kernel.mutations.filter {
+                    Self.fault(kernel, $0).contains(planted) && numbers.insert($0.number).inserted
+                })
+        }
+    }
+}

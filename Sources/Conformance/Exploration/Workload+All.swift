@@ -1,0 +1,48 @@
+import ExpertKernels
+import ExpertParallel
+
+extension Workload {
+    /// Work that runs every kernel there is, in every configuration whose ordering is its own, at sizes that make rings come
+    /// round, cut tiles and fill several blocks of rows.
+    public static func all() throws -> [Workload] {
+        let link = try LinkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500)
+        let shape = try LayerShape(
+            hidden: 256, intermediate: 128, experts: 6, topK: 2, ranks: 2, maxTokens: 3, sharedExperts: 1)
+        let wide = try LayerShape(hidden: 256, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 18)
+        let narrow = try LayerShape(hidden: 128, intermediate: 128, experts: 2, topK: 2, ranks: 2, maxTokens: 2)
+        let tall = try LayerShape(hidden: 512, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
+        let many = try LayerShape(hidden: 128, intermediate: 128, experts: 40, topK: 8, ranks: 2, maxTokens: 2)
+        return OverlapMode.allCases.flatMap { mode in
+            [
+                layer(shape, tokens: [3, 2], overlap: mode),
+                layer(narrow, tokens: [2, 1], overlap: mode, enqueueing: .streamed),
+                layer(narrow, tokens: [2, 0], overlap: mode, enqueueing: .streamed),
+                failingLayer(tall, tokens: [3, 2], overlap: mode, fault: .absentRank, multiprocessors: 4),
+            ]
+        }
+            + [OverlapMode.singleBatch, .direct].flatMap { mode in
+                [
+                    layer(shape, tokens: [3, 2], overlap: mode, enqueueing: .replayed),
+                    layer(shape, tokens: [3, 2], overlap: mode, link: link, multiprocessors: 4, communicating: 2),
+                    layer(wide, tokens: [18, 17], overlap: mode, blockM: 16),
+                    layer(narrow, tokens: [2, 1], overlap: mode, multiprocessors: 4),
+                    layer(tall, tokens: [3, 2], overlap: mode),
+                    failingLayer(tall, tokens: [3, 2], overlap: mode, fault: .silentRank, multiprocessors: 4),
+                    failingLayer(tall, tokens: [3, 2], overlap: mode, fault: .droppedSignal, multiprocessors: 4),
+                ]
+            } + [
+                layer(narrow, tokens: [2, 1], overlap: .none, multiprocessors: 4),
+                failingLayer(many, tokens: [1, 2], overlap: .none, fault: .silentRank, multiprocessors: 4),
+                try communication(.bfloat16, tokens: [3, 0, 2]), try communication(.float8, tokens: [3, 2]),
+                try communication(.float8, tokens: [3, 2], localExperts: 20),
+                try communication(.float8, tokens: [3, 2], link: link),
+            ]
+            + GEMMConfiguration.blockHeights.flatMap {
+                [
+                    gemm(counts: [$0 + 3, 0, 5], n: 384, k: 896, blockM: $0, signals: true),
+                    gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 4),
+                    activation(counts: [$0 + 1, 3], blockM: $0),
+                ]
+            } + StreamDirection.allCases.map(stream)
+    }
+}

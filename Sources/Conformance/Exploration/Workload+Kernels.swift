@@ -1,0 +1,97 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+
+extension Workload {
+    /// Dispatch and combine alone, twice: rows that arrive in BF16 go straight home; of rows in FP8 the step is over when
+    /// they have arrived.
+    public static func communication(
+        _ format: DispatchFormat, tokens: [Int], localExperts: Int = 2, link: LinkModel? = nil, multiprocessors: Int = 2
+    ) throws -> Workload {
+        let shape = try LayerShape(
+            hidden: 256, intermediate: 128, experts: tokens.count * localExperts, topK: 2, ranks: tokens.count,
+            maxTokens: max(1, tokens.max() ?? 1))
+        return Workload(
+            "communication \(format.rawValue) experts=\(shape.experts) tokens=\(tokens)"
+                + (link.map { " link=\($0)" } ?? ""),
+            multiprocessors: tokens.count * multiprocessors
+        ) { device in
+            let group = try RankGroup(
+                device: device,
+                configuration: GroupConfiguration(
+                    shape: shape, format: format, deviceMultiprocessors: device.properties.multiprocessors, link: link))
+            return try (0..<2).flatMap { step in
+                let inputs = LayerFixture(shape, tokens: tokens, pattern: .sparse).inputs(step: step)
+                try group.load(inputs)
+                return format == .bfloat16 ? try roundTrip(group, inputs) : try oneWay(group)
+            }
+        }
+    }
+
+    private static func roundTrip(_ group: RankGroup, _ inputs: [RankInput]) throws -> [[UInt16]] {
+        for receive in try group.ranks.map({ try group.dispatch($0) }) { try receive() }
+        for rank in group.ranks {
+            try group.device.copy(
+                from: rank.rows, offset: 0, to: rank.expertOutput, offset: 0, bytes: rank.rows.bytes, on: rank.compute)
+        }
+        for receive in try group.ranks.map({ try group.combine($0) }) { try receive() }
+        try group.synchronize()
+        return try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens).map(\.bits) }
+    }
+
+    private static func oneWay(_ group: RankGroup) throws -> [[UInt16]] {
+        for rank in group.ranks { try group.dispatchOnly(rank) }
+        try group.synchronize()
+        return try group.ranks.flatMap { rank in
+            let counts = try group.device.read(
+                UInt16.self, count: rank.receivedCount.bytes / 2, from: rank.receivedCount)
+            return [counts, try group.device.read(UInt16.self, count: rank.rows.bytes / 2, from: rank.rows)]
+        }
+    }
+
+    /// The grouped GEMM alone, twice.
+    public static func gemm(
+        counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool = false, grid: Int = 3
+    ) -> Workload {
+        Workload(
+            "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals) grid=\(grid)",
+            multiprocessors: grid
+        ) { device in
+            let maxRows = max(counts.max() ?? 0, 1)
+            let configuration = GEMMConfiguration(
+                n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
+                blockM: blockM, tileN: tileN, signals: signals)
+            let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: grid)
+            return try (0..<2).map { _ in try trial.run(blocks: grid) }
+        }
+    }
+
+    /// The gate and up GEMM with SwiGLU in its epilogue, and with the separate kernel behind it.
+    public static func activation(counts: [Int], blockM: Int) -> Workload {
+        Workload("activation counts=\(counts) blockM=\(blockM)", multiprocessors: 8) { device in
+            let trial = try ActivationTrial(device, counts: counts, intermediate: 128, hidden: 256, blockM: blockM)
+            let results = [try trial.runFused(blocks: 2), try trial.runSeparate()]
+            return results.map { $0.rows.map(UInt16.init) }
+        }
+    }
+
+    /// The kernel that moves memory as fast as it can.
+    public static func stream(_ direction: StreamDirection) -> Workload {
+        Workload("stream \(direction.rawValue)", multiprocessors: 1) { device in
+            let chunks = 8
+            let words = chunks * streamChunkBytes / 4
+            let source = try device.makeBuffer((0..<UInt32(words)).map { $0 &* 2_654_435_761 }, label: "source")
+            let target = try device.makeBuffer([UInt32](repeating: 0, count: words), label: "destination")
+            let stream = try device.makeStream(label: "stream")
+            let isCopy = direction == .copy
+            try device.launch(
+                device.load(streamKernel(direction)), blocks: 1,
+                arguments: [.address(source.address)] + (isCopy ? [.address(target.address)] : [])
+                    + [.uint32(UInt32(chunks))] + (isCopy ? [.uint32(1)] : []),
+                dependentLaunch: false, on: stream)
+            try device.synchronize(stream)
+            return [try device.read(UInt16.self, count: target.bytes / 2, from: target)]
+        }
+    }
+}

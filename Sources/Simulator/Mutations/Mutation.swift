@@ -1,0 +1,43 @@
+import KernelLanguage
+
+/// One way in which one operation of a kernel orders less than it does: a weaker order, a narrower scope, a fence, barrier or
+/// wait that is not there. A checker that is worth its name finds each, unless the operation was not needed.
+public struct Mutation: Hashable, Sendable, CustomStringConvertible {
+    /// What happens to the operation.
+    public enum Change: Hashable, Sendable {
+        case order(MemoryOrder)
+        case scope(MemoryScope)
+        case proxyFence(ProxyFence)
+        /// A wait for bulk stores ends when they have read their source.
+        case onlyRead
+        /// A wait ends at once.
+        case notWaiting
+        case removed
+    }
+
+    /// Number of the operation in its kernel, in the order of the text, operations of nested blocks after their own.
+    public let number: Int
+    /// Line that emitted it.
+    public let location: SourceLocation
+    /// What the operation is, such as "acquire load (gpu scope)".
+    public let operation: String
+    /// What happens to it.
+    public let change: Change
+
+    /// Line, operation and change.
+    public var description: String { "\(location) \(operation): \(change)" }
+}
+
+extension Mutation.Change: CustomStringConvertible {
+    /// In a few words.
+    public var description: String {
+        switch self {
+        case .order(let order): order.rawValue
+        case .scope(let scope): "\(scope.rawValue) scope"
+        case .proxyFence(let fence): "only \(fence.rawValue)"
+        case .onlyRead: "only until read"
+        case .notWaiting: "not waiting"
+        case .removed: "removed"
+        }
+    }
+}

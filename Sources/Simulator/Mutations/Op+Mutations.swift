@@ -1,0 +1,120 @@
+import KernelLanguage
+
+extension Op {
+    /// What can be taken from the operation's ordering.
+    var weakenings: [Mutation.Change] {
+        switch self {
+        case .load(let access, _, _), .store(let access, _, _): access.weakenings(isAtomic: false)
+        case .atomic(_, let access, _, _, _, _): access.weakenings(isAtomic: true)
+        case .fence(_, let scope): [.removed] + scope.narrower
+        case .proxyFence(.async): [.proxyFence(.asyncShared), .proxyFence(.asyncGlobal)]
+        case .bulkWait(_, let reading): reading ? [.removed] : [.removed, .onlyRead]
+        case .mbarrierTryWait: [.notWaiting]
+        case .loop(let block): block.isPolling ? [.notWaiting] : []
+        case .dependentLaunch(let action): action == .wait ? [.removed] : []
+        case .proxyFence, .syncWarp, .barrier, .clusterBarrier, .mbarrierArrive, .bulkCommit, .wgmmaFence, .wgmmaCommit,
+            .wgmmaWait:
+            [.removed]
+        case .move, .unary, .binary, .multiplyAdd, .compare, .select, .convert, .reinterpret, .pack, .unpack, .special,
+            .parameter, .sharedAddress, .shuffle, .transpose, .vote, .elect, .mbarrierInit, .mbarrierInvalidate,
+            .bulkLoad, .bulkStore, .bulkPrefetch, .tensorLoad, .tensorStore, .tensorPrefetch, .wgmma, .setRegisterCount,
+            .nanosleep, .if, .breakIf, .exit:
+            []
+        }
+    }
+
+    /// The operation after a change of `weakenings`; nil if nothing is left of it.
+    func changed(_ change: Mutation.Change) -> Op? {
+        switch (self, change) {
+        case (.load(var access, let results, let address), _):
+            access.apply(change)
+            return .load(access, results, address)
+        case (.store(var access, let values, let address), _):
+            access.apply(change)
+            return .store(access, values, address)
+        case (.atomic(let operation, var access, let result, let address, let value, let compare), _):
+            access.apply(change)
+            return .atomic(operation, access, result, address, value, compare: compare)
+        case (.fence(let order, _), .scope(let scope)): return .fence(order, scope)
+        case (.proxyFence, .proxyFence(let fence)): return .proxyFence(fence)
+        case (.bulkWait(let pending, _), .onlyRead): return .bulkWait(pending: pending, reading: true)
+        case (.mbarrierTryWait(let result, _, _), .notWaiting): return .move(result, .constant(1))
+        case (.loop(let block), .notWaiting): return .loop(block.leavingAtOnce)
+        default: return nil
+        }
+    }
+
+    /// For people.
+    var mutationName: String {
+        switch self {
+        case .load(let access, _, _): "\(access.mutationName) load"
+        case .store(let access, _, _): "\(access.mutationName) store"
+        case .atomic(_, let access, _, _, _, _): "\(access.mutationName) atomic"
+        case .fence(_, let scope): "fence (\(scope.rawValue) scope)"
+        case .proxyFence(let fence): "proxyFence(.\(fence.rawValue))"
+        case .barrier(let action, let id, _):
+            if case .constant(let number) = id {
+                "barrier \(number) \(action.rawValue)"
+            } else {
+                "barrier \(action.rawValue)"
+            }
+        case .bulkWait(_, let reading): reading ? "bulkStoreWait(.sourceRead)" : "bulkStoreWait(.completed)"
+        case .dependentLaunch: "waitForPrerequisites"
+        case .loop: "polling loop"
+        default: name
+        }
+    }
+}
+
+extension MemoryAccess {
+    fileprivate func weakenings(isAtomic: Bool) -> [Mutation.Change] {
+        let orders: [MemoryOrder] =
+            switch order {
+            case .weak: []
+            case .relaxed: isAtomic ? [] : [.weak]
+            case .acquire, .release: [.relaxed]
+            case .acquireRelease: [.acquire, .release]
+            }
+        return orders.map { .order($0) } + (order == .weak ? [] : scope.narrower)
+    }
+
+    fileprivate mutating func apply(_ change: Mutation.Change) {
+        switch change {
+        case .order(let order): self.order = order
+        case .scope(let scope): self.scope = scope
+        case .proxyFence, .onlyRead, .notWaiting, .removed: break
+        }
+    }
+
+    fileprivate var mutationName: String {
+        order == .weak ? "plain" : "\(order.rawValue) (\(scope.rawValue) scope)"
+    }
+}
+
+extension MemoryScope {
+    /// The next scope that leaves threads out; clusters are few.
+    fileprivate var narrower: [Mutation.Change] {
+        switch self {
+        case .system: [.scope(.gpu)]
+        case .gpu, .cluster: [.scope(.block)]
+        case .block: []
+        }
+    }
+}
+
+extension Block {
+    /// A loop over this block waits for memory: it reads with an order other than weak and leaves when it likes what it sees.
+    fileprivate var isPolling: Bool {
+        instructions.contains { if case .load(let access, _, _) = $0.op { access.order != .weak } else { false } }
+            && instructions.contains { if case .breakIf = $0.op { true } else { false } }
+    }
+
+    /// The same, but it is left the first time round.
+    fileprivate var leavingAtOnce: Block {
+        var block = self
+        if let index = instructions.firstIndex(where: { if case .breakIf = $0.op { true } else { false } }) {
+            block.instructions[index].op = .breakIf(.constant(1))
+        }
+        return block
+    }
+}
