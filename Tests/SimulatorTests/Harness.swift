@@ -14,10 +14,8 @@ final class Harness {
     }
 
     /// An allocation with these contents.
-    func buffer<T>(_ values: [T], _ label: String = "buffer") throws -> UInt64 {
-        let address = try machine.allocate(bytes: values.count * MemoryLayout<T>.stride, label: label)
-        try write(values, at: address)
-        return address
+    func buffer<T: BitwiseCopyable>(_ values: [T], _ label: String = "buffer") throws -> UInt64 {
+        try machine.allocate(values, label: label)
     }
 
     /// An allocation that nobody has written.
@@ -25,15 +23,10 @@ final class Harness {
         try machine.allocate(bytes: count * MemoryLayout<T>.stride, label: label)
     }
 
-    func write<T>(_ values: [T], at address: UInt64) throws {
-        try values.withUnsafeBytes { try machine.write($0, at: address) }
-    }
+    func write<T: BitwiseCopyable>(_ values: [T], at address: UInt64) throws { try machine.write(values, at: address) }
 
-    func read<T>(_ type: T.Type, count: Int, at address: UInt64) throws -> [T] {
-        try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
-            try machine.read(into: UnsafeMutableRawBufferPointer(buffer), from: address)
-            initialized = count
-        }
+    func read<T: BitwiseCopyable>(_ type: T.Type, count: Int, at address: UInt64) throws -> [T] {
+        try machine.read(type, count: count, from: address)
     }
 
     func launch(

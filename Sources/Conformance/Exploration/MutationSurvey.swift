@@ -88,7 +88,9 @@ public struct MutationSurvey: Sendable {
             }
         }
         return candidates.sorted {
-            ($0.kernel, $0.mutation.description) < ($1.kernel, $1.mutation.description)
+            let (first, second) = ($0.mutation, $1.mutation)
+            return ($0.kernel, first.location.file, first.location.line, first.description)
+                < ($1.kernel, second.location.file, second.location.line, second.description)
         }
     }
 

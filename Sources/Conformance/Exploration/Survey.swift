@@ -43,6 +43,10 @@ public struct Survey: Sendable {
         public var failures: [ExplorationFailure] = []
         /// Whether an exhaustive exploration has seen everything.
         public var isComplete = false
+        /// Seconds that the schedules took.
+        public var seconds = 0.0
+        /// Seconds that a plain simulation takes.
+        public var plainSeconds = 0.0
     }
 
     /// The faults that can be planted in the kernels of some workloads, as one line each.
@@ -65,19 +69,24 @@ public struct Survey: Sendable {
     /// - Returns: A finding for each workload.
     /// - Throws: What a workload throws when nothing is planted.
     public func run(progress: @escaping @Sendable (Int) -> Void = { _ in }) throws -> [Finding] {
-        let expected = try workloads.map { try $0.plain().outputs }
-        let jobs = workloads.indices.flatMap { workload in policies.map { (workload: workload, policy: $0) } }
-        let findings = Mutex(workloads.map { Finding(workload: $0.name) })
-        let done = Atomic(0)
         let clock = ContinuousClock()
+        var plain: [Finding] = []
+        let expected = try workloads.map { workload in
+            let start = clock.now
+            let outputs = try workload.plain().outputs
+            plain.append(Finding(workload: workload.name, plainSeconds: inSeconds(clock.now - start)))
+            return outputs
+        }
+        let jobs = workloads.indices.flatMap { workload in policies.map { (workload: workload, policy: $0) } }
+        let findings = Mutex(plain)
+        let done = Atomic(0)
         let start = clock.now
         inParallel(jobs.count) { [self] index in
             let (number, policy) = jobs[index]
             var exploration = Exploration(
                 policy: policy, schedules: (schedules + policies.count - 1) / policies.count, seed: seed)
-            exploration.seconds = seconds.map { seconds in
-                let passed = clock.now - start
-                let left = seconds - Double(passed.components.seconds) - Double(passed.components.attoseconds) * 1e-18
+            exploration.seconds = self.seconds.map { limit in
+                let left = limit - inSeconds(clock.now - start)
                 // Those that are still to come get as much as this one.
                 return max(0, min(left, left * Double(processors) / Double(jobs.count - index)))
             }
@@ -85,6 +94,7 @@ public struct Survey: Sendable {
             let report = exploration.run(workloads[number], expecting: expected[number], rewriting: planting)
             findings.withLock {
                 $0[number].schedules += report.schedules
+                $0[number].seconds += report.seconds
                 $0[number].interleavings.formUnion(report.interleavings)
                 if let failure = report.failure { $0[number].failures.append(failure) }
                 $0[number].isComplete = report.isComplete
@@ -103,4 +113,9 @@ public struct Survey: Sendable {
                 })
         }
     }
+}
+
+/// Seconds of a duration.
+private func inSeconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
 }

@@ -28,6 +28,8 @@ struct ExploreReport: Encodable {
     let interleavings: Int
     /// Workloads with a failure.
     let failed: Int
+    /// How many times as long as a plain simulation a schedule takes.
+    let slowdown: Double
 
     init(_ findings: [Survey.Finding], seconds: Double) {
         entries = findings.map { finding in
@@ -42,6 +44,8 @@ struct ExploreReport: Encodable {
         schedules = entries.reduce(0) { $0 + $1.schedules }
         interleavings = entries.reduce(0) { $0 + $1.interleavings }
         failed = entries.count { $0.failure != nil }
+        let plain = findings.reduce(0) { $0 + $1.plainSeconds * Double($1.schedules) }
+        slowdown = plain > 0 ? findings.reduce(0) { $0 + $1.seconds } / plain : 0
     }
 
     /// A table, and every failure below it with what replays it.
@@ -59,7 +63,9 @@ struct ExploreReport: Encodable {
         }
         let sum =
             "\(schedules) schedules in \(fixed(seconds, 1)) s, \(interleavings) distinct interleavings; "
-            + (failed == 0 ? "nothing found" : "\(failed) of \(entries.count) workloads failed")
+            + (failed == 0
+                ? "nothing found; a schedule takes \(fixed(slowdown, 1)) times as long as a plain simulation"
+                : "\(failed) of \(entries.count) workloads failed")
         return (["\(table)"] + failures + [sum]).joined(separator: "\n")
     }
 }

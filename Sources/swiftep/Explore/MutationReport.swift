@@ -5,8 +5,11 @@ struct MutationReport: Encodable {
     /// One mutation.
     struct Entry: Encodable {
         let kernel: String
-        /// File and line, operation and change.
-        let mutation: String
+        /// File and line.
+        let line: String
+        let operation: String
+        /// What the operation becomes.
+        let change: String
         /// "found", "redundant" or "UNEXPLAINED".
         let verdict: String
         /// What gave it away, or why nothing can.
@@ -30,8 +33,10 @@ struct MutationReport: Encodable {
                 case .unexplained: ("UNEXPLAINED", "")
                 }
             return Entry(
-                kernel: finding.kernel, mutation: "\(finding.mutation)", verdict: verdict, reason: reason,
-                schedules: finding.schedules)
+                kernel: finding.kernel,
+                line: "\(finding.mutation.location)".split(separator: "/").last.map(String.init) ?? "",
+                operation: finding.mutation.operation, change: "\(finding.mutation.change)", verdict: verdict,
+                reason: reason, schedules: finding.schedules)
         }
         found = findings.count { $0.verdict == .found }
         unexplained = findings.count { $0.verdict == .unexplained }
@@ -44,24 +49,33 @@ struct MutationReport: Encodable {
 
     /// A table without the reasons of what was found.
     var text: String {
-        var table = Table([("", .left), ("schedules", .right), ("kernel", .left), ("mutation", .left)])
-        for entry in entries { table.add([entry.verdict, "\(entry.schedules)", entry.kernel, entry.mutation]) }
+        var table = Table([
+            ("", .left), ("schedules", .right), ("kernel", .left), ("line", .left), ("operation", .left),
+            ("change", .left),
+        ])
+        for entry in entries {
+            table.add([
+                entry.verdict, "\(entry.schedules)", entry.kernel, entry.line, entry.operation, entry.change,
+            ])
+        }
         return "\(table)\n\n\(sum)"
     }
 
-    /// The same for a page of the documentation, a table for each kernel.
+    /// A page of the documentation, with a table for each kernel.
     var markdown: String {
-        var lines: [String] = []
+        var lines = [
+            "# Mutations of the kernels", "",
+            "Written by `swiftep mutate --markdown`; [exploration.md](exploration.md) says what it does. \(sum).",
+        ]
         var kernel = ""
         for entry in entries {
             if entry.kernel != kernel {
                 kernel = entry.kernel
-                lines += ["", "## \(kernel)", "", "| operation and change | | |", "| --- | --- | --- |"]
+                lines += ["", "## \(kernel)", "", "| line | operation | change | |", "| --- | --- | --- | --- |"]
             }
-            // Sizes and bytes of one schedule say nothing to the reader.
-            let place = entry.mutation.split(separator: "/").last.map(String.init) ?? entry.mutation
-            lines.append("| \(place) | \(entry.verdict) | \(entry.verdict == "redundant" ? entry.reason : "") |")
+            let reason = entry.verdict == "redundant" ? ": \(entry.reason)" : ""
+            lines.append("| \(entry.line) | \(entry.operation) | \(entry.change) | \(entry.verdict)\(reason) |")
         }
-        return ([sum + "."] + lines).joined(separator: "\n")
+        return lines.joined(separator: "\n")
     }
 }

@@ -96,26 +96,9 @@ import Testing
         #expect(try outcomes(.relaxed, .release) == ["0 0", "0 1", "1 0"])
     }
 
-    /// 2+2W: two threads write two words in opposite orders.
-    private func twoPlusTwoWrites(_ order: MemoryOrder) throws -> Set<String> {
-        func thread(_ first: Int, _ second: Int) -> Litmus.Thread {
-            { k, m in
-                k.store(k.constant(1), to: m[first], order: order, scope: .gpu)
-                k.store(k.constant(2), to: m[second], order: order, scope: .gpu)
-                return []
-            }
-        }
-        return try Litmus(.blocks, thread(0, 1), thread(1, 0)).finalWords(2)
-    }
-
-    /// Relaxed stores to different words may change places.
-    @Test func twoPlusTwoRelaxedWrites() throws {
-        #expect(try twoPlusTwoWrites(.relaxed) == ["1 1", "1 2", "2 1", "2 2"])
-    }
-
-    /// A gap of the simulator: PTX allows "1 1" for release stores too, as nothing reads what they release.
-    @Test func gapReleaseStoresKeepTheirPlace() throws {
-        #expect(try twoPlusTwoWrites(.release) == ["1 2", "2 1", "2 2"])
+    /// 2+2W: two threads write two words in opposite orders. Relaxed stores to different words may change places.
+    @Test func twoPlusTwoWrites() throws {
+        #expect(try Litmus.twoPlusTwoWrites(.relaxed).finalWords(2) == ["1 1", "1 2", "2 1", "2 2"])
     }
 
     /// R: a store against a store and a load.

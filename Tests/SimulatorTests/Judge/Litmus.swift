@@ -60,6 +60,18 @@ struct Litmus {
         }
     }
 
+    /// 2+2W: two threads write two words in opposite orders.
+    static func twoPlusTwoWrites(_ order: MemoryOrder) -> Litmus {
+        func thread(_ first: Int, _ second: Int) -> Thread {
+            { k, m in
+                k.store(k.constant(1), to: m[first], order: order, scope: .gpu)
+                k.store(k.constant(2), to: m[second], order: order, scope: .gpu)
+                return []
+            }
+        }
+        return Litmus(.blocks, thread(0, 1), thread(1, 0))
+    }
+
     /// All that the first `count` words may hold in the end.
     func finalWords(_ count: Int) throws -> Set<String> {
         Set(try outcomes(final: Array(0..<count)).map { String($0.dropFirst("| ".count)) })
@@ -87,8 +99,7 @@ struct Litmus {
     private func run(_ program: Program, on machine: SimulatedMachine, final: [Int]) throws -> String {
         var words: [UInt64] = []
         for index in 0..<Self.words {
-            words.append(try machine.allocate(bytes: 16, label: "word \(index)"))
-            try machine.fill(bytes: 16, value: 0, at: words[index])
+            words.append(try machine.allocate([UInt64](repeating: 0, count: 2), label: "word \(index)"))
         }
         let bytes = threads.count * Self.reads * 4
         let results = try machine.allocate(bytes: bytes, label: "results")
@@ -100,15 +111,12 @@ struct Litmus {
                 arguments: words.map { .address($0) } + [.address(results), .uint32(UInt32(number))], on: stream)
         }
         try machine.synchronizeAll()
-        var values = [UInt32](repeating: 0, count: threads.count * Self.reads)
-        try values.withUnsafeMutableBytes { try machine.read(into: $0, from: results) }
+        let values = try machine.read(UInt32.self, count: threads.count * Self.reads, from: results)
         var outcome = values.filter { $0 != .max }.map(String.init)
         if !final.isEmpty {
             outcome.append("|")
             for word in final {
-                var value = UInt32(0)
-                try withUnsafeMutableBytes(of: &value) { try machine.read(into: $0, from: words[word]) }
-                outcome.append("\(value)")
+                outcome.append("\(try machine.read(UInt32.self, count: 1, from: words[word])[0])")
             }
         }
         return outcome.joined(separator: " ")

@@ -69,9 +69,7 @@ struct SignalProtocol {
             Program(rewrite(consumer())), grid: 1, arguments: [.address(rows), .address(signals), .address(output)],
             on: second)
         try machine.synchronizeAll()
-        var result = [UInt32](repeating: 0, count: Self.words)
-        try result.withUnsafeMutableBytes { try machine.read(into: $0, from: output) }
-        return result
+        return try machine.read(UInt32.self, count: Self.words, from: output)
     }
 
     /// What the consumer must have read.
