@@ -33,6 +33,12 @@ extension Workload {
             } + [
                 layer(narrow, tokens: [2, 1], overlap: .none, multiprocessors: 4),
                 failingLayer(many, tokens: [1, 2], overlap: .none, fault: .silentRank, multiprocessors: 4),
+                layer(shape, tokens: [3, 2], overlap: .singleBatch, communicating: 0),
+                layer(narrow, tokens: [2, 1], overlap: .singleBatch, enqueueing: .replayed, communicating: 0),
+                layer(narrow, tokens: [2, 0], overlap: .singleBatch, enqueueing: .streamed, communicating: 0),
+                failingLayer(
+                    tall, tokens: [3, 2], overlap: .singleBatch, fault: .droppedSignal, multiprocessors: 2,
+                    communicating: 0),
                 try communication(.bfloat16, tokens: [3, 0, 2]), try communication(.float8, tokens: [3, 2]),
                 try communication(.float8, tokens: [3, 2], localExperts: 20),
                 try communication(.float8, tokens: [3, 2], link: link),

@@ -16,17 +16,18 @@ extension Workload {
 
     /// A step in which waits run into their deadlines, which must end all the same, and a whole step after it.
     public static func failingLayer(
-        _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, fault: Fault, multiprocessors: Int
+        _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, fault: Fault, multiprocessors: Int,
+        communicating: Int? = nil
     ) -> Workload {
         Workload(
             "layer \(overlap.rawValue) \(fault.rawValue) hidden=\(shape.hidden) experts=\(shape.experts) tokens=\(tokens)"
-                + " sms=\(multiprocessors)",
+                + " sms=\(multiprocessors)" + (communicating.map { " communicating=\($0)" } ?? ""),
             multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(shape, tokens: tokens, pattern: fault == .droppedSignal ? .allToOne : .random)
             let dropped = MoELayer.DroppedSignal(rank: shape.ranks - 1, expert: shape.localExperts - 1, block: 0)
             let layer = try fixture.layer(
-                on: device, communicating: multiprocessors / 2, waitLimit: 50e-6,
+                on: device, communicating: communicating ?? multiprocessors / 2, waitLimit: 50e-6,
                 droppedSignal: fault == .droppedSignal ? dropped : nil,
                 halves: overlap == .twoBatch)
             try layer.group.load(fixture.inputs())

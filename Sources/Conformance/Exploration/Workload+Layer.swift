@@ -29,7 +29,8 @@ extension Workload {
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
         return Workload(
             "layer \(overlap.rawValue) \(enqueueing.rawValue) \(sizes) tokens=\(tokens) shared=\(shape.sharedExperts)"
-                + " sms=\(multiprocessors)" + (link.map { " link=\($0)" } ?? "")
+                + " sms=\(multiprocessors)" + (communicating.map { " communicating=\($0)" } ?? "")
+                + (link.map { " link=\($0)" } ?? "")
                 + (blockM.map { " blockM=\($0)" } ?? ""),
             multiprocessors: shape.ranks * multiprocessors
         ) { device in

@@ -3,7 +3,7 @@ import KernelLanguage
 /// Sends the experts' results home: each warp takes a row at a time through its own stretch of shared memory. A row is
 /// announced by a word of its own, written after it.
 ///
-/// With signals it runs beside the down GEMM on a few multiprocessors: rows are taken in the order in which the GEMM
+/// With signals it runs beside the down GEMM, on a few multiprocessors or on those that the GEMM no longer needs: rows are taken in the order in which the GEMM
 /// finishes its blocks, and a row is touched only after its block's signal has reached the threshold.
 ///
 /// - In: `rows` BF16 `[rankExperts, maxRows, hidden]`; `counts` UInt32 `[rankExperts]`; `peers` UInt64 `[ranks]` and
@@ -35,7 +35,6 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
         }
         k.if(k.warpIndex == warps - 1) { ends.initialise(k) { k.load(counts + $0) } }
         k.syncThreads()
-        // With signals it starts beside the GEMM, behind all that came before it.
         if !configuration.signals { k.waitForPrerequisites() }
 
         // One thread of each warp does the work: bulk copies move the rows.
@@ -89,6 +88,8 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                 k.atomicAdd(statistics + 1, waits.value.wide, order: .relaxed, scope: .gpu)
             }
         }
+        // Where it takes over the GEMM's multiprocessors: whoever waits for this kernel may rely on the GEMM having ended.
+        if configuration.signals { k.waitForPrerequisites() }
     }
 }
 

@@ -10,7 +10,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var blockM: Int
     /// Multiprocessors that a rank may use; all ranks' together must fit the device. At least 2.
     public var multiprocessors: Int
-    /// How many of them communicate in overlapped phases; the others compute. 1 ..< `multiprocessors`.
+    /// How many of them communicate in overlapped phases; the others compute. 0 ..< `multiprocessors`; with 0 all compute,
+    /// and what communicates takes them over as they come free.
     public var communicationMultiprocessors: Int
     /// Seconds after which a wait on memory is given up and reported; above 0, at most 3,600.
     public var waitLimit: Double
@@ -69,7 +70,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             throw .tooFewMultiprocessors(
                 ranks: shape.ranks, perRank: multiprocessors, device: deviceMultiprocessors)
         }
-        guard (1..<multiprocessors).contains(communicationMultiprocessors) else {
+        guard (0..<multiprocessors).contains(communicationMultiprocessors) else {
             throw .splitImpossible(communication: communicationMultiprocessors, perRank: multiprocessors)
         }
         guard GEMMConfiguration.blockHeights.contains(blockM) else { throw .blockHeight(blockM) }

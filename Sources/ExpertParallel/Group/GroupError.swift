@@ -63,7 +63,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "\(device); each rank needs at least 2, so use at most \(device / 2) ranks"
         case .splitImpossible(let communication, let perRank):
             return "\(communication) communication multiprocessors of \(perRank) per rank; "
-                + "choose 1 to \(perRank - 1) so that both sides of the overlap have some"
+                + "choose 0 to \(perRank - 1) so that some are left to compute"
         case .blockHeight(let height):
             return "a block of \(height) rows is not supported; choose 16, 32, 64 or 128"
         case .waitLimit(let seconds):

@@ -164,7 +164,8 @@ public final class RankGroup {
         public var blockM: Int
         /// The signal's value at which a block is complete.
         public var threshold: Int
-        /// Multiprocessors that the send may use.
+        /// Multiprocessors that the send has to itself beside the producer; with 0 it comes behind the producer on the
+        /// compute stream, and takes over multiprocessors as the producer's blocks end.
         public var multiprocessors: Int
 
         /// An overlap as given.
@@ -187,18 +188,20 @@ public final class RankGroup {
         _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
     ) throws -> ReceiveHook {
         if let overlap { try validate(overlap) }
-        if overlap != nil, stream == rank.compute { throw GroupError.overlapOnComputeStream(rank: rank.index) }
+        let isBeside = overlap.map { $0.multiprocessors > 0 } ?? false
+        if isBeside, stream == rank.compute { throw GroupError.overlapOnComputeStream(rank: rank.index) }
         try launch(
             overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped, rank, .combined, .combineSend,
-            blocks: overlap?.multiprocessors ?? min(multiprocessors ?? .max, configuration.multiprocessors),
-            on: stream ?? (overlap == nil ? rank.compute : rank.communication),
+            blocks: isBeside
+                ? overlap?.multiprocessors ?? 1 : min(multiprocessors ?? .max, configuration.multiprocessors),
+            on: stream ?? (isBeside ? rank.communication : rank.compute),
             arguments: [
                 .address(rank.expertOutput.address), .address(rank.receivedCount.address), .address(peers.address),
                 .uint32(UInt32(rank.index)), .address((overlap?.signals ?? rank.signals).address),
                 .uint32(UInt32(overlap?.threshold ?? 0)), .address(rank.statistics.address),
                 .address(rank.step.address),
-            ] + link(rank) + watchdog(rank), dependent: overlap == nil && stream == nil)
-        return { [self] in try combineReceive(rank, dependent: overlap == nil) }
+            ] + link(rank) + watchdog(rank), dependent: !isBeside && stream == nil)
+        return { [self] in try combineReceive(rank, dependent: !isBeside) }
     }
 
     /// Enqueues the receive of rows that the kernel before sends home by itself.
@@ -269,7 +272,7 @@ public final class RankGroup {
             throw GroupError.bufferTooSmall(
                 overlap.signals.label, bytes: overlap.signals.bytes, needed: configuration.signalCount * 4)
         }
-        guard (1..<configuration.multiprocessors).contains(overlap.multiprocessors) else {
+        guard (0..<configuration.multiprocessors).contains(overlap.multiprocessors) else {
             throw GroupError.splitImpossible(
                 communication: overlap.multiprocessors, perRank: configuration.multiprocessors)
         }

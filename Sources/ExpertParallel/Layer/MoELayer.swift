@@ -199,14 +199,17 @@ public final class MoELayer {
         _ = try group.dispatch(rank)
         try group.receiveInKernel(rank)
         try stack.enqueueUp(blocks: configuration.multiprocessors, arriving: true, on: rank.compute)
+        let overlap = RankGroup.CombineOverlap(
+            signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
+            multiprocessors: communicating)
+        if communicating == 0 {
+            try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
+            let combineReceive = try group.combine(rank, overlap: overlap)
+            return try combineReceive()
+        }
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
-        let combineReceive = try group.combine(
-            rank,
-            overlap: RankGroup.CombineOverlap(
-                signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
-                multiprocessors: communicating),
-            on: rank.communication)
+        let combineReceive = try group.combine(rank, overlap: overlap)
         try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
@@ -218,7 +221,8 @@ public final class MoELayer {
     private func enqueueTwoBatch(_ rank: Rank) throws {
         guard group.halves.count == 2 else { throw GroupError.noHalves }
         let configuration = group.configuration
-        let computing = configuration.multiprocessors - configuration.communicationMultiprocessors
+        let communicating = max(1, configuration.communicationMultiprocessors)
+        let computing = configuration.multiprocessors - communicating
         let fork = forks[rank.index]
         let parts = zip(group.halves, halves).map { (group: $0, rank: $0.ranks[rank.index], stack: $1[rank.index]) }
 
@@ -238,7 +242,7 @@ public final class MoELayer {
         let combines = try zip(parts, fork.computed).map { part, computed in
             try device.wait(for: computed, on: rank.communication)
             return try part.group.combine(
-                part.rank, on: rank.communication, multiprocessors: configuration.communicationMultiprocessors)
+                part.rank, on: rank.communication, multiprocessors: communicating)
         }
         for combineReceive in combines { try combineReceive() }
         try device.record(fork.sent, on: rank.communication)

@@ -28,9 +28,10 @@ enum BenchOptions {
     }
 
     static let communication = Option<Int>.integer(
-        "communication-sms", in: 1...1_024,
+        "communication-sms", in: 0...1_024,
         help:
-            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. Default: from 3 to 18 % of "
+            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. With 0 all compute, and the "
+            + "combine send takes them over as they come free. Default: from 3 to 18 % of "
             + "the rank's share, by the number of rows that come home.")
 
     static let link = Option<LinkModel>(
