@@ -10,10 +10,10 @@ peer uses dependent launch too where its version has it.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
+
+from swiftep import bench
 
 SHAPES = {"gate+up": (4096, 7168), "down": (7168, 2048)}
 LAUNCHES, REPLAYS, WARM_UPS = 20, 30, 5
@@ -94,12 +94,7 @@ class Peer:
 
 def ours(binary, experts, n, k, tokens, extra=()):
     """The report of our own measurement."""
-    command = [binary, "bench", "gemm", "--device", "cuda", "--experts", str(experts), "--n", str(n), "--k", str(k),
-               "--tokens", ",".join(map(str, tokens)), "--json", *extra]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{result.stderr}")
-    return json.loads(result.stdout)
+    return bench(binary, "gemm", "--experts", experts, "--n", n, "--k", k, "--tokens", ",".join(map(str, tokens)), *extra)
 
 
 def main():

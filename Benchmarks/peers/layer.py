@@ -28,12 +28,12 @@ Before the peer is timed, and afterwards, its result is compared with FP32 arith
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import types
 from unittest import mock
+
+from swiftep import bench
 
 HIDDEN, INTERMEDIATE, TOP_K = 7168, 2048, 8
 MODES = ("none", "singleBatch", "direct")
@@ -218,16 +218,8 @@ class Peer:
 
 def ours(binary, experts, tokens):
     """The report of our own measurement."""
-    command = [binary, "bench", "layer", "--device", "cuda", "--ranks", "1", "--experts", str(experts),
-               "--hidden", str(HIDDEN), "--intermediate", str(INTERMEDIATE), "--topk", str(TOP_K),
-               "--tokens", ",".join(map(str, tokens)), "--overlap", ",".join(MODES), "--json"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True)
-    except OSError as error:
-        sys.exit(f"{binary} cannot be run: {error}")
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{result.stderr}")
-    return json.loads(result.stdout)
+    return bench(binary, "layer", "--ranks", 1, "--experts", experts, "--hidden", HIDDEN, "--intermediate", INTERMEDIATE,
+                 "--topk", TOP_K, "--tokens", ",".join(map(str, tokens)), "--overlap", ",".join(MODES))
 
 
 def main():
