@@ -12,8 +12,7 @@ enum Root {
         ],
         subcommands: [
             RunCommand.command, VerifyCommand.command, ExploreCommand.command, MutateCommand.command,
-            PTXCommand.command, CheckpointCommand.command,
-            BenchCommand.command,
+            PTXCommand.command, CheckpointCommand.command, BenchCommand.command,
         ])
 
     /// Does what the words after the program's name ask for; gives the exit code.

@@ -102,5 +102,8 @@ import Testing
             try combine(multiprocessors: 66)
         }
         #expect(throws: GroupError.overlapOnComputeStream(rank: 0)) { try combine(on: rank.compute) }
+        #expect(throws: GroupError.splitImpossible(communication: 0, perRank: 66)) {
+            try combine(multiprocessors: 0, on: rank.communication)
+        }
     }
 }

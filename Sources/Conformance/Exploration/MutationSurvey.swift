@@ -12,7 +12,7 @@ public struct MutationSurvey: Sendable {
     public var filter: String?
 
     /// A survey; see the properties.
-    public init(workloads: [Workload], schedules: Int = 20, filter: String? = nil) {
+    public init(workloads: [Workload], schedules: Int = 6, filter: String? = nil) {
         self.workloads = workloads
         self.schedules = schedules
         self.filter = filter
@@ -24,8 +24,8 @@ public struct MutationSurvey: Sendable {
         public var kernel: String
         /// The first of the mutations that are made together.
         public var mutation: Mutation
-        /// The first failure that gave it away, and under what; nil if there was none.
-        public var failure: (error: String, workload: String)?
+        /// The first failure that gave it away; nil if there was none.
+        public var failure: String?
         /// Schedules run, those of all workloads together.
         public var schedules: Int
     }
@@ -74,7 +74,7 @@ public struct MutationSurvey: Sendable {
         for (index, baseline) in baselines.enumerated() {
             for kernel in baseline.kernels {
                 let kind = Self.kind(kernel.name)
-                for (text, mutations) in Dictionary(grouping: kernel.mutations, by: { "\(kind) \($0)" }) {
+                for (text, mutations) in Dictionary(grouping: kernel.mutations, by: { Survey.fault(kernel, $0) }) {
                     if let filter, !text.contains(filter) { continue }
                     let number = numbers[text] ?? candidates.count
                     if number == candidates.count {
@@ -101,13 +101,13 @@ public struct MutationSurvey: Sendable {
             var configuration = SimulatorConfiguration()
             // A kernel that waits for what never comes is found out too.
             configuration.instructionLimit = baseline.instructions * 4 + 100_000
-            for policy in [Exploration.Policy.random, .pct(depth: 3)] {
+            for policy in Survey.usualPolicies {
                 let report = Exploration(
                     policy: policy, schedules: (schedules + 1) / 2, shrinkingRuns: 0, configuration: configuration
                 ).run(baseline.workload, expecting: baseline.outputs, rewriting: mutate)
                 finding.schedules += report.schedules
                 if let failure = report.failure {
-                    finding.failure = ("\(failure.error)", baseline.workload.name)
+                    finding.failure = "\(failure.error)"
                     return finding
                 }
             }

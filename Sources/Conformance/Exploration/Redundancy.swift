@@ -30,10 +30,10 @@ public struct Redundancy: Sendable {
 
 extension MutationSurvey.Finding {
     /// Line, operation and change, without the line's number: what stays the same when lines move.
-    var key: String {
-        let file = mutation.location.description.split(separator: ":").first?.split(separator: "/").last ?? ""
-        return "\(file) \(mutation.operation): \(mutation.change)"
-    }
+    var key: String { "\(fileName) \(mutation.operation): \(mutation.change)" }
+
+    /// The file that the line is in, without its module.
+    public var fileName: Substring { mutation.location.file.split(separator: "/").last ?? "" }
 
     /// What became of the mutation.
     public enum Verdict: Hashable, Sendable {

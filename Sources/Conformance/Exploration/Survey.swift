@@ -18,9 +18,12 @@ public struct Survey: Sendable {
     /// text.
     public var planted: String?
 
+    /// What finds most: everything at random, and few changes at the right moments.
+    public static let usualPolicies: [Exploration.Policy] = [.random, .pct(depth: 3)]
+
     /// A survey; see the properties.
     public init(
-        workloads: [Workload], policies: [Exploration.Policy] = [.random, .pct(depth: 3)], schedules: Int = 100,
+        workloads: [Workload], policies: [Exploration.Policy] = usualPolicies, schedules: Int = 100,
         seconds: Double? = nil, seed: UInt64 = 0, planted: String? = nil
     ) {
         self.workloads = workloads
@@ -59,11 +62,11 @@ public struct Survey: Sendable {
             .filter { known.insert($0).inserted }
     }
 
-    private static func fault(_ kernel: Kernel, _ mutation: Mutation) -> String {
+    static func fault(_ kernel: Kernel, _ mutation: Mutation) -> String {
         "\(MutationSurvey.kind(kernel.name)): \(mutation)"
     }
 
-    /// Runs it. A workload ends with its first failure.
+    /// Runs it. Of a workload, each policy ends with its first failure.
     ///
     /// - Parameter progress: Called after each schedule with the number of schedules so far.
     /// - Returns: A finding for each workload.

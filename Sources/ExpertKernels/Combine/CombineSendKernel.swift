@@ -3,8 +3,8 @@ import KernelLanguage
 /// Sends the experts' results home: each warp takes a row at a time through its own stretch of shared memory. A row is
 /// announced by a word of its own, written after it.
 ///
-/// With signals it runs beside the down GEMM, on a few multiprocessors or on those that the GEMM no longer needs: rows are taken in the order in which the GEMM
-/// finishes its blocks, and a row is touched only after its block's signal has reached the threshold.
+/// With signals it runs beside the down GEMM, on a few multiprocessors or on those that the GEMM has left: rows are taken in
+/// the order in which the GEMM finishes blocks, and a row is touched only after its block's signal has reached the threshold.
 ///
 /// - In: `rows` BF16 `[rankExperts, maxRows, hidden]`; `counts` UInt32 `[rankExperts]`; `peers` UInt64 `[ranks]` and
 ///   `rank`, of whose window dispatch has filled `sourceInfo` and `arrivals`; `signals` UInt32 `[rankExperts, blocks]`;

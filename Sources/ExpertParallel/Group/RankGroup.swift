@@ -188,12 +188,16 @@ public final class RankGroup {
         _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
     ) throws -> ReceiveHook {
         if let overlap { try validate(overlap) }
-        let isBeside = overlap.map { $0.multiprocessors > 0 } ?? false
+        let own = overlap?.multiprocessors ?? 0
+        let isBeside = own > 0
         if isBeside, stream == rank.compute { throw GroupError.overlapOnComputeStream(rank: rank.index) }
+        // Before the producer in time, it would hold all multiprocessors that the producer needs.
+        if overlap != nil, !isBeside, let stream, stream != rank.compute {
+            throw GroupError.splitImpossible(communication: 0, perRank: configuration.multiprocessors)
+        }
         try launch(
             overlap == nil ? kernels.combineSend : kernels.combineSendOverlapped, rank, .combined, .combineSend,
-            blocks: isBeside
-                ? overlap?.multiprocessors ?? 1 : min(multiprocessors ?? .max, configuration.multiprocessors),
+            blocks: isBeside ? own : min(multiprocessors ?? .max, configuration.multiprocessors),
             on: stream ?? (isBeside ? rank.communication : rank.compute),
             arguments: [
                 .address(rank.expertOutput.address), .address(rank.receivedCount.address), .address(peers.address),

@@ -21,8 +21,8 @@ enum MutateCommand {
             guard !(arguments[markdown] && arguments[CommonOptions.json]) else {
                 throw UsageError.conflict("--markdown and --json do not go together")
             }
-            let survey = MutationSurvey(
-                workloads: try Workload.all(), schedules: arguments[schedules] ?? 6, filter: arguments[filter])
+            var survey = MutationSurvey(workloads: try Workload.all(), filter: arguments[filter])
+            if let schedules = arguments[schedules] { survey.schedules = schedules }
             let findings = try survey.run { finding, done, count in
                 Console.progress("\(done) of \(count): \(finding.kernel), \(finding.mutation)")
             }

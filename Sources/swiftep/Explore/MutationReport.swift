@@ -28,13 +28,13 @@ struct MutationReport: Encodable {
             let (verdict, reason): (String, String) =
                 switch finding.verdict {
                 case .found:
-                    ("found", finding.failure?.error.split(separator: "\n").first.map(String.init) ?? "")
+                    ("found", finding.failure?.split(separator: "\n").first.map(String.init) ?? "")
                 case .redundant(let proof): ("redundant", proof)
                 case .unexplained: ("UNEXPLAINED", "")
                 }
             return Entry(
                 kernel: finding.kernel,
-                line: "\(finding.mutation.location)".split(separator: "/").last.map(String.init) ?? "",
+                line: "\(finding.fileName):\(finding.mutation.location.line)",
                 operation: finding.mutation.operation, change: "\(finding.mutation.change)", verdict: verdict,
                 reason: reason, schedules: finding.schedules)
         }
