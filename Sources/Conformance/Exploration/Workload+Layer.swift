@@ -20,16 +20,16 @@ extension Workload {
     /// - Parameters:
     ///   - tokens: Of each rank.
     ///   - multiprocessors: Of each rank.
-    ///   - communicating: How many of them send beside the down GEMM, if not the usual share.
+    ///   - communicating: How many of them send beside the down GEMM.
     public static func layer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
-        link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int? = nil
+        link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1
     ) -> Workload {
         let sizes =
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
         return Workload(
             "layer \(overlap.rawValue) \(enqueueing.rawValue) \(sizes) tokens=\(tokens) shared=\(shape.sharedExperts)"
-                + " sms=\(multiprocessors)" + (communicating.map { " communicating=\($0)" } ?? "")
+                + " sms=\(multiprocessors)" + (communicating == 1 ? "" : " communicating=\(communicating)")
                 + (link.map { " link=\($0)" } ?? "")
                 + (blockM.map { " blockM=\($0)" } ?? ""),
             multiprocessors: shape.ranks * multiprocessors

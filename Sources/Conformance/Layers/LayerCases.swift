@@ -10,23 +10,27 @@ func layerCases() -> [ConformanceCase] {
 /// A layer case; all values that tell it from others go into the name.
 func layerCase(
     hidden: Int = 256, intermediate: Int = 128, experts: Int, topK: Int, tokens: [Int],
-    pattern: LayerFixture.Pattern = .random, shared: Int? = nil, blockM: Int? = nil
+    pattern: LayerFixture.Pattern = .random, shared: Int? = nil, blockM: Int? = nil, splits: Bool = true
 ) -> ConformanceCase {
     var name = "layer hidden=\(hidden) intermediate=\(intermediate) experts=\(experts) topK=\(topK) tokens=\(tokens)"
-    name += " pattern=\(pattern.rawValue) shared=\(shared ?? 0)" + (blockM.map { " blockM=\($0)" } ?? "")
+    name +=
+        " pattern=\(pattern.rawValue) shared=\(shared ?? 0)" + (blockM.map { " blockM=\($0)" } ?? "")
+        + (splits ? "" : " without a split")
     return ConformanceCase(name) { device in
         let shape = try LayerShape(
             hidden: hidden, intermediate: intermediate, experts: experts, topK: topK, ranks: tokens.count,
             maxTokens: max(1, tokens.max() ?? 1),
             sharedExperts: ExpertWeights.parts(ofShared: shared, intermediate: intermediate))
         let fixture = LayerFixture(shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared)
-        try checkLayer(fixture, blockM: blockM, on: device)
+        try checkLayer(fixture, blockM: blockM, splits: splits, on: device)
     }
 }
 
 /// Two steps in every mode, on the same layer.
-func checkLayer(_ fixture: LayerFixture, blockM: Int?, on device: any Device) throws {
-    let layer = try fixture.layer(on: device, blockM: blockM)
+///
+/// - Parameter splits: Whether the combine send has multiprocessors of its own beside the down GEMM.
+func checkLayer(_ fixture: LayerFixture, blockM: Int?, splits: Bool, on device: any Device) throws {
+    let layer = try fixture.layer(on: device, blockM: blockM, communicating: splits ? fixture.split(of: device) : 0)
     for step in 0..<2 {
         let inputs = fixture.inputs(step: step)
         let plain = try layer.step(inputs, overlap: .none)
@@ -45,7 +49,9 @@ func checkLayer(_ fixture: LayerFixture, blockM: Int?, on device: any Device) th
 }
 
 private func tokenCountCases() -> [ConformanceCase] {
-    [[0, 0], [1, 0], [0, 1], [1, 1], [5, 2], [16, 16]].map { layerCase(experts: 8, topK: 2, tokens: $0, shared: 128) }
+    [[0, 0], [1, 0], [0, 1], [1, 1], [5, 2], [16, 16]].flatMap { tokens in
+        [true, false].map { layerCase(experts: 8, topK: 2, tokens: tokens, shared: 128, splits: $0) }
+    }
 }
 
 private func rankCases() -> [ConformanceCase] {
@@ -82,6 +88,8 @@ func fullSizeCases() -> [ConformanceCase] {
             hidden: 7168, intermediate: 2048, experts: 32, topK: 8, tokens: [$0, $0], shared: 2048)
     } + [
         layerCase(hidden: 2048, intermediate: 768, experts: 64, topK: 8, tokens: [32, 17, 0, 5, 64, 1, 2, 3]),
+        layerCase(
+            hidden: 2048, intermediate: 768, experts: 64, topK: 8, tokens: [32, 17, 0, 5, 64, 1, 2, 3], splits: false),
         layerCase(hidden: 7168, intermediate: 2048, experts: 16, topK: 8, tokens: [64], blockM: 16),
     ]
 }

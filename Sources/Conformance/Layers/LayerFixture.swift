@@ -100,6 +100,9 @@ struct LayerFixture: Sendable {
         }
     }
 
+    /// Multiprocessors of each rank that send beside the down GEMM, where the two shall run side by side.
+    func split(of device: any Device) -> Int { max(1, device.properties.multiprocessors / shape.ranks / 8) }
+
     /// The layer on a device.
     func layer(
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,

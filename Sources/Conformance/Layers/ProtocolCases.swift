@@ -97,13 +97,17 @@ private func rowOfReplaysCase(_ mode: OverlapMode) -> ConformanceCase {
         let shape = try smallShape(ranks: 4)
         for pattern in [LayerFixture.Pattern.random, .firstRank, .nothing] {
             let fixture = LayerFixture(shape, tokens: [8, 0, 1, 5], pattern: pattern)
-            let layer = try fixture.layer(on: device)
-            let inputs = fixture.inputs()
-            let direct = try layer.step(inputs, overlap: .none)
-            let captured = try layer.capture(overlap: mode)
-            for _ in 0..<10 { try layer.replay(captured) }
-            try layer.group.synchronize()
-            try requireIdentical("\(pattern)", try layer.outputs(inputs), direct, hidden: shape.hidden)
+            for communicating in mode == .singleBatch ? [0, fixture.split(of: device)] : [0] {
+                let layer = try fixture.layer(on: device, communicating: communicating)
+                let inputs = fixture.inputs()
+                let direct = try layer.step(inputs, overlap: .none)
+                let captured = try layer.capture(overlap: mode)
+                for _ in 0..<10 { try layer.replay(captured) }
+                try layer.group.synchronize()
+                try requireIdentical(
+                    "\(pattern), \(communicating) communicating", try layer.outputs(inputs), direct,
+                    hidden: shape.hidden)
+            }
         }
     }
 }
@@ -112,7 +116,7 @@ private func rowOfReplaysCase(_ mode: OverlapMode) -> ConformanceCase {
 private func pollCase() -> ConformanceCase {
     ConformanceCase("the overlapped combine polls before blocks are ready") { device in
         let fixture = LayerFixture(try smallShape(), tokens: [8, 8])
-        let layer = try fixture.layer(on: device)
+        let layer = try fixture.layer(on: device, communicating: fixture.split(of: device))
         let inputs = fixture.inputs()
         var polls = try layer.group.takePollStatistics()
         // The two kernels race; that the combine is late every single time would be a defect of the overlap.

@@ -26,7 +26,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - blockM: Chosen for an even spread of tokens over experts when nil.
-    ///   - communicationMultiprocessors: When nil, what `communicationMultiprocessors(of:rows:)` says.
+    ///   - communicationMultiprocessors: When nil, the split that `split(of:rows:)` says with a link, and none without: where
+    ///     rows are home as soon as they are written, the end of the GEMM hides a send as well as a split does, and the GEMM
+    ///     misses nothing.
     public init(
         shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int, blockM: Int? = nil,
         communicationMultiprocessors: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil
@@ -38,7 +40,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         multiprocessors = deviceMultiprocessors / shape.ranks
         self.communicationMultiprocessors =
             communicationMultiprocessors
-            ?? Self.communicationMultiprocessors(of: multiprocessors, rows: shape.maxTokens * shape.topK)
+            ?? (link == nil ? 0 : Self.split(of: multiprocessors, rows: shape.maxTokens * shape.topK))
         self.waitLimit = waitLimit
         self.link = link
     }
@@ -48,13 +50,19 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// The send must keep up with the GEMM, and at the end be done with the last blocks soon; the GEMM is bound by memory and
     /// misses a few multiprocessors hardly at all. Measured on an H200 with 132 for one rank, 64, 512 and 1,024 rows: best
     /// with 4, 16 and 24 (176, 194 and 231 µs a step; with 8 for all of them 178, 198 and 246).
-    static func communicationMultiprocessors(of multiprocessors: Int, rows: Int) -> Int {
+    private static func split(of multiprocessors: Int, rows: Int) -> Int {
         let share = sharesByRows.first { rows <= $0.rows }?.share ?? largestShare
         return max(1, Int((Double(multiprocessors) * share).rounded()))
     }
 
     private static let sharesByRows = [(rows: 128, share: 4.0 / 132), (rows: 640, share: 16.0 / 132)]
     private static let largestShare = 24.0 / 132
+
+    /// Multiprocessors that communicate where something has to beside the GEMMs.
+    package var splitMultiprocessors: Int {
+        communicationMultiprocessors > 0
+            ? communicationMultiprocessors : Self.split(of: multiprocessors, rows: shape.maxTokens * shape.topK)
+    }
 
     /// What the ranks' windows hold.
     var window: RankWindow { RankWindow(shape, format, link: link) }

@@ -221,7 +221,7 @@ public final class MoELayer {
     private func enqueueTwoBatch(_ rank: Rank) throws {
         guard group.halves.count == 2 else { throw GroupError.noHalves }
         let configuration = group.configuration
-        let communicating = max(1, configuration.communicationMultiprocessors)
+        let communicating = configuration.splitMultiprocessors
         let computing = configuration.multiprocessors - communicating
         let fork = forks[rank.index]
         let parts = zip(group.halves, halves).map { (group: $0, rank: $0.ranks[rank.index], stack: $1[rank.index]) }

@@ -1,0 +1,30 @@
+import ExpertKernels
+import ExpertParallel
+import Testing
+
+/// What a group's configuration chooses by itself.
+@Suite("Group configuration")
+struct GroupConfigurationTests {
+    private func configuration(tokens: Int, link: LinkModel?) throws -> GroupConfiguration {
+        let shape = try LayerShape(
+            hidden: 7168, intermediate: 2048, experts: 16, topK: 8, ranks: 2, maxTokens: tokens)
+        return GroupConfiguration(shape: shape, deviceMultiprocessors: 132, link: link)
+    }
+
+    @Test("Multiprocessors are split where rows travel over links, and only there", arguments: [8, 64, 128])
+    func split(tokens: Int) throws {
+        let link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
+        let expected = [8: 2, 64: 8, 128: 12]
+        #expect(try configuration(tokens: tokens, link: nil).communicationMultiprocessors == 0)
+        #expect(try configuration(tokens: tokens, link: link).communicationMultiprocessors == expected[tokens])
+        // Two Batch Overlap communicates beside the GEMMs in any case.
+        #expect(try configuration(tokens: tokens, link: nil).splitMultiprocessors == expected[tokens])
+    }
+
+    @Test("A split that is asked for is taken")
+    func override() throws {
+        var configuration = try configuration(tokens: 8, link: nil)
+        configuration.communicationMultiprocessors = 5
+        #expect(configuration.splitMultiprocessors == 5)
+    }
+}
