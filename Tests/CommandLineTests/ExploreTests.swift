@@ -58,7 +58,7 @@ import Testing
     @Test(arguments: [
         ("combine send: ExpertKernels/HomeRows.swift", "is relaxed: nothing orders"),
         ("barrier 0 sync: removed", "race on byte"),
-        ("gemm: ExpertKernels/StoredTiles.swift", "is relaxed: nothing orders"),
+        ("release (gpu scope) atomic: relaxed", "is relaxed: nothing orders"),
     ])
     func plantedFaultsReplay(_ fault: String, _ message: String) throws {
         let planted = Self.smallLayer + ["--plant", fault]

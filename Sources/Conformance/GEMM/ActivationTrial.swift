@@ -47,7 +47,7 @@ struct ActivationTrial {
         let rowScales = (0..<experts * hidden / 128 * scaleRows).map { _ in Float(0.01 + abs(random.normal())) }
 
         stream = try device.makeStream(label: "activation")
-        scratch = try GEMMScratch(device, gridSize: 16, blockM: blockM, label: "activation")
+        scratch = try GEMMScratch(device, gridSize: 16, label: "activation")
         self.counts = try device.makeBuffer(counts.map(UInt32.init), label: "counts")
         gateUp = try device.allocate(bytes: experts * maxRows * 2 * intermediate * 2, label: "gate and up")
         rows = try device.allocate(bytes: experts * maxRows * intermediate, label: "activated")

@@ -48,7 +48,7 @@ struct GEMMTrial {
         self.stream = try device.makeStream(label: "gemm")
         output = try device.allocate(bytes: experts * maxRows * n * 2, label: "gemm output")
         signals = try device.allocate(bytes: max(16, experts * blocks * 4), label: "gemm signals")
-        scratch = try GEMMScratch(device, gridSize: maxGrid, blockM: configuration.blockM, label: "gemm")
+        scratch = try GEMMScratch(device, gridSize: maxGrid, label: "gemm")
         gemm = try GroupedGEMM(
             device, configuration, buffer,
             GroupedGEMM.Operands(

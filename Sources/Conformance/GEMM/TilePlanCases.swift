@@ -6,12 +6,12 @@ import KernelLanguage
 func tilePlanCases() -> [ConformanceCase] {
     let shapes: [(counts: [Int], n: Int, k: Int)] = [
         ([0, 0, 0], 512, 256), ([1], 128, 128), ([3, 0, 40, 17, 129], 640, 384), ([64, 64, 64], 1024, 1152),
-        ((0..<70).map { $0 * 5 % 33 }, 384, 256),
+        ((0..<70).map { $0 * 5 % 33 }, 384, 256), ((0..<19).map { $0 % 3 + 1 }, 512, 256),
     ]
     return GEMMConfiguration.blockHeights.map { blockM in
         ConformanceCase("tile schedule blockM=\(blockM)") { device in
             for shape in shapes {
-                for gridSize in [1, 2, 5, 7, 16] {
+                for gridSize in [1, 2, 5, 7, 16, 20] {
                     try check(device, counts: shape.counts, n: shape.n, k: shape.k, blockM: blockM, gridSize: gridSize)
                 }
             }
@@ -72,7 +72,9 @@ private func scheduleKernel(_ configuration: GEMMConfiguration, room: Int) throw
                 func flag(_ condition: Condition, _ value: UInt32) -> Value<UInt32> {
                     condition.select(k.constant(value), k.constant(UInt32(0)))
                 }
-                let flags = flag(piece.isHead, 1) + flag(piece.isTail, 2) + flag(piece.isLast, 4)
+                let cuts = [(piece.isHead, UInt32(1)), (piece.isTail, 2)]
+                let flags = cuts.reduce(flag(piece.isLast, 4)) { sum, cut in cut.0.map { sum + flag($0, cut.1) } ?? sum
+                }
                 let tile = piece.tile
                 let words = [
                     tile.expert, tile.block, tile.column, tile.rows, piece.firstStep, piece.endStep, flags,

@@ -100,15 +100,15 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var followedAfter: Int? { output == .swiGLU ? tilesAcross : nil }
     /// Tiles of `tileN` across `n` output channels.
     public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
-    /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile. With 16 rows the sums
-    /// that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and a third of the
-    /// multiprocessors reads at nearly the full rate of the memory, so more than that need no help. With 128 it is the
-    /// tensor cores that would stand still.
-    var cutsBelow: (numerator: Int, denominator: Int) {
+    /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile; nil where they never
+    /// are. With 16 rows the sums that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and a
+    /// third of the multiprocessors reads at nearly the full rate of the memory, so more than that need no help. With 128 it
+    /// costs more than it brings: fewer blocks with equally many tiles each are faster.
+    var cutsBelow: (numerator: Int, denominator: Int)? {
         switch blockM {
         case 16: (3, 4)
-        case 128: (7, 8)
-        default: (1, 3)
+        case 32, 64: (1, 3)
+        default: nil
         }
     }
     /// Steps of `blockK` channels that a tile takes.
@@ -139,8 +139,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         experts * tilesAcross(n: n, tileN: maxTileN) < multiprocessors ? 128 : maxTileN
     }
 
-    /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes.
-    public static func splitBytes(gridSize: Int, blockM: Int) -> Int { gridSize * maxTileN * blockM * 4 }
+    /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes, for
+    /// whichever block heights have such tiles.
+    public static func splitBytes(gridSize: Int) -> Int { gridSize * maxTileN * 64 * 4 }
 
     /// The block heights that the kernel has.
     public static let blockHeights = [16, 32, 64, 128]

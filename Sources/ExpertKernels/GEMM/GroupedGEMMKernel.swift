@@ -85,19 +85,26 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                     let sums = multiplier.makeSums(k)
                     // With its rows, what dispatch told about them is there as well.
                     if configuration.home != nil { arrivals?.await(k, piece) }
-                    let prepared = sumsEpilogue.prepare(k, piece.tile)
-                    k.if(piece.isTail) { split.load(k, piece, into: sums) }
+                    sumsEpilogue.prepare(k, piece)
+                    if let isTail = piece.isTail { k.if(isTail) { split.load(k, piece, into: sums) } }
                     multiplier.multiply(k, piece, position, into: sums)
                     let last = ring.current(position)
-                    k.if(piece.isHead) {
-                        ring.release(k, last)
-                        split.store(k, sums)
-                    } else: {
+                    func storeTile() {
                         if let swiGLUEpilogue {
                             swiGLUEpilogue.store(k, sums, piece.tile, last)
                         } else {
-                            sumsEpilogue.store(k, sums, piece.tile, last, prepared: prepared)
+                            sumsEpilogue.store(k, sums, piece, last)
                         }
+                    }
+                    if let isHead = piece.isHead {
+                        k.if(isHead) {
+                            ring.release(k, last)
+                            split.store(k, sums)
+                        } else: {
+                            storeTile()
+                        }
+                    } else {
+                        storeTile()
                     }
                 }
                 ring.advance(k, position)

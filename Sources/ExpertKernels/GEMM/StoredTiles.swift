@@ -49,9 +49,10 @@ struct StoredTiles {
             word = signals.signal(expert: tile.expert, block: tile.block).bits
             if let isDropped { word = isDropped.select(none, word) }
         }
-        pending.value = piece.isHead.select(split.flag(k).bits, word)
+        pending.value = piece.isHead?.select(split.flag(k).bits, word) ?? word
         if let home {
-            k.if(isDropped.map { !piece.isHead && !$0 } ?? !piece.isHead) { home.expect(k, tile) }
+            let isKept = [piece.isHead, isDropped].compactMap { $0 }.reduce(k.constant(true)) { $0 && !$1 }
+            k.if(isKept) { home.expect(k, tile) }
         }
     }
 

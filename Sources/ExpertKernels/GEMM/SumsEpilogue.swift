@@ -6,7 +6,7 @@ struct SumsEpilogue {
     /// BF16 `[experts, maxRows, n]`, as pairs of channels.
     private let output: Pointer<UInt32>
     private let home: HomeRows?
-    /// UInt64 `[multiplyingGroups, blockM]`: where each row goes, if it goes home.
+    /// UInt64 `[2, multiplyingGroups, blockM]`: where each row goes, if it goes home; pieces take turns.
     private let addresses: SharedPointer<UInt64>?
 
     init(_ k: KernelBuilder, _ ring: StageRing, output: Pointer<UInt32>, home: HomeRows?) {
@@ -15,42 +15,43 @@ struct SumsEpilogue {
         self.home = home
         let configuration = ring.configuration
         addresses =
-            home == nil ? nil : k.shared(UInt64.self, count: configuration.multiplyingGroups * configuration.blockM)
+            home == nil ? nil : k.shared(UInt64.self, count: 2 * configuration.multiplyingGroups * configuration.blockM)
     }
 
-    /// What `store` needs to know, looked up while there is time: where row `t` of the tile goes, for thread `t` of each
-    /// group.
-    func prepare(_ k: KernelBuilder, _ tile: ExpertTiles.Tile) -> Value<UInt64>? {
-        home.map { home in
-            let address = k.variable(k.constant(UInt64(0)))
-            let row = k.threadIndex & 127
-            k.if(row < tile.rows) {
-                let destination = home.destination(
-                    k, expert: tile.expert, row: tile.block.multiply(ring.configuration.blockM, add: row))
-                address.value = destination.exists.select(destination.row.bits, k.constant(UInt64(0)))
+    /// Notes what `store` needs to know of a piece, looked up while there is time: where its rows go. Each group does it for
+    /// itself, and has read what it noted two pieces before.
+    func prepare(_ k: KernelBuilder, _ piece: TileSchedule.Piece) {
+        guard let home else { return }
+        let row = k.threadIndex & 127
+        k.if(row < piece.tile.rows) {
+            let destination = home.destination(
+                k, expert: piece.tile.expert,
+                row: piece.tile.block.multiply(ring.configuration.blockM, add: row))
+            if let place = address(k, of: row, piece) {
+                k.store(destination.exists.select(destination.row.bits, k.constant(UInt64(0))), to: place)
             }
-            return address.value
         }
+    }
+
+    private func address(
+        _ k: KernelBuilder, of row: Value<UInt32>, _ piece: TileSchedule.Piece
+    ) -> SharedPointer<UInt64>? {
+        let configuration = ring.configuration
+        let turn = (piece.number & 1).multiply(configuration.multiplyingGroups, add: k.threadIndex >> 7)
+        return addresses.map { $0 + turn.multiply(configuration.blockM, add: row) }
     }
 
     /// Stores the sums of the multiplying warps and releases the tile's last stage, whose weights have been read: 64 rows of
     /// a warp group's 64 channels take as much memory. All multiplying warps call it.
     func store(
-        _ k: KernelBuilder, _ sums: [Variable<Float>], _ tile: ExpertTiles.Tile, _ last: StageRing.Stage,
-        prepared: Value<UInt64>?
+        _ k: KernelBuilder, _ sums: [Variable<Float>], _ piece: TileSchedule.Piece, _ last: StageRing.Stage
     ) {
         let configuration = ring.configuration
+        let tile = piece.tile
         let fragment = configuration.fragment
         let group = k.warpIndex >> 2
         let slices = configuration.groupWidth / 64
         let values = sums.map(\.value)
-        if let addresses, let prepared {
-            // The group has read those of the tile before.
-            barrierOfGroup(k, group)
-            k.if((k.threadIndex & 127) < configuration.blockM) {
-                k.store(prepared, to: addresses + (group * configuration.blockM + (k.threadIndex & 127)))
-            }
-        }
         for slice in 0..<slices {
             let sliceOfTile = group * slices + slice
             let memory = TurnedRows(last.weights + sliceOfTile * TurnedRows.bytes(rows: 64))
@@ -73,7 +74,7 @@ struct SumsEpilogue {
                     k.if(row < tile.rows && channel < configuration.n) {
                         let word = (channel >> 1) + ((k.lane & 7) << 2)
                         // Whoever reads the output next finds it in the L2, and it is overwritten there.
-                        let start = start(k, of: row, tile, group)
+                        let start = start(k, of: row, piece)
                         let store = { k.storeVector(chunk, to: start + word, cache: .evictLast) }
                         if home == nil { store() } else { k.if(start.bits != 0, then: store) }
                     }
@@ -84,10 +85,10 @@ struct SumsEpilogue {
 
     /// Channel 0 of a row of the tile.
     private func start(
-        _ k: KernelBuilder, of row: Value<UInt32>, _ tile: ExpertTiles.Tile, _ group: Value<UInt32>
+        _ k: KernelBuilder, of row: Value<UInt32>, _ piece: TileSchedule.Piece
     ) -> Pointer<UInt32> {
-        let configuration = ring.configuration
-        if let addresses { return Pointer(bits: k.load(addresses + (group * configuration.blockM + row))) }
+        let (configuration, tile) = (ring.configuration, piece.tile)
+        if let place = address(k, of: row, piece) { return Pointer(bits: k.load(place)) }
         let globalRow = tile.expert.multiply(configuration.maxRows, add: tile.block * configuration.blockM + row)
         return output + globalRow.multipliedWide(by: configuration.n / 2)
     }

@@ -16,9 +16,8 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
     public let pieces: [[Piece]]
     /// Tiles of all experts.
     public let tiles: Int
-    /// Whether the last tiles are cut along K.
-    public let isCut: Bool
-    private let stepsOfTile: Int
+    /// Tiles that are cut along K, to be shared by several blocks.
+    public let cutTiles: Int
 
     /// The plan for `counts[e]` rows of each expert on a grid of `gridSize` blocks.
     public init(_ configuration: GEMMConfiguration, counts: [Int], gridSize: Int) {
@@ -29,23 +28,25 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
                 (0..<blocks).map { Piece(expert: expert, block: $0, column: column, steps: 0..<steps) }
             }
         }
-        let (waves, rest) = places.count.quotientAndRemainder(dividingBy: gridSize)
+        let evenWaves = max(1, (places.count + gridSize - 1) / gridSize)
+        let even = (places.count + evenWaves - 1) / evenWaves
         let share = configuration.cutsBelow
-        let cuts = waves > 0 && rest > 0 && rest * share.denominator < gridSize * share.numerator
-        let wholeWaves = cuts ? waves - 1 : waves + (rest > 0 ? 1 : 0)
-        let units = (gridSize + rest) * steps
+        let blocks = share != nil && even * 20 < gridSize * 19 ? gridSize : even
+        let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
+        let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false
+        let cutters = cuts ? min(max(rest * 2, blocks / 2), blocks) : 0
+        let units = (cutters + rest) * steps
 
         tiles = places.count
-        isCut = cuts
-        stepsOfTile = steps
+        cutTiles = cuts ? cutters + rest : 0
         pieces = (0..<gridSize).map { block in
-            let whole = stride(from: block, to: min(wholeWaves * gridSize, places.count), by: gridSize).map {
-                places[$0]
-            }
-            guard cuts else { return whole }
-            let (begin, end) = (units * block / gridSize, units * (block + 1) / gridSize)
+            guard block < blocks else { return [] }
+            let wholeWaves = waves - (block < cutters ? 1 : 0) + (!cuts && block < rest ? 1 : 0)
+            let whole = (0..<wholeWaves).map { places[block + $0 * blocks] }
+            guard block < cutters else { return whole }
+            let (begin, end) = (units * block / cutters, units * (block + 1) / cutters)
             var cut = stride(from: begin / steps, to: (end + steps - 1) / steps, by: 1).map { tile in
-                var piece = places[wholeWaves * gridSize + tile]
+                var piece = places[(waves - 1) * blocks + tile + (tile < cutters ? 0 : blocks - cutters)]
                 piece.steps = max(begin - tile * steps, 0)..<min(end - tile * steps, steps)
                 return piece
             }
@@ -56,16 +57,15 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Blocks that have work.
+    public var working: Int { pieces.count { !$0.isEmpty } }
+
     /// How many tiles go to how many blocks.
     public var description: String {
-        let (waves, rest) = tiles.quotientAndRemainder(dividingBy: pieces.count)
-        let grid = "\(tiles) tiles on \(pieces.count) blocks"
-        if rest == 0 { return "\(grid): \(waves) each" }
-        if !isCut { return waves == 0 ? grid : "\(grid): \(waves) each and \(rest) more" }
-        let steps = (pieces.count + rest) * stepsOfTile
-        let each = steps / pieces.count
-        let range = steps % pieces.count == 0 ? "\(each)" : "\(each) or \(each + 1)"
-        let whole = waves == 1 ? "" : "\(waves - 1) each, "
-        return "\(grid): \(whole)\(pieces.count + rest) cut along K, \(range) steps of 128 a block"
+        let grid = "\(tiles) tiles on \(working) of \(pieces.count) blocks"
+        let counts = Set(pieces.lazy.filter { !$0.isEmpty }.map(\.count))
+        if cutTiles > 0 { return "\(grid): \(cutTiles) of them cut along K" }
+        return counts.count == 1
+            ? "\(grid): \(counts.first ?? 0) each" : grid + ": \(counts.min() ?? 0) or \(counts.max() ?? 0) each"
     }
 }

@@ -103,8 +103,8 @@ public final class Rank: Sendable {
         let faultRecord = faultRecord
         func makeScratch(_ label: String) throws -> GEMMScratch {
             try GEMMScratch(
-                device, gridSize: configuration.multiprocessors, blockM: configuration.blockM,
-                label: "\(label) of rank \(index)", faultRecord: faultRecord, waitSeconds: configuration.waitLimit)
+                device, gridSize: configuration.multiprocessors, label: "\(label) of rank \(index)",
+                faultRecord: faultRecord, waitSeconds: configuration.waitLimit)
         }
         scratch = try makeScratch("gate and up")
         downScratch = try makeScratch("down")

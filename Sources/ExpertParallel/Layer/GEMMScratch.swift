@@ -6,8 +6,6 @@ import ExpertKernels
 package struct GEMMScratch: Sendable {
     /// Largest grid that it serves.
     let gridSize: Int
-    /// Largest block height that it serves.
-    let blockM: Int
     /// See `SplitSums`.
     let sums: DeviceBuffer
     /// UInt32 `[gridSize]`, zero between launches.
@@ -20,13 +18,12 @@ package struct GEMMScratch: Sendable {
     ///
     /// - Parameter faultRecord: nil for one of its own, which `requireNoFault` looks at.
     package init(
-        _ device: any Device, gridSize: Int, blockM: Int, label: String, faultRecord: DeviceBuffer? = nil,
+        _ device: any Device, gridSize: Int, label: String, faultRecord: DeviceBuffer? = nil,
         waitSeconds: Double = 10
     ) throws {
         self.gridSize = gridSize
-        self.blockM = blockM
         sums = try device.allocate(
-            bytes: GEMMConfiguration.splitBytes(gridSize: gridSize, blockM: blockM), label: "split sums of \(label)")
+            bytes: GEMMConfiguration.splitBytes(gridSize: gridSize), label: "split sums of \(label)")
         flags = try device.makeBuffer([UInt32](repeating: 0, count: gridSize), label: "split flags of \(label)")
         self.faultRecord =
             try faultRecord

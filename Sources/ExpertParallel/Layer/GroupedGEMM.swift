@@ -48,7 +48,6 @@ package struct GroupedGEMM {
         _ scratch: GEMMScratch
     ) throws {
         precondition(configuration.tileN == weights.tileN, "the weights are packed for other tiles")
-        precondition(configuration.blockM <= scratch.blockM, "the scratch memory is for lower blocks")
         precondition(
             !(configuration.signals || configuration.home != nil) || operands.signals != nil, "signals need memory")
         precondition(configuration.output == .sums || operands.outputScales != nil, "quantised rows need scales")

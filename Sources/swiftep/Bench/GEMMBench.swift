@@ -120,7 +120,7 @@ struct GEMMBench {
             outputScales: try device.allocate(bytes: experts * (n / 128) * scaleRows * 4, label: "output scales"),
             signals: try device.makeBuffer(
                 [UInt32](repeating: 0, count: experts * configuration.blocks), label: "signals"))
-        let scratch = try GEMMScratch(device, gridSize: multiprocessors, blockM: configuration.blockM, label: "bench")
+        let scratch = try GEMMScratch(device, gridSize: multiprocessors, label: "bench")
         let gemms = try weights.map { try GroupedGEMM(device, configuration, $0, operands, scratch) }
         let times = try timer.measure(device, on: stream) { launch in
             try gemms[launch % gemms.count].enqueue(blocks: multiprocessors, on: stream)
