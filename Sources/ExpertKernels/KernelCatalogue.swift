@@ -10,17 +10,18 @@ public struct KernelCatalogue: Sendable {
     /// - Parameters:
     ///   - multiprocessors: How many a rank has for itself.
     ///   - link: The modelled link between ranks; nil for none.
+    ///   - notesArrivals: Whether they note whom they wait for.
     public init(
-        _ shape: LayerShape, multiprocessors: Int = 132, link: LinkModel? = nil
+        _ shape: LayerShape, multiprocessors: Int = 132, link: LinkModel? = nil, notesArrivals: Bool = false
     ) throws {
         var kernels: [Kernel] = []
         let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
         for format in DispatchFormat.allCases {
-            let window = RankWindow(shape, format, link: link)
+            let window = RankWindow(shape, format, link: link, notesArrivals: notesArrivals)
             kernels.append(try dispatchSendKernel(window, signalCount: signalCount))
             kernels.append(try dispatchReceiveKernel(window))
         }
-        let window = RankWindow(shape, .float8, link: link)
+        let window = RankWindow(shape, .float8, link: link, notesArrivals: notesArrivals)
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
         kernels.append(try combineReceiveKernel(window))
         for blockM in GEMMConfiguration.blockHeights {

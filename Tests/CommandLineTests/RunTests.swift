@@ -27,6 +27,15 @@ import Testing
             let waits: Int
             let microseconds: Double
             let clock: String
+            let arrivals: Arrivals?
+        }
+        struct Arrivals: Decodable {
+            struct Waits: Decodable { let count, nanoseconds, longestNanoseconds: Int }
+            struct Rank: Decodable {
+                let counts, rows, results: [Waits]
+                let rowsOfExperts: [Int]
+            }
+            let ranks: [Rank]
         }
         let verified: Bool
         let identical: Bool
@@ -47,6 +56,29 @@ import Testing
         enum CodingKeys: CodingKey {
             case verified, identical, device, ranks, tokens, hidden, intermediate, experts, topK, seed, modes
         }
+    }
+
+    @Test func saysWhomRanksWaitedFor() throws {
+        let report = try Report(try Program.run(Self.small + ["--arrivals", "--json"]))
+        #expect(report.verified && report.identical)
+        for mode in report.modes {
+            let ranks: [Report.Arrivals.Rank] = try #require(mode.arrivals).ranks
+            #expect(ranks.count == 2)
+            // Two choices of each of three tokens, and the tokens themselves for each rank's shared expert.
+            let rows = ranks.flatMap { rank -> [Int] in rank.rowsOfExperts }.reduce(0, +)
+            #expect(rows == 18, "\(mode.mode)")
+            let waits = ranks.flatMap { rank -> [Report.Arrivals.Waits] in rank.counts + rank.rows + rank.results }
+            for wait in waits {
+                #expect(wait.longestNanoseconds <= wait.nanoseconds)
+                #expect((wait.count > 0) == (wait.nanoseconds > 0))
+            }
+            // Of two ranks that begin together, one is first somewhere.
+            #expect(waits.contains { $0.count > 0 }, "\(mode.mode)")
+        }
+        let text = try Program.run(Self.small + ["--arrivals"])
+        #expect(text.output.contains("rank waited for") && text.output.contains("rows of an expert"))
+        let without = try Program.run(Self.small + ["--overlap", "none"])
+        #expect(!without.output.contains("rank waited for"))
     }
 
     @Test func verifiesAllModes() throws {

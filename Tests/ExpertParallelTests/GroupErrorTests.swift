@@ -76,6 +76,10 @@ import Testing
         }
     }
 
+    @Test func refusesStatisticsThatNobodyKept() throws {
+        #expect(throws: GroupError.noArrivalStatistics) { try group().takeArrivalStatistics() }
+    }
+
     @Test func refusesCallsOutOfOrder() throws {
         let (first, second) = (try group(), try group())
         #expect(throws: GroupError.foreignRank(0)) { try first.dispatch(second.ranks[0]) }

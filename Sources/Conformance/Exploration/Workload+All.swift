@@ -27,6 +27,7 @@ extension Workload {
                     layer(wide, tokens: [18, 17], overlap: mode, blockM: 16),
                     layer(narrow, tokens: [2, 1], overlap: mode, multiprocessors: 4),
                     layer(tall, tokens: [3, 2], overlap: mode),
+                    layer(narrow, tokens: [2, 1], overlap: mode, notesArrivals: true),
                     failingLayer(tall, tokens: [3, 2], overlap: mode, fault: .silentRank, multiprocessors: 4),
                     failingLayer(tall, tokens: [3, 2], overlap: mode, fault: .droppedSignal, multiprocessors: 4),
                 ]

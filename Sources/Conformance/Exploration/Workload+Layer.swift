@@ -23,7 +23,8 @@ extension Workload {
     ///   - communicating: How many of them send beside the down GEMM.
     public static func layer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
-        link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1
+        link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1,
+        notesArrivals: Bool = false
     ) -> Workload {
         let sizes =
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
@@ -31,14 +32,15 @@ extension Workload {
             "layer \(overlap.rawValue) \(enqueueing.rawValue) \(sizes) tokens=\(tokens) shared=\(shape.sharedExperts)"
                 + " sms=\(multiprocessors)" + (communicating == 1 ? "" : " communicating=\(communicating)")
                 + (link.map { " link=\($0)" } ?? "")
-                + (blockM.map { " blockM=\($0)" } ?? ""),
+                + (blockM.map { " blockM=\($0)" } ?? "") + (notesArrivals ? " with arrivals" : ""),
             multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(
                 shape, tokens: tokens,
                 sharedIntermediate: shape.sharedExperts > 0 ? shape.sharedExperts * shape.intermediate : nil)
             let layer = try fixture.layer(
-                on: device, blockM: blockM, communicating: communicating, link: link, halves: overlap == .twoBatch)
+                on: device, blockM: blockM, communicating: communicating, link: link, halves: overlap == .twoBatch,
+                notesArrivals: notesArrivals)
             switch enqueueing {
             case .stepwise:
                 return try (0..<2).flatMap { step in

@@ -107,12 +107,13 @@ struct LayerFixture: Sendable {
     func layer(
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
         link: LinkModel? = nil, droppedSignal: MoELayer.DroppedSignal? = nil,
-        halves: Bool = true
+        halves: Bool = true, notesArrivals: Bool = false
     ) throws -> MoELayer {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
             communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
         configuration.twoBatch = halves
+        configuration.notesArrivals = notesArrivals
         let group = try RankGroup(device: device, configuration: configuration)
         return try MoELayer(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
     }

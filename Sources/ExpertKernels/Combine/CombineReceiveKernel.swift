@@ -81,17 +81,28 @@ private struct CombinedRows {
     ) -> Condition {
         let subject = Watchdog.Subject(expert: expert, block: token, expected: step.wide)
         let word = own + window.combineArrivals / 4 + place
-        let (there, _) = watchdog.wait(k, for: subject) {
+        let shape = window.shape
+        let notes = ArrivalNotes(window, own: own)
+        let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
             let seen = k.load(word, order: .acquire, scope: .system)
             return (seen == step, seen.wide)
         }
-        guard window.link != nil else { return there }
-        let arrived = k.variable(there)
-        let isElsewhere = expert < window.shape.experts && expert / window.shape.localExperts != rank
-        k.if(there && isElsewhere) {
-            let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + place)
-            arrived.value = watchdog.wait(k, for: subject, until: due)
+        /// The rank that computes the expert; this one for its shared experts.
+        func owner() -> Value<UInt32> { (expert < shape.experts).select(expert / shape.localExperts, rank) }
+        guard window.link != nil else {
+            notes?.note(k, .results, source: owner(), nanoseconds: wait.nanoseconds)
+            return wait.arrived
         }
+        let arrived = k.variable(wait.arrived)
+        let waited = wait.nanoseconds.map { k.variable($0) }
+        let isElsewhere = expert < shape.experts && expert / shape.localExperts != rank
+        k.if(wait.arrived && isElsewhere) {
+            let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + place)
+            let delivery = watchdog.wait(k, for: subject, until: due, timed: notes != nil)
+            arrived.value = delivery.arrived
+            if let time = delivery.nanoseconds { waited?.add(time) }
+        }
+        notes?.note(k, .results, source: owner(), nanoseconds: waited?.value)
         return arrived.value
     }
 

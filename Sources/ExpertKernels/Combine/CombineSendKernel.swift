@@ -57,7 +57,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                     k.span(.wait, (expert, row)) {
                         let block = row / configuration.blockM
                         let signal = signals.signal(expert: expert, block: block)
-                        let (arrived, polls) = watchdog.wait(
+                        let wait = watchdog.wait(
                             k,
                             for: Watchdog.Subject(
                                 expert: ExpertNumbers(shape: shape).inLayer(k, rank: peers.rank, local: expert),
@@ -67,9 +67,9 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                             let seen = k.load(signal, order: .acquire, scope: .gpu)
                             return (seen >= threshold, seen.wide)
                         }
-                        unready.add(polls)
+                        unready.add(wait.unreadyPolls)
                         waits.add(1)
-                        failed.value = !arrived
+                        failed.value = !wait.arrived
                     }
                     // The row is read by a bulk copy: what the poll acquired must hold for it too.
                     k.proxyFence(.asyncGlobal)

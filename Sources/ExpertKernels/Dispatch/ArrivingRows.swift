@@ -33,22 +33,27 @@ struct ArrivingRows {
             expert: ExpertNumbers(shape: shape).inLayer(k, rank: rank, local: expert), block: row,
             expected: counts.step.wide)
         let words = own.cast(to: UInt64.self)
-        let (arrived, _) = watchdog.named(.dispatchReceive).wait(k, for: subject) {
+        let notes = ArrivalNotes(window, own: own)
+        let wait = watchdog.named(.dispatchReceive).wait(k, for: subject, timed: notes != nil) {
             let step = k.load(words + window.arrivals / 8 + place, order: .acquire, scope: .system).halves.high
             return (step == counts.step, step.wide)
         }
-        if let link = window.link {
-            k.if(arrived) {
-                let source = k.load(words + window.sourceInfo / 8 + place).halves.high
+        if window.link == nil, notes == nil { return }
+        let waited = wait.nanoseconds.map { k.variable($0) }
+        k.if(wait.arrived) {
+            let source = k.load(words + window.sourceInfo / 8 + place).halves.high
+            if let link = window.link {
                 k.if(source != rank) {
                     // Told before the source's counts, which this thread has seen.
                     let start = k.load(words + window.linkStarts / 8 + counts.linkStart(source: source))
                     let carried = k.load(own + window.linkPositions / 4 + place) + 1
                     let transfer = PacedLink.nanoseconds(link, bytes: window.dispatchedBytes, times: carried)
-                    _ = watchdog.named(.dispatchReceive).wait(
-                        k, for: subject, until: start + transfer + link.latencyNanoseconds)
+                    let delivery = watchdog.named(.dispatchReceive).wait(
+                        k, for: subject, until: start + transfer + link.latencyNanoseconds, timed: notes != nil)
+                    if let time = delivery.nanoseconds { waited?.add(time) }
                 }
             }
+            notes?.note(k, .rows, source: source, nanoseconds: waited?.value)
         }
     }
 }

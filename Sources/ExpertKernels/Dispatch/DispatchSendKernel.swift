@@ -142,14 +142,16 @@ private struct ReceivedCounts {
     /// Waits for all ranks' numbers and writes them down, a warp for each local expert and a lane for each rank.
     func note(_ k: KernelBuilder, _ told: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
         let own = peers.own(k)
+        let notes = ArrivalNotes(told.window, own: own)
         k.for(from: k.warpIndex, to: k.constant(UInt32(shape.rankExperts)), by: k.constant(UInt32(warps))) { local in
             let count = k.variable(k.constant(UInt32(0)))
             let complete = k.variable(k.constant(true))
             k.if(k.lane < shape.ranks) {
-                let (arrived, rows) = told.await(
+                let (wait, rows) = told.await(
                     k, own, watchdog, source: k.lane,
                     expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local))
-                (complete.value, count.value) = (arrived, rows)
+                (complete.value, count.value) = (wait.arrived, rows)
+                notes?.note(k, .counts, source: k.lane, nanoseconds: wait.nanoseconds)
             }
             // If a rank does not tell, nothing is known of where rows lie.
             let known = k.all(complete.value).select(count.value, k.constant(UInt32(0)))
@@ -159,7 +161,10 @@ private struct ReceivedCounts {
                     k.packUInt64(low: known, high: end - known),
                     to: layoutRange + local.multiply(shape.ranks, add: k.lane))
             }
-            k.if(k.lane == shape.ranks - 1) { k.store(end, to: counts + local) }
+            k.if(k.lane == shape.ranks - 1) {
+                k.store(end, to: counts + local)
+                notes?.note(k, rows: end, expert: local)
+            }
         }
     }
 }

@@ -34,17 +34,18 @@ struct RowCounts {
     /// Waits until `source` has told its number of rows for `expert`; 0 when it does not in time. Lanes wait independently.
     func await(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, source: Value<UInt32>, expert: Value<UInt32>
-    ) -> (told: Condition, rows: Value<UInt32>) {
+    ) -> (wait: Watchdog.Wait, rows: Value<UInt32>) {
         let word = own.cast(to: UInt64.self) + window.rowCounts / 8 + index(source: source, expert: expert)
         let rows = k.variable(k.constant(UInt32(0)))
-        let (told, _) = watchdog.named(.dispatchSend).wait(
-            k, for: Watchdog.Subject(expert: named(k, expert), block: source, expected: step.wide)
+        let wait = watchdog.named(.dispatchSend).wait(
+            k, for: Watchdog.Subject(expert: named(k, expert), block: source, expected: step.wide),
+            timed: window.notesArrivals
         ) {
             let (low, high) = k.load(word, order: .acquire, scope: .system).halves
             k.if(high == step) { rows.value = low }
             return (high == step, high.wide)
         }
-        return (told, rows.value)
+        return (wait, rows.value)
     }
 
     /// Rows that all ranks send to `expert`, waited for; 0 when some rank does not tell in time.
@@ -54,7 +55,7 @@ struct RowCounts {
         let words = own.cast(to: UInt64.self) + window.rowCounts / 8
         let total = k.variable(k.constant(UInt32(0)))
         // All words are read at once, and one fence acquires them all.
-        let (told, _) = watchdog.named(.dispatchSend).wait(
+        let wait = watchdog.named(.dispatchSend).wait(
             k, for: Watchdog.Subject(expert: named(k, expert), block: k.constant(UInt32(0)), expected: step.wide)
         ) {
             let seen = (0..<window.shape.ranks).map { source in
@@ -67,7 +68,7 @@ struct RowCounts {
             return (missing == 0, seen[0].high.wide)
         }
         k.fence(scope: .system)
-        return told.select(total.value, k.constant(UInt32(0)))
+        return wait.arrived.select(total.value, k.constant(UInt32(0)))
     }
 
     private func named(_ k: KernelBuilder, _ expert: Value<UInt32>) -> Value<UInt32> {

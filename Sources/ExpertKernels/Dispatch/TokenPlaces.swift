@@ -39,8 +39,8 @@ struct TokenPlaces {
         let complete = k.variable(k.constant(true))
         let isOther = k.lane < shape.ranks && k.lane != peers.rank
         k.if(exists && isOther && (k.lane < peers.rank || k.lane == owner)) {
-            let (told, rows) = counts.await(k, peers.own(k), watchdog, source: k.lane, expert: known)
-            complete.value = told
+            let (wait, rows) = counts.await(k, peers.own(k), watchdog, source: k.lane, expert: known)
+            complete.value = wait.arrived
             k.if(k.lane < peers.rank) { lower.value = rows }
         }
         let place = k.warpSum(lower.value) + k.load(before + known)

@@ -10,12 +10,17 @@ public struct RankWindow: Hashable, Sendable {
     public let format: DispatchFormat
     /// The modelled link between ranks, if any.
     public let link: LinkModel?
+    /// Whether the rank notes whom it waits for, see `ArrivalNotes`.
+    public let notesArrivals: Bool
 
     /// The window of this shape and format.
-    public init(_ shape: LayerShape, _ format: DispatchFormat, link: LinkModel? = nil) {
+    public init(
+        _ shape: LayerShape, _ format: DispatchFormat, link: LinkModel? = nil, notesArrivals: Bool = false
+    ) {
         self.shape = shape
         self.format = format
         self.link = link
+        self.notesArrivals = notesArrivals
     }
 
     /// Bytes of one dispatched row.
@@ -55,8 +60,10 @@ public struct RankWindow: Hashable, Sendable {
     public var combineArrivals: Int { align(combineRows + choices * shape.hidden * 2) }
     /// UInt64 `[maxTokens, tokenRows]`: time at which the link delivers the combined row; with a link only.
     public var combineDue: Int { align(combineArrivals + choices * 4) }
+    /// See `ArrivalNotes`; the only region that other ranks do not write to.
+    public var arrivalNotes: Int { align(combineDue + (link == nil ? 0 : choices * 8)) }
     /// Size of the window.
-    public var bytes: Int { align(combineDue + (link == nil ? 0 : choices * 8)) }
+    public var bytes: Int { align(arrivalNotes + (notesArrivals ? ArrivalNotes.count(shape) * 8 : 0)) }
 
     private func align(_ offset: Int) -> Int { (offset + 255) / 256 * 256 }
 
@@ -64,6 +71,7 @@ public struct RankWindow: Hashable, Sendable {
     var name: String {
         "h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
             + (shape.sharedExperts == 0 ? "" : "_s\(shape.sharedExperts)") + (link?.name ?? "")
+            + (notesArrivals ? "_noted" : "")
     }
 }
 

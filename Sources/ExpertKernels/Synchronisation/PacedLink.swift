@@ -23,10 +23,10 @@ struct PacedLink {
 
 extension Watchdog {
     /// Waits until the device's clock shows `due`.
-    func wait(_ k: KernelBuilder, for subject: Subject, until due: Value<UInt64>) -> Condition {
-        wait(k, for: subject) {
+    func wait(_ k: KernelBuilder, for subject: Subject, until due: Value<UInt64>, timed: Bool = false) -> Wait {
+        wait(k, for: subject, timed: timed) {
             let now = k.globalTimer
             return (now >= due, now)
-        }.arrived
+        }
     }
 }

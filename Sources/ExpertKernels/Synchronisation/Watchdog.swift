@@ -79,19 +79,35 @@ struct Watchdog {
         let expected: Value<UInt64>
     }
 
+    /// How a wait went.
+    struct Wait {
+        /// Whether it ended well.
+        let arrived: Condition
+        /// Polls that found the value not there yet.
+        let unreadyPolls: Value<UInt32>
+        /// How long it took, if it was timed; 0 where the value was there, or never came.
+        let nanoseconds: Value<UInt64>?
+    }
+
     /// Polls until `poll` reports that the wait is over, or the deadline has passed. Lanes wait independently.
     ///
-    /// - Parameter poll: Reads memory with acquire; gives whether the wait is over, and the value seen.
-    /// - Returns: Whether the wait ended well, and how many polls found the value not there yet.
+    /// - Parameters:
+    ///   - timed: Whether it is to be known how long each lane waited.
+    ///   - poll: Reads memory with acquire; gives whether the wait is over, and the value seen.
     func wait(
-        _ k: KernelBuilder, for subject: Subject, poll: () -> (done: Condition, seen: Value<UInt64>)
-    ) -> (arrived: Condition, unreadyPolls: Value<UInt32>) {
+        _ k: KernelBuilder, for subject: Subject, timed: Bool = false,
+        poll: () -> (done: Condition, seen: Value<UInt64>)
+    ) -> Wait {
         let arrived = k.variable(k.constant(false))
         let polls = k.variable(k.constant(UInt32(0)))
+        let time = timed ? k.variable(k.constant(UInt64(0))) : nil
         let start = k.globalTimer
         k.loop {
             let (done, seen) = poll()
-            k.if(done) { arrived.value = k.constant(true) }
+            k.if(done) {
+                arrived.value = k.constant(true)
+                if let time { k.if(polls.value > 0) { time.value = k.globalTimer - start } }
+            }
             k.breakIf(done)
             polls.add(1)
             // Once a wait of this rank has failed, the others need not run into their own deadlines one by one.
@@ -101,7 +117,7 @@ struct Watchdog {
             k.breakIf(late || failed)
             k.sleep(nanoseconds: 40)
         }
-        return (arrived.value, polls.value)
+        return Wait(arrived: arrived.value, unreadyPolls: polls.value, nanoseconds: time?.value)
     }
 
     /// The first failed wait of a rank writes the record.

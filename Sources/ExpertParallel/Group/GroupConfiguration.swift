@@ -22,6 +22,10 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Whether kernels note what they do and when, for `RankGroup.takeTimeline`. It costs a little time.
     public var traced = false
 
+    /// Whether ranks note whom they wait for and how many rows their experts receive, for `RankGroup.takeArrivalStatistics`. It
+    /// costs an add for each wait; without it, kernels know nothing of it.
+    public var notesArrivals = false
+
     /// A configuration for a device with `deviceMultiprocessors`, which the ranks share evenly.
     ///
     /// - Parameters:
@@ -65,7 +69,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     }
 
     /// What the ranks' windows hold.
-    var window: RankWindow { RankWindow(shape, format, link: link) }
+    var window: RankWindow { RankWindow(shape, format, link: link, notesArrivals: notesArrivals) }
 
     /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
     ///
@@ -94,6 +98,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             shape: half, format: format, deviceMultiprocessors: multiprocessors * shape.ranks,
             communicationMultiprocessors: communicationMultiprocessors, waitLimit: waitLimit, link: link)
         configuration.traced = traced
+        configuration.notesArrivals = notesArrivals
         return configuration
     }
 }

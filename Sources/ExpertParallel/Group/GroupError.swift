@@ -44,6 +44,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case weightShape(matrix: String, rows: Int, columns: Int, expectedRows: Int, expectedColumns: Int)
     /// Two Batch Overlap on a group without memory for it.
     case noHalves
+    /// Arrival statistics of a group that does not keep them.
+    case noArrivalStatistics
     /// Shared experts of another size than the group was made for.
     case sharedExperts(intermediate: Int, expected: Int, made: Int)
     /// The layer computes with FP8 activations only.
@@ -111,6 +113,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 "\(matrix) is \(rows) x \(columns), expected \(expectedRows) x \(expectedColumns) for this layer shape"
         case .noHalves:
             return "the group was made without memory for two half batches; set twoBatch in its configuration"
+        case .noArrivalStatistics:
+            return "the group was made without arrival statistics; set notesArrivals in its configuration"
         case .sharedExperts(let intermediate, let expected, let made):
             return
                 "a shared expert with \(intermediate) channels takes \(expected) places of a routed expert's size, and the "

@@ -20,6 +20,7 @@ struct LayerRun {
             communicationMultiprocessors: settings.communicationMultiprocessors,
             waitLimit: settings.waitLimit(on: device.properties.kind), link: settings.link)
         configuration.traced = settings.timeline != nil
+        configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)
         self.configuration = configuration
         if let dropped = settings.droppedSignal { try check(dropped) }
@@ -54,7 +55,7 @@ struct LayerRun {
         var first: [[BFloat16]] = []
         for mode in settings.modes {
             Console.progress("running a step with overlap \(mode.rawValue)")
-            let (outputs, time, polls) = try timer.run(inputs, mode)
+            let (outputs, time, waits) = try timer.run(inputs, mode)
             if judge == nil {
                 Console.progress("computing the FP64 reference")
                 judge = try LayerJudge(layer, inputs, shared: shared) { try source.checkpoint.expert($0) }
@@ -63,7 +64,7 @@ struct LayerRun {
             guard let verification = judge?.judge(outputs) else { continue }
             results.append(
                 ModeResult(
-                    mode, verification, outputs, polls, time,
+                    mode, verification, outputs, waits, time,
                     difference: firstDifference(outputs, first, hidden: source.shape.hidden)))
         }
         if let path = settings.timeline, let mode = settings.modes.last {

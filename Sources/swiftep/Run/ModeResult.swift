@@ -13,6 +13,8 @@ struct ModeResult: Encodable {
     let outputHashes: [String]
     let notReadyPolls: Int
     let waits: Int
+    /// With `--arrivals`.
+    let arrivals: ArrivalReport?
     let microseconds: Double
     let clock: String
     let wallSeconds: Double
@@ -24,12 +26,12 @@ struct ModeResult: Encodable {
     enum CodingKeys: CodingKey {
         case mode, relativeError, relativeErrors, unquantisedDistance, unquantisedRelativeError, outputHash,
             outputHashes
-        case notReadyPolls, waits, microseconds, clock, wallSeconds, verified
+        case notReadyPolls, waits, arrivals, microseconds, clock, wallSeconds, verified
     }
 
     init(
         _ mode: OverlapMode, _ verification: LayerVerification, _ outputs: [[BFloat16]],
-        _ polls: RankGroup.PollStatistics, _ time: StepTime, difference: OutputDifference?
+        _ step: StepWaits, _ time: StepTime, difference: OutputDifference?
     ) {
         self.mode = mode.rawValue
         relativeError = verification.relativeError
@@ -38,8 +40,9 @@ struct ModeResult: Encodable {
         unquantisedRelativeError = verification.unquantisedRelativeError
         outputHash = hexadecimal(OutputHash(outputs).value)
         outputHashes = outputs.map { hexadecimal(OutputHash($0).value) }
-        notReadyPolls = polls.notReady
-        waits = polls.waits
+        notReadyPolls = step.polls.notReady
+        waits = step.polls.waits
+        arrivals = step.arrivals
         microseconds = time.microseconds
         clock = time.clock
         wallSeconds = time.wallSeconds

@@ -46,6 +46,13 @@ enum RunCommand {
             + ".svg, else JSON for Perfetto and chrome://tracing. All kernels then take notes, which costs a little time."
     )
 
+    static let arrivals = Option<Bool>.flag(
+        "arrivals",
+        help:
+            "Says for each mode how often, on average and at most how long ranks waited for each rank's row counts, rows and "
+            + "results, and how many rows experts received. All kernels that wait then take notes, which costs a little time."
+    )
+
     static let command = Command(
         name: "run",
         summary: "Runs one decode step of a Mixture-of-Experts layer on several ranks and checks the results.",
@@ -62,7 +69,7 @@ enum RunCommand {
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
             BenchOptions.link, blockM, waitLimit,
-            dropSignal, timeline, CommonOptions.json,
+            dropSignal, timeline, arrivals, CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)
@@ -90,6 +97,8 @@ struct RunSettings {
     let link: LinkModel?
     /// Where to write a timeline.
     let timeline: String?
+    /// Whether to say whom ranks waited for.
+    let arrivals: Bool
     private let waitLimit: Double?
     let droppedSignal: MoELayer.DroppedSignal?
 
@@ -105,6 +114,7 @@ struct RunSettings {
         blockM = arguments[RunCommand.blockM]
         link = arguments[BenchOptions.link]
         timeline = arguments[RunCommand.timeline]
+        arrivals = arguments[RunCommand.arrivals]
         waitLimit = arguments[RunCommand.waitLimit]
         droppedSignal = arguments[RunCommand.dropSignal]
         guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {

@@ -24,7 +24,7 @@ extension RunReport {
             polls not ready             polls of the combine send that found their block not ready yet; 0 with
                                         overlap: the down GEMM was always ahead, nothing had to wait for it
             time                        \(clocks)
-
+            \(arrivalTable)
             outputs identical in all modes: \(identical ? "yes" : "NO")
             verified: \(verified ? "yes" : "NO")
             """
@@ -59,6 +59,17 @@ extension RunReport {
             ])
         }
         return table.description
+    }
+
+    /// Whom all ranks together waited for; empty without notes.
+    private var arrivalTable: String {
+        guard let first = modes.lazy.compactMap(\.arrivals).first else { return "" }
+        var table = Table([("overlap", .left), ("rank waited for", .right)] + ArrivalReport.columns)
+        for mode in modes {
+            guard let arrivals = mode.arrivals else { continue }
+            for source in 0..<ranks { table.add([mode.mode, "\(source)"] + arrivals.cells(source: source)) }
+        }
+        return "\n\(table)\n\nrows of an expert            \(first.load)\n"
     }
 
     private var clocks: String {

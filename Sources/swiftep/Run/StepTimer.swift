@@ -12,6 +12,18 @@ struct StepTime {
     var wallSeconds: Double
 }
 
+/// What kernels waited for since the last time that this was asked.
+struct StepWaits {
+    let polls: RankGroup.PollStatistics
+    /// nil where nobody takes notes.
+    let arrivals: ArrivalReport?
+
+    init(_ group: RankGroup) throws {
+        polls = try group.takePollStatistics()
+        arrivals = group.configuration.notesArrivals ? ArrivalReport(try group.takeArrivalStatistics()) : nil
+    }
+}
+
 /// Runs steps of a layer and measures them.
 struct StepTimer {
     /// Replays in a row whose time is taken as a whole.
@@ -33,20 +45,20 @@ struct StepTimer {
     /// after a step that warms up.
     func run(
         _ inputs: [RankInput], _ mode: OverlapMode
-    ) throws -> (outputs: [[BFloat16]], time: StepTime, polls: RankGroup.PollStatistics) {
+    ) throws -> (outputs: [[BFloat16]], time: StepTime, waits: StepWaits) {
         let simulates = device.properties.kind == .simulator
         if !simulates { _ = try layer.step(inputs, overlap: mode) }
-        _ = try layer.group.takePollStatistics()
+        _ = try StepWaits(layer.group)
         var outputs: [[BFloat16]] = []
         let hostClock = ContinuousClock()
         let begin = hostClock.now
         let nanoseconds = try clock.measure { outputs = try layer.step(inputs, overlap: mode) }
         let wall = seconds(hostClock.now - begin)
-        let polls = try layer.group.takePollStatistics()
+        let waits = try StepWaits(layer.group)
         if simulates {
             let time = StepTime(
                 microseconds: nanoseconds / 1e3, clock: "simulated time of one step, all ranks", wallSeconds: wall)
-            return (outputs, time, polls)
+            return (outputs, time, waits)
         }
         let median = try replay(inputs, mode, expecting: outputs)
         let time = StepTime(
@@ -54,7 +66,7 @@ struct StepTimer {
             clock: "device events around \(Self.replays) graph replays in a row, all ranks, median of "
                 + "\(Self.rounds) such measurements",
             wallSeconds: wall)
-        return (outputs, time, polls)
+        return (outputs, time, waits)
     }
 
     /// What the kernels of one replayed step did, with the inputs loaded last, after a step that warms up.

@@ -1,0 +1,57 @@
+import KernelLanguage
+
+/// Words of a rank's own window in which its kernels note whom they waited for, and how long; see
+/// `RankWindow.notesArrivals`. They are added to from step to step.
+///
+/// UInt64 `[3, ranks, 3]`: for each `ArrivalKind` and source rank, waits that found nothing yet, the nanoseconds that they took
+/// together, and those of the longest. Then UInt64 `[rankExperts]`: rows that each expert received.
+public struct ArrivalNotes {
+    /// Words for a source.
+    package static let wordsOfSource = 3
+
+    private let words: Pointer<UInt64>
+    private let shape: LayerShape
+
+    /// nil where nothing is to be noted: then kernels are as if there were no such thing.
+    init?(_ window: RankWindow, own: Pointer<UInt32>) {
+        guard window.notesArrivals else { return nil }
+        words = own.cast(to: UInt64.self) + window.arrivalNotes / 8
+        shape = window.shape
+    }
+
+    /// Words of all notes.
+    package static func count(_ shape: LayerShape) -> Int { rowsOfExpert(shape) + shape.rankExperts }
+
+    /// Index of the first of the rows of experts.
+    package static func rowsOfExpert(_ shape: LayerShape) -> Int {
+        ArrivalKind.allCases.count * shape.ranks * wordsOfSource
+    }
+
+    /// Notes a timed wait for `source`, unless nothing had to be waited for.
+    func note(
+        _ k: KernelBuilder, _ kind: ArrivalKind, source: Value<UInt32>, nanoseconds: Value<UInt64>?
+    ) {
+        guard let nanoseconds else { return }
+        k.if(nanoseconds > 0) {
+            let place = words + (source + kind.rawValue * shape.ranks) * Self.wordsOfSource
+            k.atomicAdd(place, 1, order: .relaxed, scope: .gpu)
+            k.atomicAdd(place + 1, nanoseconds, order: .relaxed, scope: .gpu)
+            _ = k.atomic(.maximum, place + 2, nanoseconds, order: .relaxed, scope: .gpu)
+        }
+    }
+
+    /// Adds to the rows that a local expert has received.
+    func note(_ k: KernelBuilder, rows: Value<UInt32>, expert: Value<UInt32>) {
+        k.atomicAdd(words + (expert + Self.rowsOfExpert(shape)), rows.wide, order: .relaxed, scope: .gpu)
+    }
+}
+
+/// What one rank waits for from another.
+public enum ArrivalKind: Int, CaseIterable, Hashable, Sendable {
+    /// How many rows it sends, which it tells when it begins its step.
+    case counts
+    /// Rows for the rank's experts.
+    case rows
+    /// Rows of the rank's tokens that come home from its experts.
+    case results
+}

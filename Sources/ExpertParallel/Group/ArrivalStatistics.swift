@@ -1,0 +1,79 @@
+import ExpertKernels
+
+/// Whom a rank waited for and how long, and what its experts received, since they were last taken.
+public struct ArrivalStatistics: Hashable, Sendable {
+    /// Waits for one rank that found nothing yet when they began.
+    public struct Waits: Hashable, Sendable, Encodable {
+        /// How many.
+        public var count: Int
+        /// Nanoseconds of all of them together; many wait at the same time.
+        public var nanoseconds: Int
+        /// Nanoseconds of the longest: by as much was the other rank behind at least.
+        public var longestNanoseconds: Int
+
+        /// Waits as given; none without arguments.
+        public init(count: Int = 0, nanoseconds: Int = 0, longestNanoseconds: Int = 0) {
+            self.count = count
+            self.nanoseconds = nanoseconds
+            self.longestNanoseconds = longestNanoseconds
+        }
+
+        /// Waits of several kernels or ranks as one.
+        public static func + (a: Waits, b: Waits) -> Waits {
+            Waits(
+                count: a.count + b.count, nanoseconds: a.nanoseconds + b.nanoseconds,
+                longestNanoseconds: max(a.longestNanoseconds, b.longestNanoseconds))
+        }
+    }
+
+    private var waits: [ArrivalKind: [Waits]] = [:]
+    /// Rows that each of the rank's experts received, shared ones first.
+    public private(set) var rowsOfExperts: [Int]
+
+    /// Waits for each rank, the rank itself included.
+    public func waits(for kind: ArrivalKind) -> [Waits] { waits[kind] ?? [] }
+
+    /// Reads what kernels noted, `ArrivalNotes`.
+    init(words: [UInt64], _ shape: LayerShape) {
+        for kind in ArrivalKind.allCases {
+            waits[kind] = (0..<shape.ranks).map { source in
+                let first = (kind.rawValue * shape.ranks + source) * ArrivalNotes.wordsOfSource
+                return Waits(
+                    count: Int(words[first]), nanoseconds: Int(words[first + 1]),
+                    longestNanoseconds: Int(words[first + 2]))
+            }
+        }
+        rowsOfExperts = words[ArrivalNotes.rowsOfExpert(shape)...].map { Int($0) }
+    }
+
+    /// Adds what another half of the batch found.
+    mutating func add(_ other: ArrivalStatistics) {
+        waits.merge(other.waits) { zip($0, $1).map { $0 + $1 } }
+        rowsOfExperts = zip(rowsOfExperts, other.rowsOfExperts).map { $0 + $1 }
+    }
+}
+
+extension RankGroup {
+    /// Reads the statistics of all ranks and starts them anew. Nothing of the group may be running.
+    ///
+    /// A rank that is behind shows in the waits of the others: first for the number of its rows (`ArrivalKind.counts`). Steps of
+    /// all modes count, and halves of a batch together.
+    ///
+    /// - Throws: `GroupError.noArrivalStatistics` if the configuration does not ask for them.
+    public func takeArrivalStatistics() throws -> [ArrivalStatistics] {
+        guard configuration.notesArrivals else { throw GroupError.noArrivalStatistics }
+        let shape = configuration.shape
+        var result = try ranks.map { rank in
+            let count = ArrivalNotes.count(shape)
+            let notes = rank.window.part(
+                "arrivals of rank \(rank.index)", offset: configuration.window.arrivalNotes, bytes: count * 8)
+            let words = try device.read(UInt64.self, count: count, from: notes)
+            try device.write([UInt64](repeating: 0, count: count), to: notes)
+            return ArrivalStatistics(words: words, shape)
+        }
+        for half in halves {
+            for (index, statistics) in try half.takeArrivalStatistics().enumerated() { result[index].add(statistics) }
+        }
+        return result
+    }
+}

@@ -1,0 +1,45 @@
+import ExpertKernels
+import ExpertParallel
+
+/// Whom the ranks waited for in the verified step of a mode, and what their experts received.
+struct ArrivalReport: Encodable {
+    /// What one rank found; waits are for each rank, in order.
+    struct Waiter: Encodable {
+        let counts: [ArrivalStatistics.Waits]
+        let rows: [ArrivalStatistics.Waits]
+        let results: [ArrivalStatistics.Waits]
+        let rowsOfExperts: [Int]
+    }
+
+    /// All ranks, in order.
+    let ranks: [Waiter]
+
+    init(_ statistics: [ArrivalStatistics]) {
+        ranks = statistics.map {
+            Waiter(
+                counts: $0.waits(for: .counts), rows: $0.waits(for: .rows), results: $0.waits(for: .results),
+                rowsOfExperts: $0.rowsOfExperts)
+        }
+    }
+
+    /// Columns of `cells`, behind those that say what a line is about.
+    static let columns: [(String, Table.Alignment)] = ["counts", "rows", "results"].flatMap {
+        [("waits for \($0)", Table.Alignment.right), ("mean µs", .right), ("longest µs", .right)]
+    }
+
+    /// What all ranks waited for `source`.
+    func cells(source: Int) -> [String] {
+        [\Waiter.counts, \.rows, \.results].flatMap { kind in
+            let waits = ranks.map { $0[keyPath: kind][source] }.reduce(.init(), +)
+            let mean = waits.count == 0 ? 0 : Double(waits.nanoseconds) / Double(waits.count)
+            return ["\(waits.count)", fixed(mean / 1e3, 1), fixed(Double(waits.longestNanoseconds) / 1e3, 1)]
+        }
+    }
+
+    /// Fewest, mean and most rows of an expert.
+    var load: String {
+        let rows = ranks.flatMap(\.rowsOfExperts)
+        let mean = Double(rows.reduce(0, +)) / Double(max(1, rows.count))
+        return "\(rows.min() ?? 0) to \(rows.max() ?? 0), \(fixed(mean, 1)) on average"
+    }
+}
