@@ -47,4 +47,9 @@ import Testing
         let names = ConformanceSuite.cases(for: .cuda).map(\.name)
         #expect(Set(names).count == names.count)
     }
+
+    /// Reasons for what no survey finds are taken out when they explain nothing any more.
+    @Test func reasonsThatExplainNothingAreNoticed() {
+        #expect(Redundancy.stale(in: []).map(\.mutation) == Redundancy.all.map(\.mutation))
+    }
 }

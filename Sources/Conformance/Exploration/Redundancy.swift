@@ -16,11 +16,23 @@ public struct Redundancy: Sendable {
                 + "send, which takes it before and after. The combine send's blocks share the link by the same line, and there "
                 + "the mutation is found."),
         Redundancy(
+            kernel: "dispatch send", mutation: "ArrivalNotes.swift relaxed (gpu scope) atomic: block scope",
+            proof:
+                "In a dispatch send one block alone takes notes of row counts, and no other kernel adds to those words or "
+                + "runs beside it in its rank's stream. Where all blocks take notes, the mutation is found."),
+        Redundancy(
             kernel: "dispatch receive", mutation: "DispatchReceiveKernel.swift syncWarp: removed",
             proof:
                 "No access depends on it: each lane has acquired the rows that it waited for, and the kernel's end passes "
                 + "all of that on. The warp meets so that in a timeline its wait ends with its last row."),
     ]
+
+    /// Entries that explain none of the findings of a whole survey: the operation has gone, or the mutation is found now.
+    public static func stale(in findings: [MutationSurvey.Finding]) -> [Redundancy] {
+        all.filter { entry in
+            !findings.contains { $0.failure == nil && $0.kernel == entry.kernel && $0.key == entry.mutation }
+        }
+    }
 
     /// The reason why a finding's mutation may survive.
     static func proof(kernel: String, _ mutation: String) -> String? {

@@ -14,7 +14,7 @@ enum MutateCommand {
         discussion: [
             "An order becomes relaxed or plain, a scope narrower; fences, barriers, arrivals and waits are left out; polling "
                 + "loops end at once. A line that several kernels of a kind share is weakened in all of them at once.",
-            "What is not found must be known to be redundant, with a reason. The exit code is 1 if something is neither.",
+            "What is not found must be known to be redundant, with a reason. The exit code is 1 if something is neither, or if a reason is given for what is found.",
         ],
         options: [filter, schedules, markdown, CommonOptions.json],
         run: { arguments in
@@ -35,6 +35,11 @@ enum MutateCommand {
             } else {
                 Console.result(arguments[markdown] ? report.markdown : report.text)
             }
-            return report.unexplained == 0 ? 0 : 1
+            let stale = arguments[filter] == nil ? Redundancy.stale(in: findings) : []
+            for entry in stale {
+                Console.note(
+                    "swiftep: '\(entry.mutation)' of \(entry.kernel) is no longer redundant; take its entry out")
+            }
+            return report.unexplained == 0 && stale.isEmpty ? 0 : 1
         })
 }
