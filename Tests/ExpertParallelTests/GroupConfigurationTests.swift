@@ -11,10 +11,10 @@ struct GroupConfigurationTests {
         return GroupConfiguration(shape: shape, deviceMultiprocessors: 132, link: link)
     }
 
-    @Test("Multiprocessors are split where rows travel over links, and only there", arguments: [8, 64, 128])
+    @Test("Multiprocessors are split where rows travel over links, and only there", arguments: [8, 32, 64, 128])
     func split(tokens: Int) throws {
         let link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
-        let expected = [8: 2, 64: 8, 128: 12]
+        let expected = [8: 2, 32: 8, 64: 18, 128: 18]
         #expect(try configuration(tokens: tokens, link: nil).communicationMultiprocessors == 0)
         #expect(try configuration(tokens: tokens, link: link).communicationMultiprocessors == expected[tokens])
         // Two Batch Overlap communicates beside the GEMMs in any case.

@@ -52,15 +52,16 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// How many of a rank's multiprocessors send while the others run the down GEMM, where that many rows come home.
     ///
     /// The send must keep up with the GEMM, and at the end be done with the last blocks soon; the GEMM is bound by memory and
-    /// misses a few multiprocessors hardly at all. Measured on an H200 with 132 for one rank, 64, 512 and 1,024 rows: best
-    /// with 4, 16 and 24 (176, 194 and 231 µs a step; with 8 for all of them 178, 198 and 246).
+    /// misses a few multiprocessors hardly at all. Measured on an H100 with 66 for each of two ranks and links of 50 GB/s:
+    /// 512 rows take 348 µs a step with 18, 357 with 8 and 360 with 14; 256 rows 314 with 8, 322 with 18; and 1,024 rows as
+    /// long with 12 as with 22. See docs/performance.md.
     private static func split(of multiprocessors: Int, rows: Int) -> Int {
         let share = sharesByRows.first { rows <= $0.rows }?.share ?? largestShare
         return max(1, Int((Double(multiprocessors) * share).rounded()))
     }
 
-    private static let sharesByRows = [(rows: 128, share: 4.0 / 132), (rows: 640, share: 16.0 / 132)]
-    private static let largestShare = 24.0 / 132
+    private static let sharesByRows = [(rows: 128, share: 4.0 / 132), (rows: 320, share: 16.0 / 132)]
+    private static let largestShare = 36.0 / 132
 
     /// Multiprocessors that communicate where something has to beside the GEMMs.
     package var splitMultiprocessors: Int {

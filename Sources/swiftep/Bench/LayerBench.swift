@@ -89,9 +89,9 @@ struct LayerBench {
         return (median(times) ?? 0) / 1e3
     }
 
-    /// Microseconds for which the busiest link carries the rows of a step, and the latencies of its two transfers.
-    static func communicationFloor(_ plan: Plan) -> Double {
-        guard let link = plan.link else { return 0 }
+    /// What the busiest link carries in a step; nil without links.
+    static func linkTime(_ plan: Plan) -> LinkTime? {
+        guard let link = plan.link else { return nil }
         let shape = plan.shape
         let window = RankWindow(shape, .float8, link: link)
         let rows = inputs(shape).map { input in
@@ -102,10 +102,12 @@ struct LayerBench {
         // Rows go one way with dispatch and come back the other way with combine.
         return rows.indices.flatMap { source in
             rows.indices.filter { $0 != source }.map { owner in
-                link.microseconds(bytes: rows[source][owner] * window.dispatchedBytes)
-                    + link.microseconds(bytes: rows[source][owner] * window.combinedBytes)
+                LinkTime(
+                    dispatch: link.microseconds(bytes: rows[source][owner] * window.dispatchedBytes),
+                    combine: link.microseconds(bytes: rows[source][owner] * window.combinedBytes),
+                    latency: link.microseconds(bytes: 0))
             }
-        }.max() ?? 0
+        }.max { $0.total < $1.total }
     }
 
     private func measure(_ replay: () throws -> Void) throws -> Times {

@@ -26,7 +26,7 @@ enum LayerBenchCommand {
         run: { arguments in
             try run(arguments, floor: false) { bench, plan, report in
                 let times = try bench.communication(plan)
-                report.add(tokens: plan.shape.maxTokens, "dispatch", times.dispatch, link: 0)
+                report.add(plan.shape, "dispatch", times.dispatch)
             }
         })
 
@@ -42,7 +42,7 @@ enum LayerBenchCommand {
             try run(arguments, floor: false) { bench, plan, report in
                 let times = try bench.communication(plan)
                 let dispatch = median(times.dispatch) ?? 0
-                report.add(tokens: plan.shape.maxTokens, "combine", times.both.map { $0 - dispatch }, link: 0)
+                report.add(plan.shape, "combine", times.both.map { $0 - dispatch })
             }
         })
 
@@ -53,8 +53,10 @@ enum LayerBenchCommand {
             discussion,
             "The floor is a kernel that only reads the weights of all experts; the ideal is the larger of it and of the time "
                 + "for which the busiest link carries rows. With links every mode is measured without them as well; \"hidden\" is the "
-                + "share of the link's time by which the step does not become longer. Ranks that share a GPU hide some of it even "
-                + "without overlap: while one waits, the other has the memory to itself.",
+                + "share of the link's time by which the step does not become longer, and \"of what can be\" the same as a share of "
+                + "what a step can hide: rows come in under gate and up, and go home under the down GEMM but for those of the "
+                + "first and the last expert. Ranks that share a GPU hide some even without overlap: while one waits, the other "
+                + "has the memory to itself.",
         ],
         options: [
             tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
@@ -65,14 +67,13 @@ enum LayerBenchCommand {
         run: { arguments in
             let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
             return try run(arguments, floor: true) { bench, plan, report in
-                let link = LayerBench.communicationFloor(plan)
+                let link = LayerBench.linkTime(plan)
                 var unlinked = plan
                 unlinked.link = nil
                 let without = plan.link == nil ? nil : try bench.layer(unlinked, modes: modes).map { median($0) }
                 for (index, times) in try bench.layer(plan, modes: modes).enumerated() {
                     report.add(
-                        tokens: plan.shape.maxTokens, modes[index].rawValue, times, link: link,
-                        withoutLink: without?[index])
+                        plan.shape, modes[index].rawValue, times, link: link, withoutLink: without?[index])
                 }
             }
         })

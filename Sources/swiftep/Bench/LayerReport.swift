@@ -19,6 +19,10 @@ struct LayerReport: Encodable {
         let idealMicroseconds: Double?
         /// The share of the link's time that the step does not take longer for than without links.
         let hidden: Double?
+        /// What can be hidden of the link's time at most, see `LinkTime.hideable`.
+        let hideableMicroseconds: Double?
+        /// What is hidden as a share of that.
+        let hiddenOfHideable: Double?
     }
 
     let device: String
@@ -50,16 +54,28 @@ struct LayerReport: Encodable {
     /// Adds the times of one mode or phase.
     ///
     /// - Parameter withoutLink: The median of the same without links, where there are links.
-    mutating func add(tokens: Int, _ what: String, _ times: LayerBench.Times, link: Double, withoutLink: Double? = nil)
-    {
+    mutating func add(
+        _ shape: LayerShape, _ what: String, _ times: LayerBench.Times, link: LinkTime? = nil,
+        withoutLink: Double? = nil
+    ) {
         let middle = median(times) ?? 0
-        let hidden = withoutLink.map { link > 0 ? 1 - (middle - $0) / link : 0 }
+        var (hidden, hideable): (Double?, Double?)
+        if let link, let withoutLink {
+            hidden = link.total - (middle - withoutLink)
+            hideable = link.hideable(shape, step: withoutLink)
+        }
+        let total = link?.total ?? 0
+        func share(of whole: Double?) -> Double? {
+            guard let hidden, let whole, whole > 0 else { return nil }
+            return hidden / whole
+        }
         entries.append(
             Entry(
-                tokens: tokens, what: what, minimumMicroseconds: times.min() ?? 0, medianMicroseconds: middle,
-                maximumMicroseconds: times.max() ?? 0, linkMicroseconds: link,
+                tokens: shape.maxTokens, what: what, minimumMicroseconds: times.min() ?? 0, medianMicroseconds: middle,
+                maximumMicroseconds: times.max() ?? 0, linkMicroseconds: total,
                 withoutLinkMicroseconds: withoutLink,
-                idealMicroseconds: floorMicroseconds.map { max($0, link) }, hidden: hidden))
+                idealMicroseconds: floorMicroseconds.map { max($0, total) }, hidden: share(of: total),
+                hideableMicroseconds: hideable, hiddenOfHideable: share(of: hideable)))
     }
 
     /// A table.
@@ -68,7 +84,9 @@ struct LayerReport: Encodable {
             ("tokens", .right), ("", .left), ("min µs", .right), ("median µs", .right), ("max µs", .right),
         ]
         if floorMicroseconds != nil { columns.append(("of ideal", .right)) }
-        if link != nil { columns += [("link µs", .right), ("without µs", .right), ("hidden", .right)] }
+        if link != nil {
+            columns += [("link µs", .right), ("without µs", .right), ("hidden", .right), ("of what can be", .right)]
+        }
         var table = Table(columns)
         for entry in entries {
             var cells = [
@@ -79,8 +97,8 @@ struct LayerReport: Encodable {
             if link != nil {
                 cells += [
                     fixed(entry.linkMicroseconds, 1), entry.withoutLinkMicroseconds.map { fixed($0, 1) } ?? "-",
-                    entry.hidden.map { fixed($0 * 100, 0) + " %" } ?? "-",
                 ]
+                cells += [entry.hidden, entry.hiddenOfHideable].map { $0.map { fixed($0 * 100, 0) + " %" } ?? "-" }
             }
             table.add(cells)
         }

@@ -31,7 +31,7 @@ enum BenchOptions {
         "communication-sms", in: 0...1_024,
         help:
             "Multiprocessors of each rank that communicate in overlapped phases; the others compute. With 0 all compute, and the "
-            + "combine send takes them over as they come free. Default: 0 without links; with links from 3 to 18 % of the "
+            + "combine send takes them over as they come free. Default: 0 without links; with links from 3 to 27 % of the "
             + "rank's share, by the number of rows that come home.")
 
     static let link = Option<LinkModel>(
