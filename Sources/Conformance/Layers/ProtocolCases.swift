@@ -132,52 +132,52 @@ private func pollCase() -> ConformanceCase {
 /// One add left out ends in an error that names rank, expert and block; after a reset the group works again.
 private func droppedSignalCase() -> ConformanceCase {
     ConformanceCase("a dropped signal is reported by rank, expert and block") { device in
-        let shape = try smallShape()
-        let fixture = LayerFixture(shape, tokens: [8, 8], pattern: .allToOne)
-        let dropped = MoELayer.DroppedSignal(rank: 1, expert: 3, block: 0)
-        let layer = try fixture.layer(on: device, waitLimit: waitLimit(device), droppedSignal: dropped)
-        let inputs = fixture.inputs()
-        let plain = try layer.step(inputs, overlap: .none)
-        do {
-            _ = try layer.step(inputs, overlap: .singleBatch)
-            throw ConformanceFailure("the step ended as if no signal had been dropped")
-        } catch GroupError.waitTimedOut(let fault, _, _) {
+        try checkDroppedSignal(.singleBatch, on: device) { layer, fault, _ in
             var expected = fault
             (expected.rank, expected.kernel, expected.expert, expected.block) = (1, .combineSend, 7, 0)
             let configuration = layer.group.configuration
-            let down = shape.expertsOfRank(blockM: configuration.blockM)
+            let down = configuration.shape.expertsOfRank(blockM: configuration.blockM)
                 .down(multiprocessors: configuration.multiprocessors)
             let tiles = UInt64(down.tilesAcross)
             (expected.expected, expected.seen) = (tiles, tiles - 1)
             try require(fault == expected, "the fault is \(fault), expected \(expected)")
         }
-        do {
-            _ = try layer.step(inputs, overlap: .none)
-            throw ConformanceFailure("a step after a failed one was not refused")
-        } catch GroupError.needsReset {}
-        try layer.group.reset()
-        try requireIdentical(
-            "after the reset", try layer.step(inputs, overlap: .none), plain, hidden: shape.hidden)
     }
 }
 
 /// A tile of the direct mode that is never announced leaves its rows' home waiting, which says so.
 private func droppedTileCase() -> ConformanceCase {
     ConformanceCase("a tile that is not announced is reported by its rows' home") { device in
-        let shape = try smallShape()
-        let fixture = LayerFixture(shape, tokens: [8, 8], pattern: .allToOne)
-        let dropped = MoELayer.DroppedSignal(rank: 1, expert: 3, block: 0)
-        let layer = try fixture.layer(on: device, waitLimit: waitLimit(device), droppedSignal: dropped)
-        let inputs = fixture.inputs()
-        let plain = try layer.step(inputs, overlap: .none)
-        do {
-            _ = try layer.step(inputs, overlap: .direct)
-            throw ConformanceFailure("the step ended as if no tile had been dropped")
-        } catch GroupError.waitTimedOut(let fault, _, let others) {
+        try checkDroppedSignal(.direct, on: device) { _, fault, others in
             try require(
                 fault.kernel == .combineReceive && fault.expert == 7 && others == 1,
                 "the fault is \(fault), with \(others) others")
         }
+    }
+}
+
+/// A step without one add fails as `check` says, no step follows before a reset, and the next one after it is right.
+private func checkDroppedSignal(
+    _ mode: OverlapMode, on device: any Device, _ check: (MoELayer, WaitFault, _ others: Int) throws -> Void
+) throws {
+    let shape = try smallShape()
+    let fixture = LayerFixture(shape, tokens: [8, 8], pattern: .allToOne)
+    let dropped = MoELayer.DroppedSignal(rank: 1, expert: 3, block: 0)
+    let inputs = fixture.inputs()
+    for communicating in mode == .singleBatch ? [fixture.split(of: device), 0] : [0] {
+        let layer = try fixture.layer(
+            on: device, communicating: communicating, waitLimit: waitLimit(device), droppedSignal: dropped)
+        let plain = try layer.step(inputs, overlap: .none)
+        do {
+            _ = try layer.step(inputs, overlap: mode)
+            throw ConformanceFailure("the step ended as if no signal had been dropped")
+        } catch GroupError.waitTimedOut(let fault, _, let others) {
+            try check(layer, fault, others)
+        }
+        do {
+            _ = try layer.step(inputs, overlap: .none)
+            throw ConformanceFailure("a step after a failed one was not refused")
+        } catch GroupError.needsReset {}
         try layer.group.reset()
         try requireIdentical("after the reset", try layer.step(inputs, overlap: .none), plain, hidden: shape.hidden)
     }

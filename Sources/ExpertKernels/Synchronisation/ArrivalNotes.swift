@@ -5,7 +5,7 @@ import KernelLanguage
 ///
 /// UInt64 `[3, ranks, 3]`: for each `ArrivalKind` and source rank, waits that found nothing yet, the nanoseconds that they took
 /// together, and those of the longest. Then UInt64 `[rankExperts]`: rows that each expert received.
-public struct ArrivalNotes {
+package struct ArrivalNotes {
     /// Words for a source.
     package static let wordsOfSource = 3
 
