@@ -69,12 +69,10 @@ private func scheduleKernel(_ configuration: GEMMConfiguration, room: Int) throw
         k.if(k.isFirstLane) {
             let place = k.variable(k.blockIndex * (room * wordsOfPiece))
             TileSchedule(tiles: tiles).forEachPiece(k) { piece in
-                func flag(_ condition: Condition, _ value: UInt32) -> Value<UInt32> {
-                    condition.select(k.constant(value), k.constant(UInt32(0)))
+                func flag(_ condition: Condition?, _ value: UInt32) -> Value<UInt32> {
+                    (condition ?? k.constant(false)).select(k.constant(value), k.constant(UInt32(0)))
                 }
-                let cuts = [(piece.isHead, UInt32(1)), (piece.isTail, 2)]
-                let flags = cuts.reduce(flag(piece.isLast, 4)) { sum, cut in cut.0.map { sum + flag($0, cut.1) } ?? sum
-                }
+                let flags = flag(piece.isHead, 1) + flag(piece.isTail, 2) + flag(piece.isLast, 4)
                 let tile = piece.tile
                 let words = [
                     tile.expert, tile.block, tile.column, tile.rows, piece.firstStep, piece.endStep, flags,

@@ -58,7 +58,7 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Blocks that have work.
-    public var working: Int { pieces.count { !$0.isEmpty } }
+    private var working: Int { pieces.count { !$0.isEmpty } }
 
     /// How many tiles go to how many blocks.
     public var description: String {

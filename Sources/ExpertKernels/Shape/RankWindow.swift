@@ -1,6 +1,6 @@
 /// The memory of a rank that other ranks write to, as byte offsets into one allocation, the rank's window.
 ///
-/// Every region is written by remote ranks and read by its owner. Dispatched rows lie where the GEMM reads them: rows of an
+/// Every region but the last is written by remote ranks and read by its owner. Dispatched rows lie where the GEMM reads them: rows of an
 /// expert one behind the other, by source rank and then by token. Shared experts come before the routed ones; their rows are
 /// the rank's own.
 public struct RankWindow: Hashable, Sendable {

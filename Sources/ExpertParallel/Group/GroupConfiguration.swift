@@ -30,7 +30,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - blockM: Chosen for an even spread of tokens over experts when nil.
-    ///   - communicationMultiprocessors: When nil, the split that `split(of:rows:)` says with a link, and none without: where
+    ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link, and none without: where
     ///     rows are home as soon as they are written, the end of the GEMM hides a send as well as a split does, and the GEMM
     ///     misses nothing.
     public init(
@@ -42,21 +42,21 @@ public struct GroupConfiguration: Hashable, Sendable {
         let meanRows = Double(shape.maxTokens * shape.topK * shape.ranks) / Double(shape.experts)
         self.blockM = blockM ?? GEMMConfiguration.blockM(meanRows: meanRows)
         multiprocessors = deviceMultiprocessors / shape.ranks
-        self.communicationMultiprocessors =
-            communicationMultiprocessors
-            ?? (link == nil ? 0 : Self.split(of: multiprocessors, rows: shape.maxTokens * shape.topK))
+        self.communicationMultiprocessors = communicationMultiprocessors ?? 0
         self.waitLimit = waitLimit
         self.link = link
+        if communicationMultiprocessors == nil, link != nil { self.communicationMultiprocessors = usualSplit }
     }
 
-    /// How many of a rank's multiprocessors send while the others run the down GEMM, where that many rows come home.
+    /// How many of a rank's multiprocessors send while the others run the down GEMM, by the rows that come home.
     ///
     /// The send must keep up with the GEMM, and at the end be done with the last blocks soon; the GEMM is bound by memory and
     /// misses a few multiprocessors hardly at all. Measured on an H100 with 66 for each of two ranks and links of 50 GB/s:
     /// 512 rows take 348 µs a step with 18, 357 with 8 and 360 with 14; 256 rows 314 with 8, 322 with 18; and 1,024 rows as
     /// long with 12 as with 22. See docs/performance.md.
-    private static func split(of multiprocessors: Int, rows: Int) -> Int {
-        let share = sharesByRows.first { rows <= $0.rows }?.share ?? largestShare
+    private var usualSplit: Int {
+        let rows = shape.maxTokens * shape.topK
+        let share = Self.sharesByRows.first { rows <= $0.rows }?.share ?? Self.largestShare
         return max(1, Int((Double(multiprocessors) * share).rounded()))
     }
 
@@ -65,8 +65,7 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// Multiprocessors that communicate where something has to beside the GEMMs.
     package var splitMultiprocessors: Int {
-        communicationMultiprocessors > 0
-            ? communicationMultiprocessors : Self.split(of: multiprocessors, rows: shape.maxTokens * shape.topK)
+        communicationMultiprocessors > 0 ? communicationMultiprocessors : usualSplit
     }
 
     /// What the ranks' windows hold.
