@@ -16,6 +16,9 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [3], n: 128, k: 128, blockM: 16, signals: false),
         gemmCase(counts: [17, 0, 0, 2], n: 128, k: 2048, blockM: 32, signals: true),
         gemmCase(counts: [0, 0], n: 256, k: 128, blockM: 64, signals: true),
+        // One and two steps more than there are stages.
+        gemmCase(counts: [64, 0, 3], n: 512, k: 768, blockM: 64, signals: true),
+        gemmCase(counts: [5, 16], n: 640, k: 1024, blockM: 16, signals: true),
         gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
         gemmCase(
             counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),

@@ -87,22 +87,20 @@ private struct CombinedRows {
             let seen = k.load(word, order: .acquire, scope: .system)
             return (seen == step, seen.wide)
         }
-        /// The rank that computes the expert; this one for its shared experts.
-        func owner() -> Value<UInt32> { (expert < shape.experts).select(expert / shape.localExperts, rank) }
-        guard window.link != nil else {
-            notes?.note(k, .results, source: owner(), nanoseconds: wait.nanoseconds)
-            return wait.arrived
-        }
+        guard window.link != nil || notes != nil else { return wait.arrived }
+        // The rank that computes the expert; this one for its shared experts.
+        let owner = (expert < shape.experts).select(expert / shape.localExperts, rank)
         let arrived = k.variable(wait.arrived)
         let waited = wait.nanoseconds.map { k.variable($0) }
-        let isElsewhere = expert < shape.experts && expert / shape.localExperts != rank
-        k.if(wait.arrived && isElsewhere) {
-            let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + place)
-            let delivery = watchdog.wait(k, for: subject, until: due, timed: notes != nil)
-            arrived.value = delivery.arrived
-            if let time = delivery.nanoseconds { waited?.add(time) }
+        if window.link != nil {
+            k.if(wait.arrived && owner != rank) {
+                let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + place)
+                let delivery = watchdog.wait(k, for: subject, until: due, timed: notes != nil)
+                arrived.value = delivery.arrived
+                if let time = delivery.nanoseconds { waited?.add(time) }
+            }
         }
-        notes?.note(k, .results, source: owner(), nanoseconds: waited?.value)
+        notes?.note(k, .results, source: owner, nanoseconds: waited?.value)
         return arrived.value
     }
 

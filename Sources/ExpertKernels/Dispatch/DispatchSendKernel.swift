@@ -149,7 +149,7 @@ private struct ReceivedCounts {
             k.if(k.lane < shape.ranks) {
                 let (wait, rows) = told.await(
                     k, own, watchdog, source: k.lane,
-                    expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local))
+                    expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local), timed: notes != nil)
                 (complete.value, count.value) = (wait.arrived, rows)
                 notes?.note(k, .counts, source: k.lane, nanoseconds: wait.nanoseconds)
             }

@@ -33,13 +33,14 @@ struct RowCounts {
 
     /// Waits until `source` has told its number of rows for `expert`; 0 when it does not in time. Lanes wait independently.
     func await(
-        _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, source: Value<UInt32>, expert: Value<UInt32>
+        _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, source: Value<UInt32>, expert: Value<UInt32>,
+        timed: Bool = false
     ) -> (wait: Watchdog.Wait, rows: Value<UInt32>) {
         let word = own.cast(to: UInt64.self) + window.rowCounts / 8 + index(source: source, expert: expert)
         let rows = k.variable(k.constant(UInt32(0)))
         let wait = watchdog.named(.dispatchSend).wait(
             k, for: Watchdog.Subject(expert: named(k, expert), block: source, expected: step.wide),
-            timed: window.notesArrivals
+            timed: timed
         ) {
             let (low, high) = k.load(word, order: .acquire, scope: .system).halves
             k.if(high == step) { rows.value = low }

@@ -102,16 +102,15 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
     /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile; nil where they never
     /// are. With 16 rows the sums that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and a
-    /// third of the multiprocessors reads at nearly the full rate of the memory, so more than that need no help. With 128 it
-    /// costs more than it brings: fewer blocks with equally many tiles each are faster.
-    static func cutsBelow(blockM: Int) -> (numerator: Int, denominator: Int)? {
+    /// third of the multiprocessors reads at nearly the full rate of the memory, so more than that need no help unless tiles take
+    /// long. With 128 it costs more than it brings: fewer blocks with equally many tiles each are faster.
+    var cutsBelow: (numerator: Int, denominator: Int)? {
         switch blockM {
         case 16: (3, 4)
-        case 32, 64: (1, 3)
+        case ...Self.maxCutRows: steps < 32 ? (1, 3) : (1, 2)
         default: nil
         }
     }
-    var cutsBelow: (numerator: Int, denominator: Int)? { Self.cutsBelow(blockM: blockM) }
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
@@ -143,8 +142,11 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes, whatever its
     /// block height.
     public static func splitBytes(gridSize: Int) -> Int {
-        gridSize * maxTileN * (blockHeights.last { cutsBelow(blockM: $0) != nil } ?? 0) * 4
+        gridSize * maxTileN * maxCutRows * 4
     }
+
+    /// The greatest block height at which tiles are cut.
+    private static let maxCutRows = 64
 
     /// The block heights that the kernel has.
     public static let blockHeights = [16, 32, 64, 128]

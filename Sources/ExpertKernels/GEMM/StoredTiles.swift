@@ -51,8 +51,12 @@ struct StoredTiles {
         }
         pending.value = piece.isHead?.select(split.flag(k).bits, word) ?? word
         if let home {
-            let isKept = [piece.isHead, isDropped].compactMap { $0 }.reduce(k.constant(true)) { $0 && !$1 }
-            k.if(isKept) { home.expect(k, tile) }
+            let isLeftOut = [piece.isHead, isDropped].compactMap { $0 }
+            if let first = isLeftOut.first {
+                k.if(!isLeftOut.dropFirst().reduce(first) { $0 || $1 }) { home.expect(k, tile) }
+            } else {
+                home.expect(k, tile)
+            }
         }
     }
 

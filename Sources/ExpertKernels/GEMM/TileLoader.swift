@@ -70,13 +70,15 @@ struct TileLoader {
                         ready.value = k.constant(true)
                     }
                 }
-                // The ring has come round to the first stage of this piece. After the loads, as a release waits for stores.
-                k.if(passed == firstPassed + configuration.stages) { stored.announce(k) }
+                // The ring has come round to the first stage of this piece, and by now the stores of the one before have ended:
+                // a release waits for them, and loads wait for it.
+                k.if(passed == firstPassed + (configuration.stages + 2)) { stored.announce(k) }
             }
+            // If it has not come round yet.
             k.if((position.passed.value - firstPassed) <= configuration.stages) {
                 k.wait(firstStage.empty, parity: firstStage.parity)
-                stored.announce(k)
             }
+            stored.announce(k)
             stored.expect(k, piece)
         }
         stored.announceLast(k)
