@@ -2,8 +2,7 @@ import KernelLanguage
 
 /// How a grouped GEMM is cut into tiles and staged; all constants of one kernel.
 ///
-/// `D[e, row, n] = Σₖ A[e, row, k] × B[e, n, k]` for the first `counts[e]` rows of each expert. Weights are the 64-row
-/// operand of the tensor cores and rows of A (tokens) the columns, so that few tokens cost few columns.
+/// `D[e, row, n] = Σₖ A[e, row, k] × B[e, n, k]` for the first `counts[e]` rows of each expert.
 public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Output channels, a multiple of 128.
     public var n: Int
@@ -141,9 +140,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes, whatever its
     /// block height.
-    public static func splitBytes(gridSize: Int) -> Int {
-        gridSize * maxTileN * maxCutRows * 4
-    }
+    public static func splitBytes(gridSize: Int) -> Int { gridSize * maxTileN * maxCutRows * 4 }
 
     /// The greatest block height at which tiles are cut.
     private static let maxCutRows = 64

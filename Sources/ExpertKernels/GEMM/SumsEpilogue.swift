@@ -5,17 +5,14 @@ struct SumsEpilogue {
     let ring: StageRing
     /// BF16 `[experts, maxRows, n]`, as pairs of channels.
     private let output: Pointer<UInt32>
-    private let home: HomeRows?
-    /// UInt64 `[2, multiplyingGroups, blockM]`: where each row goes, if it goes home; pieces take turns.
-    private let addresses: SharedPointer<UInt64>?
+    /// If rows go home: where each one goes, UInt64 `[2, multiplyingGroups, blockM]`; pieces take turns.
+    private let home: (rows: HomeRows, addresses: SharedPointer<UInt64>)?
 
     init(_ k: KernelBuilder, _ ring: StageRing, output: Pointer<UInt32>, home: HomeRows?) {
         self.ring = ring
         self.output = output
-        self.home = home
-        let configuration = ring.configuration
-        addresses =
-            home == nil ? nil : k.shared(UInt64.self, count: 2 * configuration.multiplyingGroups * configuration.blockM)
+        let count = 2 * ring.configuration.multiplyingGroups * ring.configuration.blockM
+        self.home = home.map { ($0, k.shared(UInt64.self, count: count)) }
     }
 
     /// Notes what `store` needs to know of a piece, looked up while there is time: where its rows go. Each group does it for
@@ -24,21 +21,20 @@ struct SumsEpilogue {
         guard let home else { return }
         let row = k.threadIndex & 127
         k.if(row < piece.tile.rows) {
-            let destination = home.destination(
+            let destination = home.rows.destination(
                 k, expert: piece.tile.expert,
                 row: piece.tile.block.multiply(ring.configuration.blockM, add: row))
-            if let place = address(k, of: row, piece) {
-                k.store(destination.exists.select(destination.row.bits, k.constant(UInt64(0))), to: place)
-            }
+            k.store(
+                destination.exists.select(destination.row.bits, k.constant(UInt64(0))),
+                to: home.addresses + index(k, of: row, piece))
         }
     }
 
-    private func address(
-        _ k: KernelBuilder, of row: Value<UInt32>, _ piece: TileSchedule.Piece
-    ) -> SharedPointer<UInt64>? {
+    /// Which of the addresses is that of a row of the tile.
+    private func index(_ k: KernelBuilder, of row: Value<UInt32>, _ piece: TileSchedule.Piece) -> Value<UInt32> {
         let configuration = ring.configuration
         let turn = (piece.number & 1).multiply(configuration.multiplyingGroups, add: k.threadIndex >> 7)
-        return addresses.map { $0 + turn.multiply(configuration.blockM, add: row) }
+        return turn.multiply(configuration.blockM, add: row)
     }
 
     /// Stores the sums of the multiplying warps and releases the tile's last stage, whose weights have been read: 64 rows of
@@ -88,7 +84,7 @@ struct SumsEpilogue {
         _ k: KernelBuilder, of row: Value<UInt32>, _ piece: TileSchedule.Piece
     ) -> Pointer<UInt32> {
         let (configuration, tile) = (ring.configuration, piece.tile)
-        if let place = address(k, of: row, piece) { return Pointer(bits: k.load(place)) }
+        if let home { return Pointer(bits: k.load(home.addresses + index(k, of: row, piece))) }
         let globalRow = tile.expert.multiply(configuration.maxRows, add: tile.block * configuration.blockM + row)
         return output + globalRow.multipliedWide(by: configuration.n / 2)
     }
