@@ -94,10 +94,13 @@ public struct DeviceProperties: Hashable, Sendable {
     public var memoryBytes: Int
     /// Bytes of the L2 cache; 0 where there is none.
     public var l2Bytes: Int
+    /// Bytes of the L2 cache that are set aside for what kernels ask to keep there; 0 where there are none.
+    public var setAsideL2Bytes: Int
 
     /// Properties as given.
     public init(
-        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int
+        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int,
+        setAsideL2Bytes: Int
     ) {
         self.kind = kind
         self.name = name
@@ -105,6 +108,7 @@ public struct DeviceProperties: Hashable, Sendable {
         self.sharedBytesPerBlock = sharedBytesPerBlock
         self.memoryBytes = memoryBytes
         self.l2Bytes = l2Bytes
+        self.setAsideL2Bytes = setAsideL2Bytes
     }
 }
 

@@ -17,6 +17,8 @@ public final class Context: @unchecked Sendable {
     public let multiprocessorCount: Int
     /// The size of the L2 cache in bytes.
     public let l2Bytes: Int
+    /// The most of the L2 cache in bytes that can be set aside with `setAsideL2`; 0 where nothing can.
+    public let maxSetAsideL2Bytes: Int
     /// The size of the GPU's memory in bytes.
     public let totalMemoryBytes: Int
     /// The most shared memory in bytes that one block can have, static and dynamic together, when its function opted
@@ -73,6 +75,7 @@ public final class Context: @unchecked Sendable {
         self.totalMemoryBytes = totalMemoryBytes
         self.multiprocessorCount = try attribute(16, "number of multiprocessors")
         self.l2Bytes = try attribute(38, "L2 cache size")
+        self.maxSetAsideL2Bytes = try attribute(108, "largest part of the L2 cache that can be set aside")
         self.maxSharedBytesPerBlock = try attribute(97, "largest shared memory of a block")
         self.maxThreadsPerBlock = try attribute(1, "largest block")
 
@@ -119,6 +122,42 @@ public final class Context: @unchecked Sendable {
         return free
     }
 
+    /// Sets a part of the L2 cache aside for lines that were last accessed with the hint to keep them (`evict_last`), which
+    /// other accesses then drive out only where no such lines are. It holds for all work of the process on this GPU.
+    ///
+    /// The driver rounds up to what the hardware has. A part that is larger already is left as it is, and so is every part
+    /// where the driver does not allow a change, as with the Multi-Process Service or in a partition of a GPU.
+    ///
+    /// - Parameter bytes: At least 0; more than `maxSetAsideL2Bytes` counts as that many.
+    /// - Returns: The bytes that are set aside now.
+    /// - Throws: `DriverError.invalidArgument` for negative `bytes`, `.callFailed`.
+    public func setAsideL2(bytes: Int) throws -> Int {
+        guard bytes >= 0 else {
+            throw DriverError.invalidArgument(
+                "\(bytes) bytes of the L2 cache cannot be set aside; choose 0 to \(maxSetAsideL2Bytes).")
+        }
+        let wanted = min(bytes, maxSetAsideL2Bytes)
+        let found = try setAsideL2Bytes()
+        guard wanted > found else { return found }
+        let changed = try query(
+            "cuCtxSetLimit", "setting \(wanted) bytes of the L2 cache of GPU \(ordinal) aside",
+            no: ResultCode.withoutLimit
+        ) { $0.cuCtxSetLimit(Self.persistingL2CacheSize, wanted) }
+        return changed ? try setAsideL2Bytes() : found
+    }
+
+    /// The bytes of the L2 cache that are set aside; 0 where the driver knows of no such thing.
+    private func setAsideL2Bytes() throws -> Int {
+        var bytes = 0
+        let known = try query(
+            "cuCtxGetLimit", "asking GPU \(ordinal) how much of its L2 cache is set aside", no: ResultCode.withoutLimit
+        ) { $0.cuCtxGetLimit(&bytes, Self.persistingL2CacheSize) }
+        return known ? bytes : 0
+    }
+
+    /// `CU_LIMIT_PERSISTING_L2_CACHE_SIZE`
+    private static let persistingL2CacheSize: UInt32 = 6
+
     /// Makes this context current on the calling thread. Every call in this module does so itself.
     public func makeCurrent() throws {
         try driver.call("cuCtxSetCurrent", "making GPU \(ordinal) current") { $0.cuCtxSetCurrent(handle) }
@@ -133,13 +172,14 @@ public final class Context: @unchecked Sendable {
         try driver.call(function, activity(), body)
     }
 
-    /// Like `call`, for queries: false when the driver answers "not ready yet".
+    /// Like `call`, for questions: false when the driver answers with a code that means no, usually "not ready yet".
     func query(
-        _ function: String, _ activity: @autoclosure () -> String, _ body: (DriverFunctions) -> Int32
+        _ function: String, _ activity: @autoclosure () -> String, no: Set<Int32> = [ResultCode.notReady],
+        _ body: (DriverFunctions) -> Int32
     ) throws -> Bool {
         try makeCurrent()
         let code = body(driver.functions)
-        if code == ResultCode.notReady { return false }
+        if no.contains(code) { return false }
         try driver.call(function, activity()) { _ in code }
         return true
     }

@@ -24,6 +24,8 @@ package struct DriverFunctions: @unchecked Sendable {
     package let cuDevicePrimaryCtxRelease: @convention(c) (Int32) -> Int32
     package let cuCtxSetCurrent: @convention(c) (Handle?) -> Int32
     package let cuCtxSynchronize: @convention(c) () -> Int32
+    package let cuCtxGetLimit: @convention(c) (UnsafeMutablePointer<Int>, UInt32) -> Int32
+    package let cuCtxSetLimit: @convention(c) (UInt32, Int) -> Int32
     package let cuCtxGetStreamPriorityRange:
         @convention(c) (UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>) -> Int32
 
@@ -108,6 +110,8 @@ package struct DriverFunctions: @unchecked Sendable {
         cuDevicePrimaryCtxRelease = try library.function("cuDevicePrimaryCtxRelease_v2")
         cuCtxSetCurrent = try library.function("cuCtxSetCurrent")
         cuCtxSynchronize = try library.function("cuCtxSynchronize")
+        cuCtxGetLimit = try library.function("cuCtxGetLimit")
+        cuCtxSetLimit = try library.function("cuCtxSetLimit")
         cuCtxGetStreamPriorityRange = try library.function("cuCtxGetStreamPriorityRange")
         cuMemGetInfo = try library.function("cuMemGetInfo_v2")
         cuMemAlloc = try library.function("cuMemAlloc_v2")

@@ -100,13 +100,15 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Tiles of `tileN` across `n` output channels.
     public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
     /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile; nil where they never
-    /// are. With 16 rows the sums that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and a
-    /// third of the multiprocessors reads at nearly the full rate of the memory, so more than that need no help unless tiles take
-    /// long. With 128 it costs more than it brings: fewer blocks with equally many tiles each are faster.
+    /// are. With 16 rows the sums that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and half
+    /// of the multiprocessors read at nearly the full rate of the memory, so more than that need no help. With 64 rows the sums
+    /// are 8 MB, too many for what the L2 keeps beside the output, so that cutting pays sooner only where tiles take long. With
+    /// 128 it costs more than it brings: fewer blocks with equally many tiles each are faster.
     var cutsBelow: (numerator: Int, denominator: Int)? {
         switch blockM {
         case 16: (3, 4)
-        case ...Self.maxCutRows: steps < 32 ? (1, 3) : (1, 2)
+        case 64 where steps < 32: (1, 3)
+        case ...Self.maxCutRows: (1, 2)
         default: nil
         }
     }

@@ -23,7 +23,8 @@ struct SplitSums {
     /// Leaves sums for the next block. The flag is raised by whoever knows that all threads have got here.
     func store(_ k: KernelBuilder, _ values: [Variable<Float>]) {
         for (index, group) in Self.groups(values) {
-            k.storeVector(group.map(\.value), to: place(k, block: k.blockIndex, index), cache: cache)
+            // They stay in the L2 until the next block wants them.
+            k.storeVector(group.map(\.value), to: place(k, block: k.blockIndex, index), cache: .evictLast)
         }
     }
 
@@ -47,9 +48,6 @@ struct SplitSums {
             for (variable, value) in zip(group, loaded) { variable.value = value }
         }
     }
-
-    /// Sums stay in the L2 until the next block wants them, unless they are too many beside an output that is to stay there.
-    private var cache: CacheHint { configuration.output == .sums && configuration.blockM > 32 ? .normal : .evictLast }
 
     /// Neighbouring lanes hold neighbouring vectors.
     private func place(_ k: KernelBuilder, block: Value<UInt32>, _ index: Int) -> Pointer<Float> {

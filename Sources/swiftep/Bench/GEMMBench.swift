@@ -66,8 +66,8 @@ struct GEMMBench {
     /// Measures every number of tokens, and the floor.
     func run(tokens: [Int]) throws -> GEMMReport {
         var report = GEMMReport(
-            device: device.properties.name, simulated: device.properties.kind == .simulator, experts: experts, n: n,
-            k: k, multiprocessors: multiprocessors, signals: signals, floorMicroseconds: try measureFloor())
+            device: device.properties, experts: experts, n: n, k: k, multiprocessors: multiprocessors, signals: signals,
+            floorMicroseconds: try measureFloor())
         for rows in tokens {
             Console.progress("\(rows) tokens")
             let (configuration, times) = try measure(rows: rows)

@@ -1,3 +1,4 @@
+import Accelerator
 import ExpertKernels
 
 /// What the GEMM measurement found.
@@ -29,16 +30,19 @@ struct GEMMReport: Encodable {
     let k: Int
     let multiprocessors: Int
     let signals: Bool
+    /// Megabytes (10⁶ bytes) of the L2 that are set aside for outputs and sums that are handed on.
+    let setAsideL2Megabytes: Double
     /// A kernel that only reads the weights, on all multiprocessors.
     let floorMicroseconds: Double
     private(set) var entries: [Entry] = []
 
     init(
-        device: String, simulated: Bool, experts: Int, n: Int, k: Int, multiprocessors: Int, signals: Bool,
+        device: DeviceProperties, experts: Int, n: Int, k: Int, multiprocessors: Int, signals: Bool,
         floorMicroseconds: Double
     ) {
-        self.device = device
-        self.simulated = simulated
+        self.device = device.name
+        simulated = device.kind == .simulator
+        setAsideL2Megabytes = Double(device.setAsideL2Bytes) / 1e6
         self.experts = experts
         self.n = n
         self.k = k
@@ -83,7 +87,8 @@ struct GEMMReport: Encodable {
             ])
         }
         let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
-        return "\(device), \(multiprocessors) multiprocessors; \(clock)\n"
+        return
+            "\(device), \(multiprocessors) multiprocessors, \(fixed(setAsideL2Megabytes, 1)) MB of L2 set aside; \(clock)\n"
             + "\(experts) x [\(n), \(k)]\(signals ? ", signals" : ""); "
             + "reading the weights alone takes \(fixed(floorMicroseconds, 1)) µs; \"with output\" also writes as much as the "
             + "output to memory\n\n\(table)"
