@@ -28,6 +28,7 @@ struct TileLoader {
         // Rows may be loaded: the kernel that wrote them has ended, or those of the piece have arrived.
         let ready = k.variable(k.constant(!configuration.dependent && arrivals == nil))
         let position = ring.start(k)
+        let pacing = LoadPacing(k, ring)
         schedule.forEachPiece(k) { piece in
             let begin = ring.mark(k, position)
             if let arrivals {
@@ -49,6 +50,7 @@ struct TileLoader {
                 ring.advance(k, position)
                 // A fresh mbarrier counts the phase before its first as complete: the ring starts empty.
                 k.wait(stage.empty, parity: stage.parity ^ 1)
+                pacing.await(k, passed: passed, ready: ready.value)
                 k.arrive(
                     stage.full,
                     expecting: configuration.weightBytes + configuration.rowBytes + configuration.scaleBytes)
