@@ -174,7 +174,7 @@ public final class Context: @unchecked Sendable {
 
     /// Like `call`, for questions: false when the driver answers with a code that means no, usually "not ready yet".
     func query(
-        _ function: String, _ activity: @autoclosure () -> String, no: Set<Int32> = [ResultCode.notReady],
+        _ function: String, _ activity: @autoclosure () -> String, no: Set<Int32> = ResultCode.notReady,
         _ body: (DriverFunctions) -> Int32
     ) throws -> Bool {
         try makeCurrent()

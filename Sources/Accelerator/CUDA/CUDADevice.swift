@@ -19,7 +19,7 @@ public final class CUDADevice: Device {
     /// Opens GPU `ordinal`, counted from 0.
     ///
     /// Kernels store outputs with the hint to keep them in the L2, where the next kernel reads them and the next step
-    /// overwrites them, so that they never go to memory. For that a part of the L2 is set aside, for all work of the process on
+    /// overwrites them, so that what fits never goes to memory. For that a part of the L2 is set aside, for all work of the process on
     /// this GPU, as long as the process lives.
     ///
     /// - Parameters:

@@ -116,7 +116,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var steps: Int { k / Self.blockK }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
     public var stages: Int { min(8, 222_000 / (weightBytes + rowBytes + scaleBytes)) }
-    /// Stages that are on their way at a time; see `LoadPacing`. With 96 KiB of weights the memory has always work: on an H100
+    /// Stages that are on their way at most; see `LoadPacing`. With 96 KiB of weights the memory has always work: on an H100
     /// 64 KiB are as good, and 32 KiB cost 3 %.
     var stagesInFlight: Int { min(stages, 98_304 / weightBytes) }
     /// Whether the second multiplying group stays behind the first. With SwiGLU they meet before they store, and with fewer rows it

@@ -18,6 +18,7 @@ struct LoadPacing {
     /// Before the load into a stage, when `passed` have been loaded. Stages of which rows have not been loaded yet never
     /// become full, so where the thread is not `ready` to load rows it goes on.
     func await(_ k: KernelBuilder, passed: Value<UInt32>, ready: Condition) {
+        guard ring.configuration.stagesInFlight < ring.configuration.stages else { return }
         k.if(passed >= ring.configuration.stagesInFlight) {
             let stage = ring.current(landing)
             k.if(ready) { k.wait(stage.full, parity: stage.parity) }

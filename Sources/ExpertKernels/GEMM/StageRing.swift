@@ -68,8 +68,11 @@ struct StageRing {
         let next = position.stage.value + distance
         let isRound = next >= configuration.stages
         return stage(
-            isRound.select(next - configuration.stages, next),
-            parity: position.parity.value ^ isRound.select(k.constant(UInt32(1)), k.constant(UInt32(0))))
+            isRound.select(next - configuration.stages, next), parity: parity(k, at: position, changedIf: isRound))
+    }
+
+    private func parity(_ k: KernelBuilder, at position: Position, changedIf isRound: Condition) -> Value<UInt32> {
+        position.parity.value ^ isRound.select(k.constant(UInt32(1)), k.constant(UInt32(0)))
     }
 
     /// Moves on to the next stage.
@@ -77,7 +80,7 @@ struct StageRing {
         position.passed.add(1)
         let next = position.stage.value + 1
         let isRound = next == configuration.stages
-        position.parity.value = position.parity.value ^ isRound.select(k.constant(UInt32(1)), k.constant(UInt32(0)))
+        position.parity.value = parity(k, at: position, changedIf: isRound)
         position.stage.value = isRound.select(k.constant(UInt32(0)), next)
     }
 
