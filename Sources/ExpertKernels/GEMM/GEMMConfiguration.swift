@@ -116,9 +116,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var steps: Int { k / Self.blockK }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
     public var stages: Int { min(8, 222_000 / (weightBytes + rowBytes + scaleBytes)) }
-    /// Stages that are on their way at most; see `LoadPacing`. With 96 KiB of weights the memory has always work: on an H100
-    /// 64 KiB are as good, and 32 KiB cost 3 %.
-    var stagesInFlight: Int { min(stages, 98_304 / weightBytes) }
+    /// Stages that are on their way at most; see `LoadPacing`. With 64 KiB of weights the memory has always work: on an H100
+    /// 32 KiB cost 3 %, so twice as much is enough for memory that is half as fast again.
+    var stagesInFlight: Int { min(stages, 65_536 / weightBytes) }
     /// Whether the second multiplying group stays behind the first. With SwiGLU they meet before they store, and with fewer rows it
     /// costs as much as it gains.
     var staggers: Bool { blockM > 64 && output == .sums }
