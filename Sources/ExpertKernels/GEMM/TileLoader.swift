@@ -60,6 +60,7 @@ struct TileLoader {
                 } else: {
                     // Once the ring is full of the piece's weights, or the piece has no more, rows are needed.
                     k.if(position.passed.value == firstPassed + configuration.stages || step + 1 == piece.endStep) {
+                        fetchAhead(k, piece, from: step + 1)
                         if configuration.dependent && configuration.follows == nil { k.waitForPrerequisites() }
                         if let arrivals {
                             arrivals.await(k, piece)
@@ -96,14 +97,29 @@ struct TileLoader {
         return piece.isLast.select(step, k.constant(UInt32.max))
     }
 
+    /// Fetches weights of the piece's steps from `step` on into the L2.
+    private func fetchAhead(_ k: KernelBuilder, _ piece: TileSchedule.Piece, from step: Value<UInt32>) {
+        let configuration = ring.configuration
+        guard configuration.stagesAhead > 0 else { return }
+        let steps = (piece.endStep - step).minimum(k.constant(UInt32(configuration.stagesAhead)))
+        k.if(steps > 0) {
+            k.bulkPrefetch(weights(of: piece.tile, step: step), bytes: steps * configuration.weightBytes)
+        }
+    }
+
     private func loadWeights(
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, step: Value<UInt32>, to stage: StageRing.Stage
     ) {
+        k.bulkLoad(
+            weights(of: tile, step: step), to: stage.weights,
+            bytes: k.constant(UInt32(ring.configuration.weightBytes)), barrier: stage.full, cache: .evictFirst)
+    }
+
+    /// Where a step's weights begin; those of a tile's next step come right behind them.
+    private func weights(of tile: ExpertTiles.Tile, step: Value<UInt32>) -> Pointer<Float8E4M3> {
         let configuration = ring.configuration
         let group = tile.expert.multiply(configuration.tilesAcross, add: tile.column) * configuration.steps + step
-        k.bulkLoad(
-            weights + group.multipliedWide(by: configuration.weightBytes), to: stage.weights,
-            bytes: k.constant(UInt32(configuration.weightBytes)), barrier: stage.full, cache: .evictFirst)
+        return weights + group.multipliedWide(by: configuration.weightBytes)
     }
 
     private func loadRows(
