@@ -50,6 +50,7 @@ extension Workload {
                     gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 4),
                     activation(counts: [$0 + 1, 3], blockM: $0),
                 ]
-            } + StreamDirection.allCases.map(stream)
+            } + [gemm(counts: [64, 3], n: 384, k: 4096, blockM: 64, signals: true, grid: 3)]
+            + StreamDirection.allCases.map(stream)
     }
 }

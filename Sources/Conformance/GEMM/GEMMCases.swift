@@ -20,6 +20,9 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [64, 0, 3], n: 512, k: 768, blockM: 64, signals: true),
         gemmCase(counts: [5, 16], n: 640, k: 1024, blockM: 16, signals: true),
         gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
+        // Tiles of 64 rows are cut only where K is long.
+        gemmCase(counts: [64, 0, 3], n: 512, k: 4096, blockM: 64, signals: true),
+        activationCase(counts: [64, 0, 3], hidden: 4096, blockM: 64),
         gemmCase(
             counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),
         blockHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),
@@ -66,9 +69,9 @@ private func blockHeightCase(counts: [Int], n: Int, k: Int) -> ConformanceCase {
 }
 
 /// SwiGLU and quantisation in the GEMM against the GEMM and the separate kernel, bit for bit.
-private func activationCase(counts: [Int], blockM: Int) -> ConformanceCase {
-    ConformanceCase("gemm with SwiGLU counts=\(counts) blockM=\(blockM)") { device in
-        let trial = try ActivationTrial(device, counts: counts, intermediate: 256, hidden: 384, blockM: blockM)
+private func activationCase(counts: [Int], hidden: Int = 384, blockM: Int) -> ConformanceCase {
+    ConformanceCase("gemm with SwiGLU counts=\(counts) k=\(hidden) blockM=\(blockM)") { device in
+        let trial = try ActivationTrial(device, counts: counts, intermediate: 256, hidden: hidden, blockM: blockM)
         let separate = try trial.runSeparate()
         for blocks in [1, 3, 7, 16] {
             let fused = try trial.runFused(blocks: blocks)

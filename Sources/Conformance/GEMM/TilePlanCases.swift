@@ -6,6 +6,7 @@ import KernelLanguage
 func tilePlanCases() -> [ConformanceCase] {
     let shapes: [(counts: [Int], n: Int, k: Int)] = [
         ([0, 0, 0], 512, 256), ([1], 128, 128), ([3, 0, 40, 17, 129], 640, 384), ([64, 64, 64], 1024, 1152),
+        ([64, 3, 70], 640, 4096),
         ((0..<70).map { $0 * 5 % 33 }, 384, 256), ((0..<19).map { $0 % 3 + 1 }, 512, 256),
     ]
     return GEMMConfiguration.blockHeights.map { blockM in
