@@ -12,6 +12,15 @@ extension Workload {
         let narrow = try LayerShape(hidden: 128, intermediate: 128, experts: 2, topK: 2, ranks: 2, maxTokens: 2)
         let tall = try LayerShape(hidden: 512, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let many = try LayerShape(hidden: 128, intermediate: 128, experts: 40, topK: 8, ranks: 2, maxTokens: 2)
+        var gemms = GEMMConfiguration.blockHeights.flatMap {
+            [
+                gemm(counts: [$0 + 3, 0, 5], n: 384, k: 896, blockM: $0, signals: true),
+                gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 4),
+                activation(counts: [$0 + 1, 3], blockM: $0),
+            ]
+        }
+        // Tiles of 64 rows are cut by another rule where K is long.
+        gemms.append(gemm(counts: [64, 3], n: 384, k: 4096, blockM: 64, signals: true, grid: 3))
         return OverlapMode.allCases.flatMap { mode in
             [
                 layer(shape, tokens: [3, 2], overlap: mode),
@@ -44,13 +53,6 @@ extension Workload {
                 try communication(.float8, tokens: [3, 2], localExperts: 20),
                 try communication(.float8, tokens: [3, 2], link: link),
             ]
-            + GEMMConfiguration.blockHeights.flatMap {
-                [
-                    gemm(counts: [$0 + 3, 0, 5], n: 384, k: 896, blockM: $0, signals: true),
-                    gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 4),
-                    activation(counts: [$0 + 1, 3], blockM: $0),
-                ]
-            } + [gemm(counts: [64, 3], n: 384, k: 4096, blockM: 64, signals: true, grid: 3)]
-            + StreamDirection.allCases.map(stream)
+            + gemms + StreamDirection.allCases.map(stream)
     }
 }

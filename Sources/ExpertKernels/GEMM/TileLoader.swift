@@ -61,11 +61,7 @@ struct TileLoader {
                     // Once the ring is full of the piece's weights, or the piece has no more, rows are needed.
                     k.if(position.passed.value == firstPassed + configuration.stages || step + 1 == piece.endStep) {
                         fetchAhead(k, piece, from: step + 1)
-                        if configuration.dependent && configuration.follows == nil { k.waitForPrerequisites() }
-                        if let arrivals {
-                            arrivals.await(k, piece)
-                            k.proxyFence(.asyncGlobal)
-                        }
+                        awaitRows(k, piece)
                         k.for(from: piece.firstStep, to: step + 1, by: k.constant(UInt32(1))) { earlier in
                             loadRows(k, piece.tile, step: earlier, to: ring.current(begin))
                             ring.advance(k, begin)
@@ -95,6 +91,15 @@ struct TileLoader {
         let early = k.constant(UInt32(8))
         let step = (piece.endStep.maximum(early) - early).maximum(piece.firstStep)
         return piece.isLast.select(step, k.constant(UInt32.max))
+    }
+
+    /// Returns when rows of the piece may be loaded.
+    private func awaitRows(_ k: KernelBuilder, _ piece: TileSchedule.Piece) {
+        if ring.configuration.dependent && ring.configuration.follows == nil { k.waitForPrerequisites() }
+        if let arrivals {
+            arrivals.await(k, piece)
+            k.proxyFence(.asyncGlobal)
+        }
     }
 
     /// Fetches weights of the piece's steps from `step` on into the L2.
