@@ -120,7 +120,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// 32 KiB cost 3 %, so twice as much is enough for memory that is half as fast again.
     var stagesInFlight: Int { min(stages, 65_536 / weightBytes) }
     /// Stages whose weights are fetched into the L2 when the ring is full and rows are still to be waited for, so that the memory
-    /// need not stand still. With more rows the L2 has better use for its room: there it costs up to 1 %.
+    /// need not stand still. With more rows the L2 has better use for its room: there it costs up to 2 %.
     var stagesAhead: Int { blockM == 16 ? 4 : 0 }
     /// Whether the second multiplying group stays behind the first. With SwiGLU they meet before they store, and with fewer rows it
     /// costs as much as it gains.
