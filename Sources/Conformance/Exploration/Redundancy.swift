@@ -26,10 +26,10 @@ public struct Redundancy: Sendable {
                 "No access depends on it: each lane has acquired the rows that it waited for, and the kernel's end passes "
                 + "all of that on. The warp meets so that in a timeline its wait ends with its last row."),
         Redundancy(
-            kernel: "gemm", mutation: "Pacing.swift mbarrierTryWait: not waiting",
+            kernel: "gemm", mutation: "LoadPacing.swift mbarrierTryWait: not waiting",
             proof:
                 "These waits are for stages that are not used yet. Before its use each stage is waited for by others, where "
-                + "the mutation is found; those in Pacing.swift only spread loads and stores over time."),
+                + "the mutation is found; those in LoadPacing.swift only spread loads over time."),
     ]
 
     /// Entries that explain none of the findings of a whole survey: the operation has gone, or the mutation is found now.

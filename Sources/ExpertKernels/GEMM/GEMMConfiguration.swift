@@ -99,19 +99,25 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var followedAfter: Int? { output == .swiGLU ? tilesAcross : nil }
     /// Tiles of `tileN` across `n` output channels.
     public static func tilesAcross(n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
+    /// A part of a grid's blocks.
+    typealias Share = (numerator: Int, denominator: Int)
+
     /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile; nil where they never
     /// are. With 16 rows the sums that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and half
     /// of the multiprocessors read at nearly the full rate of the memory, so more than that need no help. With 64 rows the sums
-    /// are 8 MB, too many for what the L2 keeps beside the output, so that cutting pays sooner only where tiles take long. With
-    /// 128 it costs more than it brings: fewer blocks with equally many tiles each are faster.
-    var cutsBelow: (numerator: Int, denominator: Int)? {
+    /// are 8 MB, too many for what the L2 keeps beside the output, so that cutting pays only where tiles take long. With 128 it
+    /// costs more than it brings.
+    var cutsBelow: Share? {
         switch blockM {
         case 16: (3, 4)
-        case 64 where steps < 32: (1, 3)
+        case 64 where steps < 32: nil
         case ...Self.maxCutRows: (1, 2)
         default: nil
         }
     }
+    /// Where tiles are never cut, no more blocks work than share the tiles evenly if a smaller share of all than this would work
+    /// on a last tile; nil for always. With 128 rows fewer blocks with equally many tiles each are faster whatever is left over.
+    var evenBelow: Share? { blockM < 128 ? (1, 3) : nil }
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
@@ -122,9 +128,6 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Stages whose weights are fetched into the L2 when the ring is full and rows are still to be waited for, so that the memory
     /// need not stand still. With more rows the L2 has better use for its room: there it costs up to 2 %.
     var stagesAhead: Int { blockM == 16 ? 4 : 0 }
-    /// Whether the second multiplying group stays behind the first. With SwiGLU they meet before they store, and with fewer rows it
-    /// costs as much as it gains.
-    var staggers: Bool { blockM > 64 && output == .sums }
     /// Bytes of weights in a stage.
     public var weightBytes: Int { tileN * Self.blockK }
     /// Bytes of rows in a stage.

@@ -63,14 +63,6 @@ struct StageRing {
     /// The stage at `position`.
     func current(_ position: Position) -> Stage { stage(position.stage.value, parity: position.parity.value) }
 
-    /// The stage that comes `distance` after the one at `position`, less than there are stages.
-    func stage(_ k: KernelBuilder, _ distance: Int, after position: Position) -> Stage {
-        let next = position.stage.value + distance
-        let isRound = next >= configuration.stages
-        return stage(
-            isRound.select(next - configuration.stages, next), parity: parity(k, at: position, changedIf: isRound))
-    }
-
     private func parity(_ k: KernelBuilder, at position: Position, changedIf isRound: Condition) -> Value<UInt32> {
         position.parity.value ^ isRound.select(k.constant(UInt32(1)), k.constant(UInt32(0)))
     }

@@ -37,7 +37,6 @@ struct TileMultiplier {
                 variable.value = k.load(pointer + next, cache: .readOnly)
             }
             k.wait(stage.full, parity: stage.parity)
-            stagger(k, group: group, step: step, piece, position)
             for part in parts {
                 // Of high blocks, the last rows may not be there.
                 let isLastPart = part.number == parts.count - 1

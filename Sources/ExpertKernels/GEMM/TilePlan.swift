@@ -31,7 +31,15 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let evenWaves = max(1, (places.count + gridSize - 1) / gridSize)
         let even = (places.count + evenWaves - 1) / evenWaves
         let share = configuration.cutsBelow
-        let blocks = share != nil && even * 20 < gridSize * 19 ? gridSize : even
+        let isEven =
+            if share != nil {
+                even * 20 >= gridSize * 19
+            } else if let share = configuration.evenBelow {
+                places.count % gridSize * share.denominator < gridSize * share.numerator
+            } else {
+                true
+            }
+        let blocks = isEven ? even : gridSize
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
         let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false
         let cutters = cuts ? min(max(rest * 2, blocks / 2), blocks) : 0

@@ -3,15 +3,15 @@ import KernelLanguage
 /// What each block of a persistent grid works on, and in which order; `TilePlan` is the same on the host.
 ///
 /// Tiles go to blocks in waves. As many blocks work as share the tiles evenly in no more waves than all would take; the memory
-/// is as busy with a few blocks less, and whoever comes next has their multiprocessors.
+/// is as busy with a few blocks less, and whoever comes next has their multiprocessors. Where that leaves too many without work
+/// (see `GEMMConfiguration.evenBelow`), all work.
 ///
-/// Where that leaves too many without work, and tiles may be cut (see `GEMMConfiguration.cutsBelow`), all blocks work, and the
-/// last wave of some and the rest that is left over are cut, along K, into equal ranges, one for each of these blocks. Half of
-/// the blocks at least take part: they keep the memory nearly as busy as all, and cut half as many tiles. A block's range begins
-/// inside one tile and ends inside another. It works on the head of the tile in which its range ends before anything else, and
-/// leaves the sums to the next block. It works on the tail of the tile in which its range begins last, and goes on from the
-/// sums that the block before it left long ago. So every sum runs over K in the same order wherever it is cut, and no block
-/// waits for one that has more to do before.
+/// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), all work as well, and the last wave of some and the rest that is
+/// left over are cut, along K, into equal ranges, one for each of these blocks. Half of the blocks at least take part: they keep
+/// the memory nearly as busy as all, and cut half as many tiles. A block's range begins inside one tile and ends inside another.
+/// It works on the head of the tile in which its range ends before anything else, and leaves the sums to the next block. It works
+/// on the tail of the tile in which its range begins last, and goes on from the sums that the block before it left long ago. So
+/// every sum runs over K in the same order wherever it is cut, and no block waits for one that has more to do before.
 package struct TileSchedule {
     private let tiles: ExpertTiles
 
@@ -41,6 +41,9 @@ package struct TileSchedule {
             // All blocks, unless that is nearly as many as share the tiles evenly.
             let blocks = (even * 20 < k.gridSize * 19).select(k.gridSize, even)
             forEachPiece(k, total, blocks, cutsBelow: share, body)
+        } else if let share = tiles.configuration.evenBelow {
+            let isEven = total % k.gridSize * share.denominator < k.gridSize * share.numerator
+            forEachTile(k, isEven.select(even, k.gridSize), body)
         } else {
             forEachTile(k, even, body)
         }
@@ -68,7 +71,7 @@ package struct TileSchedule {
     /// The same, but that the rest and a wave of `cutters` blocks are cut where the rest is small.
     private func forEachPiece(
         _ k: KernelBuilder, _ total: Value<UInt32>, _ blocks: Value<UInt32>,
-        cutsBelow share: (numerator: Int, denominator: Int), _ body: (Piece) -> Void
+        cutsBelow share: GEMMConfiguration.Share, _ body: (Piece) -> Void
     ) {
         let steps = tiles.configuration.steps
         let zero = k.constant(UInt32(0))
