@@ -35,10 +35,12 @@ private func check(
     let stream = try device.makeStream(label: "tile schedule")
     let output = try device.makeBuffer(
         [UInt32](repeating: .max, count: gridSize * room * wordsOfPiece), label: "pieces")
+    let firsts = try device.makeBuffer([UInt32](repeating: .max, count: gridSize * 3), label: "likely first pieces")
     let rows = try device.makeBuffer(counts.map(UInt32.init), label: "counts")
     let kernel = try device.load(scheduleKernel(configuration, room: room))
     try device.launch(
-        kernel, blocks: gridSize, arguments: [.address(rows.address), .address(output.address)],
+        kernel, blocks: gridSize,
+        arguments: [.address(rows.address), .address(output.address), .address(firsts.address)],
         dependentLaunch: false, on: stream)
     try device.synchronize(stream)
 
@@ -57,6 +59,19 @@ private func check(
     try requireEqual(
         "pieces of \(plan), counts \(counts.prefix(8)),",
         device.read(UInt32.self, count: expected.count, from: output), expected)
+
+    // Whatever the counts, blocks guess what comes first if every expert has one block of rows.
+    let likely = TilePlan(configuration, counts: counts.map { _ in 1 }, gridSize: gridSize)
+    let guesses = try device.read(UInt32.self, count: gridSize * 3, from: firsts)
+    for (block, pieces) in likely.pieces.enumerated() {
+        let (tile, first, end) = (guesses[3 * block], guesses[3 * block + 1], guesses[3 * block + 2])
+        let guess = first < end ? [tile, first, end] : []
+        let actual = pieces.prefix(1).flatMap {
+            [$0.expert * configuration.tilesAcross + $0.column, $0.steps.lowerBound, $0.steps.upperBound].map(
+                UInt32.init)
+        }
+        try requireEqual("likely first piece of block \(block) of \(likely)", guess, actual)
+    }
 }
 
 /// One warp to a block; its first lane writes down the block's pieces.
@@ -64,12 +79,18 @@ private func scheduleKernel(_ configuration: GEMMConfiguration, room: Int) throw
     try KernelBuilder.build("tile_schedule", threads: 32) { k in
         let counts = k.pointerParameter("counts", to: UInt32.self)
         let output = k.pointerParameter("output", to: UInt32.self)
+        let firsts = k.pointerParameter("firsts", to: UInt32.self)
         let tiles = ExpertTiles(k, configuration, counts: counts)
         tiles.initialise(k)
         k.syncThreads()
         k.if(k.isFirstLane) {
             let place = k.variable(k.blockIndex * (room * wordsOfPiece))
-            TileSchedule(tiles: tiles).forEachPiece(k) { piece in
+            let schedule = TileSchedule(tiles: tiles)
+            let likely = schedule.likelyFirst(k)
+            for (index, word) in [likely.tile, likely.first, likely.end].enumerated() {
+                k.store(word, to: firsts + k.blockIndex * 3 + index)
+            }
+            schedule.forEachPiece(k) { piece in
                 func flag(_ condition: Condition?, _ value: UInt32) -> Value<UInt32> {
                     (condition ?? k.constant(false)).select(k.constant(value), k.constant(UInt32(0)))
                 }

@@ -55,7 +55,7 @@ struct RowCounts {
     ) -> Value<UInt32> {
         let words = own.cast(to: UInt64.self) + window.rowCounts / 8
         let total = k.variable(k.constant(UInt32(0)))
-        // All words are read at once, and one fence acquires them all.
+        // All words are read at once. With a link, what their ranks told before them is read next, and one fence acquires it.
         let wait = watchdog.named(.dispatchSend).wait(
             k, for: Watchdog.Subject(expert: named(k, expert), block: k.constant(UInt32(0)), expected: step.wide)
         ) {
@@ -68,7 +68,7 @@ struct RowCounts {
             total.value = seen.dropFirst().reduce(seen[0].low) { $0 + $1.low }
             return (missing == 0, seen[0].high.wide)
         }
-        k.fence(scope: .system)
+        if window.link != nil { k.fence(scope: .system) }
         return wait.arrived.select(total.value, k.constant(UInt32(0)))
     }
 

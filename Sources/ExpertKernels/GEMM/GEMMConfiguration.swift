@@ -128,6 +128,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Stages whose weights are fetched into the L2 when the ring is full and rows are still to be waited for, so that the memory
     /// need not stand still. With more rows the L2 has better use for its room: there it costs up to 2 %.
     var stagesAhead: Int { blockM == 16 ? 4 : 0 }
+    /// Stages whose weights are fetched into the L2 before anything is known of rows; see `TileLoader.fetchEarly`. Behind a GEMM
+    /// whose loads still come in, one is enough.
+    var stagesEarly: Int { dependent && arriving == nil ? 1 : 2 }
     /// Bytes of weights in a stage.
     public var weightBytes: Int { tileN * Self.blockK }
     /// Bytes of rows in a stage.

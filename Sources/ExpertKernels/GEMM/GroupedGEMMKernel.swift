@@ -54,7 +54,9 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         let swiGLUEpilogue =
             configuration.output == .swiGLU ? SwiGLUEpilogue(k, ring, output: output, scales: outputScales) : nil
 
+        let schedule = TileSchedule(tiles: tiles)
         let isLoader = k.warpIndex == configuration.multiplyingWarps
+        k.if(isLoader && k.elected) { loader.fetchEarly(k, schedule) }
         k.if(k.isFirstThread) {
             ring.initialise(k)
             loader.stored.initialise(k)
@@ -65,7 +67,6 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         k.if(isLoader) { tiles.initialise(k) }
         k.syncThreads()
 
-        let schedule = TileSchedule(tiles: tiles)
         k.if(k.warpIndex >= configuration.multiplyingWarps) {
             k.decreaseRegisters(to: configuration.loaderRegisters)
             k.if(isLoader && k.elected) { loader.run(k, schedule) }

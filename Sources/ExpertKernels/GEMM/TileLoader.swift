@@ -21,6 +21,19 @@ struct TileLoader {
         self.stored = stored
     }
 
+    /// Fetches into the L2 what the block is likely to load first: until counts are known and the block has met, the memory would
+    /// stand still.
+    func fetchEarly(_ k: KernelBuilder, _ schedule: TileSchedule) {
+        let configuration = ring.configuration
+        let likely = schedule.likelyFirst(k)
+        let steps = (likely.end - likely.first).minimum(k.constant(UInt32(configuration.stagesEarly)))
+        k.if(steps > 0) {
+            k.bulkPrefetch(
+                weights(group: likely.tile * configuration.steps + likely.first),
+                bytes: steps * configuration.weightBytes)
+        }
+    }
+
     /// Loads everything that the block works on.
     func run(_ k: KernelBuilder, _ schedule: TileSchedule) {
         let configuration = ring.configuration
@@ -123,8 +136,12 @@ struct TileLoader {
     /// Where a step's weights begin; those of a tile's next step come right behind them.
     private func weights(of tile: ExpertTiles.Tile, step: Value<UInt32>) -> Pointer<Float8E4M3> {
         let configuration = ring.configuration
-        let group = tile.expert.multiply(configuration.tilesAcross, add: tile.column) * configuration.steps + step
-        return weights + group.multipliedWide(by: configuration.weightBytes)
+        return weights(
+            group: tile.expert.multiply(configuration.tilesAcross, add: tile.column) * configuration.steps + step)
+    }
+
+    private func weights(group: Value<UInt32>) -> Pointer<Float8E4M3> {
+        weights + group.multipliedWide(by: ring.configuration.weightBytes)
     }
 
     private func loadRows(
