@@ -64,9 +64,7 @@ struct TileLoader {
                 // A fresh mbarrier counts the phase before its first as complete: the ring starts empty.
                 k.wait(stage.empty, parity: stage.parity ^ 1)
                 pacing.await(k, passed: passed, ready: ready.value)
-                k.arrive(
-                    stage.full,
-                    expecting: configuration.weightBytes + configuration.rowBytes + configuration.scaleBytes)
+                k.arrive(stage.full, expecting: bytes(of: piece.tile))
                 loadWeights(k, piece.tile, step: step, to: stage)
                 k.if(ready.value) {
                     loadRows(k, piece.tile, step: step, to: stage)
@@ -125,6 +123,13 @@ struct TileLoader {
         }
     }
 
+    /// Bytes that are loaded into a stage.
+    private func bytes(of tile: ExpertTiles.Tile) -> Value<UInt32> {
+        let (configuration, box) = (ring.configuration, GEMMConfiguration.rowBox)
+        let boxes = (tile.rows + (box - 1)) / box
+        return boxes * (box * GEMMConfiguration.blockK) + (configuration.weightBytes + configuration.scaleBytes)
+    }
+
     private func loadWeights(
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, step: Value<UInt32>, to stage: StageRing.Stage
     ) {
@@ -148,9 +153,15 @@ struct TileLoader {
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, step: Value<UInt32>, to stage: StageRing.Stage
     ) {
         let configuration = ring.configuration
-        k.tensorLoad(
-            rows, at: [step * GEMMConfiguration.blockK, tile.block * configuration.blockM, tile.expert],
-            to: stage.rows, barrier: stage.full)
+        // Where there are no rows, what lies in their place is multiplied as well, and nothing of it is stored.
+        k.for(from: k.constant(UInt32(0)), to: tile.rows, by: k.constant(UInt32(GEMMConfiguration.rowBox))) { first in
+            k.tensorLoad(
+                rows,
+                at: [
+                    step * GEMMConfiguration.blockK, tile.block.multiply(configuration.blockM, add: first), tile.expert,
+                ],
+                to: stage.rows + first * GEMMConfiguration.blockK, barrier: stage.full)
+        }
         let group = tile.expert.multiply(configuration.steps, add: step)
         let scales = rowScales + tile.block * configuration.blockM
         k.bulkLoad(

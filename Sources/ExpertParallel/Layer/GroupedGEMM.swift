@@ -68,7 +68,7 @@ package struct GroupedGEMM {
             address: operands.rows.address, element: .float8E4M3,
             dimensions: [configuration.k, configuration.maxRows, configuration.experts],
             strides: [configuration.k, configuration.maxRows * configuration.k],
-            box: [GEMMConfiguration.blockK, configuration.blockM, 1], swizzle: .bytes128)
+            box: [GEMMConfiguration.blockK, GEMMConfiguration.rowBox, 1], swizzle: .bytes128)
         arguments =
             operands.trace + [
                 .address(weights.values.address), .tensorMap(rowMap),

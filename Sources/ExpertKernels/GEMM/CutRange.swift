@@ -1,0 +1,80 @@
+import KernelLanguage
+
+/// A block's work where tiles may be cut: whole tiles, wave by wave, and a range of those that are cut, if any.
+///
+/// The last wave of some blocks and the rest that is left over are cut, along K, into equal ranges, one for each of these blocks.
+/// Half of the blocks at least take part: they keep the memory nearly as busy as all, and cut half as many tiles. A block's range
+/// begins inside one tile and ends inside another. It works on the head of the tile in which its range ends before anything else,
+/// and leaves the sums to the next block. It works on the tail of the tile in which its range begins last, and goes on from the
+/// sums that the block before it left long ago. So every sum runs over K in the same order wherever it is cut, and no block waits
+/// for one that has more to do before.
+struct CutRange {
+    /// Pieces of the block.
+    let pieces: Value<UInt32>
+    private let steps: Int
+    private let blocks: Value<UInt32>
+    private let cutters: Value<UInt32>
+    private let waves: Value<UInt32>
+    /// Tiles that are worked on as a whole, before those that are cut, and those in the range.
+    private let wholeWaves: Value<UInt32>
+    private let wholeInRange: Value<UInt32>
+    private let heads: Value<UInt32>
+    private let tails: Value<UInt32>
+    private let (firstTile, firstStep): (Value<UInt32>, Value<UInt32>)
+    private let (lastTile, lastStep): (Value<UInt32>, Value<UInt32>)
+
+    init(
+        _ k: KernelBuilder, _ total: Value<UInt32>, _ blocks: Value<UInt32>, cutsBelow share: GEMMConfiguration.Share,
+        steps: Int
+    ) {
+        let zero = k.constant(UInt32(0))
+        let one = k.constant(UInt32(1))
+        let block = k.blockIndex
+        let waves = total / blocks
+        let rest = total - waves * blocks
+        let cuts = waves > 0 && rest > 0 && rest * share.denominator < blocks * share.numerator
+        let cutters = cuts.select((rest * 2).maximum(blocks / 2).minimum(blocks), zero)
+
+        wholeWaves = (block < blocks).select(
+            waves - (block < cutters).select(one, zero) + (!cuts && block < rest).select(one, zero), zero)
+        let (begin, end) = (k.variable(zero), k.variable(zero))
+        k.if(block < cutters) {
+            let units = (cutters + rest) * steps
+            begin.value = units * block / cutters
+            end.value = units * (block + 1) / cutters
+        }
+        (firstTile, firstStep) = (begin.value / steps, begin.value % steps)
+        (lastTile, lastStep) = (end.value / steps, end.value % steps)
+        heads = (lastStep > 0).select(one, zero)
+        tails = (firstStep > 0).select(one, zero)
+        wholeInRange = lastTile - firstTile - tails
+        pieces = heads + wholeWaves + wholeInRange + tails
+        (self.steps, self.blocks, self.cutters, self.waves) = (steps, blocks, cutters, waves)
+    }
+
+    /// What one of the block's pieces is.
+    struct Work {
+        /// Number of the tile.
+        let tile: Value<UInt32>
+        let firstStep: Value<UInt32>
+        let endStep: Value<UInt32>
+        let isHead: Condition
+        let isTail: Condition
+    }
+
+    /// Piece number `index` of the block.
+    func work(_ k: KernelBuilder, at index: Value<UInt32>) -> Work {
+        let zero = k.constant(UInt32(0))
+        let isHead = index < heads
+        let whole = index - heads
+        let isInWaves = !isHead && whole < wholeWaves
+        let inRange = whole - wholeWaves
+        let isTail = !isHead && !isInWaves && inRange >= wholeInRange
+        let cut = isHead.select(lastTile, isTail.select(firstTile, firstTile + tails + inRange))
+        // The cutters' share of their last wave, and then what is left over behind that wave.
+        let placed = cut + (waves - 1) * blocks + (cut < cutters).select(zero, blocks - cutters)
+        return Work(
+            tile: isInWaves.select(k.blockIndex + whole * blocks, placed), firstStep: isTail.select(firstStep, zero),
+            endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail)
+    }
+}
