@@ -61,10 +61,13 @@ struct StageRing {
     }
 
     /// The stage at `position`.
-    func current(_ position: Position) -> Stage { stage(position.stage.value, parity: position.parity.value) }
-
-    private func parity(_ k: KernelBuilder, at position: Position, changedIf isRound: Condition) -> Value<UInt32> {
-        position.parity.value ^ isRound.select(k.constant(UInt32(1)), k.constant(UInt32(0)))
+    func current(_ position: Position) -> Stage {
+        let stage = position.stage.value
+        return Stage(
+            weights: weights + stage * configuration.weightBytes,
+            rows: rows + stage * configuration.rowBytes,
+            scales: scales + stage * configuration.blockM,
+            full: MemoryBarrier(full + stage), empty: MemoryBarrier(empty + stage), parity: position.parity.value)
     }
 
     /// Moves on to the next stage.
@@ -72,16 +75,8 @@ struct StageRing {
         position.passed.add(1)
         let next = position.stage.value + 1
         let isRound = next == configuration.stages
-        position.parity.value = parity(k, at: position, changedIf: isRound)
+        position.parity.value = position.parity.value ^ isRound.select(k.constant(UInt32(1)), k.constant(UInt32(0)))
         position.stage.value = isRound.select(k.constant(UInt32(0)), next)
-    }
-
-    private func stage(_ stage: Value<UInt32>, parity: Value<UInt32>) -> Stage {
-        Stage(
-            weights: weights + stage * configuration.weightBytes,
-            rows: rows + stage * configuration.rowBytes,
-            scales: scales + stage * configuration.blockM,
-            full: MemoryBarrier(full + stage), empty: MemoryBarrier(empty + stage), parity: parity)
     }
 
     /// The warp has no more use for the stage.
