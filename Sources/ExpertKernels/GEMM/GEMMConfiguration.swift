@@ -83,7 +83,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Channels of one stage, as many as share a scale.
     public static let blockK = 128
     /// Rows that are loaded at a time, as many as the lowest block has: of high blocks not all may be there.
-    package static let rowBox = 16
+    public static let rowBox = 16
     /// Warp groups that multiply. Four keep the tensor cores busy while others scale and add; with many rows only two have
     /// registers enough for their sums.
     public var multiplyingGroups: Int { blockM < 64 ? tileN / 64 : 2 }

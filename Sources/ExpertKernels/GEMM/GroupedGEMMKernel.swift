@@ -6,9 +6,10 @@ import KernelLanguage
 /// whatever the grid, the block height and the other rows.
 ///
 /// - In: `weights` FP8 `[experts, n / tileN, k / 128, tileN, 128]`, each 128 bytes swizzled as shared memory is to hold
-///   them, with zeros where `n` does not fill the last tile; `rows` tensor map, FP8 `[experts, maxRows, k]`;
-///   `weightScales` Float32 `[experts, n / 128, k / 128]`; `rowScales` Float32 `[experts, k / 128, scaleRows]`,
-///   initialised throughout; `counts` UInt32 `[experts]`.
+///   them, with zeros where `n` does not fill the last tile; `rows` tensor map, FP8 `[experts, maxRows, k]` in boxes of
+///   `GEMMConfiguration.rowBox` rows of 128 channels, swizzled by 128 bytes; `weightScales` Float32
+///   `[experts, n / 128, k / 128]`; `rowScales` Float32 `[experts, k / 128, scaleRows]`, initialised throughout; `counts`
+///   UInt32 `[experts]`.
 /// - Out: the first `counts[e]` rows of each expert. `.sums`: `output` BF16 `[experts, maxRows, n]`. `.swiGLU`: `output`
 ///   FP8 `[experts, maxRows, n / 2]`, `outputScales` Float32 `[experts, n / 256, scaleRows]`. With signals: `signals` UInt32
 ///   `[experts, blocks]`.
