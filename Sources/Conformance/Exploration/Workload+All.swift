@@ -19,7 +19,7 @@ extension Workload {
                 activation(counts: [$0 + 1, 3], blockM: $0),
             ]
         }
-        // Tiles of 64 rows are cut by another rule where K is long.
+        // Tiles of 64 rows are cut only where K is long.
         gemms.append(gemm(counts: [64, 3], n: 384, k: 4096, blockM: 64, signals: true, grid: 3))
         return OverlapMode.allCases.flatMap { mode in
             [

@@ -20,7 +20,7 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [64, 0, 3], n: 512, k: 768, blockM: 64, signals: true),
         gemmCase(counts: [5, 16], n: 640, k: 1024, blockM: 16, signals: true),
         gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
-        // Tiles of 64 rows are cut by another rule where K is long.
+        // Tiles of 64 rows are cut only where K is long.
         gemmCase(counts: [64, 0, 3], n: 512, k: 4096, blockM: 64, signals: true),
         activationCase(counts: [64, 0, 3], hidden: 4096, blockM: 64),
         gemmCase(

@@ -26,12 +26,9 @@ struct TileLoader {
     func fetchEarly(_ k: KernelBuilder, _ schedule: TileSchedule) {
         let configuration = ring.configuration
         let likely = schedule.likelyFirst(k)
-        let steps = (likely.end - likely.first).minimum(k.constant(UInt32(configuration.stagesEarly)))
-        k.if(steps > 0) {
-            k.bulkPrefetch(
-                weights(group: likely.tile * configuration.steps + likely.first),
-                bytes: steps * configuration.weightBytes)
-        }
+        fetch(
+            k, weights(group: likely.tile * configuration.steps + likely.first), steps: likely.end - likely.first,
+            atMost: configuration.stagesEarly)
     }
 
     /// Loads everything that the block works on.
@@ -117,10 +114,16 @@ struct TileLoader {
     private func fetchAhead(_ k: KernelBuilder, _ piece: TileSchedule.Piece, from step: Value<UInt32>) {
         let configuration = ring.configuration
         guard configuration.stagesAhead > 0 else { return }
-        let steps = (piece.endStep - step).minimum(k.constant(UInt32(configuration.stagesAhead)))
-        k.if(steps > 0) {
-            k.bulkPrefetch(weights(of: piece.tile, step: step), bytes: steps * configuration.weightBytes)
-        }
+        fetch(
+            k, weights(of: piece.tile, step: step), steps: piece.endStep - step, atMost: configuration.stagesAhead)
+    }
+
+    /// Fetches a tile's weights into the L2, of as many steps as there are and no more than `limit`.
+    private func fetch(
+        _ k: KernelBuilder, _ start: @autoclosure () -> Pointer<Float8E4M3>, steps: Value<UInt32>, atMost limit: Int
+    ) {
+        let steps = steps.minimum(k.constant(UInt32(limit)))
+        k.if(steps > 0) { k.bulkPrefetch(start(), bytes: steps * ring.configuration.weightBytes) }
     }
 
     /// Bytes that are loaded into a stage.
