@@ -10,9 +10,9 @@ public enum UnaryOperation: String, CaseIterable, Hashable, Sendable {
     case populationCount
     /// Number of zero bits above the highest one; 32 for zero (UInt32).
     case leadingZeros
-    /// 2ˣ, relative error at most 2⁻²² (Float32).
+    /// 2ˣ, relative error at most 2⁻²², subnormal numbers as zeros of their sign (Float32).
     case exponential2
-    /// 1/x, correctly rounded (Float32).
+    /// 1/x, likewise (Float32).
     case reciprocal
     /// Square root, correctly rounded (Float32).
     case squareRoot

@@ -90,9 +90,11 @@ extension Value where Element == Float {
 
     /// |self|
     public var magnitude: Self { unary(.absolute) }
-    /// 2 to the power of self, relative error at most 2⁻²².
+    /// 2 to the power of self, relative error at most 2⁻²²; subnormal numbers are taken, and given, as zeros of their sign.
+    ///
+    /// Like `reciprocal` what the hardware does in one instruction, where more care takes ten and a branch.
     public var exponential2: Self { unary(.exponential2) }
-    /// 1 / self, correctly rounded.
+    /// 1 / self, relative error at most 2⁻²²; subnormal numbers are taken, and given, as zeros of their sign.
     public var reciprocal: Self { unary(.reciprocal) }
     /// Square root, correctly rounded.
     public var squareRoot: Self { unary(.squareRoot) }

@@ -15,8 +15,8 @@ extension Printer {
             case .absolute: "abs.\(type.arithmetic)"
             case .populationCount: "popc.\(type.bits)"
             case .leadingZeros: "clz.\(type.bits)"
-            case .exponential2: "ex2.approx.\(type.arithmetic)"
-            case .reciprocal: "rcp.rn.\(type.arithmetic)"
+            case .exponential2: "ex2.approx.ftz.\(type.arithmetic)"
+            case .reciprocal: "rcp.approx.ftz.\(type.arithmetic)"
             case .squareRoot: "sqrt.rn.\(type.arithmetic)"
             }
         emit("\(mnemonic) \(name(result)), \(inRegister(a, type))")

@@ -30,7 +30,14 @@ enum FloatArithmetic {
         return a != a ? (b != b ? Float(bitPattern: 0x7FFF_FFFF) : b) : (b != b ? a : ordered)
     }
 
-    static func exponential2(_ value: Float) -> Float { canonical(Float(exp2(Double(value)))) }
+    /// PTX `.ftz`: a zero of the same sign for a subnormal number.
+    static func flushed(_ value: Float) -> Float { value.isSubnormal ? Float(signOf: value, magnitudeOf: 0) : value }
+
+    /// PTX `ex2.approx.ftz`, without its error.
+    static func exponential2(_ value: Float) -> Float { canonical(flushed(Float(exp2(Double(flushed(value)))))) }
+
+    /// PTX `rcp.approx.ftz`, without its error.
+    static func reciprocal(_ value: Float) -> Float { canonical(flushed(1 / flushed(value))) }
 
     /// `a * b + c` rounded once, by rounding the Double sum to odd: Double holds the product exactly and has more than
     /// two bits to spare, so that the second rounding cannot see a false tie (Boldo, Melquiond: "Emulation of a FMA").

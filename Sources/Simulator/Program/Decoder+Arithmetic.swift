@@ -21,7 +21,7 @@ extension Decoder {
         case .populationCount: { w, s in unary(w, s) { (a: UInt32) in UInt32(a.nonzeroBitCount) } }
         case .leadingZeros: { w, s in unary(w, s) { (a: UInt32) in UInt32(a.leadingZeroBitCount) } }
         case .exponential2: { w, s in unary(w, s, FloatArithmetic.exponential2) }
-        case .reciprocal: { w, s in unary(w, s) { (a: Float) in FloatArithmetic.canonical(1 / a) } }
+        case .reciprocal: { w, s in unary(w, s, FloatArithmetic.reciprocal) }
         case .squareRoot: { w, s in unary(w, s) { (a: Float) in FloatArithmetic.canonical(a.squareRoot()) } }
         }
     }
