@@ -24,18 +24,10 @@ struct TileMultiplier {
         let parts = fragment.parts
         let products = (0..<fragment.products).map { _ in k.variable(k.constant(Float(0))) }
         let group = k.warpIndex >> 2
-        let scales = scalesAlongK(piece.tile, group: group, k)
-        // Weight scales come from global memory, a step ahead of their use.
-        let nextScales = scales.map { k.variable(k.load($0 + piece.firstStep, cache: .readOnly)) }
-
-        k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
+        let scales = ScalesAlongK(scales: scalesOfSteps(k, piece.tile, group: group), steps: configuration.steps)
+        scales.forEachStep(k, from: piece.firstStep, to: piece.endStep) { step, weightScales in
             let stage = ring.current(position)
             let isLast = step + 1 == piece.endStep
-            let weightScales = nextScales.map(\.value)
-            let next = (step + 1).minimum(k.constant(UInt32(configuration.steps - 1)))
-            for (variable, pointer) in zip(nextScales, scales) {
-                variable.value = k.load(pointer + next, cache: .readOnly)
-            }
             k.wait(stage.full, parity: stage.parity)
             for part in parts {
                 // Of high blocks, the last rows may not be there.
@@ -81,8 +73,8 @@ struct TileMultiplier {
     }
 
     /// Scales for all steps of K: of the 128 channels in which the group's are, or of gate and of up, which take turns.
-    private func scalesAlongK(
-        _ tile: ExpertTiles.Tile, group: Value<UInt32>, _ k: KernelBuilder
+    private func scalesOfSteps(
+        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, group: Value<UInt32>
     ) -> [Pointer<Float>] {
         let columns = configuration.n / 128
         let first = tile.column * (configuration.tileN / 128)
