@@ -30,7 +30,16 @@ public struct Redundancy: Sendable {
             proof:
                 "These waits are for stages that are not used yet. Before its use each stage is waited for by others, where "
                 + "the mutation is found; those in LoadPacing.swift only spread loads over time."),
+        resetOfClaims("block scope"), resetOfClaims("weak"),
     ]
+
+    private static func resetOfClaims(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "gemm", mutation: "TileClaims.swift relaxed (gpu scope) store: \(change)",
+            proof:
+                "The block has just made the launch's last claim, as the number that it got says: its own add comes after "
+                + "those of all others, and its store after that. Who claims next comes behind the kernel's end.")
+    }
 
     /// Entries that explain none of the findings of a whole survey: the operation has gone, or the mutation is found now.
     public static func stale(in findings: [MutationSurvey.Finding]) -> [Redundancy] {

@@ -31,34 +31,42 @@ private func check(
         n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
         blockM: blockM)
     let plan = TilePlan(configuration, counts: counts, gridSize: gridSize)
-    let room = (plan.pieces.map(\.count).max() ?? 0) + 1
+    let room = (plan.isClaimed ? plan.tiles : plan.pieces.map(\.count).max() ?? 0) + 1
     let stream = try device.makeStream(label: "tile schedule")
-    let output = try device.makeBuffer(
-        [UInt32](repeating: .max, count: gridSize * room * wordsOfPiece), label: "pieces")
     let firsts = try device.makeBuffer([UInt32](repeating: .max, count: gridSize * 3), label: "likely first pieces")
     let rows = try device.makeBuffer(counts.map(UInt32.init), label: "counts")
+    let claims = try device.makeBuffer([UInt32(0)], label: "claims")
     let kernel = try device.load(scheduleKernel(configuration, room: room))
-    try device.launch(
-        kernel, blocks: gridSize,
-        arguments: [.address(rows.address), .address(output.address), .address(firsts.address)],
-        dependentLaunch: false, on: stream)
-    try device.synchronize(stream)
-
-    let expected = plan.pieces.flatMap { pieces in
-        let words = pieces.enumerated().flatMap { number, piece in
-            let rows = min(counts[piece.expert] - piece.block * blockM, blockM)
-            let flags =
-                (piece.steps.upperBound < configuration.steps ? 1 : 0) + (piece.steps.lowerBound > 0 ? 2 : 0)
-                + (number == pieces.count - 1 ? 4 : 0)
-            return [
-                piece.expert, piece.block, piece.column, rows, piece.steps.lowerBound, piece.steps.upperBound, flags, 0,
-            ].map(UInt32.init)
-        }
-        return words + [UInt32](repeating: .max, count: room * wordsOfPiece - words.count)
+    func launch() throws -> [UInt32] {
+        let words = gridSize * room * wordsOfPiece
+        let output = try device.makeBuffer([UInt32](repeating: .max, count: words), label: "pieces")
+        try device.launch(
+            kernel, blocks: gridSize, arguments: [rows, output, firsts, claims].map { .address($0.address) },
+            dependentLaunch: false, on: stream)
+        try device.synchronize(stream)
+        return try device.read(UInt32.self, count: words, from: output)
     }
-    try requireEqual(
-        "pieces of \(plan), counts \(counts.prefix(8)),",
-        device.read(UInt32.self, count: expected.count, from: output), expected)
+
+    func words(_ piece: TilePlan.Piece, isLast: Bool) -> [UInt32] {
+        let rows = min(counts[piece.expert] - piece.block * blockM, blockM)
+        let flags =
+            (piece.steps.upperBound < configuration.steps ? 1 : 0) + (piece.steps.lowerBound > 0 ? 2 : 0)
+            + (isLast ? 4 : 0)
+        return [
+            piece.expert, piece.block, piece.column, rows, piece.steps.lowerBound, piece.steps.upperBound, flags, 0,
+        ].map(UInt32.init)
+    }
+    let what = "pieces of \(plan), counts \(counts.prefix(8)),"
+    if plan.isClaimed {
+        // The second launch finds the counter as the first left it.
+        for _ in 0..<2 { try checkClaims(what, plan, launch(), room: room) { words($0, isLast: false) } }
+    } else {
+        let expected = plan.pieces.flatMap { pieces in
+            let words = pieces.enumerated().flatMap { words($1, isLast: $0 == pieces.count - 1) }
+            return words + [UInt32](repeating: .max, count: room * wordsOfPiece - words.count)
+        }
+        try requireEqual(what, launch(), expected)
+    }
 
     // Whatever the counts, blocks guess what comes first if every expert has one block of rows.
     let likely = TilePlan(configuration, counts: counts.map { _ in 1 }, gridSize: gridSize)
@@ -74,18 +82,42 @@ private func check(
     }
 }
 
+/// Of tiles that are claimed, each must come to one block, in order, and the first of each block is known.
+private func checkClaims(
+    _ what: String, _ plan: TilePlan, _ found: [UInt32], room: Int, words: (TilePlan.Piece) -> [UInt32]
+) throws {
+    let blocks = plan.pieces.indices.map { block in
+        (block * room..<(block + 1) * room).map { Array(found[$0 * wordsOfPiece..<($0 + 1) * wordsOfPiece]) }
+            .filter { $0 != [UInt32](repeating: .max, count: wordsOfPiece) }
+    }
+    let firsts = plan.pieces.flatMap { $0.prefix(1).flatMap(words) }
+    try requireEqual("first \(what)", blocks.flatMap { $0.first ?? [] }, firsts)
+    for block in blocks {
+        try requireEqual("order of \(what)", block.flatMap(\.self), block.sorted(by: isBefore).flatMap(\.self))
+    }
+    let all = plan.pieces.flatMap(\.self).map(words)
+    try requireEqual(
+        "all \(what)", blocks.flatMap(\.self).sorted(by: isBefore).flatMap(\.self),
+        all.sorted(by: isBefore).flatMap(\.self))
+}
+
+/// Tiles in the order of their numbers: by expert, across N, and by block of rows.
+private func isBefore(_ a: [UInt32], _ b: [UInt32]) -> Bool { (a[0], a[2], a[1]) < (b[0], b[2], b[1]) }
+
 /// One warp to a block; its first lane writes down the block's pieces.
 private func scheduleKernel(_ configuration: GEMMConfiguration, room: Int) throws -> Kernel {
     try KernelBuilder.build("tile_schedule", threads: 32) { k in
         let counts = k.pointerParameter("counts", to: UInt32.self)
         let output = k.pointerParameter("output", to: UInt32.self)
         let firsts = k.pointerParameter("firsts", to: UInt32.self)
+        let claims = k.pointerParameter("claims", to: UInt32.self)
         let tiles = ExpertTiles(k, configuration, counts: counts)
+        let schedule = TileSchedule(k, tiles: tiles, counter: claims)
         tiles.initialise(k)
+        k.if(k.isFirstThread) { schedule.initialise(k) }
         k.syncThreads()
         k.if(k.isFirstLane) {
             let place = k.variable(k.blockIndex * (room * wordsOfPiece))
-            let schedule = TileSchedule(tiles: tiles)
             let likely = schedule.likelyFirst(k)
             for (index, word) in [likely.tile, likely.first, likely.end].enumerated() {
                 k.store(word, to: firsts + k.blockIndex * 3 + index)
@@ -102,6 +134,7 @@ private func scheduleKernel(_ configuration: GEMMConfiguration, room: Int) throw
                 ]
                 for (index, word) in words.enumerated() { k.store(word, to: output + place.value + index) }
                 place.value = place.value + wordsOfPiece
+                if piece.isLast == nil { _ = schedule.claim(k, after: piece) }
             }
         }
     }

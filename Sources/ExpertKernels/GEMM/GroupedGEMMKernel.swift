@@ -17,7 +17,8 @@ import KernelLanguage
 /// - With rows sent home: `peers`, `rank`, `step` and, with a link, `linkBusy`; rows go to `RankWindow.combineRows` of their
 ///   ranks instead of `output`, and `signals`, zero before, are counted inside.
 /// - That follows a running GEMM: `rowSignals` UInt32 `[experts, blocks]`, raised by it.
-/// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after.
+/// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after. Where tiles
+///   are not cut, the first of them counts those that blocks have claimed.
 public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(GEMMConfiguration.maxTileN) channels")
     return try KernelBuilder.build(configuration.kernelName, threads: configuration.threads) { k in
@@ -55,11 +56,12 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         let swiGLUEpilogue =
             configuration.output == .swiGLU ? SwiGLUEpilogue(k, ring, output: output, scales: outputScales) : nil
 
-        let schedule = TileSchedule(tiles: tiles)
+        let schedule = TileSchedule(k, tiles: tiles, counter: split.claims)
         let isLoader = k.warpIndex == configuration.multiplyingWarps
         k.if(isLoader && k.elected) { loader.fetchEarly(k, schedule) }
         k.if(k.isFirstThread) {
             ring.initialise(k)
+            schedule.initialise(k)
             loader.stored.initialise(k)
             arrivals?.initialise(k)
             homeTiles?.initialise(k)

@@ -20,6 +20,9 @@ struct SplitSums {
     /// The flag that the block raises when its sums have been stored.
     func flag(_ k: KernelBuilder) -> Pointer<UInt32> { flags + k.blockIndex }
 
+    /// Where tiles are never cut no flag is raised, and the first counts claims instead; see `TileClaims`.
+    var claims: Pointer<UInt32> { flags }
+
     /// Leaves sums for the next block. The flag is raised by whoever knows that all threads have got here.
     func store(_ k: KernelBuilder, _ values: [Variable<Float>]) {
         for (index, group) in Self.groups(values) {

@@ -48,12 +48,15 @@ struct TileLoader {
             }
             let firstPassed = position.passed.value
             let firstStage = ring.current(position)
-            let launchStep = launchStep(k, piece)
+            let launchStep = piece.isLast.map { self.launchStep(k, piece, isLast: $0) }
+            // Late, so that the tile goes to a block that is there for it, and after rows have been waited for, so that launches
+            // before this one have ended.
+            let claimStep = max(configuration.stages, configuration.steps - 4)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
-                k.if(step == launchStep) {
-                    // The kernel that may now start reads counts, which the one before this may still be writing.
-                    if configuration.arriving != nil { k.waitForPrerequisites() }
-                    k.launchDependents()
+                if let launchStep {
+                    k.if(step == launchStep) { launchNext(k) }
+                } else if claimStep < configuration.steps {
+                    k.if(step == claimStep) { claim(k, schedule, after: piece) }
                 }
                 let passed = position.passed.value
                 let stage = ring.current(position)
@@ -81,6 +84,7 @@ struct TileLoader {
                 // a release waits for them, and loads wait for it.
                 k.if(passed == firstPassed + (configuration.stages + 2)) { stored.announce(k) }
             }
+            if schedule.isClaimed, claimStep >= configuration.steps { claim(k, schedule, after: piece) }
             // If it has not come round yet.
             k.if((position.passed.value - firstPassed) <= configuration.stages) {
                 k.wait(firstStage.empty, parity: firstStage.parity)
@@ -95,10 +99,22 @@ struct TileLoader {
 
     /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free,
     /// and not earlier, as they hold multiprocessors while they wait which others could use.
-    private func launchStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece) -> Value<UInt32> {
+    private func launchStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece, isLast: Condition) -> Value<UInt32> {
         let early = k.constant(UInt32(8))
         let step = (piece.endStep.maximum(early) - early).maximum(piece.firstStep)
-        return piece.isLast.select(step, k.constant(UInt32.max))
+        return isLast.select(step, k.constant(UInt32.max))
+    }
+
+    /// Lets the next kernel start.
+    private func launchNext(_ k: KernelBuilder) {
+        // It reads counts, which the kernel before this one may still be writing.
+        if ring.configuration.arriving != nil { k.waitForPrerequisites() }
+        k.launchDependents()
+    }
+
+    /// Claims the block's next tile. If there is none, the next kernel may start.
+    private func claim(_ k: KernelBuilder, _ schedule: TileSchedule, after piece: TileSchedule.Piece) {
+        k.if(schedule.claim(k, after: piece)) { launchNext(k) }
     }
 
     /// Returns when rows of the piece may be loaded.

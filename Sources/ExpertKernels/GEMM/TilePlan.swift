@@ -12,8 +12,10 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         public var steps: Range<Int>
     }
 
-    /// Pieces of each block, in order.
+    /// Pieces of each block, in order. Where tiles are claimed, those that come to it if all blocks are equally fast.
     public let pieces: [[Piece]]
+    /// Blocks take one tile after the other as they come to them; only the first of each is fixed.
+    public let isClaimed: Bool
     /// Tiles of all experts.
     public let tiles: Int
     /// Tiles that are cut along K, to be shared by several blocks.
@@ -31,20 +33,18 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let evenWaves = max(1, (places.count + gridSize - 1) / gridSize)
         let even = (places.count + evenWaves - 1) / evenWaves
         let share = configuration.cutsBelow
+        let evenBelow = GEMMConfiguration.evenBelow
         let isEven =
-            if share != nil {
-                even * 20 >= gridSize * 19
-            } else if let share = configuration.evenBelow {
-                places.count % gridSize * share.denominator < gridSize * share.numerator
-            } else {
-                true
-            }
+            share == nil
+            ? places.count % gridSize * evenBelow.denominator < gridSize * evenBelow.numerator
+            : even * 20 >= gridSize * 19
         let blocks = isEven ? even : gridSize
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
         let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false
         let cutters = cuts ? min(max(rest * 2, blocks / 2), blocks) : 0
         let units = (cutters + rest) * steps
 
+        isClaimed = share == nil
         tiles = places.count
         cutTiles = cuts ? cutters + rest : 0
         pieces = (0..<gridSize).map { block in
@@ -71,6 +71,7 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
     /// How many tiles go to how many blocks.
     public var description: String {
         let grid = "\(tiles) tiles on \(working) of \(pieces.count) blocks"
+        if isClaimed { return "\(grid), claimed one by one" }
         let counts = Set(pieces.lazy.filter { !$0.isEmpty }.map(\.count))
         if cutTiles > 0 { return "\(grid): \(cutTiles) of them cut along K" }
         return counts.count == 1

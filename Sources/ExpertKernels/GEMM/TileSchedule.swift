@@ -2,15 +2,24 @@ import KernelLanguage
 
 /// What each block of a persistent grid works on, and in which order; `TilePlan` is the same on the host.
 ///
-/// Tiles go to blocks in waves. As many blocks work as share the tiles evenly in no more waves than all would take; the memory
-/// is as busy with a few blocks less, and whoever comes next has their multiprocessors. Where that leaves too many without work
-/// (see `GEMMConfiguration.evenBelow`), all work.
+/// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), they go to blocks in waves, and blocks share what is left over
+/// (`CutRange`). As many blocks work as share the tiles evenly in no more waves than all would take, if that is nearly all: the
+/// memory is as busy with a few blocks less, and whoever comes next has their multiprocessors.
 ///
-/// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), all work as well, and share what is left over (`CutRange`).
+/// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, unless few of them would work on a last tile (see
+/// `GEMMConfiguration.evenBelow`): then again as many as share the tiles evenly.
 package struct TileSchedule {
     private let tiles: ExpertTiles
+    private let claims: TileClaims?
 
-    package init(tiles: ExpertTiles) { self.tiles = tiles }
+    /// - Parameter counter: UInt32, zero before and after the launch; used where tiles are claimed.
+    package init(_ k: KernelBuilder, tiles: ExpertTiles, counter: Pointer<UInt32>) {
+        self.tiles = tiles
+        claims = tiles.configuration.cutsBelow == nil ? TileClaims(k, counter: counter) : nil
+    }
+
+    /// One thread calls it, and the block meets at a barrier afterwards.
+    package func initialise(_ k: KernelBuilder) { claims?.initialise(k) }
 
     /// Work of one block on one tile: steps `firstStep ..< endStep` of 128 channels each.
     package struct Piece {
@@ -23,15 +32,16 @@ package struct TileSchedule {
         package let isTail: Condition?
         /// Number of the piece in the block, from 0.
         package let number: Value<UInt32>
-        /// The block has no more pieces after this one.
-        package let isLast: Condition
+        /// The block has no more pieces after this one. nil where tiles are claimed: nobody knows it yet.
+        package let isLast: Condition?
     }
 
-    /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order.
+    /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order. Where tiles are
+    /// claimed, one thread has to `claim` the next one for all, in each piece.
     package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) {
         let total = tiles.count(k)
         let blocks = workingBlocks(k, of: total)
-        guard let share = tiles.configuration.cutsBelow else { return forEachTile(k, blocks, body) }
+        guard let share = tiles.configuration.cutsBelow else { return forEachClaim(k, total, blocks, body) }
         let range = CutRange(k, total, blocks, cutsBelow: share, steps: tiles.configuration.steps)
         k.for(from: k.constant(UInt32(0)), to: range.pieces, by: k.constant(UInt32(1))) { index in
             let work = range.work(k, at: index)
@@ -78,25 +88,37 @@ package struct TileSchedule {
             // All blocks, unless that is nearly as many as share the tiles evenly.
             return (even * 20 < k.gridSize * 19).select(k.gridSize, even)
         }
-        guard let share = configuration.evenBelow else { return even }
+        let share = GEMMConfiguration.evenBelow
         return (total % k.gridSize * share.denominator < k.gridSize * share.numerator).select(even, k.gridSize)
     }
 
-    /// Block `b` of those that work takes tiles `b`, `b + blocks`, …
-    private func forEachTile(_ k: KernelBuilder, _ blocks: Value<UInt32>, _ body: (Piece) -> Void) {
+    /// Whether the schedule is one in which tiles are claimed.
+    var isClaimed: Bool { claims != nil }
+
+    /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
+    package func claim(_ k: KernelBuilder, after piece: Piece) -> Condition {
+        guard let claims else { preconditionFailure("tiles are not claimed") }
+        let total = tiles.count(k)
+        return claims.claim(k, piece.number + 1, of: total, blocks: workingBlocks(k, of: total))
+    }
+
+    private func forEachClaim(
+        _ k: KernelBuilder, _ total: Value<UInt32>, _ blocks: Value<UInt32>, _ body: (Piece) -> Void
+    ) {
+        guard let claims else { preconditionFailure("tiles are not claimed") }
         let index = k.variable(k.constant(UInt32(0)))
-        k.if(k.blockIndex < blocks) {
+        let number = k.variable(k.blockIndex)
+        k.if(k.blockIndex < blocks.minimum(total)) {
             k.loop {
-                let number = k.blockIndex + index.value * blocks
-                // Looked up anew, as registers are scarce.
-                let total = tiles.count(k)
-                k.breakIf(number >= total)
                 body(
                     Piece(
-                        tile: tiles.tile(k, number), firstStep: k.constant(UInt32(0)),
+                        tile: tiles.tile(k, number.value), firstStep: k.constant(UInt32(0)),
                         endStep: k.constant(UInt32(tiles.configuration.steps)), isHead: nil, isTail: nil,
-                        number: index.value, isLast: number + blocks >= total))
+                        number: index.value, isLast: nil))
                 index.add(1)
+                let next = claims.number(k, of: index.value)
+                k.breakIf(next.isNone)
+                number.value = next.tile
             }
         }
     }

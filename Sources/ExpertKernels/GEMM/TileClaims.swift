@@ -1,0 +1,56 @@
+import KernelLanguage
+
+/// Tiles that the blocks of a grid take one after the other as they come to them.
+///
+/// Multiprocessors do not get equal shares of the memory: with equal work, some end long before others. A block's first tile has
+/// the block's number. For each further one its loading thread adds one to a counter of the grid, and tells the block's other
+/// warps. Which block works on a tile changes nothing in its sums.
+struct TileClaims {
+    /// UInt32: claims so far; zero before and after a launch.
+    private let counter: Pointer<UInt32>
+    /// UInt32 `[capacity]`: numbers of the block's tiles after the first, in turn.
+    private let numbers: SharedPointer<UInt32>
+    /// UInt32: how many of them have been told.
+    private let told: SharedPointer<UInt32>
+
+    /// When the loading thread tells of a tile, all warps have given back a stage of a tile at most as many before as the ring has
+    /// stages: up to 8.
+    private static let capacity = 16
+    /// Told in place of a tile when there is none left.
+    private static let none = UInt32.max
+
+    init(_ k: KernelBuilder, counter: Pointer<UInt32>) {
+        self.counter = counter
+        numbers = k.shared(UInt32.self, count: Self.capacity)
+        told = k.shared(UInt32.self, count: 1)
+    }
+
+    /// One thread calls it, and the block meets at a barrier afterwards.
+    func initialise(_ k: KernelBuilder) { k.store(k.constant(UInt32(0)), to: told) }
+
+    /// Loading thread: claims the block's tile `index`, from 1, of `total` on `blocks` blocks, when no earlier launch that counts
+    /// with the same counter still runs. Returns whether there is none left.
+    func claim(
+        _ k: KernelBuilder, _ index: Value<UInt32>, of total: Value<UInt32>, blocks: Value<UInt32>
+    ) -> Condition {
+        let earlier = k.atomic(.add, counter, k.constant(UInt32(1)), order: .relaxed, scope: .gpu)
+        // Every tile after the first ones is claimed once, and every block that works claims once in vain; then nobody does.
+        let claims = total.maximum(blocks) - blocks + total.minimum(blocks)
+        k.if(earlier + 1 == claims) { k.store(k.constant(UInt32(0)), to: counter, order: .relaxed, scope: .gpu) }
+        let number = blocks + earlier
+        let isNone = number >= total
+        k.store(isNone.select(k.constant(Self.none), number), to: numbers + index % Self.capacity)
+        k.store(index, to: told, order: .release, scope: .block)
+        return isNone
+    }
+
+    /// Number of the block's tile `index`, from 1, as soon as it has been claimed, and whether there is none.
+    func number(_ k: KernelBuilder, of index: Value<UInt32>) -> (tile: Value<UInt32>, isNone: Condition) {
+        k.loop {
+            k.breakIf(k.load(told, order: .acquire, scope: .block) >= index)
+            k.sleep(nanoseconds: 20)
+        }
+        let number = k.load(numbers + index % Self.capacity)
+        return (number, number == k.constant(Self.none))
+    }
+}
