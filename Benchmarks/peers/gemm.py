@@ -5,8 +5,8 @@
 Needs a Hopper GPU, PyTorch with CUDA, and the wheels sgl-deep-gemm==0.1.5 and apache-tvm-ffi==0.1.11. Both sides run
 twenty launches in a CUDA graph that goes round several sets of random weights, larger together than the L2; a row of the
 table has medians over replays of the graph, in microseconds. "floor" is a kernel of SwiftEP that only reads the weights;
-"chained" is SwiftEP with programmatic dependent launch, where a launch loads weights while the one before it ends. The
-peer uses dependent launch too where its version has it.
+"+ output" reads them and writes as much as the output to memory. "chained" is SwiftEP with programmatic dependent launch,
+where a launch loads weights while the one before it ends. The peer uses dependent launch too where its version has it.
 """
 
 import argparse
@@ -109,8 +109,8 @@ def main():
     if missing:
         print(f"The peer is missing, so no ratio can be given. {missing}", file=sys.stderr)
     peer = None if missing else Peer(torch, deep_gemm, arguments.experts)
-    print(f"{'shape':8} {'tokens':>6} {'floor':>7} {'ours':>7} {'chained':>7} {'of floor':>8} {'peer':>7} "
-          f"{'peer/ours':>9} {'peer/chained':>12}")
+    print(f"{'shape':8} {'tokens':>6} {'floor':>7} {'+ output':>8} {'ours':>7} {'chained':>7} {'of floor':>8} {'peer':>7} "
+          f"{'peer/ours':>9} {'peer/chained':>12} {'peer/floor':>10} {'peer/+ output':>13}")
     for name, (n, k) in SHAPES.items():
         report = ours(arguments.swiftep, arguments.experts, n, k, tokens)
         chained = ours(arguments.swiftep, arguments.experts, n, k, tokens, ["--dependent"])
@@ -118,9 +118,11 @@ def main():
         for entry, after in zip(report["entries"], chained["entries"]):
             mine, floor, fast = entry["medianMicroseconds"], report["floorMicroseconds"], after["medianMicroseconds"]
             theirs = peer.time(sets, entry["tokens"], n, k) if peer else None
-            cells = f"{theirs:7.1f} {theirs / mine:9.3f} {theirs / fast:12.3f}" if theirs else f"{'missing':>7}"
-            print(f"{name:8} {entry['tokens']:6} {floor:7.1f} {mine:7.1f} {fast:7.1f} {fast / floor:8.3f} {cells}",
-                  flush=True)
+            written = entry["floorWithOutputMicroseconds"]
+            cells = (f"{theirs:7.1f} {theirs / mine:9.3f} {theirs / fast:12.3f} {theirs / floor:10.3f} "
+                     f"{theirs / written:13.3f}") if theirs else f"{'missing':>7}"
+            print(f"{name:8} {entry['tokens']:6} {floor:7.1f} {written:8.1f} {mine:7.1f} {fast:7.1f} {fast / floor:8.3f} "
+                  f"{cells}", flush=True)
         del sets
     sys.exit(1 if missing else 0)
 

@@ -31,6 +31,13 @@ private func integerCases() -> [ConformanceCase] {
         integerCase("subtract UInt32", expected: &-) { $0 - $1 },
         integerCase("multiply UInt32", expected: &*) { $0 * $1 },
         integerCase("divide UInt32", expected: { $1 == 0 ? .max : $0 / $1 }) { $0 / $1 },
+        integerCase("divide UInt32 by constants", expected: { $0 / 8 &+ $1 / 7 &+ $1 / 1 }) {
+            $0 / 8 + $1 / 7 + $1 / 1
+        },
+        integerCase("remainders by constants", expected: { $0 % 8 &+ $1 % 7 &+ $1 % 1 }) { $0 % 8 + $1 % 7 + $1 % 1 },
+        integerCase("divide Int32 by a power of two", expected: { a, _ in bits(Int32(bitPattern: a) / 4) }) { a, _ in
+            word(signed(a) / 4)
+        },
         integerCase("minimum UInt32", expected: min) { $0.minimum($1) },
         integerCase("maximum UInt32", expected: max) { $0.maximum($1) },
         integerCase("and or xor", expected: { ($0 & $1) ^ ($0 | $1) }) { ($0 & $1) ^ ($0 | $1) },

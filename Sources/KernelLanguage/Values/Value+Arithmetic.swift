@@ -41,12 +41,19 @@ extension Value where Element: ArithmeticScalar {
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element: IntegerScalar & ArithmeticScalar {
     private static func constant(_ value: Int) -> Operand { .constant(Element.bits(value)) }
+    /// Whether a shift divides by a number: a power of two, and not of signed integers, which are rounded towards zero. ptxas does
+    /// not see it for values that all lanes share, and divides them by way of a floating point reciprocal, some 150 cycles long.
+    private static func isShift(_ divisor: Int) -> Bool {
+        Element.scalarType != .int32 && divisor > 0 && divisor & (divisor - 1) == 0
+    }
 
     public static func + (a: Self, b: Int) -> Self { b == 0 ? a : a.binary(.add, constant(b)) }
     public static func - (a: Self, b: Int) -> Self { b == 0 ? a : a.binary(.subtract, constant(b)) }
     public static func * (a: Self, b: Int) -> Self { b == 1 ? a : a.binary(.multiply, constant(b)) }
-    public static func / (a: Self, b: Int) -> Self { b == 1 ? a : a.binary(.divide, constant(b)) }
-    public static func % (a: Self, b: Int) -> Self { a.binary(.remainder, constant(b)) }
+    public static func / (a: Self, b: Int) -> Self {
+        isShift(b) ? a >> b.trailingZeroBitCount : a.binary(.divide, constant(b))
+    }
+    public static func % (a: Self, b: Int) -> Self { isShift(b) ? a & (b - 1) : a.binary(.remainder, constant(b)) }
     public static func % (a: Self, b: Self) -> Self { a.binary(.remainder, b.operand) }
     public static func < (a: Self, b: Int) -> Condition { a.compare(.less, constant(b)) }
     public static func <= (a: Self, b: Int) -> Condition { a.compare(.lessOrEqual, constant(b)) }
