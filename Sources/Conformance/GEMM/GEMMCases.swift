@@ -26,6 +26,11 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(
             counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),
         blockHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),
+        // Tiles claimed before a tile's end and, of a short K, at it; and tiles that are cut.
+        chainCase(counts: [129, 3, 65], n: 768, k: 1024, blockM: 128),
+        chainCase(counts: [129, 3, 65], n: 768, k: 256, blockM: 128),
+        chainCase(counts: [64, 3, 65], n: 768, k: 1024, blockM: 64),
+        chainCase(counts: [5, 16, 17], n: 896, k: 1152, blockM: 16),
     ] + GEMMConfiguration.blockHeights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0) }
 }
 
@@ -63,6 +68,24 @@ private func blockHeightCase(counts: [Int], n: Int, k: Int) -> ConformanceCase {
                 try requireEqual("output of blocks of \(blockM) rows", output, first)
             } else {
                 first = output
+            }
+        }
+    }
+}
+
+/// Dependent launches with the same scratch: what one leaves there, the next finds, which begins before it ends.
+private func chainCase(counts: [Int], n: Int, k: Int, blockM: Int) -> ConformanceCase {
+    ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) behind itself") { device in
+        let maxRows = (counts.max() ?? 0) + 3
+        let configuration = GEMMConfiguration(
+            n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
+            blockM: blockM, dependent: true)
+        let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 5)
+        for blocks in [3, 5] {
+            for (launch, output) in try trial.run(blocks: blocks, launches: 4).enumerated() {
+                do { try trial.check(output) } catch {
+                    throw ConformanceFailure("launch \(launch) on a grid of \(blocks): \(error)")
+                }
             }
         }
     }

@@ -10,8 +10,8 @@ struct GEMMTrial {
     private let counts: [Int]
     private let weights: [QuantisedMatrix]
     private let rows: [[QuantisedRow]]
-    private let gemm: GroupedGEMM
-    private let output: DeviceBuffer
+    private let packed: WeightBuffer
+    private let operands: GroupedGEMM.Operands
     private let signals: DeviceBuffer
     private let stream: DeviceStream
     private let blocks: Int
@@ -31,12 +31,12 @@ struct GEMMTrial {
         }
         blocks = configuration.blocks
 
-        let buffer = try WeightBuffer(
+        packed = try WeightBuffer(
             device, rows: n, columns: k, experts: experts, tileN: configuration.tileN, label: "gemm")
         var values = [UInt8](repeating: 0, count: experts * maxRows * k)
         var scales = [Float](repeating: 0, count: experts * k / 128 * configuration.scaleRows)
         for expert in 0..<experts {
-            try buffer.write(weights[expert], of: expert, name: "weights")
+            try packed.write(weights[expert], of: expert, name: "weights")
             for (row, content) in rows[expert].enumerated() {
                 values.replaceSubrange(
                     (expert * maxRows + row) * k..<(expert * maxRows + row + 1) * k, with: content.values)
@@ -46,29 +46,42 @@ struct GEMMTrial {
             }
         }
         self.stream = try device.makeStream(label: "gemm")
-        output = try device.allocate(bytes: experts * maxRows * n * 2, label: "gemm output")
         signals = try device.allocate(bytes: max(16, experts * blocks * 4), label: "gemm signals")
         scratch = try GEMMScratch(device, gridSize: maxGrid, label: "gemm")
-        gemm = try GroupedGEMM(
-            device, configuration, buffer,
-            GroupedGEMM.Operands(
-                rows: device.makeBuffer(values, label: "gemm rows"),
-                rowScales: device.makeBuffer(scales, label: "gemm row scales"),
-                counts: device.makeBuffer(counts.map(UInt32.init), label: "gemm counts"), output: output,
-                signals: signals), scratch)
+        operands = GroupedGEMM.Operands(
+            rows: try device.makeBuffer(values, label: "gemm rows"),
+            rowScales: try device.makeBuffer(scales, label: "gemm row scales"),
+            counts: try device.makeBuffer(counts.map(UInt32.init), label: "gemm counts"),
+            output: try device.allocate(bytes: experts * maxRows * n * 2, label: "gemm output"), signals: signals)
     }
 
     /// Runs on a grid of `blocks`, over an output of NaNs. Returns all of the output, BF16 bits.
-    func run(blocks: Int) throws -> [UInt16] {
-        try device.fill(output, with: 0xFF, on: stream)
+    func run(blocks: Int) throws -> [UInt16] { try run(blocks: blocks, outputs: [operands.output])[0] }
+
+    /// Runs several times, each launch right behind the one before, with an output of its own and the same scratch. Dependent
+    /// launches begin while the one before still runs.
+    func run(blocks: Int, launches: Int) throws -> [[UInt16]] {
+        let bytes = configuration.experts * configuration.maxRows * configuration.n * 2
+        return try run(
+            blocks: blocks,
+            outputs: (0..<launches).map { try device.allocate(bytes: bytes, label: "gemm output \($0)") })
+    }
+
+    private func run(blocks: Int, outputs: [DeviceBuffer]) throws -> [[UInt16]] {
+        let gemms = try outputs.map { output in
+            var operands = operands
+            operands.output = output
+            try device.fill(output, with: 0xFF, on: stream)
+            return try GroupedGEMM(device, configuration, packed, operands, scratch)
+        }
         try device.fill(signals, with: 0, on: stream)
-        try gemm.enqueue(blocks: blocks, on: stream)
+        for gemm in gemms { try gemm.enqueue(blocks: blocks, on: stream) }
         try device.synchronize(stream)
         try scratch.requireNoFault(device)
         let flags = try device.read(UInt32.self, count: blocks, from: scratch.flags)
         try requireEqual("split flags afterwards", flags, [UInt32](repeating: 0, count: blocks))
-        return try device.read(
-            UInt16.self, count: configuration.experts * configuration.maxRows * configuration.n, from: output)
+        let count = configuration.experts * configuration.maxRows * configuration.n
+        return try outputs.map { try device.read(UInt16.self, count: count, from: $0) }
     }
 
     /// Compares with the reference; rows beyond an expert's count must be untouched, and signals complete.
