@@ -3,13 +3,15 @@ import ExpertParallel
 
 extension Workload {
     /// Work that runs every kernel there is, in every configuration whose ordering is its own, at sizes that make rings come
-    /// round, cut tiles and fill several blocks of rows.
+    /// round, cut or claim tiles and fill several blocks of rows.
     public static func all() throws -> [Workload] {
         let link = try LinkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500)
         let shape = try LayerShape(
             hidden: 256, intermediate: 128, experts: 6, topK: 2, ranks: 2, maxTokens: 3, sharedExperts: 1)
         let wide = try LayerShape(hidden: 256, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 18)
         let narrow = try LayerShape(hidden: 128, intermediate: 128, experts: 2, topK: 2, ranks: 2, maxTokens: 2)
+        let large = try LayerShape(
+            hidden: 512, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let tall = try LayerShape(hidden: 512, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let many = try LayerShape(hidden: 128, intermediate: 128, experts: 40, topK: 8, ranks: 2, maxTokens: 2)
         var gemms = GEMMConfiguration.blockHeights.flatMap {
@@ -34,6 +36,8 @@ extension Workload {
                     layer(shape, tokens: [3, 2], overlap: mode, enqueueing: .replayed),
                     layer(shape, tokens: [3, 2], overlap: mode, link: link, multiprocessors: 4, communicating: 2),
                     layer(wide, tokens: [18, 17], overlap: mode, blockM: 16),
+                    // Blocks claim tiles.
+                    layer(large, tokens: [3, 2], overlap: mode, blockM: 64),
                     layer(narrow, tokens: [2, 1], overlap: mode, multiprocessors: 4),
                     layer(tall, tokens: [3, 2], overlap: mode),
                     layer(narrow, tokens: [2, 1], overlap: mode, notesArrivals: true),
