@@ -10,8 +10,7 @@ extension Workload {
             hidden: 256, intermediate: 128, experts: 6, topK: 2, ranks: 2, maxTokens: 3, sharedExperts: 1)
         let wide = try LayerShape(hidden: 256, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 18)
         let narrow = try LayerShape(hidden: 128, intermediate: 128, experts: 2, topK: 2, ranks: 2, maxTokens: 2)
-        let large = try LayerShape(
-            hidden: 512, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
+        let large = try LayerShape(hidden: 512, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let tall = try LayerShape(hidden: 512, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let many = try LayerShape(hidden: 128, intermediate: 128, experts: 40, topK: 8, ranks: 2, maxTokens: 2)
         var gemms = GEMMConfiguration.blockHeights.flatMap {

@@ -80,9 +80,9 @@ private func chainCase(counts: [Int], n: Int, k: Int, blockM: Int) -> Conformanc
         let configuration = GEMMConfiguration(
             n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
             blockM: blockM, dependent: true)
-        let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 5)
+        let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 5, launches: 4)
         for blocks in [3, 5] {
-            for (launch, output) in try trial.run(blocks: blocks, launches: 4).enumerated() {
+            for (launch, output) in try trial.runAll(blocks: blocks).enumerated() {
                 do { try trial.check(output) } catch {
                     throw ConformanceFailure("launch \(launch) on a grid of \(blocks): \(error)")
                 }

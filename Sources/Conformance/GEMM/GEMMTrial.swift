@@ -10,15 +10,19 @@ struct GEMMTrial {
     private let counts: [Int]
     private let weights: [QuantisedMatrix]
     private let rows: [[QuantisedRow]]
-    private let packed: WeightBuffer
-    private let operands: GroupedGEMM.Operands
+    /// Launches of the GEMM, and the output of each.
+    private let launches: [(gemm: GroupedGEMM, output: DeviceBuffer)]
     private let signals: DeviceBuffer
     private let stream: DeviceStream
     private let blocks: Int
     private let scratch: GEMMScratch
 
-    /// - Parameter maxGrid: Blocks of the largest grid that will run.
-    init(_ device: any Device, _ configuration: GEMMConfiguration, counts: [Int], maxGrid: Int) throws {
+    /// - Parameters:
+    ///   - maxGrid: Blocks of the largest grid that will run.
+    ///   - launches: Launches of a run, each right behind the one before, with an output of its own and the same scratch.
+    init(
+        _ device: any Device, _ configuration: GEMMConfiguration, counts: [Int], maxGrid: Int, launches: Int = 1
+    ) throws {
         self.device = device
         self.configuration = configuration
         self.counts = counts
@@ -31,7 +35,7 @@ struct GEMMTrial {
         }
         blocks = configuration.blocks
 
-        packed = try WeightBuffer(
+        let packed = try WeightBuffer(
             device, rows: n, columns: k, experts: experts, tileN: configuration.tileN, label: "gemm")
         var values = [UInt8](repeating: 0, count: experts * maxRows * k)
         var scales = [Float](repeating: 0, count: experts * k / 128 * configuration.scaleRows)
@@ -48,40 +52,33 @@ struct GEMMTrial {
         self.stream = try device.makeStream(label: "gemm")
         signals = try device.allocate(bytes: max(16, experts * blocks * 4), label: "gemm signals")
         scratch = try GEMMScratch(device, gridSize: maxGrid, label: "gemm")
-        operands = GroupedGEMM.Operands(
-            rows: try device.makeBuffer(values, label: "gemm rows"),
-            rowScales: try device.makeBuffer(scales, label: "gemm row scales"),
-            counts: try device.makeBuffer(counts.map(UInt32.init), label: "gemm counts"),
-            output: try device.allocate(bytes: experts * maxRows * n * 2, label: "gemm output"), signals: signals)
+        let rowValues = try device.makeBuffer(values, label: "gemm rows")
+        let rowScales = try device.makeBuffer(scales, label: "gemm row scales")
+        let rowCounts = try device.makeBuffer(counts.map(UInt32.init), label: "gemm counts")
+        var all: [(GroupedGEMM, DeviceBuffer)] = []
+        for _ in 0..<launches {
+            let output = try device.allocate(bytes: experts * maxRows * n * 2, label: "gemm output")
+            let operands = GroupedGEMM.Operands(
+                rows: rowValues, rowScales: rowScales, counts: rowCounts, output: output, signals: signals)
+            all.append((try GroupedGEMM(device, configuration, packed, operands, scratch), output))
+        }
+        self.launches = all
     }
 
     /// Runs on a grid of `blocks`, over an output of NaNs. Returns all of the output, BF16 bits.
-    func run(blocks: Int) throws -> [UInt16] { try run(blocks: blocks, outputs: [operands.output])[0] }
+    func run(blocks: Int) throws -> [UInt16] { try runAll(blocks: blocks)[0] }
 
-    /// Runs several times, each launch right behind the one before, with an output of its own and the same scratch. Dependent
-    /// launches begin while the one before still runs.
-    func run(blocks: Int, launches: Int) throws -> [[UInt16]] {
-        let bytes = configuration.experts * configuration.maxRows * configuration.n * 2
-        return try run(
-            blocks: blocks,
-            outputs: (0..<launches).map { try device.allocate(bytes: bytes, label: "gemm output \($0)") })
-    }
-
-    private func run(blocks: Int, outputs: [DeviceBuffer]) throws -> [[UInt16]] {
-        let gemms = try outputs.map { output in
-            var operands = operands
-            operands.output = output
-            try device.fill(output, with: 0xFF, on: stream)
-            return try GroupedGEMM(device, configuration, packed, operands, scratch)
-        }
+    /// All outputs. Dependent launches begin while the one before still runs.
+    func runAll(blocks: Int) throws -> [[UInt16]] {
+        for launch in launches { try device.fill(launch.output, with: 0xFF, on: stream) }
         try device.fill(signals, with: 0, on: stream)
-        for gemm in gemms { try gemm.enqueue(blocks: blocks, on: stream) }
+        for launch in launches { try launch.gemm.enqueue(blocks: blocks, on: stream) }
         try device.synchronize(stream)
         try scratch.requireNoFault(device)
         let flags = try device.read(UInt32.self, count: blocks, from: scratch.flags)
         try requireEqual("split flags afterwards", flags, [UInt32](repeating: 0, count: blocks))
         let count = configuration.experts * configuration.maxRows * configuration.n
-        return try outputs.map { try device.read(UInt16.self, count: count, from: $0) }
+        return try launches.map { try device.read(UInt16.self, count: count, from: $0.output) }
     }
 
     /// Compares with the reference; rows beyond an expert's count must be untouched, and signals complete.

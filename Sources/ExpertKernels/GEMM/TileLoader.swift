@@ -48,7 +48,7 @@ struct TileLoader {
             }
             let firstPassed = position.passed.value
             let firstStage = ring.current(position)
-            let launchStep = piece.isLast.map { self.launchStep(k, piece, isLast: $0) }
+            let launchStep = launchStep(k, piece)
             // Late, so that the tile goes to a block that is there for it, and after rows have been waited for, so that launches
             // before this one have ended.
             let claimStep = max(configuration.stages, configuration.steps - 4)
@@ -84,7 +84,7 @@ struct TileLoader {
                 // a release waits for them, and loads wait for it.
                 k.if(passed == firstPassed + (configuration.stages + 2)) { stored.announce(k) }
             }
-            if schedule.isClaimed, claimStep >= configuration.steps { claim(k, schedule, after: piece) }
+            if launchStep == nil, claimStep >= configuration.steps { claim(k, schedule, after: piece) }
             // If it has not come round yet.
             k.if((position.passed.value - firstPassed) <= configuration.stages) {
                 k.wait(firstStage.empty, parity: firstStage.parity)
@@ -98,8 +98,10 @@ struct TileLoader {
     }
 
     /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free,
-    /// and not earlier, as they hold multiprocessors while they wait which others could use.
-    private func launchStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece, isLast: Condition) -> Value<UInt32> {
+    /// and not earlier, as they hold multiprocessors while they wait which others could use. nil where the block learns that it
+    /// has no more tiles when it claims the next one.
+    private func launchStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece) -> Value<UInt32>? {
+        guard let isLast = piece.isLast else { return nil }
         let early = k.constant(UInt32(8))
         let step = (piece.endStep.maximum(early) - early).maximum(piece.firstStep)
         return isLast.select(step, k.constant(UInt32.max))

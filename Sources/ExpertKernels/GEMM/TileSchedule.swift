@@ -1,6 +1,7 @@
 import KernelLanguage
 
-/// What each block of a persistent grid works on, and in which order; `TilePlan` is the same on the host.
+/// What each block of a persistent grid works on, and in which order; `TilePlan` is the same on the host, as far as it is known
+/// before the launch.
 ///
 /// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), they go to blocks in waves, and blocks share what is left over
 /// (`CutRange`). As many blocks work as share the tiles evenly in no more waves than all would take, if that is nearly all: the
@@ -10,16 +11,30 @@ import KernelLanguage
 /// `GEMMConfiguration.evenBelow`): then again as many as share the tiles evenly.
 package struct TileSchedule {
     private let tiles: ExpertTiles
-    private let claims: TileClaims?
+    private let sharing: Sharing
+
+    /// How tiles come to blocks.
+    private enum Sharing {
+        /// In waves; those left over are cut if a smaller share of the blocks than this would work on them.
+        case inWaves(cutsBelow: GEMMConfiguration.Share)
+        case claimed(TileClaims)
+    }
 
     /// - Parameter counter: UInt32, zero before and after the launch; used where tiles are claimed.
     package init(_ k: KernelBuilder, tiles: ExpertTiles, counter: Pointer<UInt32>) {
         self.tiles = tiles
-        claims = tiles.configuration.cutsBelow == nil ? TileClaims(k, counter: counter) : nil
+        sharing =
+            if let share = tiles.configuration.cutsBelow {
+                .inWaves(cutsBelow: share)
+            } else {
+                .claimed(TileClaims(k, counter: counter))
+            }
     }
 
     /// One thread calls it, and the block meets at a barrier afterwards.
-    package func initialise(_ k: KernelBuilder) { claims?.initialise(k) }
+    package func initialise(_ k: KernelBuilder) {
+        if case .claimed(let claims) = sharing { claims.initialise(k) }
+    }
 
     /// Work of one block on one tile: steps `firstStep ..< endStep` of 128 channels each.
     package struct Piece {
@@ -41,16 +56,51 @@ package struct TileSchedule {
     package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) {
         let total = tiles.count(k)
         let blocks = workingBlocks(k, of: total)
-        guard let share = tiles.configuration.cutsBelow else { return forEachClaim(k, total, blocks, body) }
-        let range = CutRange(k, total, blocks, cutsBelow: share, steps: tiles.configuration.steps)
+        switch sharing {
+        case .inWaves(let share):
+            forEachPiece(k, of: CutRange(k, total, blocks, cutsBelow: share, steps: tiles.configuration.steps), body)
+        case .claimed(let claims):
+            forEachTile(k, of: total, on: blocks, claims, body)
+        }
+    }
+
+    private func forEachPiece(_ k: KernelBuilder, of range: CutRange, _ body: (Piece) -> Void) {
         k.for(from: k.constant(UInt32(0)), to: range.pieces, by: k.constant(UInt32(1))) { index in
             let work = range.work(k, at: index)
             body(
                 Piece(
                     tile: tiles.tile(k, work.tile), firstStep: work.firstStep, endStep: work.endStep,
-                    isHead: work.isHead,
-                    isTail: work.isTail, number: index, isLast: index + 1 == range.pieces))
+                    isHead: work.isHead, isTail: work.isTail, number: index, isLast: index + 1 == range.pieces))
         }
+    }
+
+    /// The block's own tile, and then what it claims.
+    private func forEachTile(
+        _ k: KernelBuilder, of total: Value<UInt32>, on blocks: Value<UInt32>, _ claims: TileClaims,
+        _ body: (Piece) -> Void
+    ) {
+        let index = k.variable(k.constant(UInt32(0)))
+        let number = k.variable(k.blockIndex)
+        k.if(k.blockIndex < blocks.minimum(total)) {
+            k.loop {
+                body(
+                    Piece(
+                        tile: tiles.tile(k, number.value), firstStep: k.constant(UInt32(0)),
+                        endStep: k.constant(UInt32(tiles.configuration.steps)), isHead: nil, isTail: nil,
+                        number: index.value, isLast: nil))
+                index.add(1)
+                let next = claims.number(k, of: index.value)
+                k.breakIf(next.isNone)
+                number.value = next.tile
+            }
+        }
+    }
+
+    /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
+    package func claim(_ k: KernelBuilder, after piece: Piece) -> Condition {
+        guard case .claimed(let claims) = sharing else { preconditionFailure("tiles are not claimed") }
+        let total = tiles.count(k)
+        return claims.claim(k, piece.number + 1, of: total, blocks: workingBlocks(k, of: total))
     }
 
     /// Steps of a tile.
@@ -68,58 +118,29 @@ package struct TileSchedule {
         let total = k.constant(UInt32(configuration.experts * configuration.tilesAcross))
         let blocks = workingBlocks(k, of: total)
         let zero = k.constant(UInt32(0))
-        guard let share = configuration.cutsBelow else {
+        switch sharing {
+        case .inWaves(let share):
+            let range = CutRange(k, total, blocks, cutsBelow: share, steps: configuration.steps)
+            let work = range.work(k, at: zero)
+            return Steps(
+                tile: work.tile, first: work.firstStep, end: (range.pieces > 0).select(work.endStep, work.firstStep))
+        case .claimed:
             let works = k.blockIndex < blocks.minimum(total)
             return Steps(
                 tile: k.blockIndex, first: zero, end: works.select(k.constant(UInt32(configuration.steps)), zero))
         }
-        let range = CutRange(k, total, blocks, cutsBelow: share, steps: configuration.steps)
-        let work = range.work(k, at: zero)
-        return Steps(
-            tile: work.tile, first: work.firstStep, end: (range.pieces > 0).select(work.endStep, work.firstStep))
     }
 
     /// How many blocks work on `total` tiles.
     private func workingBlocks(_ k: KernelBuilder, of total: Value<UInt32>) -> Value<UInt32> {
-        let configuration = tiles.configuration
         let waves = ((total + k.gridSize - 1) / k.gridSize).maximum(k.constant(UInt32(1)))
         let even = (total + waves - 1) / waves
-        if configuration.cutsBelow != nil {
-            // All blocks, unless that is nearly as many as share the tiles evenly.
-            return (even * 20 < k.gridSize * 19).select(k.gridSize, even)
-        }
-        let share = GEMMConfiguration.evenBelow
-        return (total % k.gridSize * share.denominator < k.gridSize * share.numerator).select(even, k.gridSize)
-    }
-
-    /// Whether the schedule is one in which tiles are claimed.
-    var isClaimed: Bool { claims != nil }
-
-    /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
-    package func claim(_ k: KernelBuilder, after piece: Piece) -> Condition {
-        guard let claims else { preconditionFailure("tiles are not claimed") }
-        let total = tiles.count(k)
-        return claims.claim(k, piece.number + 1, of: total, blocks: workingBlocks(k, of: total))
-    }
-
-    private func forEachClaim(
-        _ k: KernelBuilder, _ total: Value<UInt32>, _ blocks: Value<UInt32>, _ body: (Piece) -> Void
-    ) {
-        guard let claims else { preconditionFailure("tiles are not claimed") }
-        let index = k.variable(k.constant(UInt32(0)))
-        let number = k.variable(k.blockIndex)
-        k.if(k.blockIndex < blocks.minimum(total)) {
-            k.loop {
-                body(
-                    Piece(
-                        tile: tiles.tile(k, number.value), firstStep: k.constant(UInt32(0)),
-                        endStep: k.constant(UInt32(tiles.configuration.steps)), isHead: nil, isTail: nil,
-                        number: index.value, isLast: nil))
-                index.add(1)
-                let next = claims.number(k, of: index.value)
-                k.breakIf(next.isNone)
-                number.value = next.tile
-            }
+        switch sharing {
+        // All blocks, unless that is nearly as many as share the tiles evenly.
+        case .inWaves: return (even * 20 < k.gridSize * 19).select(k.gridSize, even)
+        case .claimed:
+            let share = GEMMConfiguration.evenBelow
+            return (total % k.gridSize * share.denominator < k.gridSize * share.numerator).select(even, k.gridSize)
         }
     }
 }
