@@ -117,9 +117,6 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         default: nil
         }
     }
-    /// Where tiles are claimed, no more blocks work than share the tiles evenly if a smaller share of all than this would work on a
-    /// last tile: the others would wait for them for as long as a tile takes.
-    static let evenBelow: Share = (1, 4)
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.

@@ -30,14 +30,11 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
                 (0..<blocks).map { Piece(expert: expert, block: $0, column: column, steps: 0..<steps) }
             }
         }
-        let evenWaves = max(1, (places.count + gridSize - 1) / gridSize)
+        let (wavesOfAll, left) = places.count.quotientAndRemainder(dividingBy: gridSize)
+        let evenWaves = max(1, wavesOfAll + (left > 0 ? 1 : 0))
         let even = (places.count + evenWaves - 1) / evenWaves
         let share = configuration.cutsBelow
-        let evenBelow = GEMMConfiguration.evenBelow
-        let isEven =
-            share == nil
-            ? places.count % gridSize * evenBelow.denominator < gridSize * evenBelow.numerator
-            : even * 20 >= gridSize * 19
+        let isEven = share == nil ? left * wavesOfAll < gridSize : even * 20 >= gridSize * 19
         let blocks = isEven ? even : gridSize
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
         let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false

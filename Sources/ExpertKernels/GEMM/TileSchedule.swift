@@ -7,8 +7,9 @@ import KernelLanguage
 /// (`CutRange`). As many blocks work as share the tiles evenly in no more waves than all would take, if that is nearly all: the
 /// memory is as busy with a few blocks less, and whoever comes next has their multiprocessors.
 ///
-/// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, unless few of them would work on a last tile (see
-/// `GEMMConfiguration.evenBelow`): then again as many as share the tiles evenly.
+/// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, unless few of them would work on a last tile, for
+/// which the others would wait: then again as many as share the tiles evenly. Few is less than a half behind two whole waves, a third
+/// behind three, and so on: what fewer blocks lose to all, they lose in each wave.
 package struct TileSchedule {
     private let tiles: ExpertTiles
     private let sharing: Sharing
@@ -133,14 +134,14 @@ package struct TileSchedule {
 
     /// How many blocks work on `total` tiles.
     private func workingBlocks(_ k: KernelBuilder, of total: Value<UInt32>) -> Value<UInt32> {
-        let waves = ((total + k.gridSize - 1) / k.gridSize).maximum(k.constant(UInt32(1)))
+        let wholeWaves = total / k.gridSize
+        let rest = total - wholeWaves * k.gridSize
+        let waves = (rest > 0 || total == 0).select(wholeWaves + 1, wholeWaves)
         let even = (total + waves - 1) / waves
         switch sharing {
         // All blocks, unless that is nearly as many as share the tiles evenly.
         case .inWaves: return (even * 20 < k.gridSize * 19).select(k.gridSize, even)
-        case .claimed:
-            let share = GEMMConfiguration.evenBelow
-            return (total % k.gridSize * share.denominator < k.gridSize * share.numerator).select(even, k.gridSize)
+        case .claimed: return (rest * wholeWaves < k.gridSize).select(even, k.gridSize)
         }
     }
 }
