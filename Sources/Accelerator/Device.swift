@@ -66,6 +66,11 @@ public protocol Device: AnyObject, Sendable {
     /// Waits until everything enqueued on the device has completed.
     func synchronize() throws
 
+    /// Sets a part of the L2 aside, as long as the result lives, for `bytes` that kernels hand on to each other with the hint to keep
+    /// them there (`CacheHint.evictLast`): what fits never goes to memory, as it is overwritten where it is. It is set aside for
+    /// all work of the process on this device. Throws `DeviceError.keptBytes` for less than 0 bytes.
+    func keepInL2(bytes: Int) throws -> L2Share
+
     /// How many blocks of the kernel one multiprocessor can hold at once.
     func blocksPerMultiprocessor(_ kernel: LoadedKernel) throws -> Int
 }
@@ -94,13 +99,10 @@ public struct DeviceProperties: Hashable, Sendable {
     public var memoryBytes: Int
     /// Bytes of the L2 cache; 0 where there is none.
     public var l2Bytes: Int
-    /// Bytes of the L2 cache that are set aside for what kernels ask to keep there; 0 where there are none.
-    public var setAsideL2Bytes: Int
 
     /// Properties as given.
     public init(
-        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int,
-        setAsideL2Bytes: Int
+        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int
     ) {
         self.kind = kind
         self.name = name
@@ -108,7 +110,6 @@ public struct DeviceProperties: Hashable, Sendable {
         self.sharedBytesPerBlock = sharedBytesPerBlock
         self.memoryBytes = memoryBytes
         self.l2Bytes = l2Bytes
-        self.setAsideL2Bytes = setAsideL2Bytes
     }
 }
 

@@ -12,6 +12,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
     case bufferRange(label: String, offset: Int, bytes: Int, size: Int)
     /// An allocation of fewer than 1 byte.
     case allocation(label: String, bytes: Int)
+    /// Fewer than 0 bytes that the L2 is to keep.
+    case keptBytes(Int)
     /// The kernel has not passed verification.
     case kernel(VerificationError)
     /// A kernel that needs more shared memory than a block can have.
@@ -72,6 +74,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "offset and a count whose sum is at most \(size)."
         case .allocation(let label, let bytes):
             return "The buffer \(label) cannot have \(bytes) bytes; ask for at least 1 byte."
+        case .keptBytes(let bytes):
+            return "The L2 cannot keep \(bytes) bytes; ask for at least 0."
         case .kernel(let error):
             return "\(error)."
         case .sharedMemory(let kernel, let bytes, let limit):

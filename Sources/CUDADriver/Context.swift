@@ -125,8 +125,8 @@ public final class Context: @unchecked Sendable {
     /// Sets a part of the L2 cache aside for lines that were last accessed with the hint to keep them (`evict_last`), which
     /// other accesses then drive out only where no such lines are. It holds for all work of the process on this GPU.
     ///
-    /// The driver rounds up to what the hardware has. A part that is larger already is left as it is, and so is every part
-    /// where the driver does not allow a change, as with the Multi-Process Service or in a partition of a GPU.
+    /// The driver rounds up to what the hardware has. Where it does not allow a change, as with the Multi-Process Service or in a
+    /// partition of a GPU, nothing is changed.
     ///
     /// - Parameter bytes: At least 0; more than `maxSetAsideL2Bytes` counts as that many.
     /// - Returns: The bytes that are set aside now.
@@ -137,17 +137,15 @@ public final class Context: @unchecked Sendable {
                 "\(bytes) bytes of the L2 cache cannot be set aside; choose 0 to \(maxSetAsideL2Bytes).")
         }
         let wanted = min(bytes, maxSetAsideL2Bytes)
-        let found = try setAsideL2Bytes()
-        guard wanted > found else { return found }
-        let changed = try query(
+        _ = try query(
             "cuCtxSetLimit", "setting \(wanted) bytes of the L2 cache of GPU \(ordinal) aside",
             no: ResultCode.withoutLimit
         ) { $0.cuCtxSetLimit(Self.persistingL2CacheSize, wanted) }
-        return changed ? try setAsideL2Bytes() : found
+        return try setAsideL2Bytes()
     }
 
-    /// The bytes of the L2 cache that are set aside; 0 where the driver knows of no such thing.
-    private func setAsideL2Bytes() throws -> Int {
+    /// The bytes of the L2 cache that are set aside; 0 where the driver knows of no such thing. Throws `DriverError.callFailed`.
+    public func setAsideL2Bytes() throws -> Int {
         var bytes = 0
         let known = try query(
             "cuCtxGetLimit", "asking GPU \(ordinal) how much of its L2 cache is set aside", no: ResultCode.withoutLimit

@@ -16,27 +16,27 @@ public final class CUDADevice: Device {
     /// Held while a kernel is compiled, so that two threads do not compile the same one.
     let loading = Mutex(())
 
+    /// What is wanted of the L2.
+    let l2Shares: Mutex<L2Shares>
+
     /// Opens GPU `ordinal`, counted from 0.
-    ///
-    /// Kernels store outputs with the hint to keep them in the L2, where the next kernel reads them and the next step
-    /// overwrites them, so that what fits never goes to memory. For that a part of the L2 is set aside, for all work of the process on
-    /// this GPU, as long as the process lives.
     ///
     /// - Parameters:
     ///   - ordinal: The GPU's number in this process.
-    ///   - setAsideL2Bytes: How much of the L2 is set aside; when nil five sixteenths of it. The hardware has sixteenths, and
-    ///     three is what drivers set aside by themselves. Less than is set aside already changes nothing. With more than six,
-    ///     kernels that stream weights miss what is set aside (see docs/performance.md).
+    ///   - setAsideL2Bytes: How much of the L2 is set aside from now on, for all work of the process on this GPU. When nil, as much
+    ///     as those ask for who call ``Device/keepInL2(bytes:)``, such as layers, and never less than drivers set aside by
+    ///     themselves, three sixteenths. The hardware has sixteenths.
     /// - Throws: `DeviceError.driver` when there is no driver, no such GPU, or one that cannot run `sm_90a` code, and for
     ///   negative `setAsideL2Bytes`.
     public init(ordinal: Int = 0, setAsideL2Bytes: Int? = nil) throws {
         let context = try driverCall { try Context(device: ordinal) }
-        let setAside = try driverCall { try context.setAsideL2(bytes: setAsideL2Bytes ?? context.l2Bytes * 5 / 16) }
+        let found = try driverCall { try setAsideL2Bytes.map(context.setAsideL2) ?? context.setAsideL2Bytes() }
         self.context = context
         self.properties = DeviceProperties(
             kind: .cuda, name: context.name, multiprocessors: context.multiprocessorCount,
             sharedBytesPerBlock: context.maxSharedBytesPerBlock, memoryBytes: context.totalMemoryBytes,
-            l2Bytes: context.l2Bytes, setAsideL2Bytes: setAside)
+            l2Bytes: context.l2Bytes)
+        self.l2Shares = Mutex(L2Shares(fixed: setAsideL2Bytes, found: found))
         self.tables = Mutex(CUDATables())
     }
 

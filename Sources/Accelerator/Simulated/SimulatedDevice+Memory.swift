@@ -13,6 +13,12 @@ extension SimulatedDevice {
         return DeviceBuffer(address: address, bytes: bytes, label: label) { [self] in release(address) }
     }
 
+    /// See ``Device/keepInL2(bytes:)``. The machine has no caches.
+    public func keepInL2(bytes: Int) throws -> L2Share {
+        guard bytes >= 0 else { throw DeviceError.keptBytes(bytes) }
+        return L2Share(setAsideBytes: 0) {}
+    }
+
     /// See ``Device/write(_:to:offset:)``.
     public func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws {
         try exclusively {

@@ -41,7 +41,9 @@ struct DispatchedToken {
                 let (packed, scale) = quantised(k, words)
                 for destination in destinations {
                     k.if(destination.exists && exists) {
-                        k.storeVector(packed, to: destination.row + group.multiply(32, add: (k.lane & 7) * 4))
+                        // The GEMM finds it in the L2; see `GEMMConfiguration.keepsRows`.
+                        k.storeVector(
+                            packed, to: destination.row + group.multiply(32, add: (k.lane & 7) * 4), cache: .evictLast)
                         k.if((k.lane & 7) == 0) {
                             k.store(
                                 scale, to: destination.scale + group.multipliedWide(by: window.shape.scaleRows))

@@ -136,6 +136,13 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var rowBytes: Int { blockM * Self.blockK }
     /// Bytes of row scales in a stage.
     public var scaleBytes: Int { blockM * 4 }
+    /// Whether rows are to stay in the L2 until the last tile across N has been multiplied, for which they are read as often as there
+    /// are tiles across. Without SwiGLU the output is larger than they are, and has better use for the room.
+    var keepsRows: Bool { output == .swiGLU }
+    /// Bytes that stay in the L2 for this many rows of all experts together: rows if they do, and outputs.
+    public func keptBytes(rows: Int) -> Int {
+        rows * (output == .swiGLU ? k + n / 2 : 2 * n)
+    }
     /// Whether a warp beside the loading thread deals with other ranks.
     package var communicates: Bool { arriving != nil || home != nil }
     /// Whether a warp beside the loading thread waits for rows or announces them.

@@ -181,7 +181,8 @@ struct TileLoader {
                 at: [
                     step * GEMMConfiguration.blockK, tile.block.multiply(configuration.blockM, add: first), tile.expert,
                 ],
-                to: stage.rows + first * GEMMConfiguration.blockK, barrier: stage.full)
+                to: stage.rows + first * GEMMConfiguration.blockK, barrier: stage.full,
+                cache: configuration.keepsRows ? .evictLast : .normal)
         }
         let group = tile.expert.multiply(configuration.steps, add: step)
         let scales = rowScales + tile.block * configuration.blockM

@@ -35,6 +35,12 @@ public struct ExpertShape: Hashable, Sendable {
         gemm(n: hidden, k: intermediate, multiprocessors: multiprocessors)
     }
 
+    /// Bytes that both GEMMs keep in the L2 for this many rows of all experts together.
+    public func keptBytes(rows: Int, multiprocessors: Int) -> Int {
+        gateUp(multiprocessors: multiprocessors).keptBytes(rows: rows)
+            + down(multiprocessors: multiprocessors).keptBytes(rows: rows)
+    }
+
     /// Each GEMM comes right after a kernel that writes neither its counts nor its weights, so it is a dependent one.
     private func gemm(n: Int, k: Int, multiprocessors: Int) -> GEMMConfiguration {
         GEMMConfiguration(

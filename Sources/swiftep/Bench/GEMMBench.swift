@@ -70,9 +70,11 @@ struct GEMMBench {
             floorMicroseconds: try measureFloor())
         for rows in tokens {
             Console.progress("\(rows) tokens")
-            let (configuration, times) = try measure(rows: rows)
+            let configuration = configuration(rows: rows)
+            let share = try device.keepInL2(bytes: configuration.keptBytes(rows: experts * rows))
+            let times = try withExtendedLifetime(share) { try measure(configuration) }
             report.add(
-                tokens: rows, configuration: configuration, nanoseconds: times,
+                tokens: rows, configuration: configuration, setAsideL2Bytes: share.setAsideBytes, nanoseconds: times,
                 floorWithOutput: try measureFloor(bytesReadPerByteWritten: weightsPerOutput(rows: rows)))
         }
         return report
@@ -103,12 +105,16 @@ struct GEMMBench {
         max(1, output == .swiGLU ? 2 * k / rows : k / (2 * rows))
     }
 
-    private func measure(rows: Int) throws -> (GEMMConfiguration, [Double]) {
-        let scaleRows = GEMMConfiguration.scaleRows(rows)
-        let configuration = GEMMConfiguration(
-            n: n, k: k, experts: experts, maxRows: rows, scaleRows: scaleRows,
+    private func configuration(rows: Int) -> GEMMConfiguration {
+        GEMMConfiguration(
+            n: n, k: k, experts: experts, maxRows: rows, scaleRows: GEMMConfiguration.scaleRows(rows),
             blockM: GEMMConfiguration.blockM(holding: rows), output: output, signals: signals,
             dependent: dependent)
+    }
+
+    /// Nanoseconds of launches with as many rows as experts have room for.
+    private func measure(_ configuration: GEMMConfiguration) throws -> [Double] {
+        let (rows, scaleRows) = (configuration.maxRows, configuration.scaleRows)
         var random = RandomStream(seed: 2, name: "rows")
         let values = GaussianFloat8Table().codes(experts * rows * k, from: &random)
         let operands = GroupedGEMM.Operands(
@@ -126,6 +132,6 @@ struct GEMMBench {
             try gemms[launch % gemms.count].enqueue(blocks: multiprocessors, on: stream)
         }
         try scratch.requireNoFault(device)
-        return (configuration, times)
+        return times
     }
 }

@@ -9,6 +9,8 @@ struct GEMMReport: Encodable {
         let configuration: String
         /// See `TilePlan`.
         let schedule: String
+        /// Megabytes (10⁶ bytes) of the L2 that are set aside for what is kept there, such as outputs.
+        let setAsideL2Megabytes: Double
         let minimumMicroseconds: Double
         let medianMicroseconds: Double
         let maximumMicroseconds: Double
@@ -30,8 +32,6 @@ struct GEMMReport: Encodable {
     let k: Int
     let multiprocessors: Int
     let signals: Bool
-    /// Megabytes (10⁶ bytes) of the L2 that are set aside for outputs and sums that are handed on.
-    let setAsideL2Megabytes: Double
     /// A kernel that only reads the weights, on all multiprocessors.
     let floorMicroseconds: Double
     private(set) var entries: [Entry] = []
@@ -42,7 +42,6 @@ struct GEMMReport: Encodable {
     ) {
         self.device = device.name
         simulated = device.kind == .simulator
-        setAsideL2Megabytes = Double(device.setAsideL2Bytes) / 1e6
         self.experts = experts
         self.n = n
         self.k = k
@@ -52,7 +51,10 @@ struct GEMMReport: Encodable {
     }
 
     /// Adds the times of one number of tokens.
-    mutating func add(tokens: Int, configuration: GEMMConfiguration, nanoseconds: [Double], floorWithOutput: Double) {
+    mutating func add(
+        tokens: Int, configuration: GEMMConfiguration, setAsideL2Bytes: Int, nanoseconds: [Double],
+        floorWithOutput: Double
+    ) {
         let middle = median(nanoseconds) ?? 0
         let bytes = Double(experts * (n * k + tokens * (k + 2 * n)))
         let operations = 2 * Double(experts * tokens) * Double(n * k)
@@ -62,6 +64,7 @@ struct GEMMReport: Encodable {
                 schedule: TilePlan(
                     configuration, counts: [Int](repeating: tokens, count: experts), gridSize: multiprocessors
                 ).description,
+                setAsideL2Megabytes: Double(setAsideL2Bytes) / 1e6,
                 minimumMicroseconds: (nanoseconds.min() ?? 0) / 1e3, medianMicroseconds: middle / 1e3,
                 maximumMicroseconds: (nanoseconds.max() ?? 0) / 1e3,
                 terabytesPerSecond: middle > 0 ? bytes / middle / 1e3 : 0,
@@ -74,23 +77,23 @@ struct GEMMReport: Encodable {
     var text: String {
         var table = Table([
             ("tokens", .right), ("min µs", .right), ("median µs", .right), ("max µs", .right), ("TB/s", .right),
-            ("TFLOP/s", .right), ("of floor", .right), ("with output µs", .right), ("configuration", .left),
-            ("schedule", .left),
+            ("TFLOP/s", .right), ("of floor", .right), ("with output µs", .right), ("kept MB", .right),
+            ("configuration", .left), ("schedule", .left),
         ])
         for entry in entries {
             table.add([
                 "\(entry.tokens)", fixed(entry.minimumMicroseconds, 1), fixed(entry.medianMicroseconds, 1),
                 fixed(entry.maximumMicroseconds, 1), fixed(entry.terabytesPerSecond, 2),
                 fixed(entry.teraflopsPerSecond, 1), fixed(entry.ratioToFloor, 3),
-                fixed(entry.floorWithOutputMicroseconds, 1), entry.configuration,
-                entry.schedule,
+                fixed(entry.floorWithOutputMicroseconds, 1), fixed(entry.setAsideL2Megabytes, 1),
+                entry.configuration, entry.schedule,
             ])
         }
         let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
         return
-            "\(device), \(multiprocessors) multiprocessors, \(fixed(setAsideL2Megabytes, 1)) MB of L2 set aside; \(clock)\n"
+            "\(device), \(multiprocessors) multiprocessors; \(clock)\n"
             + "\(experts) x [\(n), \(k)]\(signals ? ", signals" : ""); "
             + "reading the weights alone takes \(fixed(floorMicroseconds, 1)) µs; \"with output\" also writes as much as the "
-            + "output to memory\n\n\(table)"
+            + "output to memory; \"kept\" is the part of the L2 that is set aside\n\n\(table)"
     }
 }

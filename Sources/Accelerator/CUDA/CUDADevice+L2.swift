@@ -1,0 +1,35 @@
+import CUDADriver
+
+extension CUDADevice {
+    /// See ``Device/keepInL2(bytes:)``.
+    ///
+    /// Half as much again is set aside, as lines are not spread evenly, in sixteenths of the L2, which the hardware has: at least five,
+    /// for the sums that blocks of a GEMM hand on, and at most eight, as with more kernels that stream weights miss the rest. See
+    /// docs/performance.md.
+    public func keepInL2(bytes: Int) throws -> L2Share {
+        guard bytes >= 0 else { throw DeviceError.keptBytes(bytes) }
+        try refuseDuringCapture(to: "set a part of the L2 aside")
+        return try l2Shares.withLock { shares in
+            let number = shares.begin(bytes)
+            do {
+                return L2Share(setAsideBytes: try apply(shares)) { [self] in endShare(number) }
+            } catch {
+                shares.end(number)
+                throw error
+            }
+        }
+    }
+
+    private func endShare(_ number: Int) {
+        l2Shares.withLock { shares in
+            shares.end(number)
+            // A capture under way must not be disturbed; then too much stays set aside, until the next share begins or ends.
+            guard tables.withLock({ $0.captures.isEmpty }) else { return }
+            _ = try? apply(shares)
+        }
+    }
+
+    private func apply(_ shares: L2Shares) throws -> Int {
+        try driverCall { try context.setAsideL2(bytes: shares.setAsideBytes(of: context.l2Bytes)) }
+    }
+}

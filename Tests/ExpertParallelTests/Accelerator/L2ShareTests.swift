@@ -1,0 +1,47 @@
+import Accelerator
+import Testing
+
+@Suite struct L2ShareTests {
+    /// 16 bytes a sixteenth.
+    private let l2 = 256
+
+    @Test("The largest share counts, half as much again, in 5 to 8 sixteenths; nothing is less than was found")
+    func sixteenths() {
+        for (bytes, expected) in [
+            (0, 80), (53, 80), (54, 96), (64, 96), (65, 112), (74, 112), (76, 128), (200, 128), (Int.max, 128),
+        ] {
+            var shares = L2Shares(fixed: nil, found: 48)
+            _ = shares.begin(bytes)
+            #expect(shares.setAsideBytes(of: l2) == expected, "\(bytes) bytes")
+        }
+        var shares = L2Shares(fixed: nil, found: 48)
+        #expect(shares.setAsideBytes(of: l2) == 48)
+        let (small, large) = (shares.begin(10), shares.begin(70))
+        #expect(shares.setAsideBytes(of: l2) == 112)
+        shares.end(large)
+        #expect(shares.setAsideBytes(of: l2) == 80)
+        shares.end(small)
+        #expect(shares.setAsideBytes(of: l2) == 48)
+        var found = L2Shares(fixed: nil, found: 160)
+        _ = found.begin(10)
+        #expect(found.setAsideBytes(of: l2) == 160)
+    }
+
+    @Test("What is fixed stays, whoever has a share")
+    func fixed() {
+        var shares = L2Shares(fixed: 16, found: 48)
+        _ = shares.begin(100)
+        #expect(shares.setAsideBytes(of: l2) == 16)
+    }
+
+    @Test("A device sets aside what shares need, and refuses less than nothing", arguments: DeviceCase.all())
+    func device(_ test: DeviceCase) throws {
+        let l2 = test.device.properties.l2Bytes
+        do {
+            let share = try test.device.keepInL2(bytes: l2)
+            #expect(share.setAsideBytes >= l2 / 16 * 8)
+        }
+        #expect(try test.device.keepInL2(bytes: 0).setAsideBytes >= l2 / 16 * 5)
+        #expect(throws: DeviceError.keptBytes(-1)) { try test.device.keepInL2(bytes: -1) }
+    }
+}
