@@ -140,7 +140,9 @@ private struct TokenTerms {
             let rows = choices.map { choice -> [Variable<UInt32>] in
                 let words = (0..<4).map { _ in k.variable(k.constant(UInt32(0))) }
                 k.if(k.load(exists + choice) != 0) {
-                    let loaded = k.loadVector((first + choice * shape.hidden).cast(to: UInt32.self), count: 4)
+                    // The next step overwrites it in the L2, if it stays there until then.
+                    let loaded = k.loadVector(
+                        (first + choice * shape.hidden).cast(to: UInt32.self), count: 4, cache: .evictLast)
                     for (word, value) in zip(words, loaded) { word.value = value }
                 }
                 return words
