@@ -4,8 +4,7 @@ extension CUDADevice {
     /// See ``Device/keepInL2(bytes:)``.
     ///
     /// Half as much again is set aside, as lines are not spread evenly, in sixteenths of the L2, which the hardware has: at least five,
-    /// for the sums that blocks of a GEMM hand on, and at most eight, as with more kernels that stream weights miss the rest. See
-    /// docs/performance.md.
+    /// as fewer gain nothing, and at most eight, as kernels that stream weights would miss more. See docs/performance.md.
     public func keepInL2(bytes: Int) throws -> L2Share {
         guard bytes >= 0 else { throw DeviceError.keptBytes(bytes) }
         try refuseDuringCapture(to: "set a part of the L2 aside")

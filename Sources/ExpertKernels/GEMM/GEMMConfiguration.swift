@@ -139,9 +139,11 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Whether rows are to stay in the L2 until the last tile across N has been multiplied, for which they are read as often as there
     /// are tiles across. Without SwiGLU the output is larger than they are, and has better use for the room.
     var keepsRows: Bool { output == .swiGLU }
-    /// Bytes that stay in the L2 for this many rows of all experts together: rows if they do, and outputs.
-    public func keptBytes(rows: Int) -> Int {
-        rows * (output == .swiGLU ? k + n / 2 : 2 * n)
+    /// Bytes that are to stay in the L2 for `counts[e]` rows of each expert on a grid of `gridSize` blocks: rows if they are,
+    /// outputs, and sums that are handed on.
+    public func keptBytes(counts: [Int], gridSize: Int) -> Int {
+        counts.reduce(0, +) * (output == .swiGLU ? k + n / 2 : 2 * n)
+            + TilePlan(self, counts: counts, gridSize: gridSize).handedOnBytes
     }
     /// Whether a warp beside the loading thread deals with other ranks.
     package var communicates: Bool { arriving != nil || home != nil }

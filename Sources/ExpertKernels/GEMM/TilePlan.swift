@@ -20,6 +20,8 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
     public let tiles: Int
     /// Tiles that are cut along K, to be shared by several blocks.
     public let cutTiles: Int
+    /// Bytes of sums that blocks leave for others.
+    public let handedOnBytes: Int
 
     /// The plan for `counts[e]` rows of each expert on a grid of `gridSize` blocks.
     public init(_ configuration: GEMMConfiguration, counts: [Int], gridSize: Int) {
@@ -60,6 +62,8 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
             let tail = cut.first.map { $0.steps.lowerBound > 0 } == true ? [cut.removeFirst()] : []
             return head + whole + cut + tail
         }
+        let heads = pieces.joined().count { $0.steps.upperBound < steps }
+        handedOnBytes = heads * configuration.blockM * configuration.tileN * 4
     }
 
     /// Blocks that have work.

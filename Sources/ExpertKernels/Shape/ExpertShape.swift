@@ -35,10 +35,11 @@ public struct ExpertShape: Hashable, Sendable {
         gemm(n: hidden, k: intermediate, multiprocessors: multiprocessors)
     }
 
-    /// Bytes that both GEMMs keep in the L2 for this many rows of all experts together.
-    public func keptBytes(rows: Int, multiprocessors: Int) -> Int {
-        gateUp(multiprocessors: multiprocessors).keptBytes(rows: rows)
-            + down(multiprocessors: multiprocessors).keptBytes(rows: rows)
+    /// Bytes that both GEMMs keep in the L2 for `counts[e]` rows of each expert; see `GEMMConfiguration.keptBytes`.
+    public func keptBytes(counts: [Int], multiprocessors: Int) -> Int {
+        [gateUp(multiprocessors: multiprocessors), down(multiprocessors: multiprocessors)]
+            .map { $0.keptBytes(counts: counts, gridSize: multiprocessors) }
+            .reduce(0, +)
     }
 
     /// Each GEMM comes right after a kernel that writes neither its counts nor its weights, so it is a dependent one.

@@ -39,8 +39,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     ) {
         self.shape = shape
         self.format = format
-        let meanRows = Double(shape.maxTokens * shape.topK * shape.ranks) / Double(shape.experts)
-        self.blockM = blockM ?? GEMMConfiguration.blockM(meanRows: meanRows)
+        self.blockM = blockM ?? GEMMConfiguration.blockM(meanRows: shape.meanRows)
         multiprocessors = deviceMultiprocessors / shape.ranks
         self.communicationMultiprocessors = communicationMultiprocessors ?? 0
         self.waitLimit = waitLimit
@@ -66,6 +65,14 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Multiprocessors that communicate where something has to beside the GEMMs.
     package var splitMultiprocessors: Int {
         communicationMultiprocessors > 0 ? communicationMultiprocessors : usualSplit
+    }
+
+    /// Bytes that the GEMMs of all ranks keep in the L2 in a step with as many tokens as there may be, evenly spread over experts.
+    var keptBytes: Int {
+        let shared = [Int](repeating: shape.maxTokens, count: shape.sharedExperts)
+        let routed = [Int](repeating: Int(shape.meanRows.rounded(.up)), count: shape.localExperts)
+        return shape.ranks
+            * shape.expertsOfRank(blockM: blockM).keptBytes(counts: shared + routed, multiprocessors: multiprocessors)
     }
 
     /// What the ranks' windows hold.
@@ -101,4 +108,9 @@ public struct GroupConfiguration: Hashable, Sendable {
         configuration.notesArrivals = notesArrivals
         return configuration
     }
+}
+
+extension LayerShape {
+    /// Rows that a routed expert gets on average with as many tokens as there may be.
+    fileprivate var meanRows: Double { Double(maxTokens * topK * ranks) / Double(experts) }
 }

@@ -14,7 +14,7 @@ public final class MoELayer {
     /// For each half of the batch, its stacks of all ranks.
     private let halves: [[ExpertStack]]
     private let forks: [Fork]
-    /// For what kernels of a step with as many tokens as there may be hand on to each other.
+    /// For what kernels of a step hand on to each other.
     private let l2Share: L2Share
 
     /// Where work on a rank's communication stream leaves its compute stream and comes back.
@@ -67,11 +67,7 @@ public final class MoELayer {
         }
         self.group = group
         let device = group.device
-        l2Share = try device.keepInL2(
-            bytes: shape.ranks
-                * shape.expertsOfRank(blockM: configuration.blockM).keptBytes(
-                    rows: shape.maxTokens * (shape.topK + shape.sharedExperts),
-                    multiprocessors: configuration.multiprocessors))
+        l2Share = try device.keepInL2(bytes: configuration.keptBytes)
         let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
         guard parts.count == shape.sharedExperts else {
             throw GroupError.sharedExperts(

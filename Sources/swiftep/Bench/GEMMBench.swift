@@ -71,7 +71,9 @@ struct GEMMBench {
         for rows in tokens {
             Console.progress("\(rows) tokens")
             let configuration = configuration(rows: rows)
-            let share = try device.keepInL2(bytes: configuration.keptBytes(rows: experts * rows))
+            let share = try device.keepInL2(
+                bytes: configuration.keptBytes(
+                    counts: [Int](repeating: rows, count: experts), gridSize: multiprocessors))
             let times = try withExtendedLifetime(share) { try measure(configuration) }
             report.add(
                 tokens: rows, configuration: configuration, setAsideL2Bytes: share.setAsideBytes, nanoseconds: times,

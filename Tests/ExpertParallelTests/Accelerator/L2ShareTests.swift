@@ -1,4 +1,5 @@
 import Accelerator
+import ExpertKernels
 import Testing
 
 @Suite struct L2ShareTests {
@@ -32,6 +33,22 @@ import Testing
         var shares = L2Shares(fixed: 16, found: 48)
         _ = shares.begin(100)
         #expect(shares.setAsideBytes(of: l2) == 16)
+    }
+
+    @Test("GEMMs keep outputs, with SwiGLU rows as well, and the sums that blocks hand on where tiles are cut")
+    func keptBytes() {
+        let shape = ExpertShape(hidden: 7168, intermediate: 2048, experts: 16, maxRows: 64, blockM: 64)
+        let (gateUp, down) = (shape.gateUp(multiprocessors: 132), shape.down(multiprocessors: 132))
+        let counts = [Int](repeating: 64, count: 16)
+        let (rowsAndOutputs, outputs) = (1024 * (7168 + 2048), 1024 * 7168 * 2)
+        #expect(gateUp.output == .swiGLU)
+        #expect(gateUp.keptBytes(counts: counts, gridSize: 132) == rowsAndOutputs)
+        #expect(down.keptBytes(counts: counts, gridSize: 132) == outputs)
+        #expect(shape.keptBytes(counts: counts, multiprocessors: 132) == rowsAndOutputs + outputs)
+        // 8 tiles are left over after two waves; 62 blocks share them and their last tiles.
+        let handedOn = gateUp.keptBytes(counts: counts, gridSize: 124) - rowsAndOutputs
+        let sumsOfTile = 64 * 256 * 4
+        #expect(handedOn > 0 && handedOn <= 62 * sumsOfTile && handedOn % sumsOfTile == 0, "\(handedOn) bytes")
     }
 
     @Test("A device sets aside what shares need, and refuses less than nothing", arguments: DeviceCase.all())
