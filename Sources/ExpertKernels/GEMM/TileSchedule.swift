@@ -8,8 +8,8 @@ import KernelLanguage
 /// memory is as busy with a few blocks less, and whoever comes next has their multiprocessors.
 ///
 /// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, unless few of them would work on a last tile, for
-/// which the others would wait: then again as many as share the tiles evenly. Few is less than a half behind two whole waves, a third
-/// behind three, and so on: what fewer blocks lose to all, they lose in each wave.
+/// which the others would wait: then again as many as share the tiles evenly. Behind one whole wave any number is few, behind two less
+/// than a half, behind three a third, and so on: what fewer blocks lose to all, they lose in each wave.
 package struct TileSchedule {
     private let tiles: ExpertTiles
     private let sharing: Sharing
