@@ -16,8 +16,8 @@ public let streamChunkBytes = 32 * 1024
 /// One thread of each block keeps a ring of bulk copies in flight; blocks take chunks of `streamChunkBytes` in turn.
 ///
 /// - In: `source`, aligned to 16 bytes; `chunks` UInt32, of `streamChunkBytes` each.
-/// - In, `.copy` only: `every` UInt32; chunks 0, `every`, 2 `every`, … are stored, one after the other.
-/// - Out: `.copy` only: `destination`, aligned to 16 bytes.
+/// - In, `.copy` only: `every` UInt32; one chunk of `every` is stored, as many by each block, see `storedChunks`.
+/// - Out: `.copy` only: `destination`, aligned to 16 bytes, of `⌈⌈chunks / gridSize⌉ / every⌉ * gridSize` chunks.
 public func streamKernel(_ direction: StreamDirection) throws(VerificationError) -> Kernel {
     let stages = 6
     return try KernelBuilder.build("stream_\(direction.rawValue)", threads: 32) { k in
@@ -47,6 +47,8 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
             k.for(from: k.constant(UInt32(0)), to: own.minimum(k.constant(UInt32(stages))), by: k.constant(UInt32(1))) {
                 load($0)
             }
+            // Those of all blocks are counted block by block here, so that no block stores more than others.
+            let before = k.blockIndex * ((chunks + k.gridSize - 1) / k.gridSize)
             k.for(from: k.constant(UInt32(0)), to: own, by: k.constant(UInt32(1))) { number in
                 let stage = number % stages
                 k.wait(MemoryBarrier(full + stage), parity: (number / stages) & 1)
@@ -54,10 +56,12 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
                     k.if(number + stages < own) { load(number + stages) }
                     return
                 }
-                let chunk = number * k.gridSize + k.blockIndex
-                k.if(chunk % every == 0) {
+                let stored = (before + number) / every
+                k.if(stored * every == before + number) {
+                    let ofBlock = stored - (before + every - 1) / every
                     k.bulkStore(
-                        ring + stage * words, to: destination + (chunk / every).multipliedWide(by: words),
+                        ring + stage * words,
+                        to: destination + (ofBlock * k.gridSize + k.blockIndex).multipliedWide(by: words),
                         bytes: k.constant(UInt32(streamChunkBytes)))
                 }
                 k.bulkStoreCommit()
@@ -68,4 +72,16 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
             k.bulkStoreWait(.sourceRead)
         }
     }
+}
+
+/// Which chunk of the source each chunk of a stream copy's destination holds; nil where nothing is stored.
+public func storedChunks(of chunks: Int, every: Int, gridSize: Int) -> [Int?] {
+    let most = (chunks + gridSize - 1) / gridSize
+    var stored = [Int?](repeating: nil, count: (most + every - 1) / every * gridSize)
+    for block in 0..<gridSize {
+        let own = stride(from: block, to: chunks, by: gridSize).enumerated()
+            .filter { (block * most + $0.offset) % every == 0 }
+        for (index, chunk) in own.enumerated() { stored[index * gridSize + block] = chunk.element }
+    }
+    return stored
 }

@@ -88,7 +88,8 @@ struct GEMMBench {
         let kernel = try device.load(streamKernel(every == nil ? .read : .copy))
         let chunks = max(1, experts * n * k / streamChunkBytes)
         let written = try every.map {
-            try device.allocate(bytes: (chunks / $0 + 1) * streamChunkBytes, label: "floor's output")
+            let stored = storedChunks(of: chunks, every: $0, gridSize: device.properties.multiprocessors)
+            return try device.allocate(bytes: max(1, stored.count) * streamChunkBytes, label: "floor's output")
         }
         let times = try timer.measure(device, on: stream) { launch in
             var arguments = [KernelArgument.address(weights[launch % weights.count].values.address)]
