@@ -19,6 +19,8 @@ package struct ExpertTiles {
         package let column: Value<UInt32>
         /// Rows of the block that exist, 1 to `blockM`.
         package let rows: Value<UInt32>
+        /// Blocks of rows that the expert has.
+        let blocks: Value<UInt32>
     }
 
     init(_ k: KernelBuilder, _ configuration: GEMMConfiguration, counts: ExpertCounts) {
@@ -62,7 +64,7 @@ package struct ExpertTiles {
         let left = rows - block.value * configuration.blockM
         return Tile(
             expert: expert, block: block.value, column: column.value,
-            rows: left.minimum(k.constant(UInt32(configuration.blockM))))
+            rows: left.minimum(k.constant(UInt32(configuration.blockM))), blocks: blocks)
     }
 
     private func blocks(_ rows: Value<UInt32>) -> Value<UInt32> {

@@ -154,9 +154,13 @@ struct TileLoader {
     private func loadWeights(
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, step: Value<UInt32>, to stage: StageRing.Stage
     ) {
-        k.bulkLoad(
-            weights(of: tile, step: step), to: stage.weights,
-            bytes: k.constant(UInt32(ring.configuration.weightBytes)), barrier: stage.full, cache: .evictFirst)
+        func load(_ hint: CacheHint) {
+            k.bulkLoad(
+                weights(of: tile, step: step), to: stage.weights,
+                bytes: k.constant(UInt32(ring.configuration.weightBytes)), barrier: stage.full, cache: hint)
+        }
+        // Those that other blocks of the expert's rows are about to read should still be in the L2 then.
+        k.if(tile.blocks > 1, then: { load(.normal) }, else: { load(.evictFirst) })
     }
 
     /// Where a step's weights begin; those of a tile's next step come right behind them.
