@@ -71,12 +71,9 @@ struct GEMMBench {
         for rows in tokens {
             Console.progress("\(rows) tokens")
             let configuration = configuration(rows: rows)
-            let share = try device.keepInL2(
-                bytes: configuration.keptBytes(
-                    counts: [Int](repeating: rows, count: experts), gridSize: multiprocessors))
-            let times = try withExtendedLifetime(share) { try measure(configuration) }
+            let (times, setAside) = try measure(configuration)
             report.add(
-                tokens: rows, configuration: configuration, setAsideL2Bytes: share.setAsideBytes, nanoseconds: times,
+                tokens: rows, configuration: configuration, setAsideL2Bytes: setAside, nanoseconds: times,
                 floorWithOutput: try measureFloor(bytesReadPerByteWritten: weightsPerOutput(rows: rows)))
         }
         return report
@@ -89,7 +86,7 @@ struct GEMMBench {
         let chunks = max(1, experts * n * k / streamChunkBytes)
         let written = try every.map {
             let stored = storedChunks(of: chunks, every: $0, gridSize: device.properties.multiprocessors)
-            return try device.allocate(bytes: max(1, stored.count) * streamChunkBytes, label: "floor's output")
+            return try device.allocate(bytes: stored.count * streamChunkBytes, label: "floor's output")
         }
         let times = try timer.measure(device, on: stream) { launch in
             var arguments = [KernelArgument.address(weights[launch % weights.count].values.address)]
@@ -115,9 +112,13 @@ struct GEMMBench {
             dependent: dependent)
     }
 
-    /// Nanoseconds of launches with as many rows as experts have room for.
-    private func measure(_ configuration: GEMMConfiguration) throws -> [Double] {
+    /// Nanoseconds of launches with as many rows as experts have room for, and the bytes of the L2 that were set aside for them. Floors
+    /// are measured without.
+    private func measure(_ configuration: GEMMConfiguration) throws -> (nanoseconds: [Double], setAsideL2Bytes: Int) {
         let (rows, scaleRows) = (configuration.maxRows, configuration.scaleRows)
+        let share = try device.keepInL2(
+            bytes: configuration.keptBytes(
+                counts: [Int](repeating: rows, count: experts), gridSize: multiprocessors))
         var random = RandomStream(seed: 2, name: "rows")
         let values = GaussianFloat8Table().codes(experts * rows * k, from: &random)
         let operands = GroupedGEMM.Operands(
@@ -135,6 +136,6 @@ struct GEMMBench {
             try gemms[launch % gemms.count].enqueue(blocks: multiprocessors, on: stream)
         }
         try scratch.requireNoFault(device)
-        return times
+        return withExtendedLifetime(share) { (times, share.setAsideBytes) }
     }
 }
