@@ -12,7 +12,8 @@ func tilePlanCases() -> [ConformanceCase] {
     return GEMMConfiguration.blockHeights.map { blockM in
         ConformanceCase("tile schedule blockM=\(blockM)") { device in
             for shape in shapes {
-                for gridSize in [1, 2, 5, 7, 16, 20] {
+                // On 15, 38 tiles of high blocks go to 14: to more than share them evenly, and not to all.
+                for gridSize in [1, 2, 5, 7, 15, 16, 20] {
                     try check(device, counts: shape.counts, n: shape.n, k: shape.k, blockM: blockM, gridSize: gridSize)
                 }
             }

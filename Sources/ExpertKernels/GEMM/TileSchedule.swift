@@ -7,9 +7,10 @@ import KernelLanguage
 /// (`CutRange`). As many blocks work as share the tiles evenly in no more waves than all would take, if that is nearly all: the
 /// memory is as busy with a few blocks less, and whoever comes next has their multiprocessors.
 ///
-/// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, unless few of them would work on a last tile, for
-/// which the others would wait: then again as many as share the tiles evenly. Behind one whole wave any number is few, behind two less
-/// than a half, behind three a third, and so on: what fewer blocks lose to all, they lose in each wave.
+/// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, or with high blocks a few more than share the tiles
+/// evenly (`GEMMConfiguration.spareBlocks`), unless few of all would work on a last tile, for which the others would wait: then just as
+/// many as share the tiles evenly. Behind one whole wave any number is few, behind two less than a half, behind three a third, and
+/// so on: what fewer blocks lose to all, they lose in each wave.
 package struct TileSchedule {
     private let tiles: ExpertTiles
     private let sharing: Sharing
@@ -132,6 +133,12 @@ package struct TileSchedule {
         }
     }
 
+    /// How many blocks claim tiles that `even` of them would share evenly.
+    private func claimants(_ k: KernelBuilder, even: Value<UInt32>) -> Value<UInt32> {
+        guard let spare = tiles.configuration.spareBlocks else { return k.gridSize }
+        return (even + even * spare.numerator / spare.denominator).minimum(k.gridSize)
+    }
+
     /// How many blocks work on `total` tiles.
     private func workingBlocks(_ k: KernelBuilder, of total: Value<UInt32>) -> Value<UInt32> {
         let wholeWaves = total / k.gridSize
@@ -141,7 +148,7 @@ package struct TileSchedule {
         switch sharing {
         // All blocks, unless that is nearly as many as share the tiles evenly.
         case .inWaves: return (even * 20 < k.gridSize * 19).select(k.gridSize, even)
-        case .claimed: return (rest * wholeWaves < k.gridSize).select(even, k.gridSize)
+        case .claimed: return (rest * wholeWaves < k.gridSize).select(even, claimants(k, even: even))
         }
     }
 }
