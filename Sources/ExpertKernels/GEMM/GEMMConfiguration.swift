@@ -117,10 +117,10 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         default: nil
         }
     }
-    /// Where tiles are claimed and not all blocks work: how many more than share the tiles evenly, so that those to which the memory
-    /// gives more can do more. nil where all work. With 128 rows the tensor cores and the power they need are nearly the limit, and
-    /// blocks that would have no last tile take some of it from the others: on an H200 all take 3 % longer for down.
-    var spareBlocks: Share? { blockM > 64 ? (1, 10) : nil }
+    /// Where tiles are claimed: how many blocks more than share the tiles evenly work, so that those to which the memory gives more can
+    /// do more; nil where all work. With 128 rows the power that the tensor cores need is nearly the limit, and blocks that would have
+    /// no last tile take some of it from the others: on an H200 all take 2 % longer. Not where tiles take long.
+    var spareBlocks: Share? { blockM > 64 && steps < 32 ? (1, 10) : nil }
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
