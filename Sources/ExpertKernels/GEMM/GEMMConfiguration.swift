@@ -112,7 +112,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     var cutsBelow: Share? {
         switch blockM {
         case 16: (3, 4)
-        case 64 where steps < 32: nil
+        case 64 where isShort: nil
         case ...Self.maxCutRows: (1, 2)
         default: nil
         }
@@ -120,9 +120,11 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Where tiles are claimed: how many blocks more than share the tiles evenly work, so that those to which the memory gives more can
     /// do more; nil where all work. With 128 rows the power that the tensor cores need is nearly the limit, and blocks that would have
     /// no last tile take some of it from the others: on an H200 all take 2 % longer. Not where tiles take long.
-    var spareBlocks: Share? { blockM > 64 && steps < 32 ? (1, 10) : nil }
+    var spareBlocks: Share? { blockM > 64 && isShort ? (1, 10) : nil }
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }
+    /// Whether a tile takes so little time that waiting for a last one costs little.
+    private var isShort: Bool { steps < 32 }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
     public var stages: Int { min(8, 222_000 / (weightBytes + rowBytes + scaleBytes)) }
     /// Stages that are on their way at most; see `LoadPacing`. With 64 KiB of weights the memory has always work: on an H100
@@ -146,7 +148,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Bytes that are to stay in the L2 for `counts[e]` rows of each expert on a grid of `gridSize` blocks: rows if they are,
     /// outputs, and sums that are handed on.
     public func keptBytes(counts: [Int], gridSize: Int) -> Int {
-        counts.reduce(0, +) * (output == .swiGLU ? k + n / 2 : 2 * n)
+        counts.reduce(0, +) * ((keepsRows ? k : 0) + (output == .swiGLU ? n / 2 : 2 * n))
             + TilePlan(self, counts: counts, gridSize: gridSize).handedOnBytes
     }
     /// Whether a warp beside the loading thread deals with other ranks.

@@ -37,8 +37,8 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let even = (places.count + evenWaves - 1) / evenWaves
         let share = configuration.cutsBelow
         let isEven = share == nil ? left * wavesOfAll < gridSize : even * 20 >= gridSize * 19
-        let most = share == nil ? configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } : nil
-        let blocks = isEven ? even : min(most ?? gridSize, gridSize)
+        let most = configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } ?? gridSize
+        let blocks = isEven ? even : min(most, gridSize)
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
         let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false
         let cutters = cuts ? min(max(rest * 2, blocks / 2), blocks) : 0

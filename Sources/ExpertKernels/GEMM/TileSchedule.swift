@@ -8,9 +8,9 @@ import KernelLanguage
 /// memory is as busy with a few blocks less, and whoever comes next has their multiprocessors.
 ///
 /// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, or where tiles are high and short a few more than share
-/// them evenly (`GEMMConfiguration.spareBlocks`), unless few of all would work on a last tile, for which the others would wait: then just as
-/// many as share the tiles evenly. Behind one whole wave any number is few, behind two less than a half, behind three a third, and
-/// so on: what fewer blocks lose to all, they lose in each wave.
+/// them evenly (`GEMMConfiguration.spareBlocks`), unless few of all would work on a last tile, for which the others would wait: then
+/// just as many as share the tiles evenly. Behind one whole wave any number is few, behind two less than a half, behind three a third,
+/// and so on: what fewer blocks lose to all, they lose in each wave.
 package struct TileSchedule {
     private let tiles: ExpertTiles
     private let sharing: Sharing
