@@ -3,11 +3,13 @@ import KernelLanguage
 /// A block's work where tiles may be cut: whole tiles, wave by wave, and a range of those that are cut, if any.
 ///
 /// The last wave of some blocks and the rest that is left over are cut, along K, into equal ranges, one for each of these blocks.
-/// Half of the blocks at least take part: they keep the memory nearly as busy as all, and cut half as many tiles. A block's range
-/// begins inside one tile and ends inside another. It works on the head of the tile in which its range ends before anything else,
-/// and leaves the sums to the next block. It works on the tail of the tile in which its range begins last, and goes on from the
-/// sums that the block before it left long ago. So every sum runs over K in the same order wherever it is cut, and no block waits
-/// for one that has more to do before.
+/// They form as many groups as tiles are left over, as large as they can be: a group of `c` blocks shares `c + 1` tiles, and hands
+/// on the sums of `c - 1`. If there are not two blocks for each tile that is left over, all blocks share them.
+///
+/// A block's range begins inside one tile and ends inside another. It works on the head of the tile in which its range ends before
+/// anything else, and leaves the sums to the next block. It works on the tail of the tile in which its range begins last, and goes
+/// on from the sums that the block before it left long ago. So every sum runs over K in the same order wherever it is cut, and no
+/// block waits for one that has more to do before.
 struct CutRange {
     /// Pieces of the block.
     let pieces: Value<UInt32>
@@ -33,7 +35,8 @@ struct CutRange {
         let waves = total / blocks
         let rest = total - waves * blocks
         let cuts = waves > 0 && rest > 0 && rest * share.denominator < blocks * share.numerator
-        let cutters = cuts.select((rest * 2).maximum(blocks / 2).minimum(blocks), zero)
+        let groupSize = blocks / rest.maximum(one)
+        let cutters = cuts.select((groupSize > 1).select(groupSize * rest, blocks), zero)
 
         wholeWaves = (block < blocks).select(
             waves - (block < cutters).select(one, zero) + (!cuts && block < rest).select(one, zero), zero)

@@ -105,17 +105,14 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     typealias Share = (numerator: Int, denominator: Int)
 
     /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile; nil where they never
-    /// are. With 16 rows the sums that are handed on are few, and cutting costs little. With more it costs 2 µs and up, and half
-    /// of the multiprocessors read at nearly the full rate of the memory, so more than that need no help. With 64 rows the sums
-    /// are 8 MB, too many for what the L2 keeps beside the output, so that cutting pays only where tiles take long. With 128 it
-    /// costs more than it brings.
+    /// are. Cutting costs 1 to 2 µs, and half of the multiprocessors read at nearly the full rate of the memory, so that more than half
+    /// need no help, and more than three quarters none even where tiles take long. With 64 rows the sums that are handed on are 8 MB,
+    /// too many for what the L2 keeps beside the output, so that cutting pays only where tiles take long. With 128 it costs more than it
+    /// brings.
     var cutsBelow: Share? {
-        switch blockM {
-        case 16: (3, 4)
-        case 64 where isShort: nil
-        case ...Self.maxCutRows: (1, 2)
-        default: nil
-        }
+        if blockM > Self.maxCutRows { return nil }
+        if isShort { return blockM < 64 ? (1, 2) : nil }
+        return (3, 4)
     }
     /// Where tiles are claimed: how many blocks more than share the tiles evenly work, so that those to which the memory gives more can
     /// do more; nil where all work. With 128 rows the power that the tensor cores need is nearly the limit, and blocks that would have

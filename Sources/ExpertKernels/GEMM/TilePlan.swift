@@ -41,7 +41,8 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let blocks = isEven ? even : min(most, gridSize)
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
         let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false
-        let cutters = cuts ? min(max(rest * 2, blocks / 2), blocks) : 0
+        let groupSize = blocks / max(rest, 1)
+        let cutters = cuts ? (groupSize > 1 ? groupSize * rest : blocks) : 0
         let units = (cutters + rest) * steps
 
         isClaimed = share == nil
