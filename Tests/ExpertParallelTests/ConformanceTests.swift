@@ -43,6 +43,20 @@ import Testing
         #expect(Set(all.map { MutationSurvey.kind($0.name) }).isSubset(of: launched))
     }
 
+    /// Whatever the rules are by which tiles are cut or claimed, some workload does either.
+    @Test func workloadsCutAndClaimTiles() throws {
+        let names = try Workload.all().map(\.name)
+        for blockM in GEMMConfiguration.blockHeights {
+            let gemms = names.filter { $0.hasPrefix("gemm ") && $0.contains("blockM=\(blockM) ") }
+            let fused = names.filter { $0.hasPrefix("activation ") && $0.contains("blockM=\(blockM),") }
+            #expect(blockM > 64 || gemms.contains { $0.contains("cut along K") }, "\(gemms)")
+            #expect(blockM > 32 || fused.contains { $0.contains("cut along K") }, "\(fused)")
+            for names in [gemms, fused] where blockM > 32 {
+                #expect(names.contains { $0.contains("claimed") }, "\(names)")
+            }
+        }
+    }
+
     @Test func namesAreUnique() {
         let names = ConformanceSuite.cases(for: .cuda).map(\.name)
         #expect(Set(names).count == names.count)

@@ -16,8 +16,8 @@ extension Workload {
         var gemms = GEMMConfiguration.blockHeights.flatMap {
             [
                 gemm(counts: [$0 + 3, 0, 5], n: 384, k: 896, blockM: $0, signals: true),
-                gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 4),
-                activation(counts: [$0 + 1, 3], blockM: $0),
+                gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 5),
+                activation(counts: [$0 + 1, 3, 1], blockM: $0),
             ]
         }
         // Tiles of 64 rows are cut only where K is long.

@@ -54,14 +54,15 @@ extension Workload {
     public static func gemm(
         counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool = false, grid: Int = 3
     ) -> Workload {
-        Workload(
-            "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals) grid=\(grid)",
+        let maxRows = max(counts.max() ?? 0, 1)
+        let configuration = GEMMConfiguration(
+            n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
+            blockM: blockM, tileN: tileN, signals: signals)
+        return Workload(
+            "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals), "
+                + "\(TilePlan(configuration, counts: counts, gridSize: grid))",
             multiprocessors: grid
         ) { device in
-            let maxRows = max(counts.max() ?? 0, 1)
-            let configuration = GEMMConfiguration(
-                n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-                blockM: blockM, tileN: tileN, signals: signals)
             let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: grid)
             return try (0..<2).map { _ in try trial.run(blocks: grid) }
         }
@@ -69,9 +70,17 @@ extension Workload {
 
     /// The gate and up GEMM with SwiGLU in its epilogue, and with the separate kernel behind it.
     public static func activation(counts: [Int], blockM: Int) -> Workload {
-        Workload("activation counts=\(counts) blockM=\(blockM)", multiprocessors: 8) { device in
-            let trial = try ActivationTrial(device, counts: counts, intermediate: 128, hidden: 256, blockM: blockM)
-            let results = [try trial.runFused(blocks: 2), try trial.runSeparate()]
+        let (intermediate, hidden, grid) = (128, 256, 3)
+        let configuration = ActivationTrial.configuration(
+            counts: counts, intermediate: intermediate, hidden: hidden, blockM: blockM)
+        return Workload(
+            "activation counts=\(counts) blockM=\(blockM), "
+                + "\(TilePlan(configuration, counts: counts, gridSize: grid))",
+            multiprocessors: 8
+        ) { device in
+            let trial = try ActivationTrial(
+                device, counts: counts, intermediate: intermediate, hidden: hidden, blockM: blockM)
+            let results = [try trial.runFused(blocks: grid), try trial.runSeparate()]
             return results.map { $0.rows.map(UInt16.init) }
         }
     }

@@ -23,10 +23,19 @@ struct ActivationTrial {
         var scales: [UInt32]
     }
 
+    private static func maxRows(_ counts: [Int]) -> Int { (counts.max() ?? 0) + 3 }
+
+    /// The GEMM without SwiGLU.
+    static func configuration(counts: [Int], intermediate: Int, hidden: Int, blockM: Int) -> GEMMConfiguration {
+        GEMMConfiguration(
+            n: 2 * intermediate, k: hidden, experts: counts.count, maxRows: maxRows(counts),
+            scaleRows: GEMMConfiguration.scaleRows(maxRows(counts)), blockM: blockM)
+    }
+
     init(_ device: any Device, counts: [Int], intermediate: Int, hidden: Int, blockM: Int) throws {
         self.device = device
         let experts = counts.count
-        let maxRows = (counts.max() ?? 0) + 3
+        let maxRows = Self.maxRows(counts)
         let shape = ExpertShape(
             hidden: hidden, intermediate: intermediate, experts: experts, maxRows: maxRows, blockM: blockM)
         let scaleRows = shape.scaleRows
@@ -55,8 +64,8 @@ struct ActivationTrial {
         let operands = GroupedGEMM.Operands(
             rows: try device.makeBuffer(codes, label: "rows"),
             rowScales: try device.makeBuffer(rowScales, label: "row scales"), counts: self.counts, output: gateUp)
-        let configuration = GEMMConfiguration(
-            n: 2 * intermediate, k: hidden, experts: experts, maxRows: maxRows, scaleRows: scaleRows, blockM: blockM)
+        let configuration = Self.configuration(
+            counts: counts, intermediate: intermediate, hidden: hidden, blockM: blockM)
         plain = try GroupedGEMM(device, configuration, below, operands, scratch)
         var (fusing, fusedOperands) = (configuration, operands)
         fusing.output = .swiGLU
