@@ -43,7 +43,7 @@ import Testing
         #expect(Set(all.map { MutationSurvey.kind($0.name) }).isSubset(of: launched))
     }
 
-    /// Whatever the rules are by which tiles are cut or claimed, some workload does either.
+    /// Whatever the rules are by which tiles are cut or claimed, some workload does each.
     @Test func workloadsCutAndClaimTiles() throws {
         let names = try Workload.all().map(\.name)
         for blockM in GEMMConfiguration.blockHeights {
