@@ -20,8 +20,8 @@ extension Workload {
                 activation(counts: [$0 + 1, 3, 1], blockM: $0),
             ]
         }
-        // Tiles of 64 rows are cut only where K is long.
-        gemms.append(gemm(counts: [64, 3], n: 384, k: 4096, blockM: 64, signals: true, grid: 3))
+        // Tiles of 64 and 128 rows are cut only where K is long.
+        gemms += [64, 128].map { gemm(counts: [64, 3], n: 384, k: 4096, blockM: $0, signals: true, grid: 3) }
         return OverlapMode.allCases.flatMap { mode in
             [
                 layer(shape, tokens: [3, 2], overlap: mode),

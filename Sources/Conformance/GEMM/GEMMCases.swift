@@ -24,6 +24,8 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [64, 0, 3], n: 1024, k: 4096, blockM: 32, signals: true),
         gemmCase(counts: [64, 0, 3], n: 512, k: 4096, blockM: 64, signals: true),
         activationCase(counts: [64, 0, 3], hidden: 4096, blockM: 64),
+        gemmCase(counts: [100, 0, 7], n: 384, k: 4096, blockM: 128, signals: true),
+        activationCase(counts: [100, 0, 3], hidden: 4096, blockM: 128),
         gemmCase(
             counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),
         blockHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),

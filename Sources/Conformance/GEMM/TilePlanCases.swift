@@ -12,9 +12,13 @@ func tilePlanCases() -> [ConformanceCase] {
     return GEMMConfiguration.blockHeights.map { blockM in
         ConformanceCase("tile schedule blockM=\(blockM)") { device in
             for shape in shapes {
-                // On 15, 38 tiles of high blocks go to 14: to more than share them evenly, and not to all.
+                // On 15, 38 tiles of high blocks go to 14 behind another kernel: to more than share them evenly, and not to all.
                 for gridSize in [1, 2, 5, 7, 15, 16, 20] {
-                    try check(device, counts: shape.counts, n: shape.n, k: shape.k, blockM: blockM, gridSize: gridSize)
+                    for dependent in [false, true] {
+                        try check(
+                            device, counts: shape.counts, n: shape.n, k: shape.k, blockM: blockM, dependent: dependent,
+                            gridSize: gridSize)
+                    }
                 }
             }
         }
@@ -25,12 +29,12 @@ func tilePlanCases() -> [ConformanceCase] {
 private let wordsOfPiece = 8
 
 private func check(
-    _ device: any Device, counts: [Int], n: Int, k: Int, blockM: Int, gridSize: Int
+    _ device: any Device, counts: [Int], n: Int, k: Int, blockM: Int, dependent: Bool, gridSize: Int
 ) throws {
     let maxRows = max(counts.max() ?? 0, 1)
     let configuration = GEMMConfiguration(
         n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-        blockM: blockM)
+        blockM: blockM, dependent: dependent)
     let plan = TilePlan(configuration, counts: counts, gridSize: gridSize)
     let room = (plan.isClaimed ? plan.tiles : plan.pieces.map(\.count).max() ?? 0) + 1
     let stream = try device.makeStream(label: "tile schedule")

@@ -13,8 +13,8 @@ import KernelLanguage
 struct CutRange {
     /// Pieces of the block.
     let pieces: Value<UInt32>
+    let worker: Worker
     private let steps: Int
-    private let blocks: Value<UInt32>
     private let cutters: Value<UInt32>
     private let waves: Value<UInt32>
     /// Tiles that are worked on as a whole, before those that are cut, and those in the range.
@@ -26,22 +26,22 @@ struct CutRange {
     private let (lastTile, lastStep): (Value<UInt32>, Value<UInt32>)
 
     init(
-        _ k: KernelBuilder, _ total: Value<UInt32>, _ blocks: Value<UInt32>, cutsBelow share: GEMMConfiguration.Share,
+        _ k: KernelBuilder, _ total: Value<UInt32>, _ worker: Worker, cutsBelow share: GEMMConfiguration.Share,
         steps: Int
     ) {
         let zero = k.constant(UInt32(0))
         let one = k.constant(UInt32(1))
-        let block = k.blockIndex
+        let (block, blocks) = (worker.number, worker.count)
         let waves = total / blocks
         let rest = total - waves * blocks
         let cuts = waves > 0 && rest > 0 && rest * share.denominator < blocks * share.numerator
         let groupSize = blocks / rest.maximum(one)
         let cutters = cuts.select((groupSize > 1).select(groupSize * rest, blocks), zero)
 
-        wholeWaves = (block < blocks).select(
+        wholeWaves = worker.works.select(
             waves - (block < cutters).select(one, zero) + (!cuts && block < rest).select(one, zero), zero)
         let (begin, end) = (k.variable(zero), k.variable(zero))
-        k.if(block < cutters) {
+        k.if(worker.works && block < cutters) {
             let units = (cutters + rest) * steps
             begin.value = units * block / cutters
             end.value = units * (block + 1) / cutters
@@ -52,7 +52,7 @@ struct CutRange {
         tails = (firstStep > 0).select(one, zero)
         wholeInRange = lastTile - firstTile - tails
         pieces = heads + wholeWaves + wholeInRange + tails
-        (self.steps, self.blocks, self.cutters, self.waves) = (steps, blocks, cutters, waves)
+        (self.worker, self.steps, self.cutters, self.waves) = (worker, steps, cutters, waves)
     }
 
     /// What one of the block's pieces is.
@@ -75,9 +75,10 @@ struct CutRange {
         let isTail = !isHead && !isInWaves && inRange >= wholeInRange
         let cut = isHead.select(lastTile, isTail.select(firstTile, firstTile + tails + inRange))
         // The cutters' share of their last wave, and then what is left over behind that wave.
+        let blocks = worker.count
         let placed = cut + (waves - 1) * blocks + (cut < cutters).select(zero, blocks - cutters)
         return Work(
-            tile: isInWaves.select(k.blockIndex + whole * blocks, placed), firstStep: isTail.select(firstStep, zero),
+            tile: isInWaves.select(worker.number + whole * blocks, placed), firstStep: isTail.select(firstStep, zero),
             endStep: isHead.select(lastStep, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail)
     }
 }

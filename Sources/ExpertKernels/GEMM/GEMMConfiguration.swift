@@ -107,16 +107,21 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile; nil where they never
     /// are. Cutting costs 1 to 2 µs, and half of the multiprocessors read at nearly the full rate of the memory, so that more than half
     /// need no help, and more than three quarters none even where tiles take long. With 64 rows the sums that are handed on are 8 MB,
-    /// too many for what the L2 keeps beside the output, so that cutting pays only where tiles take long. With 128 it costs more than it
-    /// brings.
+    /// too many for what the L2 keeps beside the output, so that cutting pays only where tiles take long. With 128 it does so only
+    /// where no other kernel has work for blocks that would have no last tile, and where experts have one block of rows each: of
+    /// several, some have few rows and are done sooner.
     var cutsBelow: Share? {
-        if blockM > Self.maxCutRows { return nil }
         if isShort { return blockM < 64 ? (1, 2) : nil }
-        return (3, 4)
+        return blockM <= 64 || (isAlone && blocks == 1) ? (3, 4) : nil
     }
-    /// Where tiles are claimed: how many blocks more than share the tiles evenly work, so that those to which the memory gives more can
-    /// do more; nil where all work. With 128 rows the power that the tensor cores need is nearly the limit, and blocks that would have
-    /// no last tile take some of it from the others: on an H200 all take 2 % longer. Not where tiles take long.
+    /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
+    var isAlone: Bool { !dependent }
+    /// Where tiles may be cut: all blocks work if fewer than this share of them share the tiles evenly.
+    var evenFrom: Share { isAlone && isShort ? (4, 5) : (19, 20) }
+    /// Where tiles are claimed behind another kernel: how many blocks more than share the tiles evenly work, so that those to which
+    /// the memory gives more can do more; nil where all work. With 128 rows the power that the tensor cores need is nearly the limit,
+    /// and blocks that would have no last tile take some of it from the others: on an H200 all take 2 % longer. Not where tiles take
+    /// long.
     var spareBlocks: Share? { blockM > 64 && isShort ? (1, 10) : nil }
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }
@@ -124,9 +129,13 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     private var isShort: Bool { steps < 32 }
     /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
     public var stages: Int { min(8, 222_000 / (weightBytes + rowBytes + scaleBytes)) }
-    /// Stages that are on their way at most; see `LoadPacing`. With 64 KiB of weights the memory has always work: on an H100
-    /// 32 KiB cost 3 %, so twice as much is enough for memory that is half as fast again.
+    /// Stages that a block has on their way at most where others fill the memory's time as well; see `LoadPacing`. With 64 KiB of
+    /// weights the memory has always work: on an H100 32 KiB cost 3 %, so twice as much is enough for memory that is half as fast
+    /// again.
     var stagesInFlight: Int { min(stages, 65_536 / weightBytes) }
+    /// Stages that all blocks that work should have on their way where the GEMM runs by itself: 6.5 MB of weights. An H100 could do
+    /// with a fifth less.
+    var stagesInFlightOfGrid: Int { 200 * 32_768 / weightBytes }
     /// Stages whose weights are fetched into the L2 when the ring is full and rows are still to be waited for, so that the memory
     /// need not stand still. With more rows the L2 has better use for its room: there it costs up to 2 %.
     var stagesAhead: Int { blockM == 16 ? 4 : 0 }
@@ -168,10 +177,7 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes, whatever its
     /// block height.
-    public static func splitBytes(gridSize: Int) -> Int { gridSize * maxTileN * maxCutRows * 4 }
-
-    /// The greatest block height at which tiles are cut.
-    private static let maxCutRows = 64
+    public static func splitBytes(gridSize: Int) -> Int { gridSize * maxTileN * 128 * 4 }
 
     /// The block heights that the kernel has.
     public static let blockHeights = [16, 32, 64, 128]

@@ -103,7 +103,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                     if let isHead = piece.isHead {
                         k.if(isHead) {
                             ring.release(k, last)
-                            split.store(k, sums)
+                            split.store(k, piece, sums)
                         } else: {
                             storeTile()
                         }

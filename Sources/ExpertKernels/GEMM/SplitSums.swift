@@ -17,23 +17,23 @@ struct SplitSums {
         self.configuration = configuration
     }
 
-    /// The flag that the block raises when its sums have been stored.
-    func flag(_ k: KernelBuilder) -> Pointer<UInt32> { flags + k.blockIndex }
+    /// The flag that the block raises when its sums of the piece have been stored.
+    func flag(_ piece: TileSchedule.Piece) -> Pointer<UInt32> { flags + piece.worker.number }
 
     /// Where tiles are never cut no flag is raised, and the first counts claims instead; see `TileClaims`.
     var claims: Pointer<UInt32> { flags }
 
-    /// Leaves sums for the next block. The flag is raised by whoever knows that all threads have got here.
-    func store(_ k: KernelBuilder, _ values: [Variable<Float>]) {
+    /// Leaves sums of the piece for the next block. The flag is raised by whoever knows that all threads have got here.
+    func store(_ k: KernelBuilder, _ piece: TileSchedule.Piece, _ values: [Variable<Float>]) {
         for (index, group) in Self.groups(values) {
             // They stay in the L2 until the next block wants them.
-            k.storeVector(group.map(\.value), to: place(k, block: k.blockIndex, index), cache: .evictLast)
+            k.storeVector(group.map(\.value), to: place(k, worker: piece.worker.number, index), cache: .evictLast)
         }
     }
 
     /// Fetches the sums that the block before left, and lowers its flag. All multiplying threads call it.
     func load(_ k: KernelBuilder, _ piece: TileSchedule.Piece, into values: [Variable<Float>]) {
-        let before = k.blockIndex - 1
+        let before = piece.worker.number - 1
         k.if(k.isFirstThread) {
             _ = watchdog.wait(
                 k,
@@ -47,14 +47,14 @@ struct SplitSums {
         }
         k.barrier(.multiplying, threads: configuration.multiplyingThreads)
         for (index, group) in Self.groups(values) {
-            let loaded = k.loadVector(place(k, block: before, index), count: 4)
+            let loaded = k.loadVector(place(k, worker: before, index), count: 4)
             for (variable, value) in zip(group, loaded) { variable.value = value }
         }
     }
 
     /// Neighbouring lanes hold neighbouring vectors.
-    private func place(_ k: KernelBuilder, block: Value<UInt32>, _ index: Int) -> Pointer<Float> {
-        sums + block.multipliedWide(by: configuration.blockM * configuration.tileN) + k.threadIndex * 4
+    private func place(_ k: KernelBuilder, worker: Value<UInt32>, _ index: Int) -> Pointer<Float> {
+        sums + worker.multipliedWide(by: configuration.blockM * configuration.tileN) + k.threadIndex * 4
             + index * configuration.multiplyingThreads * 4
     }
 

@@ -49,7 +49,7 @@ struct StoredTiles {
             word = signals.signal(expert: tile.expert, block: tile.block).bits
             if let isDropped { word = isDropped.select(none, word) }
         }
-        pending.value = piece.isHead?.select(split.flag(k).bits, word) ?? word
+        pending.value = piece.isHead?.select(split.flag(piece).bits, word) ?? word
         if let home {
             let isLeftOut = [piece.isHead, isDropped].compactMap { $0 }
             if let first = isLeftOut.first {

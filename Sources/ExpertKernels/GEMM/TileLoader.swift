@@ -38,8 +38,9 @@ struct TileLoader {
         // Rows may be loaded: the kernel that wrote them has ended, or those of the piece have arrived.
         let ready = k.variable(k.constant(!configuration.dependent && arrivals == nil))
         let position = ring.start(k)
-        let pacing = LoadPacing(k, ring)
-        schedule.forEachPiece(k) { piece in
+        let worker = schedule.worker(k)
+        let pacing = LoadPacing(k, ring, workers: worker.count)
+        schedule.forEachPiece(k, of: worker) { piece in
             let begin = ring.mark(k, position)
             if let arrivals {
                 // Weights of the first piece are loaded before anything is waited for.

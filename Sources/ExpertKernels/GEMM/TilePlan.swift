@@ -36,7 +36,11 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let evenWaves = max(1, wavesOfAll + (left > 0 ? 1 : 0))
         let even = (places.count + evenWaves - 1) / evenWaves
         let share = configuration.cutsBelow
-        let isEven = share == nil ? left * wavesOfAll < gridSize : even * 20 >= gridSize * 19
+        let few = configuration.evenFrom
+        let isEven =
+            share != nil
+            ? wavesOfAll == 0 || even * few.denominator >= gridSize * few.numerator
+            : configuration.isAlone || left * wavesOfAll < gridSize
         let most = configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } ?? gridSize
         let blocks = isEven ? even : min(most, gridSize)
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
@@ -48,8 +52,10 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         isClaimed = share == nil
         tiles = places.count
         cutTiles = cuts ? cutters + rest : 0
-        pieces = (0..<gridSize).map { block in
-            guard block < blocks else { return [] }
+        pieces = (0..<gridSize).map { blockIndex in
+            // As in `Worker`.
+            let (block, remainder) = (blockIndex * blocks).quotientAndRemainder(dividingBy: gridSize)
+            guard remainder + blocks >= gridSize else { return [] }
             let wholeWaves = waves - (block < cutters ? 1 : 0) + (!cuts && block < rest ? 1 : 0)
             let whole = (0..<wholeWaves).map { places[block + $0 * blocks] }
             guard block < cutters else { return whole }

@@ -3,14 +3,17 @@ import KernelLanguage
 /// What each block of a persistent grid works on, and in which order; `TilePlan` is the same on the host, as far as it is known
 /// before the launch.
 ///
-/// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), they go to blocks in waves, and blocks share what is left over
-/// (`CutRange`). As many blocks work as share the tiles evenly in no more waves than all would take, if that is nearly all: the
-/// memory is as busy with a few blocks less, and whoever comes next has their multiprocessors.
+/// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), they go to blocks in waves. As many blocks work as share the tiles
+/// evenly in no more waves than all would take, if that is nearly all: the memory is as busy with a few blocks less. Otherwise all
+/// work, and share what is left over (`CutRange`).
 ///
-/// Elsewhere a block claims a tile at a time (`TileClaims`). All blocks work, or where tiles are high and short a few more than share
-/// them evenly (`GEMMConfiguration.spareBlocks`), unless few of all would work on a last tile, for which the others would wait: then
-/// just as many as share the tiles evenly. Behind one whole wave any number is few, behind two less than a half, behind three a third,
-/// and so on: what fewer blocks lose to all, they lose in each wave.
+/// Elsewhere a block claims a tile at a time (`TileClaims`). By itself a GEMM is fastest with as many blocks as share the tiles evenly.
+/// Behind another kernel all work, since the next one has the multiprocessors of those that are done early; or where tiles are high
+/// and short a few more than share them evenly (`GEMMConfiguration.spareBlocks`). But where few of all would work on a last tile, for
+/// which the others would wait, just as many as share the tiles evenly do. Behind one whole wave any number is few, behind two less
+/// than a half, behind three a third, and so on: what fewer blocks lose to all, they lose in each wave.
+///
+/// Blocks that work are spread over the grid (`Worker`).
 package struct TileSchedule {
     private let tiles: ExpertTiles
     private let sharing: Sharing
@@ -49,20 +52,27 @@ package struct TileSchedule {
         package let isTail: Condition?
         /// Number of the piece in the block, from 0.
         package let number: Value<UInt32>
+        /// The block among those that work.
+        let worker: Worker
         /// The block has no more pieces after this one. nil where tiles are claimed: nobody knows it yet.
         package let isLast: Condition?
     }
 
     /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order. Where tiles are
     /// claimed, one thread has to `claim` the next one for all, in each piece.
-    package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) {
-        let total = tiles.count(k)
-        let blocks = workingBlocks(k, of: total)
+    package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) { forEachPiece(k, of: worker(k), body) }
+
+    /// The block among those that work.
+    func worker(_ k: KernelBuilder) -> Worker { Worker(k, of: workingBlocks(k, of: tiles.count(k))) }
+
+    /// The same for a caller that has the `worker`.
+    func forEachPiece(_ k: KernelBuilder, of worker: Worker, _ body: (Piece) -> Void) {
         switch sharing {
         case .inWaves(let share):
-            forEachPiece(k, of: CutRange(k, total, blocks, cutsBelow: share, steps: tiles.configuration.steps), body)
+            let total = tiles.count(k)
+            forEachPiece(k, of: CutRange(k, total, worker, cutsBelow: share, steps: tiles.configuration.steps), body)
         case .claimed(let claims):
-            forEachTile(k, of: total, on: blocks, claims, body)
+            forEachTile(k, of: worker, claims, body)
         }
     }
 
@@ -72,24 +82,24 @@ package struct TileSchedule {
             body(
                 Piece(
                     tile: tiles.tile(k, work.tile), firstStep: work.firstStep, endStep: work.endStep,
-                    isHead: work.isHead, isTail: work.isTail, number: index, isLast: index + 1 == range.pieces))
+                    isHead: work.isHead, isTail: work.isTail, number: index, worker: range.worker,
+                    isLast: index + 1 == range.pieces))
         }
     }
 
     /// The block's own tile, and then what it claims.
     private func forEachTile(
-        _ k: KernelBuilder, of total: Value<UInt32>, on blocks: Value<UInt32>, _ claims: TileClaims,
-        _ body: (Piece) -> Void
+        _ k: KernelBuilder, of worker: Worker, _ claims: TileClaims, _ body: (Piece) -> Void
     ) {
         let index = k.variable(k.constant(UInt32(0)))
-        let number = k.variable(k.blockIndex)
-        k.if(k.blockIndex < blocks.minimum(total)) {
+        let number = k.variable(worker.number)
+        k.if(worker.works) {
             k.loop {
                 body(
                     Piece(
                         tile: tiles.tile(k, number.value), firstStep: k.constant(UInt32(0)),
                         endStep: k.constant(UInt32(tiles.configuration.steps)), isHead: nil, isTail: nil,
-                        number: index.value, isLast: nil))
+                        number: index.value, worker: worker, isLast: nil))
                 index.add(1)
                 let next = claims.number(k, of: index.value)
                 k.breakIf(next.isNone)
@@ -101,8 +111,7 @@ package struct TileSchedule {
     /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
     package func claim(_ k: KernelBuilder, after piece: Piece) -> Condition {
         guard case .claimed(let claims) = sharing else { preconditionFailure("tiles are not claimed") }
-        let total = tiles.count(k)
-        return claims.claim(k, piece.number + 1, of: total, blocks: workingBlocks(k, of: total))
+        return claims.claim(k, piece.number + 1, of: tiles.count(k), blocks: piece.worker.count)
     }
 
     /// Steps of a tile.
@@ -118,18 +127,17 @@ package struct TileSchedule {
     package func likelyFirst(_ k: KernelBuilder) -> Steps {
         let configuration = tiles.configuration
         let total = k.constant(UInt32(configuration.experts * configuration.tilesAcross))
-        let blocks = workingBlocks(k, of: total)
+        let worker = Worker(k, of: workingBlocks(k, of: total))
         let zero = k.constant(UInt32(0))
         switch sharing {
         case .inWaves(let share):
-            let range = CutRange(k, total, blocks, cutsBelow: share, steps: configuration.steps)
+            let range = CutRange(k, total, worker, cutsBelow: share, steps: configuration.steps)
             let work = range.work(k, at: zero)
             return Steps(
                 tile: work.tile, first: work.firstStep, end: (range.pieces > 0).select(work.endStep, work.firstStep))
         case .claimed:
-            let works = k.blockIndex < blocks.minimum(total)
-            return Steps(
-                tile: k.blockIndex, first: zero, end: works.select(k.constant(UInt32(configuration.steps)), zero))
+            let end = worker.works.select(k.constant(UInt32(configuration.steps)), zero)
+            return Steps(tile: worker.number, first: zero, end: end)
         }
     }
 
@@ -139,15 +147,18 @@ package struct TileSchedule {
         return (even + even * spare.numerator / spare.denominator).minimum(k.gridSize)
     }
 
-    /// How many blocks work on `total` tiles.
+    /// How many blocks work on `total` tiles: no more than there are.
     private func workingBlocks(_ k: KernelBuilder, of total: Value<UInt32>) -> Value<UInt32> {
         let wholeWaves = total / k.gridSize
         let rest = total - wholeWaves * k.gridSize
         let waves = (rest > 0 || total == 0).select(wholeWaves + 1, wholeWaves)
         let even = (total + waves - 1) / waves
+        let configuration = tiles.configuration
         switch sharing {
-        // All blocks, unless that is nearly as many as share the tiles evenly.
-        case .inWaves: return (even * 20 < k.gridSize * 19).select(k.gridSize, even)
+        case .inWaves:
+            let (part, whole) = configuration.evenFrom
+            return (wholeWaves > 0 && even * whole < k.gridSize * part).select(k.gridSize, even)
+        case .claimed where configuration.isAlone: return even
         case .claimed: return (rest * wholeWaves < k.gridSize).select(even, claimants(k, even: even))
         }
     }

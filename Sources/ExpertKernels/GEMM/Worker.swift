@@ -1,0 +1,20 @@
+import KernelLanguage
+
+/// A block of a grid of which some blocks work. They are spread evenly over the grid: blocks with neighbouring numbers run on
+/// neighbouring multiprocessors, which share a way to the memory.
+struct Worker {
+    /// How many blocks work.
+    let count: Value<UInt32>
+    /// Whether this one does.
+    let works: Condition
+    /// Its number among them, if it does.
+    let number: Value<UInt32>
+
+    /// The calling block, where `count` blocks work, no more than the grid has.
+    init(_ k: KernelBuilder, of count: Value<UInt32>) {
+        let position = k.blockIndex * count
+        number = position / k.gridSize
+        works = position - number * k.gridSize + count >= k.gridSize
+        self.count = count
+    }
+}
