@@ -32,6 +32,7 @@ struct CutRange {
         let zero = k.constant(UInt32(0))
         let one = k.constant(UInt32(1))
         let (block, blocks) = (worker.number, worker.count)
+        // Without tiles no block works, and what the quotient is does not matter.
         let waves = total / blocks
         let rest = total - waves * blocks
         let cuts = waves > 0 && rest > 0 && rest * share.denominator < blocks * share.numerator

@@ -177,14 +177,16 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
 
     /// Bytes in which a grid of `gridSize` blocks leaves sums of tiles that one block begins and another finishes, whatever its
     /// block height.
-    public static func splitBytes(gridSize: Int) -> Int { gridSize * maxTileN * 128 * 4 }
+    public static func splitBytes(gridSize: Int) -> Int { gridSize * maxTileN * maxBlockM * 4 }
+
+    private static let maxBlockM = 128
 
     /// The block heights that the kernel has.
     public static let blockHeights = [16, 32, 64, 128]
 
     /// The lowest block height that holds this many rows, for less work on rows that are not there; the highest for more.
     public static func blockM(holding rows: Int) -> Int {
-        blockHeights.first { rows <= $0 } ?? 128
+        blockHeights.first { rows <= $0 } ?? maxBlockM
     }
 
     /// The block height for experts that get this many rows on average, each row by chance: most experts should have one

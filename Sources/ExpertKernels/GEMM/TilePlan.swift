@@ -36,11 +36,13 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let evenWaves = max(1, wavesOfAll + (left > 0 ? 1 : 0))
         let even = (places.count + evenWaves - 1) / evenWaves
         let share = configuration.cutsBelow
-        let few = configuration.evenFrom
         let isEven =
-            share != nil
-            ? wavesOfAll == 0 || even * few.denominator >= gridSize * few.numerator
-            : configuration.isAlone || left * wavesOfAll < gridSize
+            if share == nil {
+                configuration.isAlone || left * wavesOfAll < gridSize
+            } else {
+                wavesOfAll == 0
+                    || even * configuration.evenFrom.denominator >= gridSize * configuration.evenFrom.numerator
+            }
         let most = configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } ?? gridSize
         let blocks = isEven ? even : min(most, gridSize)
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
