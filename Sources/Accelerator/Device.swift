@@ -99,10 +99,13 @@ public struct DeviceProperties: Hashable, Sendable {
     public var memoryBytes: Int
     /// Bytes of the L2 cache; 0 where there is none.
     public var l2Bytes: Int
+    /// Bytes that the device memory moves in a second by its clock and width; nil where that is not known.
+    public var memoryBytesPerSecond: Int?
 
     /// Properties as given.
     public init(
-        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int
+        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int,
+        memoryBytesPerSecond: Int?
     ) {
         self.kind = kind
         self.name = name
@@ -110,6 +113,7 @@ public struct DeviceProperties: Hashable, Sendable {
         self.sharedBytesPerBlock = sharedBytesPerBlock
         self.memoryBytes = memoryBytes
         self.l2Bytes = l2Bytes
+        self.memoryBytesPerSecond = memoryBytesPerSecond
     }
 }
 

@@ -17,6 +17,8 @@ public final class Context: @unchecked Sendable {
     public let multiprocessorCount: Int
     /// The size of the L2 cache in bytes.
     public let l2Bytes: Int
+    /// Bytes that the memory moves in a second by its clock and width; nil where the driver does not tell.
+    public let memoryBytesPerSecond: Int?
     /// The most of the L2 cache in bytes that can be set aside with `setAsideL2`; 0 where nothing can.
     public let maxSetAsideL2Bytes: Int
     /// The size of the GPU's memory in bytes.
@@ -75,6 +77,9 @@ public final class Context: @unchecked Sendable {
         self.totalMemoryBytes = totalMemoryBytes
         self.multiprocessorCount = try attribute(16, "number of multiprocessors")
         self.l2Bytes = try attribute(38, "L2 cache size")
+        // Two transfers of the memory's width in bits at each tick of a clock in kilohertz.
+        let rate = try 2 * attribute(36, "memory clock") * 1000 * attribute(37, "memory width") / 8
+        self.memoryBytesPerSecond = rate > 0 ? rate : nil
         self.maxSetAsideL2Bytes = try attribute(108, "largest part of the L2 cache that can be set aside")
         self.maxSharedBytesPerBlock = try attribute(97, "largest shared memory of a block")
         self.maxThreadsPerBlock = try attribute(1, "largest block")

@@ -10,6 +10,7 @@ import Testing
             #expect(!context.name.isEmpty)
             #expect(context.multiprocessorCount > 0)
             #expect(context.l2Bytes > 1 << 20)
+            #expect(context.memoryBytesPerSecond ?? 0 > 1_000_000_000_000)
             #expect(context.totalMemoryBytes > 1 << 30)
             #expect(context.maxSharedBytesPerBlock == 232_448)
             #expect(context.maxThreadsPerBlock == 1024)

@@ -35,7 +35,7 @@ public final class CUDADevice: Device {
         self.properties = DeviceProperties(
             kind: .cuda, name: context.name, multiprocessors: context.multiprocessorCount,
             sharedBytesPerBlock: context.maxSharedBytesPerBlock, memoryBytes: context.totalMemoryBytes,
-            l2Bytes: context.l2Bytes)
+            l2Bytes: context.l2Bytes, memoryBytesPerSecond: context.memoryBytesPerSecond)
         self.l2Shares = Mutex(L2Shares(fixed: setAsideL2Bytes, found: found))
         self.tables = Mutex(CUDATables())
     }

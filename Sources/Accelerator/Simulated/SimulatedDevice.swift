@@ -64,7 +64,7 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
             multiprocessors: configuration.multiprocessors,
             sharedBytesPerBlock: min(
                 Kernel.maximumSharedBytes, max(configuration.sharedBytesPerMultiprocessor - blockOverhead, 0)),
-            memoryBytes: max(pages, 0) * max(pageBytes, 0), l2Bytes: 0)
+            memoryBytes: max(pages, 0) * max(pageBytes, 0), l2Bytes: 0, memoryBytesPerSecond: nil)
     }
 
     /// A machine like an H200 but for the number of its multiprocessors, with the schedule of `seed`.

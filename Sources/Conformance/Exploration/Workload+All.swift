@@ -21,7 +21,10 @@ extension Workload {
             ]
         }
         // Tiles of 64 and 128 rows are cut only where K is long.
-        gemms += [64, 128].map { gemm(counts: [64, 3], n: 384, k: 4096, blockM: $0, signals: true, grid: 3) }
+        gemms += [
+            gemm(counts: [64, 3], n: 768, k: 4096, blockM: 64, signals: true, grid: 5),
+            gemm(counts: [64, 3], n: 384, k: 4096, blockM: 128, signals: true, grid: 3),
+        ]
         return OverlapMode.allCases.flatMap { mode in
             [
                 layer(shape, tokens: [3, 2], overlap: mode),

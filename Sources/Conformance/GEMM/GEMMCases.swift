@@ -22,8 +22,8 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
         // Tiles of a long K are cut with 64 rows as well, and where more than half of the blocks would work on a last one.
         gemmCase(counts: [64, 0, 3], n: 1024, k: 4096, blockM: 32, signals: true),
-        gemmCase(counts: [64, 0, 3], n: 512, k: 4096, blockM: 64, signals: true),
-        activationCase(counts: [64, 0, 3], hidden: 4096, blockM: 64),
+        gemmCase(counts: [64, 0, 3], n: 1024, k: 4096, blockM: 64, signals: true),
+        activationCase(counts: [64, 9, 0, 3, 1], hidden: 4096, blockM: 64),
         gemmCase(counts: [100, 0, 7], n: 384, k: 4096, blockM: 128, signals: true),
         activationCase(counts: [100, 0, 3], hidden: 4096, blockM: 128),
         gemmCase(

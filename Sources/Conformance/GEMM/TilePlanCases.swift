@@ -15,9 +15,12 @@ func tilePlanCases() -> [ConformanceCase] {
                 // On 15, 38 tiles of high blocks go to 14 behind another kernel: to more than share them evenly, and not to all.
                 for gridSize in [1, 2, 5, 7, 15, 16, 20] {
                     for dependent in [false, true] {
-                        try check(
-                            device, counts: shape.counts, n: shape.n, k: shape.k, blockM: blockM, dependent: dependent,
-                            gridSize: gridSize)
+                        // By itself on fast memory and on slow, or behind a GEMM and behind a short kernel.
+                        for sharesSooner in [false, true] {
+                            try check(
+                                device, counts: shape.counts, n: shape.n, k: shape.k, blockM: blockM,
+                                dependent: dependent, sharesSooner: sharesSooner, gridSize: gridSize)
+                        }
                     }
                 }
             }
@@ -29,12 +32,16 @@ func tilePlanCases() -> [ConformanceCase] {
 private let wordsOfPiece = 8
 
 private func check(
-    _ device: any Device, counts: [Int], n: Int, k: Int, blockM: Int, dependent: Bool, gridSize: Int
+    _ device: any Device, counts: [Int], n: Int, k: Int, blockM: Int, dependent: Bool, sharesSooner: Bool,
+    gridSize: Int
 ) throws {
     let maxRows = max(counts.max() ?? 0, 1)
-    let configuration = GEMMConfiguration(
+    var configuration = GEMMConfiguration(
         n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
         blockM: blockM, dependent: dependent)
+    if sharesSooner {
+        (configuration.memoryBytesPerSecond, configuration.behindShortKernel) = (1_000_000_000_000, true)
+    }
     let plan = TilePlan(configuration, counts: counts, gridSize: gridSize)
     let room = (plan.isClaimed ? plan.tiles : plan.pieces.map(\.count).max() ?? 0) + 1
     let stream = try device.makeStream(label: "tile schedule")

@@ -25,16 +25,13 @@ struct CutRange {
     private let (firstTile, firstStep): (Value<UInt32>, Value<UInt32>)
     private let (lastTile, lastStep): (Value<UInt32>, Value<UInt32>)
 
-    init(
-        _ k: KernelBuilder, _ total: Value<UInt32>, _ worker: Worker, cutsBelow share: GEMMConfiguration.Share,
-        steps: Int
-    ) {
+    init(_ k: KernelBuilder, _ worker: Worker, cutsBelow share: GEMMConfiguration.Share, steps: Int) {
         let zero = k.constant(UInt32(0))
         let one = k.constant(UInt32(1))
         let (block, blocks) = (worker.number, worker.count)
         // Without tiles no block works, and what the quotient is does not matter.
-        let waves = total / blocks
-        let rest = total - waves * blocks
+        let waves = worker.tiles / blocks
+        let rest = worker.tiles - waves * blocks
         let cuts = waves > 0 && rest > 0 && rest * share.denominator < blocks * share.numerator
         let groupSize = blocks / rest.maximum(one)
         let cutters = cuts.select((groupSize > 1).select(groupSize * rest, blocks), zero)

@@ -20,11 +20,17 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var tileN: Int
     /// What is done with the sums of a tile.
     public var output: Output
+    /// Bytes that the device memory gives in a second; nil if it is not known. A GEMM that runs by itself leaves multiprocessors idle
+    /// if the others keep the memory busy.
+    public var memoryBytesPerSecond: Int?
     /// Adds one to the block's signal after each tile.
     public var signals: Bool
     /// Launched while the kernel before may still be running, and loads weights until that has ended. Only for a kernel
     /// before that writes neither counts nor weights.
     public var dependent: Bool
+    /// The kernel before a dependent GEMM leaves the multiprocessors to it early: blocks come to lie as they would alone, and not where
+    /// those of another GEMM have just ended.
+    public var behindShortKernel: Bool
     /// Rows come from other ranks while the GEMM runs: it waits for those of each tile by itself.
     public var arriving: RankWindow?
     /// Rows are written by a GEMM with signals that still runs: the number of adds after which a block's are there. A
@@ -74,9 +80,11 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         self.output = output
         self.signals = signals
         self.dependent = dependent
+        behindShortKernel = false
         arriving = nil
         home = nil
         follows = nil
+        memoryBytesPerSecond = nil
         self.droppedSignal = droppedSignal
     }
 
@@ -116,8 +124,23 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     }
     /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
     var isAlone: Bool { !dependent }
-    /// Where tiles may be cut: all blocks work if fewer than this share of them share the tiles evenly.
-    var evenFrom: Share { isAlone && isShort ? (4, 5) : (19, 20) }
+    /// Where tiles may be cut: all blocks work if fewer than this share of them share the tiles evenly. Where K is long two thirds are
+    /// enough, which they always are behind two whole waves or more: it saves the sums that are handed on, and layers up to 3 %. But
+    /// behind another GEMM, which leaves idle multiprocessors side by side, it costs up to 30 %. And on memory that is too fast for
+    /// two thirds a GEMM by itself does better with all: with 16 and 32 rows, of which the sums are small, by 1 %, and with 128, where
+    /// three tiles take longer to multiply than to load, by 5 to 12 %.
+    var evenFrom: Share {
+        let (twoThirds, nearlyAll) = ((2, 3), (19, 20))
+        if isShort { return isAlone ? (4, 5) : nearlyAll }
+        if dependent { return behindShortKernel ? twoThirds : nearlyAll }
+        return blockM == 64 || fewBlocksKeepMemoryBusy ? twoThirds : nearlyAll
+    }
+    /// Whether it does not matter how many blocks share what a grid has on its way. Bytes take 1.64 µs: for the 3.35 TB/s of an H100
+    /// 6.5 MB are enough, for the 4.9 of an H200 they are not.
+    private var fewBlocksKeepMemoryBusy: Bool {
+        guard let memoryBytesPerSecond else { return false }
+        return Double(stagesInFlightOfGrid * weightBytes) >= Double(memoryBytesPerSecond) * 1.64e-6
+    }
     /// Where tiles are claimed behind another kernel: how many blocks more than share the tiles evenly work, so that those to which
     /// the memory gives more can do more; nil where all work. With 128 rows the power that the tensor cores need is nearly the limit,
     /// and blocks that would have no last tile take some of it from the others: on an H200 all take 2 % longer. Not where tiles take

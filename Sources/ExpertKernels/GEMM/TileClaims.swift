@@ -28,16 +28,14 @@ struct TileClaims {
     /// One thread calls it, and the block meets at a barrier afterwards.
     func initialise(_ k: KernelBuilder) { k.store(k.constant(UInt32(0)), to: told) }
 
-    /// Loading thread: claims the block's tile `index`, from 1, of `total` on `blocks` blocks, when no earlier launch that counts
-    /// with the same counter still runs; there are no more blocks than tiles. Returns whether there is none left.
-    func claim(
-        _ k: KernelBuilder, _ index: Value<UInt32>, of total: Value<UInt32>, blocks: Value<UInt32>
-    ) -> Condition {
+    /// Loading thread: claims the block's tile `index`, from 1, when no earlier launch that counts with the same counter still runs;
+    /// no more blocks work than there are tiles. Returns whether there is none left.
+    func claim(_ k: KernelBuilder, _ index: Value<UInt32>, of worker: Worker) -> Condition {
         let earlier = k.atomic(.add, counter, k.constant(UInt32(1)), order: .relaxed, scope: .gpu)
         // Every tile after the first of each block is claimed once, and every block claims once in vain; then nobody does.
-        k.if(earlier + 1 == total) { k.store(k.constant(UInt32(0)), to: counter, order: .relaxed, scope: .gpu) }
-        let number = blocks + earlier
-        let isNone = number >= total
+        k.if(earlier + 1 == worker.tiles) { k.store(k.constant(UInt32(0)), to: counter, order: .relaxed, scope: .gpu) }
+        let number = worker.count + earlier
+        let isNone = number >= worker.tiles
         k.store(isNone.select(k.constant(Self.none), number), to: numbers + index % Self.capacity)
         k.store(index, to: told, order: .release, scope: .block)
         return isNone

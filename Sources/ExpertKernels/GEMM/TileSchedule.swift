@@ -4,8 +4,8 @@ import KernelLanguage
 /// before the launch.
 ///
 /// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), they go to blocks in waves. As many blocks work as share the tiles
-/// evenly in no more waves than all would take, if that is nearly all: the memory is as busy with a few blocks less. Otherwise all
-/// work, and share what is left over (`CutRange`).
+/// evenly in no more waves than all would take, if those are enough (`GEMMConfiguration.evenFrom`): the memory is as busy with less.
+/// Otherwise all work, and share what is left over (`CutRange`).
 ///
 /// Elsewhere a block claims a tile at a time (`TileClaims`). By itself a GEMM is fastest with as many blocks as share the tiles evenly.
 /// Behind another kernel all work, since the next one has the multiprocessors of those that are done early; or where tiles are high
@@ -63,14 +63,17 @@ package struct TileSchedule {
     package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) { forEachPiece(k, of: worker(k), body) }
 
     /// The block among those that work.
-    func worker(_ k: KernelBuilder) -> Worker { Worker(k, of: workingBlocks(k, of: tiles.count(k))) }
+    func worker(_ k: KernelBuilder) -> Worker { worker(k, sharing: tiles.count(k)) }
+
+    private func worker(_ k: KernelBuilder, sharing total: Value<UInt32>) -> Worker {
+        Worker(k, of: workingBlocks(k, of: total), sharing: total)
+    }
 
     /// The same for a caller that has the `worker`.
     func forEachPiece(_ k: KernelBuilder, of worker: Worker, _ body: (Piece) -> Void) {
         switch sharing {
         case .inWaves(let share):
-            let total = tiles.count(k)
-            forEachPiece(k, of: CutRange(k, total, worker, cutsBelow: share, steps: tiles.configuration.steps), body)
+            forEachPiece(k, of: CutRange(k, worker, cutsBelow: share, steps: tiles.configuration.steps), body)
         case .claimed(let claims):
             forEachTile(k, of: worker, claims, body)
         }
@@ -111,7 +114,7 @@ package struct TileSchedule {
     /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
     package func claim(_ k: KernelBuilder, after piece: Piece) -> Condition {
         guard case .claimed(let claims) = sharing else { preconditionFailure("tiles are not claimed") }
-        return claims.claim(k, piece.number + 1, of: tiles.count(k), blocks: piece.worker.count)
+        return claims.claim(k, piece.number + 1, of: piece.worker)
     }
 
     /// Steps of a tile.
@@ -127,11 +130,11 @@ package struct TileSchedule {
     package func likelyFirst(_ k: KernelBuilder) -> Steps {
         let configuration = tiles.configuration
         let total = k.constant(UInt32(configuration.experts * configuration.tilesAcross))
-        let worker = Worker(k, of: workingBlocks(k, of: total))
+        let worker = worker(k, sharing: total)
         let zero = k.constant(UInt32(0))
         switch sharing {
         case .inWaves(let share):
-            let range = CutRange(k, total, worker, cutsBelow: share, steps: configuration.steps)
+            let range = CutRange(k, worker, cutsBelow: share, steps: configuration.steps)
             let work = range.work(k, at: zero)
             return Steps(
                 tile: work.tile, first: work.firstStep, end: (range.pieces > 0).select(work.endStep, work.firstStep))

@@ -3,6 +3,8 @@ import KernelLanguage
 /// A block of a grid of which some blocks work. They are spread evenly over the grid: blocks with neighbouring numbers run on
 /// neighbouring multiprocessors, which share a way to the memory.
 struct Worker {
+    /// How many tiles there are for all.
+    let tiles: Value<UInt32>
     /// How many blocks work.
     let count: Value<UInt32>
     /// Whether this one does.
@@ -10,11 +12,11 @@ struct Worker {
     /// Its number among them, if it does.
     let number: Value<UInt32>
 
-    /// The calling block, where `count` blocks work, no more than the grid has.
-    init(_ k: KernelBuilder, of count: Value<UInt32>) {
+    /// The calling block, where `count` blocks work on `tiles`, no more than the grid has.
+    init(_ k: KernelBuilder, of count: Value<UInt32>, sharing tiles: Value<UInt32>) {
         let position = k.blockIndex * count
         number = position / k.gridSize
         works = position - number * k.gridSize + count >= k.gridSize
-        self.count = count
+        (self.tiles, self.count) = (tiles, count)
     }
 }

@@ -27,6 +27,7 @@ public struct ExpertShape: Hashable, Sendable {
     public func gateUp(multiprocessors: Int) -> GEMMConfiguration {
         var gateUp = gemm(n: 2 * intermediate, k: hidden, multiprocessors: multiprocessors)
         if gateUp.tileN == GEMMConfiguration.maxTileN { gateUp.output = .swiGLU }
+        gateUp.behindShortKernel = true  // dispatch
         return gateUp
     }
 

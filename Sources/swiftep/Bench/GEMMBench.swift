@@ -106,10 +106,12 @@ struct GEMMBench {
     }
 
     private func configuration(rows: Int) -> GEMMConfiguration {
-        GEMMConfiguration(
+        var configuration = GEMMConfiguration(
             n: n, k: k, experts: experts, maxRows: rows, scaleRows: GEMMConfiguration.scaleRows(rows),
             blockM: GEMMConfiguration.blockM(holding: rows), output: output, signals: signals,
             dependent: dependent)
+        configuration.memoryBytesPerSecond = device.properties.memoryBytesPerSecond
+        return configuration
     }
 
     /// Nanoseconds of launches with as many rows as experts have room for, and the bytes of the L2 that were set aside for them. Floors

@@ -48,10 +48,10 @@ import Testing
         #expect(gateUp.keptBytes(counts: counts, gridSize: 132) == rowsAndOutputs)
         #expect(down.keptBytes(counts: counts, gridSize: 132) == outputs)
         #expect(shape.keptBytes(counts: counts, multiprocessors: 132) == rowsAndOutputs + outputs)
-        // 8 tiles are left over after two waves. Each 15 blocks share one of them and their last ones, and 14 hand on sums.
-        let handedOn = gateUp.keptBytes(counts: counts, gridSize: 124) - rowsAndOutputs
+        // Of 256 tiles 16 are left over after one wave. Each 15 blocks share one of them and their last ones, and 14 hand on sums.
+        let handedOn = gateUp.keptBytes(counts: counts, gridSize: 240) - rowsAndOutputs
         let sumsOfTile = 64 * 256 * 4
-        #expect(handedOn == 8 * 14 * sumsOfTile)
+        #expect(handedOn == 16 * 14 * sumsOfTile)
     }
 
     @Test("A device sets aside what shares need, and refuses less than nothing", arguments: DeviceCase.all())
