@@ -12,8 +12,9 @@ func tilePlanCases() -> [ConformanceCase] {
     return GEMMConfiguration.blockHeights.map { blockM in
         ConformanceCase("tile schedule blockM=\(blockM)") { device in
             for shape in shapes {
-                // On 15, 38 tiles of high blocks go to 14 behind another kernel: to more than share them evenly, and not to all.
-                for gridSize in [1, 2, 5, 7, 15, 16, 20] {
+                // On 8, 9 tiles of high blocks are cut by a group of 7, which is as large as it may be. On 15, 38 tiles of high
+                // blocks go to 14 behind another kernel: to more than share them evenly, and not to all.
+                for gridSize in [1, 2, 5, 7, 8, 15, 16, 20] {
                     for dependent in [false, true] {
                         // By itself on fast memory and on slow, or behind a GEMM and behind a short kernel.
                         for sharesSooner in [false, true] {

@@ -122,6 +122,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         if isShort { return blockM < 64 ? (1, 2) : nil }
         return blockM <= 64 || (isAlone && blocks == 1) ? (3, 4) : nil
     }
+    /// How many blocks share a tile that is left over and cut, at most; nil for as many as there are. The fewer they are the fewer sums
+    /// are handed on, of 128 rows 128 KiB each.
+    var largestGroup: Int? { blockM > 64 ? 7 : nil }
     /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
     var isAlone: Bool { !dependent }
     /// Where tiles may be cut: all blocks work if fewer than this share of them share the tiles evenly. Where K is long two thirds are

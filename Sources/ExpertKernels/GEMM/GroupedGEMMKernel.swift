@@ -50,7 +50,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         let arrivals = source.map { PieceArrivals(k, $0, configuration) }
         let loader = TileLoader(
             k, ring, weights: weights, rows: rows, rowScales: rowScales, arrivals: arrivals,
-            stored: StoredTiles(k, configuration, signals: signals, split: split, home: homeTiles))
+            stored: StoredTiles(k, configuration, signals: signals, home: homeTiles))
         let multiplier = TileMultiplier(ring: ring, weightScales: weightScales)
         let sumsEpilogue = SumsEpilogue(k, ring, output: output, home: home)
         let swiGLUEpilogue =

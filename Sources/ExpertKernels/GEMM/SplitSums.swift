@@ -17,17 +17,18 @@ struct SplitSums {
         self.configuration = configuration
     }
 
-    /// The flag that the block raises when its sums of the piece have been stored.
-    func flag(_ piece: TileSchedule.Piece) -> Pointer<UInt32> { flags + piece.worker.number }
-
     /// Where tiles are never cut no flag is raised, and the first counts claims instead; see `TileClaims`.
     var claims: Pointer<UInt32> { flags }
 
-    /// Leaves sums of the piece for the next block. The flag is raised by whoever knows that all threads have got here.
+    /// Leaves sums of the piece for the next block, and raises the flag. All multiplying threads call it.
     func store(_ k: KernelBuilder, _ piece: TileSchedule.Piece, _ values: [Variable<Float>]) {
         for (index, group) in Self.groups(values) {
             // They stay in the L2 until the next block wants them.
             k.storeVector(group.map(\.value), to: place(k, worker: piece.worker.number, index), cache: .evictLast)
+        }
+        k.barrier(.multiplying, threads: configuration.multiplyingThreads)
+        k.if(k.isFirstThread) {
+            k.store(k.constant(UInt32(1)), to: flags + piece.worker.number, order: .release, scope: .gpu)
         }
     }
 

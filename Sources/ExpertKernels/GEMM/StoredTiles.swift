@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Tells other blocks and kernels what the multiplying warps have stored, at no cost to those warps.
+/// Tells other kernels what the multiplying warps have stored, at no cost to those warps.
 ///
 /// A warp gives its first stage of a piece back only after it has stored its sums of the piece before. So when the loading
 /// thread finds that stage empty, all the stores happened before, and its one add with release at GPU scope publishes
@@ -8,7 +8,6 @@ import KernelLanguage
 struct StoredTiles {
     private let configuration: GEMMConfiguration
     private let signals: BlockSignals
-    private let split: SplitSums
     /// Where finished tiles go to be announced at their rows' home.
     private let home: HomeTiles?
     /// Completes when the multiplying warps have stored their last piece.
@@ -17,13 +16,11 @@ struct StoredTiles {
     private let pending: Variable<UInt64>
 
     init(
-        _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, split: SplitSums,
-        home: HomeTiles?
+        _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, home: HomeTiles?
     ) {
         self.configuration = configuration
         self.home = home
         self.signals = signals
-        self.split = split
         finished = MemoryBarrier(k.memoryBarriers(count: 1))
         pending = k.variable(k.constant(UInt64(0)))
     }
@@ -49,7 +46,8 @@ struct StoredTiles {
             word = signals.signal(expert: tile.expert, block: tile.block).bits
             if let isDropped { word = isDropped.select(none, word) }
         }
-        pending.value = piece.isHead?.select(split.flag(piece).bits, word) ?? word
+        // Of the head of a tile only the next block is to know (`SplitSums`).
+        pending.value = piece.isHead?.select(none, word) ?? word
         if let home {
             let isLeftOut = [piece.isHead, isDropped].compactMap { $0 }
             if let first = isLeftOut.first {
@@ -60,7 +58,7 @@ struct StoredTiles {
         }
     }
 
-    /// Loading thread, which knows that the piece has been stored: adds one to its signal or flag.
+    /// Loading thread, which knows that the piece has been stored: adds one to its signal.
     func announce(_ k: KernelBuilder) {
         home?.hand(k)
         k.if(pending.value != 0) {

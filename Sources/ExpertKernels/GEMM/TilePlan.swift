@@ -47,7 +47,7 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let blocks = isEven ? even : min(most, gridSize)
         let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
         let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false
-        let groupSize = blocks / max(rest, 1)
+        let groupSize = min(blocks / max(rest, 1), configuration.largestGroup ?? .max)
         let cutters = cuts ? (groupSize > 1 ? groupSize * rest : blocks) : 0
         let units = (cutters + rest) * steps
 
@@ -67,10 +67,10 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
                 piece.steps = max(begin - tile * steps, 0)..<min(end - tile * steps, steps)
                 return piece
             }
-            // The head of the tile in which the range ends comes first, the tail of the one in which it begins last.
+            // After whole tiles comes the head of the one in which the range ends, and last the tail of that in which it begins.
             let head = cut.last.map { $0.steps.upperBound < steps } == true ? [cut.removeLast()] : []
             let tail = cut.first.map { $0.steps.lowerBound > 0 } == true ? [cut.removeFirst()] : []
-            return head + whole + cut + tail
+            return whole + head + cut + tail
         }
         let heads = pieces.joined().count { $0.steps.upperBound < steps }
         handedOnBytes = heads * configuration.blockM * configuration.tileN * 4

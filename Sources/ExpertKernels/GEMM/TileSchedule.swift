@@ -73,7 +73,7 @@ package struct TileSchedule {
     func forEachPiece(_ k: KernelBuilder, of worker: Worker, _ body: (Piece) -> Void) {
         switch sharing {
         case .inWaves(let share):
-            forEachPiece(k, of: CutRange(k, worker, cutsBelow: share, steps: tiles.configuration.steps), body)
+            forEachPiece(k, of: CutRange(k, worker, tiles.configuration, cutsBelow: share), body)
         case .claimed(let claims):
             forEachTile(k, of: worker, claims, body)
         }
@@ -134,7 +134,7 @@ package struct TileSchedule {
         let zero = k.constant(UInt32(0))
         switch sharing {
         case .inWaves(let share):
-            let range = CutRange(k, worker, cutsBelow: share, steps: configuration.steps)
+            let range = CutRange(k, worker, configuration, cutsBelow: share)
             let work = range.work(k, at: zero)
             return Steps(
                 tile: work.tile, first: work.firstStep, end: (range.pieces > 0).select(work.endStep, work.firstStep))
