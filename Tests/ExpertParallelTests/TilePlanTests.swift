@@ -1,7 +1,7 @@
 import ExpertKernels
 import Testing
 
-/// Which blocks work on which tiles, by what the memory gives.
+/// Which blocks work on which tiles, by what the memory gives and what runs before.
 @Suite("Tile plan")
 struct TilePlanTests {
     private static let h100 = 3_352_320_000_000

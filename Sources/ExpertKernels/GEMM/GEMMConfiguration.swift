@@ -129,9 +129,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     var isAlone: Bool { !dependent }
     /// Where tiles may be cut: all blocks work if fewer than this share of them share the tiles evenly. Where K is long two thirds are
     /// enough, which they always are behind two whole waves or more: it saves the sums that are handed on, and layers up to 3 %. But
-    /// behind another GEMM, which leaves idle multiprocessors side by side, it costs up to 30 %. And on memory that is too fast for
-    /// two thirds a GEMM by itself does better with all: with 16 and 32 rows, of which the sums are small, by 1 %, and with 128, where
-    /// three tiles take longer to multiply than to load, by 5 to 12 %.
+    /// behind another GEMM it costs up to 30 %, probably as blocks come to lie side by side where others have ended. And on memory that
+    /// is too fast for two thirds a GEMM by itself does better with all: with 16 and 32 rows, of which the sums are small, by 1 %, and
+    /// with 128, where three tiles take longer to multiply than to load, by up to 10 %.
     var evenFrom: Share {
         let (twoThirds, nearlyAll) = ((2, 3), (19, 20))
         if isShort { return isAlone ? (4, 5) : nearlyAll }
