@@ -7,7 +7,7 @@ struct TilePlanTests {
     private static let h100 = 3_352_320_000_000
     private static let h200 = 4_916_736_000_000
 
-    /// Gate and up, or down, of 16 experts of DeepSeek-V3 with as many rows each.
+    /// Gate and up of 16 experts of DeepSeek-V3 with as many rows each, or down.
     private static func plan(
         n: Int = 4096, k: Int = 7168, experts: Int = 16, rows: Int, dependent: Bool = false,
         behindShortKernel: Bool = false, memory: Int? = nil, grid: Int
@@ -20,39 +20,58 @@ struct TilePlanTests {
         return TilePlan(configuration, counts: [Int](repeating: rows, count: experts), gridSize: grid).description
     }
 
-    @Test("By itself a GEMM cuts tiles only where the memory is too fast for few blocks")
-    func memory() {
-        let even = "256 tiles on 86 of 124 blocks: 2 or 3 each"
-        func cut(_ tiles: Int) -> String { "256 tiles on 124 of 124 blocks: \(tiles) of them cut along K" }
-        #expect(Self.plan(rows: 16, memory: Self.h100, grid: 124) == even)
-        #expect(Self.plan(rows: 64, memory: Self.h100, grid: 124) == even)
-        #expect(Self.plan(rows: 128, memory: Self.h100, grid: 124) == even)
+    private static func down(rows: Int, dependent: Bool = false, memory: Int? = nil, grid: Int) -> String {
+        plan(n: 7168, k: 2048, rows: rows, dependent: dependent, memory: memory, grid: grid)
+    }
+
+    private static func claimed(_ tiles: Int, by blocks: Int, of grid: Int) -> String {
+        "\(tiles) tiles on \(blocks) of \(grid) blocks, claimed one by one"
+    }
+
+    private static func cut(_ cut: Int, of tiles: Int, grid: Int) -> String {
+        "\(tiles) tiles on \(grid) of \(grid) blocks: \(cut) of them cut along K"
+    }
+
+    @Test("By itself a GEMM cuts tiles only where blocks that share them evenly do not keep up with the memory")
+    func keepingUp() {
+        for memory in [Self.h100, Self.h200, nil] {
+            #expect(Self.plan(rows: 16, memory: memory, grid: 132) == Self.claimed(256, by: 128, of: 132))
+            #expect(Self.plan(rows: 128, memory: memory, grid: 132) == Self.claimed(256, by: 128, of: 132))
+            #expect(Self.plan(rows: 16, memory: memory, grid: 124) == Self.claimed(256, by: 86, of: 124))
+            #expect(Self.plan(rows: 64, memory: memory, grid: 124) == Self.claimed(256, by: 86, of: 124))
+        }
+        #expect(Self.plan(rows: 128, memory: Self.h100, grid: 124) == Self.claimed(256, by: 86, of: 124))
+        #expect(Self.plan(rows: 64, memory: Self.h100, grid: 48) == Self.claimed(256, by: 43, of: 48))
         for memory in [Self.h200, nil] {
-            #expect(Self.plan(rows: 16, memory: memory, grid: 124) == cut(8 * 16))
-            #expect(Self.plan(rows: 64, memory: memory, grid: 124) == even)
-            // Groups of 7 blocks, and not of 15.
-            #expect(Self.plan(rows: 128, memory: memory, grid: 124) == cut(8 * 8))
+            #expect(Self.plan(rows: 128, memory: memory, grid: 124) == Self.cut(8 * 16, of: 256, grid: 124))
+            #expect(Self.plan(rows: 64, memory: memory, grid: 48) == Self.cut(3 * 16 + 16, of: 256, grid: 48))
         }
     }
 
-    @Test("Behind a short kernel tiles of a long K are cut only where there is one whole wave", arguments: [16, 64])
-    func waves(rows: Int) {
+    @Test("With a short K it cuts none", arguments: [16, 128])
+    func shortK(rows: Int) {
+        for memory in [Self.h100, Self.h200] {
+            #expect(Self.down(rows: rows, memory: memory, grid: 132) == Self.claimed(448, by: 112, of: 132))
+            #expect(Self.down(rows: rows, memory: memory, grid: 48) == Self.claimed(448, by: 45, of: 48))
+        }
+    }
+
+    @Test("Behind a short kernel tiles are claimed", arguments: [16, 64])
+    func behindShortKernel(rows: Int) {
         func plan(experts: Int, grid: Int) -> String {
             Self.plan(experts: experts, rows: rows, dependent: true, behindShortKernel: true, grid: grid)
         }
-        #expect(plan(experts: 17, grid: 132) == "272 tiles on 91 of 132 blocks: 2 or 3 each")
-        #expect(plan(experts: 9, grid: 66) == "144 tiles on 48 of 66 blocks: 3 each")
-        #expect(plan(experts: 12, grid: 132) == "192 tiles on 96 of 132 blocks: 2 each")
-        #expect(plan(experts: 9, grid: 132) == "144 tiles on 132 of 132 blocks: 144 of them cut along K")
-        let behindGEMM = Self.plan(experts: 17, rows: rows, dependent: true, grid: 132)
-        #expect(behindGEMM == "272 tiles on 132 of 132 blocks: 136 of them cut along K")
+        #expect(plan(experts: 17, grid: 132) == Self.claimed(272, by: 91, of: 132))
+        #expect(plan(experts: 9, grid: 66) == Self.claimed(144, by: 48, of: 66))
+        #expect(plan(experts: 12, grid: 132) == Self.claimed(192, by: 96, of: 132))
+        #expect(plan(experts: 9, grid: 132) == Self.claimed(144, by: 72, of: 132))
     }
 
-    @Test("Behind another kernel all blocks work on tiles of a short K")
-    func shortK() {
-        for memory in [Self.h100, Self.h200] {
-            let plan = Self.plan(n: 7168, k: 2048, rows: 16, dependent: true, memory: memory, grid: 132)
-            #expect(plan.hasPrefix("448 tiles on 132 of 132 blocks"), "\(memory) bytes a second")
-        }
+    @Test("Behind another GEMM all blocks work, and cut low tiles where few would work on a last one")
+    func behindGEMM() {
+        #expect(Self.plan(experts: 17, rows: 64, dependent: true, grid: 132) == Self.cut(136, of: 272, grid: 132))
+        #expect(Self.down(rows: 16, dependent: true, grid: 132) == Self.cut(156, of: 448, grid: 132))
+        #expect(Self.down(rows: 16, dependent: true, grid: 124) == Self.claimed(448, by: 124, of: 124))
+        #expect(Self.down(rows: 64, dependent: true, grid: 132) == Self.claimed(448, by: 132, of: 132))
     }
 }

@@ -15,12 +15,13 @@ extension Workload {
         let many = try LayerShape(hidden: 128, intermediate: 128, experts: 40, topK: 8, ranks: 2, maxTokens: 2)
         var gemms = GEMMConfiguration.blockHeights.flatMap {
             [
-                gemm(counts: [$0 + 3, 0, 5], n: 384, k: 896, blockM: $0, signals: true),
+                // Behind another kernel low tiles are cut.
+                gemm(counts: [$0 + 3, 0, 5], n: 384, k: 896, blockM: $0, signals: true, dependent: true, grid: 5),
                 gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 5),
                 activation(counts: [$0 + 1, 3, 1], blockM: $0),
             ]
         }
-        // Tiles of 64 and 128 rows are cut only where K is long.
+        // High ones only where K is long.
         gemms += [
             gemm(counts: [64, 3], n: 768, k: 4096, blockM: 64, signals: true, grid: 5),
             gemm(counts: [64, 3], n: 384, k: 4096, blockM: 128, signals: true, grid: 3),

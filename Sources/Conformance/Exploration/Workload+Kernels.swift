@@ -52,12 +52,13 @@ extension Workload {
 
     /// The grouped GEMM alone, twice.
     public static func gemm(
-        counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool = false, grid: Int = 3
+        counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool = false,
+        dependent: Bool = false, grid: Int = 3
     ) -> Workload {
         let maxRows = max(counts.max() ?? 0, 1)
         let configuration = GEMMConfiguration(
             n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-            blockM: blockM, tileN: tileN, signals: signals)
+            blockM: blockM, tileN: tileN, signals: signals, dependent: dependent)
         return Workload(
             "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals), "
                 + "\(TilePlan(configuration, counts: counts, gridSize: grid))",

@@ -6,8 +6,10 @@ import KernelLanguage
 /// The grouped GEMM alone: uneven counts, every block height, with and without signals.
 func gemmCases() -> [ConformanceCase] {
     GEMMConfiguration.blockHeights.flatMap { blockM in
-        [false, true].map { signals in
-            gemmCase(counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 384, blockM: blockM, signals: signals)
+        [(false, false), (true, false), (false, true), (true, true)].map { signals, dependent in
+            gemmCase(
+                counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 384, blockM: blockM, signals: signals,
+                dependent: dependent)
         }
     } + [
         gemmCase(counts: [0, 1, 65, 16, 129], n: 384, k: 512, blockM: 16, tileN: 128, signals: true),
@@ -20,7 +22,9 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [64, 0, 3], n: 512, k: 768, blockM: 64, signals: true),
         gemmCase(counts: [5, 16], n: 640, k: 1024, blockM: 16, signals: true),
         gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
-        // Tiles of a long K are cut with 64 rows as well, and where more than half of the blocks would work on a last one.
+        // Tiles of a long K are cut whatever their height.
+        gemmCase(counts: [16, 0, 3], n: 1024, k: 4096, blockM: 16, signals: false),
+        activationCase(counts: [16, 9, 0, 3, 1], hidden: 4096, blockM: 16),
         gemmCase(counts: [64, 0, 3], n: 1024, k: 4096, blockM: 32, signals: true),
         gemmCase(counts: [64, 0, 3], n: 1024, k: 4096, blockM: 64, signals: true),
         activationCase(counts: [64, 9, 0, 3, 1], hidden: 4096, blockM: 64),
@@ -38,15 +42,15 @@ func gemmCases() -> [ConformanceCase] {
 }
 
 private func gemmCase(
-    counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool
+    counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool, dependent: Bool = false
 ) -> ConformanceCase {
     let few = counts.count <= 8 ? "\(counts)" : "\(counts.prefix(8))… of \(counts.count)"
-    return ConformanceCase("gemm counts=\(few) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals)") {
-        device in
+    let options = "signals=\(signals)" + (dependent ? " dependent" : "")
+    return ConformanceCase("gemm counts=\(few) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) \(options)") { device in
         let maxRows = max(counts.max() ?? 0, 1) + 5
         let configuration = GEMMConfiguration(
             n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-            blockM: blockM, tileN: tileN, signals: signals)
+            blockM: blockM, tileN: tileN, signals: signals, dependent: dependent)
         let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 16)
         let first = try trial.run(blocks: 7)
         try trial.check(first)

@@ -20,8 +20,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var tileN: Int
     /// What is done with the sums of a tile.
     public var output: Output
-    /// Bytes that the device memory gives in a second; nil if it is not known. A GEMM that runs by itself leaves multiprocessors idle
-    /// if the others keep the memory busy.
+    /// Bytes that the device memory could give in a second; nil if it is not known. A GEMM that runs by itself leaves multiprocessors
+    /// idle if the others keep up with the memory.
     public var memoryBytesPerSecond: Int?
     /// Adds one to the block's signal after each tile.
     public var signals: Bool
@@ -112,43 +112,40 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// A part of a grid's blocks.
     typealias Share = (numerator: Int, denominator: Int)
 
-    /// Tiles are cut along K where a smaller share of the blocks than this would work on a last tile; nil where they never
-    /// are. Cutting costs 1 to 2 µs, and half of the multiprocessors read at nearly the full rate of the memory, so that more than half
-    /// need no help, and more than three quarters none even where tiles take long. With 64 rows the sums that are handed on are 8 MB,
-    /// too many for what the L2 keeps beside the output, so that cutting pays only where tiles take long. With 128 it does so only
-    /// where no other kernel has work for blocks that would have no last tile, and where experts have one block of rows each: of
-    /// several, some have few rows and are done sooner.
+    /// Tiles may be cut along K where a smaller share of the blocks than this would work on a last one; nil where they never are. Cutting
+    /// costs 1 to 2 µs, and half of the multiprocessors read at nearly the full rate of the memory, so that more than half need no help,
+    /// and more than three quarters none even where tiles take long. By itself a GEMM with a short K needs none either. With high blocks
+    /// the sums that are handed on are many, so that cutting pays only where tiles take long, and with 128 rows only where no other kernel
+    /// has work for blocks that would have no last tile, and where experts have one block of rows each: of several, some have few rows and
+    /// are done sooner.
     var cutsBelow: Share? {
-        if isShort { return blockM < 64 ? (1, 2) : nil }
-        return blockM <= 64 || (isAlone && blocks == 1) ? (3, 4) : nil
+        if isAlone { return isShort || (blockM > 64 && blocks > 1) ? nil : (3, 4) }
+        if behindShortKernel || arriving != nil || blockM > (isShort ? 32 : 64) { return nil }
+        return isShort ? (1, 2) : (3, 4)
     }
-    /// How many blocks share a tile that is left over and cut, at most; nil for as many as there are. The fewer they are the fewer sums
-    /// are handed on, of 128 rows 128 KiB each.
-    var largestGroup: Int? { blockM > 64 ? 7 : nil }
     /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
     var isAlone: Bool { !dependent }
-    /// Where tiles may be cut: all blocks work if fewer than this share of them share the tiles evenly. Where K is long two thirds are
-    /// enough, which they always are behind two whole waves or more: it saves the sums that are handed on, and layers up to 3 %. But
-    /// behind another GEMM it costs up to 30 %, probably as blocks come to lie side by side where others have ended. And on memory that
-    /// is too fast for two thirds a GEMM by itself does better with all: with 16 and 32 rows, of which the sums are small, by 1 %, and
-    /// with 128, where three tiles take longer to multiply than to load, by up to 10 %.
-    var evenFrom: Share {
-        let (twoThirds, nearlyAll) = ((2, 3), (19, 20))
-        if isShort { return isAlone ? (4, 5) : nearlyAll }
-        if dependent { return behindShortKernel ? twoThirds : nearlyAll }
-        return blockM == 64 || fewBlocksKeepMemoryBusy ? twoThirds : nearlyAll
+    /// Where tiles may be cut: as many blocks as share the tiles evenly are enough if they are no smaller share of all than this. Behind
+    /// another GEMM it costs up to 30 % to use fewer, probably as blocks come to lie side by side where others have ended.
+    var enoughOfAll: Share { (19, 20) }
+    /// As many blocks as share the tiles evenly are also enough where so many multiply as fast as the memory reads; nil where that does
+    /// not matter. The memory gives 94 % of what it could, and a step of a wide tile takes a block so long at least.
+    var keepingUp: Int? {
+        guard isAlone else { return nil }
+        let secondsOfStep = blockM <= 16 ? 0.32e-6 : blockM <= 32 ? 0.37e-6 : blockM <= 64 ? 0.40e-6 : 0.72e-6
+        let bytesOfStep = Self.maxTileN * Self.blockK
+        return Int(0.94 * Double(memoryBytesPerSecond ?? Self.fastestMemory) * secondsOfStep) / bytesOfStep
     }
-    /// Whether it does not matter how many blocks share what a grid has on its way. Bytes take 1.64 µs: for the 3.35 TB/s of an H100
-    /// 6.5 MB are enough, for the 4.9 of an H200 they are not.
-    private var fewBlocksKeepMemoryBusy: Bool {
-        guard let memoryBytesPerSecond else { return false }
-        return Double(stagesInFlightOfGrid * weightBytes) >= Double(memoryBytesPerSecond) * 1.64e-6
-    }
+    /// Bytes a second of the fastest memory that the kernel was measured with, an H200's.
+    private static let fastestMemory = 4_900_000_000_000
     /// Where tiles are claimed behind another kernel: how many blocks more than share the tiles evenly work, so that those to which
     /// the memory gives more can do more; nil where all work. With 128 rows the power that the tensor cores need is nearly the limit,
     /// and blocks that would have no last tile take some of it from the others: on an H200 all take 2 % longer. Not where tiles take
     /// long.
     var spareBlocks: Share? { blockM > 64 && isShort ? (1, 10) : nil }
+    /// Steps that a block has still to load of a tile when it claims the next one: few, so that the tile goes to a block that is there
+    /// for it, but if there is none, the next kernel may start, and its blocks should be there when multiprocessors come free.
+    var stepsLeftAtClaim: Int { isShort ? 4 : 8 }
     /// Steps of `blockK` channels that a tile takes.
     public var steps: Int { k / Self.blockK }
     /// Whether a tile takes so little time that waiting for a last one costs little.

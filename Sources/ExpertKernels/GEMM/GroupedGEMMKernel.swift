@@ -90,7 +90,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                     // With its rows, what dispatch told about them is there as well.
                     if configuration.home != nil { arrivals?.await(k, piece) }
                     sumsEpilogue.prepare(k, piece)
-                    if let isTail = piece.isTail { k.if(isTail) { split.load(k, piece, into: sums) } }
+                    if let cut = piece.cut { k.if(cut.isTail) { split.load(k, piece, into: sums) } }
                     multiplier.multiply(k, piece, position, into: sums)
                     let last = ring.current(position)
                     func storeTile() {
@@ -100,8 +100,8 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                             sumsEpilogue.store(k, sums, piece, last)
                         }
                     }
-                    if let isHead = piece.isHead {
-                        k.if(isHead) {
+                    if let cut = piece.cut {
+                        k.if(cut.isHead) {
                             ring.release(k, last)
                             split.store(k, piece, sums)
                         } else: {

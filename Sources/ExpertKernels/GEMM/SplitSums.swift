@@ -17,7 +17,7 @@ struct SplitSums {
         self.configuration = configuration
     }
 
-    /// Where tiles are never cut no flag is raised, and the first counts claims instead; see `TileClaims`.
+    /// Where tiles are not cut no flag is raised, and the first counts claims instead; see `TileClaims`.
     var claims: Pointer<UInt32> { flags }
 
     /// Leaves sums of the piece for the next block, and raises the flag. All multiplying threads call it.

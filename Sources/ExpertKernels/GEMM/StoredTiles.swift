@@ -12,8 +12,8 @@ struct StoredTiles {
     private let home: HomeTiles?
     /// Completes when the multiplying warps have stored their last piece.
     private let finished: MemoryBarrier
-    /// Address of the word to add one to for the piece before, or 0.
-    private let pending: Variable<UInt64>
+    /// Address of the word to add one to for the piece before, or 0; nil without signals.
+    private let pending: Variable<UInt64>?
 
     init(
         _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, home: HomeTiles?
@@ -22,8 +22,11 @@ struct StoredTiles {
         self.home = home
         self.signals = signals
         finished = MemoryBarrier(k.memoryBarriers(count: 1))
-        pending = k.variable(k.constant(UInt64(0)))
+        pending = configuration.signals ? k.variable(k.constant(UInt64(0))) : nil
     }
+
+    /// Whether anyone is to be told.
+    var announces: Bool { pending != nil || home != nil }
 
     /// Initialises the mbarrier; one thread calls it.
     func initialise(_ k: KernelBuilder) { k.initialise(finished, arrivals: configuration.multiplyingWarps) }
@@ -40,36 +43,31 @@ struct StoredTiles {
         let isDropped = configuration.droppedSignal.map {
             tile.expert == $0.expert && tile.block == $0.block && tile.column == 0
         }
-        let none = k.constant(UInt64(0))
-        var word = none
-        if configuration.signals {
-            word = signals.signal(expert: tile.expert, block: tile.block).bits
-            if let isDropped { word = isDropped.select(none, word) }
-        }
         // Of the head of a tile only the next block is to know (`SplitSums`).
-        pending.value = piece.isHead?.select(none, word) ?? word
-        if let home {
-            let isLeftOut = [piece.isHead, isDropped].compactMap { $0 }
-            if let first = isLeftOut.first {
-                k.if(!isLeftOut.dropFirst().reduce(first) { $0 || $1 }) { home.expect(k, tile) }
-            } else {
-                home.expect(k, tile)
-            }
+        let isLeftOut = [piece.cut?.isHead, isDropped].compactMap { $0 }.reduce(k.constant(false)) { $0 || $1 }
+        if let pending {
+            let word = signals.signal(expert: tile.expert, block: tile.block).bits
+            pending.value = isLeftOut.select(k.constant(UInt64(0)), word)
         }
+        if let home { k.if(!isLeftOut) { home.expect(k, tile) } }
     }
 
     /// Loading thread, which knows that the piece has been stored: adds one to its signal.
     func announce(_ k: KernelBuilder) {
         home?.hand(k)
-        k.if(pending.value != 0) {
-            k.atomicAdd(Pointer<UInt32>(bits: pending.value), 1, order: .release, scope: .gpu)
-            pending.value = k.constant(UInt64(0))
+        if let pending {
+            k.if(pending.value != 0) {
+                k.atomicAdd(Pointer<UInt32>(bits: pending.value), 1, order: .release, scope: .gpu)
+                pending.value = k.constant(UInt64(0))
+            }
         }
     }
 
     /// Loading thread, after its last piece.
     func announceLast(_ k: KernelBuilder) {
-        k.if(home.map { $0.isExpecting(k) || pending.value != 0 } ?? (pending.value != 0)) {
+        guard announces else { return }
+        let isWaiting = [pending.map { $0.value != 0 }, home?.isExpecting(k)].compactMap { $0 }
+        k.if(isWaiting.reduce(k.constant(false)) { $0 || $1 }) {
             k.wait(finished, parity: k.constant(UInt32(0)))
             announce(k)
         }

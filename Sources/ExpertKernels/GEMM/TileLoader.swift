@@ -50,14 +50,13 @@ struct TileLoader {
             let firstPassed = position.passed.value
             let firstStage = ring.current(position)
             let launchStep = launchStep(k, piece)
-            // Late, so that the tile goes to a block that is there for it, and after rows have been waited for, so that launches
-            // before this one have ended.
-            let claimStep = max(configuration.stages, configuration.steps - 4)
+            // After the rows of its first tile have been waited for, so that launches before this one have ended.
+            let claimStep = max(configuration.stages, configuration.steps - configuration.stepsLeftAtClaim)
+            let isPlanned = piece.cut?.isPlanned ?? k.constant(false)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
-                if let launchStep {
-                    k.if(step == launchStep) { launchNext(k) }
-                } else if claimStep < configuration.steps {
-                    k.if(step == claimStep) { claim(k, schedule, after: piece) }
+                if let launchStep { k.if(step == launchStep) { k.launchDependents() } }
+                if claimStep < configuration.steps {
+                    k.if(step == claimStep && !isPlanned) { claim(k, schedule, after: piece) }
                 }
                 let passed = position.passed.value
                 let stage = ring.current(position)
@@ -83,15 +82,19 @@ struct TileLoader {
                 }
                 // The ring has come round to the first stage of this piece, and by now the stores of the one before have ended:
                 // a release waits for them, and loads wait for it.
-                k.if(passed == firstPassed + (configuration.stages + 2)) { stored.announce(k) }
+                if stored.announces {
+                    k.if(passed == firstPassed + (configuration.stages + 2)) { stored.announce(k) }
+                }
             }
-            if launchStep == nil, claimStep >= configuration.steps { claim(k, schedule, after: piece) }
-            // If it has not come round yet.
-            k.if((position.passed.value - firstPassed) <= configuration.stages) {
-                k.wait(firstStage.empty, parity: firstStage.parity)
+            if claimStep >= configuration.steps { k.if(!isPlanned) { claim(k, schedule, after: piece) } }
+            if stored.announces {
+                // If it has not come round yet.
+                k.if((position.passed.value - firstPassed) <= configuration.stages) {
+                    k.wait(firstStage.empty, parity: firstStage.parity)
+                }
+                stored.announce(k)
+                stored.expect(k, piece)
             }
-            stored.announce(k)
-            stored.expect(k, piece)
         }
         stored.announceLast(k)
         // Whoever waits for this kernel may rely on those before it having ended, also where there was nothing to load.
@@ -99,25 +102,19 @@ struct TileLoader {
     }
 
     /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free,
-    /// and not earlier, as they hold multiprocessors while they wait which others could use. nil where the block learns that it
-    /// has no more tiles when it claims the next one.
+    /// and not earlier, as they hold multiprocessors while they wait which others could use. Where tiles are claimed, the block learns
+    /// that it has no more when it claims the next one.
     private func launchStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece) -> Value<UInt32>? {
-        guard let isLast = piece.isLast else { return nil }
+        guard let cut = piece.cut else { return nil }
         let early = k.constant(UInt32(8))
         let step = (piece.endStep.maximum(early) - early).maximum(piece.firstStep)
-        return isLast.select(step, k.constant(UInt32.max))
+        return cut.isLast.select(step, k.constant(UInt32.max))
     }
 
-    /// Lets the next kernel start.
-    private func launchNext(_ k: KernelBuilder) {
-        // It reads counts, which the kernel before this one may still be writing.
-        if ring.configuration.arriving != nil { k.waitForPrerequisites() }
-        k.launchDependents()
-    }
-
-    /// Claims the block's next tile. If there is none, the next kernel may start.
+    /// Claims the block's next tile. If there is none, the next kernel may start. Where rows arrive it reads counts that the kernel
+    /// before this one has written, which has ended by now.
     private func claim(_ k: KernelBuilder, _ schedule: TileSchedule, after piece: TileSchedule.Piece) {
-        k.if(schedule.claim(k, after: piece)) { launchNext(k) }
+        k.if(schedule.claim(k, after: piece)) { k.launchDependents() }
     }
 
     /// Returns when rows of the piece may be loaded.

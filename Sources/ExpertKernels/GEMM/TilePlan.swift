@@ -14,8 +14,6 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
 
     /// Pieces of each block, in order. Where tiles are claimed, those that come to it if all blocks are equally fast.
     public let pieces: [[Piece]]
-    /// Blocks take one tile after the other as they come to them; only the first of each is fixed.
-    public let isClaimed: Bool
     /// Tiles of all experts.
     public let tiles: Int
     /// Tiles that are cut along K, to be shared by several blocks.
@@ -35,35 +33,31 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let (wavesOfAll, left) = places.count.quotientAndRemainder(dividingBy: gridSize)
         let evenWaves = max(1, wavesOfAll + (left > 0 ? 1 : 0))
         let even = (places.count + evenWaves - 1) / evenWaves
-        let share = configuration.cutsBelow
-        let isEven =
-            if share == nil {
-                configuration.isAlone || left * wavesOfAll < gridSize
-            } else {
-                wavesOfAll == 0
-                    || even * configuration.evenFrom.denominator >= gridSize * configuration.evenFrom.numerator
-            }
+        func isLess(_ blocks: Int, than share: GEMMConfiguration.Share) -> Bool {
+            blocks * share.denominator < gridSize * share.numerator
+        }
+        let isCut =
+            configuration.cutsBelow.map { wavesOfAll > 0 && left > 0 && isLess(left, than: $0) } ?? false
+            && isLess(even, than: configuration.enoughOfAll) && even < configuration.keepingUp ?? .max
         let most = configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } ?? gridSize
-        let blocks = isEven ? even : min(most, gridSize)
-        let (waves, rest) = blocks == 0 ? (0, 0) : places.count.quotientAndRemainder(dividingBy: blocks)
-        let cuts = share.map { waves > 0 && rest > 0 && rest * $0.denominator < blocks * $0.numerator } ?? false
-        let groupSize = min(blocks / max(rest, 1), configuration.largestGroup ?? .max)
-        let cutters = cuts ? (groupSize > 1 ? groupSize * rest : blocks) : 0
-        let units = (cutters + rest) * steps
+        let isEven = configuration.isAlone || left * wavesOfAll < gridSize
+        let blocks = isCut ? gridSize : isEven ? even : min(most, gridSize)
+        let groupSize = gridSize / max(left, 1)
+        let cutters = isCut ? (groupSize > 1 ? groupSize * left : gridSize) : 0
+        let units = (cutters + left) * steps
 
-        isClaimed = share == nil
         tiles = places.count
-        cutTiles = cuts ? cutters + rest : 0
+        cutTiles = isCut ? cutters + left : 0
         pieces = (0..<gridSize).map { blockIndex in
             // As in `Worker`.
             let (block, remainder) = (blockIndex * blocks).quotientAndRemainder(dividingBy: gridSize)
             guard remainder + blocks >= gridSize else { return [] }
-            let wholeWaves = waves - (block < cutters ? 1 : 0) + (!cuts && block < rest ? 1 : 0)
-            let whole = (0..<wholeWaves).map { places[block + $0 * blocks] }
+            guard isCut else { return stride(from: block, to: places.count, by: blocks).map { places[$0] } }
+            let whole = (0..<wavesOfAll - (block < cutters ? 1 : 0)).map { places[block + $0 * gridSize] }
             guard block < cutters else { return whole }
             let (begin, end) = (units * block / cutters, units * (block + 1) / cutters)
             var cut = stride(from: begin / steps, to: (end + steps - 1) / steps, by: 1).map { tile in
-                var piece = places[(waves - 1) * blocks + tile + (tile < cutters ? 0 : blocks - cutters)]
+                var piece = places[(wavesOfAll - 1) * gridSize + tile + (tile < cutters ? 0 : gridSize - cutters)]
                 piece.steps = max(begin - tile * steps, 0)..<min(end - tile * steps, steps)
                 return piece
             }
@@ -76,16 +70,15 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         handedOnBytes = heads * configuration.blockM * configuration.tileN * 4
     }
 
+    /// Blocks take one tile after the other as they come to them; only the first of each is fixed.
+    public var isClaimed: Bool { cutTiles == 0 }
+
     /// Blocks that have work.
     private var working: Int { pieces.count { !$0.isEmpty } }
 
     /// How many tiles go to how many blocks.
     public var description: String {
         let grid = "\(tiles) tiles on \(working) of \(pieces.count) blocks"
-        if isClaimed { return "\(grid), claimed one by one" }
-        let counts = Set(pieces.lazy.filter { !$0.isEmpty }.map(\.count))
-        if cutTiles > 0 { return "\(grid): \(cutTiles) of them cut along K" }
-        return counts.count == 1
-            ? "\(grid): \(counts.first ?? 0) each" : grid + ": \(counts.min() ?? 0) or \(counts.max() ?? 0) each"
+        return isClaimed ? "\(grid), claimed one by one" : "\(grid): \(cutTiles) of them cut along K"
     }
 }

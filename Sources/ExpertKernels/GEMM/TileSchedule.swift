@@ -3,118 +3,109 @@ import KernelLanguage
 /// What each block of a persistent grid works on, and in which order; `TilePlan` is the same on the host, as far as it is known
 /// before the launch.
 ///
-/// Where tiles may be cut (see `GEMMConfiguration.cutsBelow`), they go to blocks in waves. As many blocks work as share the tiles
-/// evenly in no more waves than all would take, if those are enough (`GEMMConfiguration.evenFrom`): the memory is as busy with less.
-/// Otherwise all work, and share what is left over (`CutRange`).
+/// A block claims a tile at a time (`TileClaims`). By itself a GEMM is fastest with as many blocks as share the tiles evenly. Behind
+/// another kernel all work, since the next one has the multiprocessors of those that are done early; or where tiles are high and short a
+/// few more than share them evenly (`GEMMConfiguration.spareBlocks`). But where few of all would work on a last tile, for which the
+/// others would wait, just as many as share the tiles evenly do. Behind one whole wave any number is few, behind two less than a half,
+/// behind three a third, and so on: what fewer blocks lose to all, they lose in each wave.
 ///
-/// Elsewhere a block claims a tile at a time (`TileClaims`). By itself a GEMM is fastest with as many blocks as share the tiles evenly.
-/// Behind another kernel all work, since the next one has the multiprocessors of those that are done early; or where tiles are high
-/// and short a few more than share them evenly (`GEMMConfiguration.spareBlocks`). But where few of all would work on a last tile, for
-/// which the others would wait, just as many as share the tiles evenly do. Behind one whole wave any number is few, behind two less
-/// than a half, behind three a third, and so on: what fewer blocks lose to all, they lose in each wave.
+/// Where the multiprocessors that this leaves idle are missed, all blocks work, and tiles that are left over behind whole waves are cut
+/// (`GEMMConfiguration.cutsBelow`, `CutRange`).
 ///
 /// Blocks that work are spread over the grid (`Worker`).
 package struct TileSchedule {
     private let tiles: ExpertTiles
-    private let sharing: Sharing
+    private let claims: TileClaims
 
-    /// How tiles come to blocks.
-    private enum Sharing {
-        /// In waves; those left over are cut if a smaller share of the blocks than this would work on them.
-        case inWaves(cutsBelow: GEMMConfiguration.Share)
-        case claimed(TileClaims)
-    }
+    private var configuration: GEMMConfiguration { tiles.configuration }
 
     /// - Parameter counter: UInt32, zero before and after the launch; used where tiles are claimed.
     package init(_ k: KernelBuilder, tiles: ExpertTiles, counter: Pointer<UInt32>) {
         self.tiles = tiles
-        sharing =
-            if let share = tiles.configuration.cutsBelow {
-                .inWaves(cutsBelow: share)
-            } else {
-                .claimed(TileClaims(k, counter: counter))
-            }
+        claims = TileClaims(k, counter: counter)
     }
 
     /// One thread calls it, and the block meets at a barrier afterwards.
-    package func initialise(_ k: KernelBuilder) {
-        if case .claimed(let claims) = sharing { claims.initialise(k) }
-    }
+    package func initialise(_ k: KernelBuilder) { claims.initialise(k) }
 
     /// Work of one block on one tile: steps `firstStep ..< endStep` of 128 channels each.
     package struct Piece {
         package let tile: ExpertTiles.Tile
         package let firstStep: Value<UInt32>
         package let endStep: Value<UInt32>
-        /// The piece ends before K does: its sums go to the next block. nil where tiles are never cut.
-        package let isHead: Condition?
-        /// The piece begins after K does: it goes on from the sums of the block before. nil where tiles are never cut.
-        package let isTail: Condition?
         /// Number of the piece in the block, from 0.
         package let number: Value<UInt32>
         /// The block among those that work.
         let worker: Worker
-        /// The block has no more pieces after this one. nil where tiles are claimed: nobody knows it yet.
-        package let isLast: Condition?
+        /// nil where tiles are never cut.
+        package let cut: Cut?
     }
 
-    /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order. Where tiles are
-    /// claimed, one thread has to `claim` the next one for all, in each piece.
+    /// What a piece is where tiles may be cut.
+    package struct Cut {
+        /// In this launch they are: all pieces of the block are known, and it claims none.
+        package let isPlanned: Condition
+        /// The piece ends before K does: its sums go to the next block.
+        package let isHead: Condition
+        /// The piece begins after K does: it goes on from the sums of the block before.
+        package let isTail: Condition
+        /// The block is known to have no more pieces after this one.
+        package let isLast: Condition
+    }
+
+    /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order. Unless they are planned,
+    /// one thread has to `claim` the next one for all, in each piece.
     package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) { forEachPiece(k, of: worker(k), body) }
-
-    /// The block among those that work.
-    func worker(_ k: KernelBuilder) -> Worker { worker(k, sharing: tiles.count(k)) }
-
-    private func worker(_ k: KernelBuilder, sharing total: Value<UInt32>) -> Worker {
-        Worker(k, of: workingBlocks(k, of: total), sharing: total)
-    }
 
     /// The same for a caller that has the `worker`.
     func forEachPiece(_ k: KernelBuilder, of worker: Worker, _ body: (Piece) -> Void) {
-        switch sharing {
-        case .inWaves(let share):
-            forEachPiece(k, of: CutRange(k, worker, tiles.configuration, cutsBelow: share), body)
-        case .claimed(let claims):
-            forEachTile(k, of: worker, claims, body)
+        let range = CutRange(k, worker, configuration)
+        let (index, number) = (k.variable(k.constant(UInt32(0))), k.variable(worker.number))
+        let isDone = k.variable(k.constant(false))
+        func awaitClaim() {
+            let next = claims.number(k, of: index.value)
+            (number.value, isDone.value) = (next.tile, next.isNone)
         }
-    }
-
-    private func forEachPiece(_ k: KernelBuilder, of range: CutRange, _ body: (Piece) -> Void) {
-        k.for(from: k.constant(UInt32(0)), to: range.pieces, by: k.constant(UInt32(1))) { index in
-            let work = range.work(k, at: index)
-            body(
-                Piece(
-                    tile: tiles.tile(k, work.tile), firstStep: work.firstStep, endStep: work.endStep,
-                    isHead: work.isHead, isTail: work.isTail, number: index, worker: range.worker,
-                    isLast: index + 1 == range.pieces))
-        }
-    }
-
-    /// The block's own tile, and then what it claims.
-    private func forEachTile(
-        _ k: KernelBuilder, of worker: Worker, _ claims: TileClaims, _ body: (Piece) -> Void
-    ) {
-        let index = k.variable(k.constant(UInt32(0)))
-        let number = k.variable(worker.number)
         k.if(worker.works) {
             k.loop {
-                body(
-                    Piece(
-                        tile: tiles.tile(k, number.value), firstStep: k.constant(UInt32(0)),
-                        endStep: k.constant(UInt32(tiles.configuration.steps)), isHead: nil, isTail: nil,
-                        number: index.value, worker: worker, isLast: nil))
+                body(piece(k, number: index.value, wholeTile: number.value, of: worker, range))
                 index.add(1)
-                let next = claims.number(k, of: index.value)
-                k.breakIf(next.isNone)
-                number.value = next.tile
+                if let range {
+                    k.if(
+                        range.isCut,
+                        then: {
+                            number.value = number.value + worker.count
+                            isDone.value = index.value == range.pieces
+                        }, else: awaitClaim)
+                } else {
+                    awaitClaim()
+                }
+                k.breakIf(isDone.value)
             }
         }
     }
 
+    /// A piece of the block: the tile `wholeTile`, unless it lies in the `range`.
+    private func piece(
+        _ k: KernelBuilder, number: Value<UInt32>, wholeTile: Value<UInt32>, of worker: Worker, _ range: CutRange?
+    ) -> Piece {
+        guard let range else {
+            return Piece(
+                tile: tiles.tile(k, wholeTile), firstStep: k.constant(UInt32(0)),
+                endStep: k.constant(UInt32(configuration.steps)), number: number, worker: worker, cut: nil)
+        }
+        let work = range.work(k, at: number, wholeTile: wholeTile)
+        return Piece(
+            tile: tiles.tile(k, work.tile), firstStep: work.firstStep, endStep: work.endStep, number: number,
+            worker: worker,
+            cut: Cut(
+                isPlanned: range.isCut, isHead: work.isHead, isTail: work.isTail,
+                isLast: range.isCut && number + 1 == range.pieces))
+    }
+
     /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
     package func claim(_ k: KernelBuilder, after piece: Piece) -> Condition {
-        guard case .claimed(let claims) = sharing else { preconditionFailure("tiles are not claimed") }
-        return claims.claim(k, piece.number + 1, of: piece.worker)
+        claims.claim(k, piece.number + 1, of: piece.worker)
     }
 
     /// Steps of a tile.
@@ -128,41 +119,42 @@ package struct TileSchedule {
     /// What the block's first piece is if every expert has one block of rows, as most have; no steps for a block without work.
     /// Nothing of the counts is known yet.
     package func likelyFirst(_ k: KernelBuilder) -> Steps {
-        let configuration = tiles.configuration
-        let total = k.constant(UInt32(configuration.experts * configuration.tilesAcross))
-        let worker = worker(k, sharing: total)
         let zero = k.constant(UInt32(0))
-        switch sharing {
-        case .inWaves(let share):
-            let range = CutRange(k, worker, configuration, cutsBelow: share)
-            let work = range.work(k, at: zero)
-            return Steps(
-                tile: work.tile, first: work.firstStep, end: (range.pieces > 0).select(work.endStep, work.firstStep))
-        case .claimed:
-            let end = worker.works.select(k.constant(UInt32(configuration.steps)), zero)
-            return Steps(tile: worker.number, first: zero, end: end)
-        }
+        let worker = worker(k, sharing: k.constant(UInt32(configuration.experts * configuration.tilesAcross)))
+        let work = CutRange(k, worker, configuration)?.work(k, at: zero, wholeTile: worker.number)
+        let (first, end) = (work?.firstStep ?? zero, work?.endStep ?? k.constant(UInt32(configuration.steps)))
+        return Steps(tile: work?.tile ?? worker.number, first: first, end: worker.works.select(end, first))
     }
+
+    /// The block among those that work.
+    func worker(_ k: KernelBuilder) -> Worker { worker(k, sharing: tiles.count(k)) }
+
+    /// The block among those that work on `total` tiles.
+    private func worker(_ k: KernelBuilder, sharing total: Value<UInt32>) -> Worker {
+        let wholeWaves = total / k.gridSize
+        let left = total - wholeWaves * k.gridSize
+        let waves = (left > 0 || total == 0).select(wholeWaves + 1, wholeWaves)
+        let even = (total + waves - 1) / waves
+        let claiming =
+            configuration.isAlone ? even : (left * wholeWaves < k.gridSize).select(even, claimants(k, even: even))
+        guard let cutsBelow = configuration.cutsBelow else {
+            return Worker(k, of: claiming, sharing: total, isCut: nil)
+        }
+        var isCut =
+            wholeWaves > 0 && left > 0 && isLess(k, left, than: cutsBelow)
+            && isLess(k, even, than: configuration.enoughOfAll)
+        if let keepingUp = configuration.keepingUp { isCut = isCut && even < keepingUp }
+        return Worker(k, of: isCut.select(k.gridSize, claiming), sharing: total, isCut: isCut)
+    }
+
+    /// Whether `blocks` are less than a share of the grid.
+    private func isLess(
+        _ k: KernelBuilder, _ blocks: Value<UInt32>, than share: GEMMConfiguration.Share
+    ) -> Condition { blocks * share.denominator < k.gridSize * share.numerator }
 
     /// How many blocks claim tiles that `even` of them would share evenly.
     private func claimants(_ k: KernelBuilder, even: Value<UInt32>) -> Value<UInt32> {
-        guard let spare = tiles.configuration.spareBlocks else { return k.gridSize }
+        guard let spare = configuration.spareBlocks else { return k.gridSize }
         return (even + even * spare.numerator / spare.denominator).minimum(k.gridSize)
-    }
-
-    /// How many blocks work on `total` tiles: no more than there are.
-    private func workingBlocks(_ k: KernelBuilder, of total: Value<UInt32>) -> Value<UInt32> {
-        let wholeWaves = total / k.gridSize
-        let rest = total - wholeWaves * k.gridSize
-        let waves = (rest > 0 || total == 0).select(wholeWaves + 1, wholeWaves)
-        let even = (total + waves - 1) / waves
-        let configuration = tiles.configuration
-        switch sharing {
-        case .inWaves:
-            let (part, whole) = configuration.evenFrom
-            return (wholeWaves > 0 && even * whole < k.gridSize * part).select(k.gridSize, even)
-        case .claimed where configuration.isAlone: return even
-        case .claimed: return (rest * wholeWaves < k.gridSize).select(even, claimants(k, even: even))
-        }
     }
 }

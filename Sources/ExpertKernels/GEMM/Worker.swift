@@ -11,12 +11,14 @@ struct Worker {
     let works: Condition
     /// Its number among them, if it does.
     let number: Value<UInt32>
+    /// Whether they cut tiles, and then all blocks work; nil where tiles are never cut.
+    let isCut: Condition?
 
     /// The calling block, where `count` blocks work on `tiles`, no more than the grid has.
-    init(_ k: KernelBuilder, of count: Value<UInt32>, sharing tiles: Value<UInt32>) {
+    init(_ k: KernelBuilder, of count: Value<UInt32>, sharing tiles: Value<UInt32>, isCut: Condition?) {
         let position = k.blockIndex * count
         number = position / k.gridSize
         works = position - number * k.gridSize + count >= k.gridSize
-        (self.tiles, self.count) = (tiles, count)
+        (self.tiles, self.count, self.isCut) = (tiles, count, isCut)
     }
 }

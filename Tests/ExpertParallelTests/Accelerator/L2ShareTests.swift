@@ -48,10 +48,13 @@ import Testing
         #expect(gateUp.keptBytes(counts: counts, gridSize: 132) == rowsAndOutputs)
         #expect(down.keptBytes(counts: counts, gridSize: 132) == outputs)
         #expect(shape.keptBytes(counts: counts, multiprocessors: 132) == rowsAndOutputs + outputs)
-        // Of 256 tiles 16 are left over after one wave. Each 15 blocks share one of them and their last ones, and 14 hand on sums.
-        let handedOn = gateUp.keptBytes(counts: counts, gridSize: 240) - rowsAndOutputs
-        let sumsOfTile = 64 * 256 * 4
-        #expect(handedOn == 16 * 14 * sumsOfTile)
+        // Of 448 tiles 28 are left over after one wave. Each 15 blocks share one of them and their last ones, and 14 hand on sums.
+        let low = ExpertShape(hidden: 7168, intermediate: 2048, experts: 16, maxRows: 16, blockM: 16)
+            .down(multiprocessors: 420)
+        let lowCounts = [Int](repeating: 16, count: 16)
+        let handedOn = low.keptBytes(counts: lowCounts, gridSize: 420) - outputs / 4
+        let sumsOfTile = 16 * 256 * 4
+        #expect(handedOn == 28 * 14 * sumsOfTile)
     }
 
     @Test("A device sets aside what shares need, and refuses less than nothing", arguments: DeviceCase.all())
