@@ -69,6 +69,41 @@ import Testing
         #expect(fault.nearest?.offset == 124)
     }
 
+    @Test func whatWasDiscardedIsAsIfNeverWritten() throws {
+        let harness = Harness()
+        let kernel = try KernelBuilder.build("discard", threads: 32) { k in
+            let data = k.pointerParameter("data", to: UInt32.self)
+            k.store(k.lane, to: data + k.lane)
+            k.store(k.lane, to: data + k.lane + 32)
+            k.syncWarp()
+            k.if(k.isFirstLane) {
+                k.discard(data + 32)
+                k.store(k.load(data + 31), to: data)
+                k.store(k.load(data + 40), to: data)
+            }
+        }
+        let data = try harness.empty(UInt32.self, count: 64, "sums")
+        let error = try harness.failure(kernel, [.address(data)])
+        guard case .uninitialised(let fault) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(fault.nearest?.offset == 160)
+    }
+
+    /// Words from the start of 64: past the end, and at no multiple of 128 bytes.
+    @Test(arguments: [(64, "0 bytes past the end of sums"), (4, "no multiple of 128")])
+    func discardsOfWholeLinesThatExist(at word: Int, message: String) throws {
+        let harness = Harness()
+        let kernel = try KernelBuilder.build("discard", threads: 32) { k in
+            let data = k.pointerParameter("data", to: UInt32.self)
+            k.if(k.isFirstLane) { k.discard(data + k.lane * 0 + k.constant(UInt32(word))) }
+        }
+        let data = try harness.empty(UInt32.self, count: 64, "sums")
+        let error = try harness.failure(kernel, [.address(data)])
+        #expect("\(String(describing: error))".contains(message), "\(String(describing: error))")
+    }
+
     @Test func uninitialisedSharedMemoryAndBytes() throws {
         let harness = Harness()
         let kernel = try KernelBuilder.build("shared", threads: 32) { k in

@@ -51,6 +51,17 @@ struct SplitSums {
             let loaded = k.loadVector(place(k, worker: before, index), count: 4)
             for (variable, value) in zip(group, loaded) { variable.value = value }
         }
+        discard(k, worker: before, groups: values.count / 4)
+    }
+
+    /// Lets go of the sums that the warp has loaded, which otherwise the L2 would write to memory in the end. Neighbouring lanes load
+    /// neighbouring vectors, so that a warp's are four lines of 128 bytes in each group.
+    private func discard(_ k: KernelBuilder, worker: Value<UInt32>, groups: Int) {
+        k.syncWarp()  // every lane has loaded
+        let warp = sums + worker.multipliedWide(by: configuration.blockM * configuration.tileN) + k.warpIndex * 128
+        k.for(from: k.lane, to: k.constant(UInt32(groups * 4)), by: k.constant(UInt32(32))) { line in
+            k.discard(warp + (line >> 2) * (configuration.multiplyingThreads * 4) + (line & 3) * 32)
+        }
     }
 
     /// Neighbouring lanes hold neighbouring vectors.

@@ -39,6 +39,12 @@ extension KernelBuilder {
         emit(.store(access(pointer, .weak, .block, cache), values.map(\.operand), pointer.address), file, line)
     }
 
+    /// Says that nobody needs what 128 bytes at `pointer`, a multiple of 128, hold: the L2 need not write them to memory. Until they
+    /// are stored to, reading them gives anything.
+    public func discard<T: Scalar>(_ pointer: Pointer<T>, file: StaticString = #fileID, line: Int = #line) {
+        emit(.discard(pointer.address), file, line)
+    }
+
     /// Adds to memory in one indivisible step; the old value is dropped.
     public func atomicAdd<P: MemoryPointer>(
         _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder, scope: MemoryScope,

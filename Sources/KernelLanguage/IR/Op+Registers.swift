@@ -11,7 +11,8 @@ extension Op {
         case .unpack(_, let rs, _), .load(_, let rs, _): rs
         case .atomic(_, _, let r, _, _, _): r.map { [$0] } ?? []
         case .wgmma(let multiply): multiply.accumulators
-        case .syncWarp, .store, .fence, .proxyFence, .barrier, .clusterBarrier, .mbarrierInit, .mbarrierInvalidate,
+        case .syncWarp, .store, .discard, .fence, .proxyFence, .barrier, .clusterBarrier, .mbarrierInit,
+            .mbarrierInvalidate,
             .mbarrierArrive, .bulkLoad, .bulkStore, .bulkPrefetch, .tensorLoad, .tensorStore, .tensorPrefetch,
             .bulkCommit, .bulkWait, .wgmmaFence, .wgmmaCommit, .wgmmaWait, .setRegisterCount, .dependentLaunch,
             .nanosleep, .if, .loop, .breakIf, .exit:
@@ -30,7 +31,7 @@ extension Op {
         case .binary(_, _, let a, let b), .compare(_, _, _, let a, let b), .shuffle(_, _, let a, let b): [a, b]
         case .multiplyAdd(_, let a, let b, let c), .select(_, let a, let b, let c): [a, b, c]
         case .pack(_, _, let values): values
-        case .load(_, _, let address), .mbarrierInvalidate(let address): [address.base]
+        case .load(_, _, let address), .discard(let address), .mbarrierInvalidate(let address): [address.base]
         case .store(_, let values, let address): values + [address.base]
         case .atomic(_, _, _, let address, let value, let compare):
             [address.base, value] + (compare.map { [$0] } ?? [])

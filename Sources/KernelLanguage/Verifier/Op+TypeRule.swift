@@ -97,6 +97,9 @@ extension Op {
                     "compareAndSwap, and nothing else, takes a value to compare with")
                 ?? rule.require(access.order != .weak, "an atomic operation is at least relaxed")
                 ?? rule.require(operation.accepts(access.element), "\(operation) is not defined for \(access.element)")
+        case .discard(let address):
+            return rule.address(address, .global)
+                ?? rule.require(address.offset % 128 == 0, "offset is not a multiple of 128")
         case .fence(let order, _):
             return rule.require(order == .acquireRelease, "a fence has order acquireRelease, not \(order)")
         case .barrier(let action, let id, let threads):

@@ -36,6 +36,7 @@ enum StepAspect {
             switch op {
             case .load(let access, _, _): .load(access)
             case .store(let access, _, _): .store(access)
+            case .discard: .store(MemoryAccess(.uint32, .global))
             case .atomic(_, let access, _, _, _, _): .atomic(access)
             case .fence(_, let scope): .fence(scope)
             case .proxyFence(let fence): .proxyFence(fence)

@@ -40,6 +40,11 @@ extension Region {
         forEachMapByte(offset, count: count) { map, index, bits in map.mark(index, bits) }
     }
 
+    /// Makes `count` bytes at `offset`, multiples of 8, like ones that have never been written.
+    mutating func forget(_ offset: Int, count: Int) {
+        for index in offset / 8..<(offset + count) / 8 { setMap(index, 0) }
+    }
+
     /// The first byte of the range that has not been written, or nil.
     func firstUninitialised(_ offset: Int, count: Int) -> Int? {
         guard uninitialisedBytes > 0 else { return nil }

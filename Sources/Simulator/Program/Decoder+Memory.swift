@@ -29,6 +29,30 @@ extension Decoder {
     }
 }
 
+/// Bytes that a discard is for.
+let discardedBytes = 128
+
+/// What was discarded is as if it had never been written, so that whoever reads it is told.
+let discardHandler: StepHandler = { w, s in
+    let core = core(w)
+    let step = step(s)
+    let warp = core.pointee.warp
+    return core.forEachLane(
+        { lane throws(InvalidUse) in
+            let address = core.globalAddress(step.pointee.a, step.pointee.x, lane)
+            guard address % UInt64(discardedBytes) == 0 else {
+                throw InvalidUse(
+                    "discard at 0x\(String(address, radix: 16)), which is no multiple of \(discardedBytes)")
+            }
+            guard let found = warp.machine.memory.find(address, count: discardedBytes) else {
+                warp.machine.fail(
+                    outOfBounds: .global, address, discardedBytes, warp.place(of: warp.index(of: step), lane: lane))
+                return
+            }
+            found.region.pointee.forget(found.offset, count: discardedBytes)
+        }, failingAt: step)
+}
+
 @inline(__always)
 private func load<M: FixedWidthInteger, R: FixedWidthInteger>(
     _ w: UnsafeMutableRawPointer, _ s: UnsafeRawPointer, _ space: MemorySpace, _ memory: M.Type, as register: R.Type

@@ -64,6 +64,8 @@ extension Decoder {
                 a: base(address, access.space), b: place(value, access.element),
                 c: compare.map { place($0, access.element) } ?? place(value, access.element), x: address.offset,
                 y: access.space == .global ? 0 : 1)
+        case .discard(let address):
+            emit(discardHandler, a: base(address, .global), x: address.offset, y: discardedBytes / 4)
         // The machine is sequentially consistent: fences have nothing to order.
         case .fence, .proxyFence: emit(MachineHandlers.nothing)
 

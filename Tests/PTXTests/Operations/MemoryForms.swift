@@ -26,6 +26,7 @@ extension Forms {
                 }
             }
         }
+        for offset in [0, 128] { forms.add { k in k.emit(.discard(k.address(.global, offset: offset))) } }
         // Addresses with constant and large parts.
         let word = MemoryAccess(.uint32, .global)
         for address in [
