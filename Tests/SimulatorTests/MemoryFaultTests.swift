@@ -97,7 +97,7 @@ import Testing
         let harness = Harness()
         let kernel = try KernelBuilder.build("discard", threads: 32) { k in
             let data = k.pointerParameter("data", to: UInt32.self)
-            k.if(k.isFirstLane) { k.discard(data + k.lane * 0 + k.constant(UInt32(word))) }
+            k.if(k.isFirstLane) { k.discard(data + k.constant(UInt32(word))) }
         }
         let data = try harness.empty(UInt32.self, count: 64, "sums")
         let error = try harness.failure(kernel, [.address(data)])

@@ -60,8 +60,8 @@ extension Workload {
             n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
             blockM: blockM, tileN: tileN, signals: signals, dependent: dependent)
         return Workload(
-            "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals), "
-                + "\(TilePlan(configuration, counts: counts, gridSize: grid))",
+            "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals)"
+                + (dependent ? " dependent" : "") + ", \(TilePlan(configuration, counts: counts, gridSize: grid))",
             multiprocessors: grid
         ) { device in
             let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: grid)

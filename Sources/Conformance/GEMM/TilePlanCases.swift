@@ -146,7 +146,7 @@ private func scheduleKernel(_ configuration: GEMMConfiguration, room: Int) throw
                 ]
                 for (index, word) in words.enumerated() { k.store(word, to: output + place.value + index) }
                 place.value = place.value + wordsOfPiece
-                k.if(!(piece.cut?.isPlanned ?? k.constant(false))) { _ = schedule.claim(k, after: piece) }
+                k.if(!piece.isPlanned(k)) { _ = schedule.claim(k, after: piece) }
             }
         }
     }

@@ -58,7 +58,7 @@ struct SplitSums {
     /// neighbouring vectors, so that a warp's are four lines of 128 bytes in each group.
     private func discard(_ k: KernelBuilder, worker: Value<UInt32>, groups: Int) {
         k.syncWarp()  // every lane has loaded
-        let warp = sums + worker.multipliedWide(by: configuration.blockM * configuration.tileN) + k.warpIndex * 128
+        let warp = sums(of: worker) + k.warpIndex * 128
         k.for(from: k.lane, to: k.constant(UInt32(groups * 4)), by: k.constant(UInt32(32))) { line in
             k.discard(warp + (line >> 2) * (configuration.multiplyingThreads * 4) + (line & 3) * 32)
         }
@@ -66,8 +66,11 @@ struct SplitSums {
 
     /// Neighbouring lanes hold neighbouring vectors.
     private func place(_ k: KernelBuilder, worker: Value<UInt32>, _ index: Int) -> Pointer<Float> {
-        sums + worker.multipliedWide(by: configuration.blockM * configuration.tileN) + k.threadIndex * 4
-            + index * configuration.multiplyingThreads * 4
+        sums(of: worker) + k.threadIndex * 4 + index * configuration.multiplyingThreads * 4
+    }
+
+    private func sums(of worker: Value<UInt32>) -> Pointer<Float> {
+        sums + worker.multipliedWide(by: configuration.blockM * configuration.tileN)
     }
 
     private static func groups(_ values: [Variable<Float>]) -> [(Int, [Variable<Float>])] {

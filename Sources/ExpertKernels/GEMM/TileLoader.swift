@@ -52,7 +52,7 @@ struct TileLoader {
             let launchStep = launchStep(k, piece)
             // After the rows of its first tile have been waited for, so that launches before this one have ended.
             let claimStep = max(configuration.stages, configuration.steps - configuration.stepsLeftAtClaim)
-            let isPlanned = piece.cut?.isPlanned ?? k.constant(false)
+            let isPlanned = piece.isPlanned(k)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
                 if let launchStep { k.if(step == launchStep) { k.launchDependents() } }
                 if claimStep < configuration.steps {

@@ -39,12 +39,15 @@ package struct TileSchedule {
         let worker: Worker
         /// nil where tiles are never cut.
         package let cut: Cut?
+
+        /// Whether all pieces of the block are known, so that it claims none.
+        package func isPlanned(_ k: KernelBuilder) -> Condition { cut?.isPlanned ?? k.constant(false) }
     }
 
     /// What a piece is where tiles may be cut.
     package struct Cut {
         /// In this launch they are: all pieces of the block are known, and it claims none.
-        package let isPlanned: Condition
+        let isPlanned: Condition
         /// The piece ends before K does: its sums go to the next block.
         package let isHead: Condition
         /// The piece begins after K does: it goes on from the sums of the block before.

@@ -59,6 +59,9 @@ extension Op {
         }
     }
 
+    /// Bytes that a `discard` is for.
+    public static let discardedBytes = 128
+
     /// The operation's name, as `Op` spells its case.
     public var name: String {
         let text = String(describing: self)

@@ -69,7 +69,7 @@ public indirect enum Op: Hashable, Sendable {
     case store(MemoryAccess, [Operand], Address)
     /// Read-modify-write; result is the old value. `compare` for compare-and-swap only.
     case atomic(AtomicOperation, MemoryAccess, Register?, Address, Operand, compare: Operand?)
-    /// Nobody needs 128 bytes of global memory, at a multiple of 128, any more: like a weak store of unknown values.
+    /// Nobody needs `discardedBytes` of global memory, at a multiple of as many, any more: like a weak store of unknown values.
     case discard(Address)
     case fence(MemoryOrder, MemoryScope)
     case proxyFence(ProxyFence)

@@ -99,7 +99,8 @@ extension Op {
                 ?? rule.require(operation.accepts(access.element), "\(operation) is not defined for \(access.element)")
         case .discard(let address):
             return rule.address(address, .global)
-                ?? rule.require(address.offset % 128 == 0, "offset is not a multiple of 128")
+                ?? rule.require(
+                    address.offset % Self.discardedBytes == 0, "offset is not a multiple of \(Self.discardedBytes)")
         case .fence(let order, _):
             return rule.require(order == .acquireRelease, "a fence has order acquireRelease, not \(order)")
         case .barrier(let action, let id, let threads):

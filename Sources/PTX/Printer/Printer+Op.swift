@@ -28,7 +28,7 @@ extension Printer {
         case .store(let access, let values, let address): store(access, values, address)
         case .atomic(let operation, let access, let result, let address, let value, let compare):
             atomic(operation, access, result, address, value, compare)
-        case .discard(let address): emit("discard.global.L2 \(self.address(address, .global)), 128")
+        case .discard(let address): emit("discard.global.L2 \(self.address(address, .global)), \(Op.discardedBytes)")
         case .fence(let order, let scope): fence(order, scope)
         case .proxyFence(let fence): proxyFence(fence)
 

@@ -15,11 +15,10 @@ extension Op {
         case .proxyFence, .syncWarp, .barrier, .clusterBarrier, .mbarrierArrive, .bulkCommit, .wgmmaFence, .wgmmaCommit,
             .wgmmaWait:
             [.removed]
-        case .discard, .move, .unary, .binary, .multiplyAdd, .compare, .select, .convert, .reinterpret, .pack, .unpack,
-            .special,
+        case .move, .unary, .binary, .multiplyAdd, .compare, .select, .convert, .reinterpret, .pack, .unpack, .special,
             .parameter, .sharedAddress, .shuffle, .transpose, .vote, .elect, .mbarrierInit, .mbarrierInvalidate,
             .bulkLoad, .bulkStore, .bulkPrefetch, .tensorLoad, .tensorStore, .tensorPrefetch, .wgmma, .setRegisterCount,
-            .nanosleep, .if, .breakIf, .exit:
+            .discard, .nanosleep, .if, .breakIf, .exit:
             []
         }
     }

@@ -29,9 +29,6 @@ extension Decoder {
     }
 }
 
-/// Bytes that a discard is for.
-let discardedBytes = 128
-
 /// What was discarded is as if it had never been written, so that whoever reads it is told.
 let discardHandler: StepHandler = { w, s in
     let core = core(w)
@@ -39,17 +36,16 @@ let discardHandler: StepHandler = { w, s in
     let warp = core.pointee.warp
     return core.forEachLane(
         { lane throws(InvalidUse) in
-            let address = core.globalAddress(step.pointee.a, step.pointee.x, lane)
-            guard address % UInt64(discardedBytes) == 0 else {
-                throw InvalidUse(
-                    "discard at 0x\(String(address, radix: 16)), which is no multiple of \(discardedBytes)")
+            let (address, bytes) = (core.globalAddress(step.pointee.a, step.pointee.x, lane), Op.discardedBytes)
+            guard address % UInt64(bytes) == 0 else {
+                throw InvalidUse("discard at 0x\(String(address, radix: 16)), which is no multiple of \(bytes)")
             }
-            guard let found = warp.machine.memory.find(address, count: discardedBytes) else {
+            guard let found = warp.machine.memory.find(address, count: bytes) else {
                 warp.machine.fail(
-                    outOfBounds: .global, address, discardedBytes, warp.place(of: warp.index(of: step), lane: lane))
+                    outOfBounds: .global, address, bytes, warp.place(of: warp.index(of: step), lane: lane))
                 return
             }
-            found.region.pointee.forget(found.offset, count: discardedBytes)
+            found.region.pointee.forget(found.offset, count: bytes)
         }, failingAt: step)
 }
 

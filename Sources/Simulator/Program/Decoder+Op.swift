@@ -65,7 +65,7 @@ extension Decoder {
                 c: compare.map { place($0, access.element) } ?? place(value, access.element), x: address.offset,
                 y: access.space == .global ? 0 : 1)
         case .discard(let address):
-            emit(discardHandler, a: base(address, .global), x: address.offset, y: discardedBytes / 4)
+            emit(discardHandler, a: base(address, .global), x: address.offset, y: Op.discardedBytes / 4)
         // The machine is sequentially consistent: fences have nothing to order.
         case .fence, .proxyFence: emit(MachineHandlers.nothing)
 
