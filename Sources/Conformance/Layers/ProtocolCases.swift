@@ -72,7 +72,8 @@ private func silentRankCase() -> ConformanceCase {
     }
 }
 
-/// A captured step gives the bits of a direct one, whatever inputs and token counts it is replayed with.
+/// A captured step gives the bits of a direct one, whatever inputs and token counts it is replayed with, though it discards rows where
+/// the direct one keeps them.
 private func replayCase(_ mode: OverlapMode) -> ConformanceCase {
     ConformanceCase("replay with changing inputs, \(mode)") { device in
         let shape = try smallShape(sharedExperts: 1)
@@ -86,6 +87,11 @@ private func replayCase(_ mode: OverlapMode) -> ConformanceCase {
             try layer.group.synchronize()
             try requireIdentical(
                 "tokens \(tokens)", try layer.outputs(inputs), direct, hidden: shape.hidden)
+            do {
+                _ = try layer.observedExperts(inputs)
+                throw ConformanceFailure(
+                    "tokens \(tokens): rows were read that the step had discarded")
+            } catch GroupError.rowsDiscarded {}
         }
     }
 }

@@ -4,7 +4,8 @@ import KernelLanguage
 /// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1. The last kernel of a step.
 ///
 /// - In: `window` of this rank; `rank`; `tokenCount` UInt32; `experts` UInt64 `[maxTokens, topK]`; `weights` Float32
-///   `[maxTokens, topK]`.
+///   `[maxTokens, topK]`; `discards` UInt32: whether nobody wants the rows any more when they have been added up, so that the L2
+///   need not write them to memory.
 /// - Out: `output` BF16 `[maxTokens, hidden]`, zero for tokens without experts.
 /// - State: `step`.
 public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError) -> Kernel {
@@ -21,6 +22,7 @@ public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError)
         let output = k.pointerParameter("output", to: BFloat16.self)
         let step = StepCounter(k.pointerParameter("step", to: UInt32.self))
         let rows = CombinedRows(window: window, own: own, rank: rank, step: step.current(k))
+        let discards = k.parameter("discards", UInt32.self) == 1
         let watchdog = Watchdog(k, .combineReceive)
 
         let terms = TokenTerms(k, shape)
@@ -50,7 +52,8 @@ public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError)
                 }
                 k.syncThreads()
             }
-            k.if(k.load(failed) == 0) {
+            let isComplete = k.load(failed) == 0
+            k.if(isComplete) {
                 k.for(
                     from: k.threadIndex * 8, to: k.constant(UInt32(shape.hidden)), by: k.constant(UInt32(threads * 8))
                 ) { channel in
@@ -61,6 +64,7 @@ public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError)
                 }
             }
             k.syncThreads()
+            k.if(isComplete && discards) { rows.discard(k, token, threads: threads) }
         }
         // The step ends when what came before it on the stream has.
         k.waitForPrerequisites()
@@ -109,6 +113,15 @@ private struct CombinedRows {
         (own + window.combineRows / 4).cast(to: BFloat16.self)
             + token.multipliedWide(by: window.shape.tokenRows * window.shape.hidden)
     }
+
+    /// Discards the rows of a token. All threads call it, when all have loaded.
+    func discard(_ k: KernelBuilder, _ token: Value<UInt32>, threads: Int) {
+        let channels = Op.discardedBytes / 2
+        let lines = window.shape.tokenRows * window.shape.hidden / channels
+        k.for(from: k.threadIndex, to: k.constant(UInt32(lines)), by: k.constant(UInt32(threads))) { line in
+            k.discard(row(token) + line * channels)
+        }
+    }
 }
 
 /// Weights of a token's rows, in shared memory.
@@ -140,9 +153,7 @@ private struct TokenTerms {
             let rows = choices.map { choice -> [Variable<UInt32>] in
                 let words = (0..<4).map { _ in k.variable(k.constant(UInt32(0))) }
                 k.if(k.load(exists + choice) != 0) {
-                    // The next step overwrites it in the L2, if it stays there until then.
-                    let loaded = k.loadVector(
-                        (first + choice * shape.hidden).cast(to: UInt32.self), count: 4, cache: .evictLast)
+                    let loaded = k.loadVector((first + choice * shape.hidden).cast(to: UInt32.self), count: 4)
                     for (word, value) in zip(words, loaded) { word.value = value }
                 }
                 return words

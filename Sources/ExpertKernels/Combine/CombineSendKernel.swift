@@ -8,7 +8,8 @@ import KernelLanguage
 ///
 /// - In: `rows` BF16 `[rankExperts, maxRows, hidden]`; `counts` UInt32 `[rankExperts]`; `peers` UInt64 `[ranks]` and
 ///   `rank`, of whose window dispatch has filled `sourceInfo` and `arrivals`; `signals` UInt32 `[rankExperts, blocks]`;
-///   `threshold`; `step`.
+///   `threshold`; `step`; `discards` UInt32: whether nobody wants `rows` any more when they have been sent, so that the L2 need not
+///   write them to memory.
 /// - State: `statistics` UInt64 `[2]`: polls that found their block not ready, and all waits; `linkBusy` UInt64 `[ranks]`,
 ///   with a link only.
 public func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
@@ -23,6 +24,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
         let signals = BlockSignals(k.pointerParameter("signals", to: UInt32.self), blocks: blocks)
         let threshold = k.parameter("threshold", UInt32.self)
         let statistics = k.pointerParameter("statistics", to: UInt64.self)
+        let discards = k.parameter("discards", UInt32.self) == 1
         let home = HomeRows(k, peers)
         let watchdog = Watchdog(k, .combineSend)
 
@@ -42,7 +44,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
             let warp = k.threadIndex >> 5
             let mover = RowMover(
                 staging: staging + warp * shape.hidden, barrier: MemoryBarrier(barriers + warp),
-                bytes: shape.hidden * 2, moved: k.variable(k.constant(UInt32(0))))
+                bytes: shape.hidden * 2, discards: discards, moved: k.variable(k.constant(UInt32(0))))
             let unready = k.variable(k.constant(UInt32(0)))
             let waits = k.variable(k.constant(UInt32(0)))
             // After a failed dispatch the counts and sources say nothing; then nothing is sent.
@@ -98,6 +100,8 @@ private struct RowMover {
     let staging: SharedPointer<BFloat16>
     let barrier: MemoryBarrier
     let bytes: Int
+    /// Whether the row is not wanted where it was.
+    let discards: Condition
     let moved: Variable<UInt32>
 
     /// Moves one row; when it returns, the row has been written.
@@ -109,6 +113,12 @@ private struct RowMover {
         moved.add(1)
         k.bulkStore(staging, to: destination, bytes: size)
         k.bulkStoreCommit()
+        k.if(discards) {
+            let (channels, lines) = (Op.discardedBytes / 2, bytes / Op.discardedBytes)
+            k.for(from: k.constant(UInt32(0)), to: k.constant(UInt32(lines)), by: k.constant(UInt32(1))) { line in
+                k.discard(source + line * channels)
+            }
+        }
         k.bulkStoreWait(.completed)
     }
 }

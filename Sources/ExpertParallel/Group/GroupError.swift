@@ -46,6 +46,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case noHalves
     /// Arrival statistics of a group that does not keep them.
     case noArrivalStatistics
+    /// Rows of experts were asked for after a step that discarded them.
+    case rowsDiscarded
     /// Shared experts of another size than the group was made for.
     case sharedExperts(intermediate: Int, expected: Int, made: Int)
     /// The layer computes with FP8 activations only.
@@ -115,6 +117,10 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return "the group was made without memory for two half batches; set twoBatch in its configuration"
         case .noArrivalStatistics:
             return "the group was made without arrival statistics; set notesArrivals in its configuration"
+        case .rowsDiscarded:
+            return
+                "the last step discarded its experts' rows when they had been added up; run it with step(_:overlap:), or enqueue "
+                + "it with keepingRows, in another mode than twoBatch"
         case .sharedExperts(let intermediate, let expected, let made):
             return
                 "a shared expert with \(intermediate) channels takes \(expected) places of a routed expert's size, and the "

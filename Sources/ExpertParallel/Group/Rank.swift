@@ -34,7 +34,7 @@ public final class Rank: Sendable {
     public let sourceInfo: DeviceBuffer
     /// Int64 `[rankExperts, ranks]`: count in the low 32 bits, first row in the high ones.
     public let layoutRange: DeviceBuffer
-    /// BF16 `[rankExperts, maxRows, hidden]`: what the combine sends home.
+    /// BF16 `[rankExperts, maxRows, hidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in it.
     public let expertOutput: DeviceBuffer
     /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
     public let signals: DeviceBuffer

@@ -187,6 +187,24 @@ public final class RankGroup {
     public func combine(
         _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
     ) throws -> ReceiveHook {
+        try combine(
+            rank, overlap: overlap, on: stream, multiprocessors: multiprocessors,
+            discarding: Discards(sent: false, combined: true))
+    }
+
+    /// Which rows a combine discards when it has read them, so that the L2 need not write them to memory.
+    struct Discards {
+        /// Those of `expertOutput`.
+        let sent: Bool
+        /// Those that have come home.
+        let combined: Bool
+    }
+
+    /// The same for a caller who knows which rows nobody wants any more.
+    func combine(
+        _ rank: Rank, overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil,
+        discarding discards: Discards
+    ) throws -> ReceiveHook {
         if let overlap { try validate(overlap) }
         let own = overlap?.multiprocessors ?? 0
         let isBeside = own > 0
@@ -203,26 +221,26 @@ public final class RankGroup {
                 .address(rank.expertOutput.address), .address(rank.receivedCount.address), .address(peers.address),
                 .uint32(UInt32(rank.index)), .address((overlap?.signals ?? rank.signals).address),
                 .uint32(UInt32(overlap?.threshold ?? 0)), .address(rank.statistics.address),
-                .address(rank.step.address),
+                .uint32(discards.sent ? 1 : 0), .address(rank.step.address),
             ] + link(rank) + watchdog(rank), dependent: !isBeside && stream == nil)
-        return { [self] in try combineReceive(rank, dependent: !isBeside) }
+        return { [self] in try combineReceive(rank, discards: discards.combined, dependent: !isBeside) }
     }
 
     /// Enqueues the receive of rows that the kernel before sends home by itself.
-    func combineFromKernel(_ rank: Rank) throws {
+    func combineFromKernel(_ rank: Rank, discards: Bool) throws {
         try requireOwn(rank)
         try steps.advance(rank.index, to: .combined)
-        try combineReceive(rank, dependent: true)
+        try combineReceive(rank, discards: discards, dependent: true)
     }
 
-    private func combineReceive(_ rank: Rank, dependent: Bool) throws {
+    private func combineReceive(_ rank: Rank, discards: Bool, dependent: Bool) throws {
         try launch(
             kernels.combineReceive, rank, .idle, .combineReceive,
             blocks: min(configuration.shape.maxTokens, configuration.multiprocessors), on: rank.compute,
             arguments: [
                 .address(rank.window.address), .uint32(UInt32(rank.index)), .address(rank.tokenCount.address),
                 .address(rank.experts.address), .address(rank.weights.address),
-                .address(rank.output.address), .address(rank.step.address),
+                .address(rank.output.address), .address(rank.step.address), .uint32(discards ? 1 : 0),
             ] + watchdog(rank), dependent: dependent)
     }
 

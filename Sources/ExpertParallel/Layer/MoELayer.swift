@@ -16,6 +16,9 @@ public final class MoELayer {
     private let forks: [Fork]
     /// For what kernels of a step hand on to each other.
     private let l2Share: L2Share
+    /// Ranks whose step that was enqueued last leaves its experts' rows for `observedExperts`.
+    private var ranksKeepingRows: Set<Int> = []
+    var keepsRows: Bool { ranksKeepingRows.count == group.ranks.count }
 
     /// Where work on a rank's communication stream leaves its compute stream and comes back.
     private struct Fork {
@@ -121,14 +124,14 @@ public final class MoELayer {
         }
     }
 
-    /// Runs one step and waits for it.
+    /// Runs one step and waits for it. Rows of its experts are kept for `observedExperts`.
     ///
     /// - Parameter inputs: One for each rank.
     /// - Returns: The combined hidden states of each rank, BF16 `[tokens, hidden]`.
     /// - Throws: `GroupError` for bad inputs, before anything runs, or for a wait that timed out.
     public func step(_ inputs: [RankInput], overlap: OverlapMode) throws -> [[BFloat16]] {
         try group.load(inputs)
-        for rank in group.ranks { try enqueue(rank, overlap: overlap) }
+        for rank in group.ranks { try enqueue(rank, overlap: overlap, keepingRows: true) }
         try group.synchronize()
         return try outputs(inputs)
     }
@@ -146,7 +149,7 @@ public final class MoELayer {
         try group.failing {
             graphs = try group.ranks.map { rank in
                 try device.capture(on: rank.compute) {
-                    for _ in 0..<steps { try enqueue(rank, overlap: overlap) }
+                    for _ in 0..<steps { try launch(rank, overlap: overlap, keepingRows: false) }
                 }
             }
         }
@@ -164,34 +167,48 @@ public final class MoELayer {
     public func replay(_ step: CapturedStep) throws {
         guard step.layer === self else { throw GroupError.foreignStep }
         try group.requireIdle(before: "replay")
+        ranksKeepingRows = []
         try group.failing {
             for (rank, graph) in zip(group.ranks, step.graphs) { try device.replay(graph, on: rank.compute) }
         }
     }
 
     /// Enqueues the step of one rank.
-    public func enqueue(_ rank: Rank, overlap: OverlapMode) throws {
-        try group.requireOwn(rank)
-        switch overlap {
-        case .none: try enqueueSequential(rank)
-        case .singleBatch: try enqueueSingleBatch(rank)
-        case .twoBatch: try enqueueTwoBatch(rank)
-        case .direct: try enqueueDirect(rank)
+    ///
+    /// - Parameter keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have been added up, so
+    ///   that the L2 need not write them to memory.
+    public func enqueue(_ rank: Rank, overlap: OverlapMode, keepingRows: Bool = false) throws {
+        try launch(rank, overlap: overlap, keepingRows: keepingRows)
+        if keepingRows && overlap != .twoBatch {
+            ranksKeepingRows.insert(rank.index)
+        } else {
+            ranksKeepingRows.remove(rank.index)
         }
     }
 
-    private func enqueueSequential(_ rank: Rank) throws {
+    private func launch(_ rank: Rank, overlap: OverlapMode, keepingRows: Bool) throws {
+        try group.requireOwn(rank)
+        let discards = RankGroup.Discards(sent: true, combined: !keepingRows)
+        switch overlap {
+        case .none: try enqueueSequential(rank, discards)
+        case .singleBatch: try enqueueSingleBatch(rank, discards)
+        case .twoBatch: try enqueueTwoBatch(rank, discards)
+        case .direct: try enqueueDirect(rank, discards)
+        }
+    }
+
+    private func enqueueSequential(_ rank: Rank, _ discards: RankGroup.Discards) throws {
         let all = group.configuration.multiprocessors
         let stack = stacks[rank.index]
         let receive = try group.dispatch(rank)
         try receive()
         try stack.enqueueUp(blocks: all, on: rank.compute)
         try stack.enqueueDown(blocks: all, on: rank.compute)
-        let combineReceive = try group.combine(rank)
+        let combineReceive = try group.combine(rank, discarding: discards)
         try combineReceive()
     }
 
-    private func enqueueSingleBatch(_ rank: Rank) throws {
+    private func enqueueSingleBatch(_ rank: Rank, _ discards: RankGroup.Discards) throws {
         let configuration = group.configuration
         let communicating = configuration.communicationMultiprocessors
         let computing = configuration.multiprocessors - communicating
@@ -207,12 +224,12 @@ public final class MoELayer {
             multiprocessors: communicating)
         if communicating == 0 {
             try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
-            let combineReceive = try group.combine(rank, overlap: overlap)
+            let combineReceive = try group.combine(rank, overlap: overlap, discarding: discards)
             return try combineReceive()
         }
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
-        let combineReceive = try group.combine(rank, overlap: overlap)
+        let combineReceive = try group.combine(rank, overlap: overlap, discarding: discards)
         try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
@@ -221,7 +238,7 @@ public final class MoELayer {
 
     /// Each half's communication is on the communication stream, behind or before the other's; the GEMMs of both are on the
     /// compute stream, on the multiprocessors that are left.
-    private func enqueueTwoBatch(_ rank: Rank) throws {
+    private func enqueueTwoBatch(_ rank: Rank, _ discards: RankGroup.Discards) throws {
         guard group.halves.count == 2 else { throw GroupError.noHalves }
         let configuration = group.configuration
         let communicating = configuration.splitMultiprocessors
@@ -245,21 +262,21 @@ public final class MoELayer {
         let combines = try zip(parts, fork.computed).map { part, computed in
             try device.wait(for: computed, on: rank.communication)
             return try part.group.combine(
-                part.rank, on: rank.communication, multiprocessors: communicating)
+                part.rank, on: rank.communication, multiprocessors: communicating, discarding: discards)
         }
         for combineReceive in combines { try combineReceive() }
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
     }
 
-    private func enqueueDirect(_ rank: Rank) throws {
+    private func enqueueDirect(_ rank: Rank, _ discards: RankGroup.Discards) throws {
         let all = group.configuration.multiprocessors
         let stack = stacks[rank.index]
         _ = try group.dispatch(rank)
         try group.receiveInKernel(rank)
         try stack.enqueueUp(blocks: all, arriving: true, on: rank.compute)
         try stack.enqueueDownToHome(blocks: all, on: rank.compute)
-        try group.combineFromKernel(rank)
+        try group.combineFromKernel(rank, discards: discards.combined)
     }
 }
 

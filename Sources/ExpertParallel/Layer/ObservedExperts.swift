@@ -37,7 +37,9 @@ extension MoELayer {
     /// Reads what the experts of the step that ran last rounded, for the reference to check and go on from.
     ///
     /// - Parameter inputs: The step's inputs.
+    /// - Throws: `GroupError.rowsDiscarded` unless the step kept its rows, as `step` does.
     public func observedExperts(_ inputs: [RankInput]) throws -> ObservedExperts {
+        guard keepsRows else { throw GroupError.rowsDiscarded }
         try group.requireOnePerRank(inputs)
         var observed = ObservedExperts()
         let shape = group.configuration.shape
