@@ -178,16 +178,13 @@ public final class MoELayer {
     /// - Parameter keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have been added up, so
     ///   that the L2 need not write them to memory.
     public func enqueue(_ rank: Rank, overlap: OverlapMode, keepingRows: Bool = false) throws {
+        try group.requireOwn(rank)
+        ranksKeepingRows.remove(rank.index)
         try launch(rank, overlap: overlap, keepingRows: keepingRows)
-        if keepingRows && overlap != .twoBatch {
-            ranksKeepingRows.insert(rank.index)
-        } else {
-            ranksKeepingRows.remove(rank.index)
-        }
+        if keepingRows && overlap != .twoBatch { ranksKeepingRows.insert(rank.index) }
     }
 
     private func launch(_ rank: Rank, overlap: OverlapMode, keepingRows: Bool) throws {
-        try group.requireOwn(rank)
         let discards = RankGroup.Discards(sent: true, combined: !keepingRows)
         switch overlap {
         case .none: try enqueueSequential(rank, discards)
