@@ -9,19 +9,29 @@ struct TilePlanTests {
 
     /// Gate and up of 16 experts of DeepSeek-V3 with as many rows each, or down.
     private static func plan(
+        experts: Int = 16, rows: Int, dependent: Bool = false, behindShortKernel: Bool = false, memory: Int? = nil,
+        grid: Int
+    ) -> String {
+        tilePlan(
+            experts: experts, rows: rows, dependent: dependent, behindShortKernel: behindShortKernel, memory: memory,
+            grid: grid
+        ).description
+    }
+
+    private static func tilePlan(
         n: Int = 4096, k: Int = 7168, experts: Int = 16, rows: Int, dependent: Bool = false,
         behindShortKernel: Bool = false, memory: Int? = nil, grid: Int
-    ) -> String {
+    ) -> TilePlan {
         var configuration = GEMMConfiguration(
             n: n, k: k, experts: experts, maxRows: rows, scaleRows: GEMMConfiguration.scaleRows(rows),
             blockM: GEMMConfiguration.blockM(holding: rows), dependent: dependent)
         configuration.behindShortKernel = behindShortKernel
         configuration.memoryBytesPerSecond = memory
-        return TilePlan(configuration, counts: [Int](repeating: rows, count: experts), gridSize: grid).description
+        return TilePlan(configuration, counts: [Int](repeating: rows, count: experts), gridSize: grid)
     }
 
     private static func down(rows: Int, dependent: Bool = false, memory: Int? = nil, grid: Int) -> String {
-        plan(n: 7168, k: 2048, rows: rows, dependent: dependent, memory: memory, grid: grid)
+        tilePlan(n: 7168, k: 2048, rows: rows, dependent: dependent, memory: memory, grid: grid).description
     }
 
     private static func claimed(_ tiles: Int, by blocks: Int, of grid: Int) -> String {
@@ -37,13 +47,14 @@ struct TilePlanTests {
         for memory in [Self.h100, Self.h200, nil] {
             #expect(Self.plan(rows: 16, memory: memory, grid: 132) == Self.claimed(256, by: 128, of: 132))
             #expect(Self.plan(rows: 128, memory: memory, grid: 132) == Self.claimed(256, by: 128, of: 132))
-            #expect(Self.plan(rows: 16, memory: memory, grid: 124) == Self.claimed(256, by: 86, of: 124))
             #expect(Self.plan(rows: 64, memory: memory, grid: 124) == Self.claimed(256, by: 86, of: 124))
         }
+        #expect(Self.plan(rows: 16, memory: Self.h100, grid: 124) == Self.claimed(256, by: 86, of: 124))
         #expect(Self.plan(rows: 128, memory: Self.h100, grid: 124) == Self.claimed(256, by: 86, of: 124))
         #expect(Self.plan(rows: 64, memory: Self.h100, grid: 48) == Self.claimed(256, by: 43, of: 48))
         for memory in [Self.h200, nil] {
-            #expect(Self.plan(rows: 128, memory: memory, grid: 124) == Self.cut(8 * 16, of: 256, grid: 124))
+            #expect(Self.plan(rows: 16, memory: memory, grid: 124) == Self.cut(8 * 16, of: 256, grid: 124))
+            #expect(Self.plan(rows: 128, memory: memory, grid: 124) == Self.cut(124 + 8, of: 256, grid: 124))
             #expect(Self.plan(rows: 64, memory: memory, grid: 48) == Self.cut(3 * 16 + 16, of: 256, grid: 48))
         }
     }
@@ -70,8 +81,18 @@ struct TilePlanTests {
     @Test("Behind another GEMM all blocks work, and cut low tiles where few would work on a last one")
     func behindGEMM() {
         #expect(Self.plan(experts: 17, rows: 64, dependent: true, grid: 132) == Self.cut(136, of: 272, grid: 132))
+        #expect(Self.plan(rows: 16, dependent: true, grid: 108) == Self.cut(40 * 3, of: 256, grid: 108))
+        #expect(Self.plan(rows: 16, dependent: true, grid: 100) == Self.claimed(256, by: 100, of: 100))
         #expect(Self.down(rows: 16, dependent: true, grid: 132) == Self.cut(156, of: 448, grid: 132))
         #expect(Self.down(rows: 16, dependent: true, grid: 124) == Self.claimed(448, by: 124, of: 124))
         #expect(Self.down(rows: 64, dependent: true, grid: 132) == Self.claimed(448, by: 132, of: 132))
+    }
+
+    @Test("Blocks without a share of tiles that are cut are not side by side")
+    func cuttersAreSpread() {
+        let plan = Self.tilePlan(rows: 16, grid: 108)
+        let isCutter = plan.pieces.map { pieces in pieces.contains { $0.steps.count < 56 } }
+        #expect(isCutter.count { $0 } == 80)
+        #expect(!zip(isCutter, isCutter.dropFirst()).contains { !$0 && !$1 })
     }
 }

@@ -4,7 +4,8 @@ import KernelLanguage
 ///
 /// The last wave of some blocks and the rest that is left over are cut, along K, into equal ranges, one for each of these blocks.
 /// They form as many groups as tiles are left over, as large as they can be: a group of `c` blocks shares `c + 1` tiles, and hands on the
-/// sums of `c - 1`. If there are not two blocks for each tile that is left over, all blocks share them.
+/// sums of `c - 1`. Blocks that are in no group are done sooner; those that are, are spread over the grid (`Worker`). If there are not
+/// two blocks for each tile that is left over, or if blocks are high (`GEMMConfiguration.cutsInGroups`), all blocks share them.
 ///
 /// A block's range begins inside one tile and ends inside another. After its whole tiles it works on the head of the tile in which its
 /// range ends, and leaves the sums to the next block. It works on the tail of the tile in which its range begins last, and goes on from
@@ -35,8 +36,7 @@ struct CutRange {
         let (block, blocks) = (worker.number, k.gridSize)
         let waves = worker.tiles / blocks
         let left = worker.tiles - waves * blocks
-        let groupSize = blocks / left.maximum(one)
-        let cutters = (groupSize > 1).select(groupSize * left, blocks)
+        let cutters = worker.spread
         let hasRange = isCut && block < cutters
 
         let (begin, end) = (k.variable(zero), k.variable(zero))
@@ -53,6 +53,15 @@ struct CutRange {
         wholeInRange = lastTile - firstTile - tails
         pieces = heads + wholeWaves + wholeInRange + tails
         (self.isCut, self.steps, self.blocks, self.cutters, self.waves) = (isCut, steps, blocks, cutters, waves)
+    }
+
+    /// How many blocks of the grid have a range if `left` tiles are left over behind whole waves.
+    static func cutters(
+        _ k: KernelBuilder, _ configuration: GEMMConfiguration, left: Value<UInt32>
+    ) -> Value<UInt32> {
+        guard configuration.cutsInGroups else { return k.gridSize }
+        let groupSize = k.gridSize / left.maximum(k.constant(UInt32(1)))
+        return (groupSize > 1).select(groupSize * left, k.gridSize)
     }
 
     /// What one of the block's pieces is.

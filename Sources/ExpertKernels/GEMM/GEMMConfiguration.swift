@@ -113,26 +113,30 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     typealias Share = (numerator: Int, denominator: Int)
 
     /// Tiles may be cut along K where a smaller share of the blocks than this would work on a last one; nil where they never are. Cutting
-    /// costs 1 to 2 µs, and half of the multiprocessors read at nearly the full rate of the memory, so that more than half need no help,
-    /// and more than three quarters none even where tiles take long. By itself a GEMM with a short K needs none either. With high blocks
-    /// the sums that are handed on are many, so that cutting pays only where tiles take long, and with 128 rows only where no other kernel
-    /// has work for blocks that would have no last tile, and where experts have one block of rows each: of several, some have few rows and
-    /// are done sooner.
+    /// costs 1 to 2 µs, and half of the multiprocessors read at nearly the full rate of the memory, so that more than half need no help;
+    /// but by itself, where other blocks are idle meanwhile, less than three quarters do. By itself a GEMM with a short K needs none. With
+    /// high blocks the sums that are handed on are many, so that cutting pays only where tiles take long, and with 128 rows only where no
+    /// other kernel has work for blocks that would have no last tile, and where experts have one block of rows each: of several, some have
+    /// few rows and are done sooner.
     var cutsBelow: Share? {
         if isAlone { return isShort || (blockM > 64 && blocks > 1) ? nil : (3, 4) }
-        if behindShortKernel || arriving != nil || blockM > (isShort ? 32 : 64) { return nil }
-        return isShort ? (1, 2) : (3, 4)
+        return behindShortKernel || arriving != nil || blockM > (isShort ? 32 : 64) ? nil : (1, 2)
     }
+    /// Whether tiles that are left over are each shared by a group of blocks, of which one hands on nothing, though blocks in no group
+    /// have less to do. With 128 rows, where multiplying takes longest, it is better if all do the same: by 1 to 3 % on an H200.
+    var cutsInGroups: Bool { blockM <= 64 }
     /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
     var isAlone: Bool { !dependent }
     /// Where tiles may be cut: as many blocks as share the tiles evenly are enough if they are no smaller share of all than this. Behind
     /// another GEMM it costs up to 30 % to use fewer, probably as blocks come to lie side by side where others have ended.
     var enoughOfAll: Share { (19, 20) }
-    /// As many blocks as share the tiles evenly are also enough where so many multiply as fast as the memory reads; nil where that does
-    /// not matter. The memory gives 94 % of what it could, and a step of a wide tile takes a block so long at least.
+    /// As many blocks as share the tiles evenly are also enough where so many keep up with the memory; nil where that does not matter.
+    /// The memory gives 94 % of what it could, and blocks of more than 32 rows keep up if they multiply as fast as it reads. With
+    /// fewer they need not for that, but sums that are handed on cost little, and 86 blocks read 1 to 2 % more slowly than all from an
+    /// H200's memory, from an H100's not.
     var keepingUp: Int? {
         guard isAlone else { return nil }
-        let secondsOfStep = blockM <= 16 ? 0.32e-6 : blockM <= 32 ? 0.37e-6 : blockM <= 64 ? 0.40e-6 : 0.72e-6
+        let secondsOfStep = blockM <= 32 ? 0.65e-6 : blockM <= 64 ? 0.40e-6 : 0.72e-6
         let bytesOfStep = Self.maxTileN * Self.blockK
         return Int(0.94 * Double(memoryBytesPerSecond ?? Self.fastestMemory) * secondsOfStep) / bytesOfStep
     }

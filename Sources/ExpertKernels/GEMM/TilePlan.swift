@@ -41,18 +41,21 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
             && isLess(even, than: configuration.enoughOfAll) && even < configuration.keepingUp ?? .max
         let most = configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } ?? gridSize
         let isEven = configuration.isAlone || left * wavesOfAll < gridSize
-        let blocks = isCut ? gridSize : isEven ? even : min(most, gridSize)
-        let groupSize = gridSize / max(left, 1)
-        let cutters = isCut ? (groupSize > 1 ? groupSize * left : gridSize) : 0
+        let claiming = isEven ? even : min(most, gridSize)
+        let groupSize = configuration.cutsInGroups ? gridSize / max(left, 1) : 1
+        let cutters = groupSize > 1 ? groupSize * left : gridSize
         let units = (cutters + left) * steps
+        let spread = isCut ? cutters : claiming
 
         tiles = places.count
         cutTiles = isCut ? cutters + left : 0
         pieces = (0..<gridSize).map { blockIndex in
             // As in `Worker`.
-            let (block, remainder) = (blockIndex * blocks).quotientAndRemainder(dividingBy: gridSize)
-            guard remainder + blocks >= gridSize else { return [] }
-            guard isCut else { return stride(from: block, to: places.count, by: blocks).map { places[$0] } }
+            let (before, remainder) = (blockIndex * spread).quotientAndRemainder(dividingBy: gridSize)
+            let isSpread = remainder + spread >= gridSize
+            guard isCut || isSpread else { return [] }
+            let block = isSpread ? before : spread + blockIndex - before
+            guard isCut else { return stride(from: block, to: places.count, by: claiming).map { places[$0] } }
             let whole = (0..<wavesOfAll - (block < cutters ? 1 : 0)).map { places[block + $0 * gridSize] }
             guard block < cutters else { return whole }
             let (begin, end) = (units * block / cutters, units * (block + 1) / cutters)

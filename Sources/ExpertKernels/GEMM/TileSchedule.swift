@@ -141,13 +141,14 @@ package struct TileSchedule {
         let claiming =
             configuration.isAlone ? even : (left * wholeWaves < k.gridSize).select(even, claimants(k, even: even))
         guard let cutsBelow = configuration.cutsBelow else {
-            return Worker(k, of: claiming, sharing: total, isCut: nil)
+            return Worker(k, spread: claiming, sharing: total, isCut: nil)
         }
         var isCut =
             wholeWaves > 0 && left > 0 && isLess(k, left, than: cutsBelow)
             && isLess(k, even, than: configuration.enoughOfAll)
         if let keepingUp = configuration.keepingUp { isCut = isCut && even < keepingUp }
-        return Worker(k, of: isCut.select(k.gridSize, claiming), sharing: total, isCut: isCut)
+        let spread = isCut.select(CutRange.cutters(k, configuration, left: left), claiming)
+        return Worker(k, spread: spread, sharing: total, isCut: isCut)
     }
 
     /// Whether `blocks` are less than a share of the grid.
