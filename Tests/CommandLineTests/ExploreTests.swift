@@ -50,7 +50,7 @@ import Testing
         #expect(clean.schedules == 10 && clean.failed == 0 && clean.entries.count == 1)
         #expect(clean.entries[0].interleavings == 10)
         #expect(clean.entries[0].workload.contains("singleBatch"))
-        let timed = try report(Self.smallLayer + ["--seconds", "0.5"], code: 0)
+        let timed = try report(Self.smallLayer + ["--seconds", "2"], code: 0)
         #expect(timed.schedules > 2)
     }
 
