@@ -122,9 +122,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
         if isAlone { return isShort || (blockM > 64 && blocks > 1) ? nil : (3, 4) }
         return behindShortKernel || arriving != nil || blockM > (isShort ? 32 : 64) ? nil : (1, 2)
     }
-    /// Whether tiles that are left over are each shared by a group of blocks, of which one hands on nothing, though blocks in no group
-    /// have less to do. With 128 rows, where multiplying takes longest, it is better if all do the same: by 1 to 3 % on an H200.
-    var cutsInGroups: Bool { blockM <= 64 }
+    /// Whether tiles that are left over are each shared by a group of blocks, though blocks in no group have less to do: they let the
+    /// next kernel start. By itself all blocks share them, so that all are done together.
+    var cutsInGroups: Bool { !isAlone }
     /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
     var isAlone: Bool { !dependent }
     /// Where tiles may be cut: as many blocks as share the tiles evenly are enough if they are no smaller share of all than this. Behind

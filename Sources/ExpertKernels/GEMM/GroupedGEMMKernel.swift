@@ -17,8 +17,8 @@ import KernelLanguage
 /// - With rows sent home: `peers`, `rank`, `step` and, with a link, `linkBusy`; rows go to `RankWindow.combineRows` of their
 ///   ranks instead of `output`, and `signals`, zero before, are counted inside.
 /// - That follows a running GEMM: `rowSignals` UInt32 `[experts, blocks]`, raised by it.
-/// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after. Where tiles
-///   are not cut, the first of them counts those that blocks have claimed.
+/// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after, of which the
+///   first counts what blocks have claimed.
 public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(GEMMConfiguration.maxTileN) channels")
     return try KernelBuilder.build(configuration.kernelName, threads: configuration.threads) { k in
@@ -90,7 +90,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                     // With its rows, what dispatch told about them is there as well.
                     if configuration.home != nil { arrivals?.await(k, piece) }
                     sumsEpilogue.prepare(k, piece)
-                    if let cut = piece.cut { k.if(cut.isTail) { split.load(k, piece, into: sums) } }
+                    if let cut = piece.cut { k.if(cut.isTail) { split.load(k, piece, slot: cut.slot, into: sums) } }
                     multiplier.multiply(k, piece, position, into: sums)
                     let last = ring.current(position)
                     func storeTile() {
@@ -103,7 +103,7 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                     if let cut = piece.cut {
                         k.if(cut.isHead) {
                             ring.release(k, last)
-                            split.store(k, piece, sums)
+                            split.store(k, slot: cut.slot, sums)
                         } else: {
                             storeTile()
                         }

@@ -43,7 +43,7 @@ struct StoredTiles {
         let isDropped = configuration.droppedSignal.map {
             tile.expert == $0.expert && tile.block == $0.block && tile.column == 0
         }
-        // Of the head of a tile only the next block is to know (`SplitSums`).
+        // Of the head of a tile only the block that has the tail is to know (`SplitSums`).
         let isLeftOut = [piece.cut?.isHead, isDropped].compactMap { $0 }.reduce(k.constant(false)) { $0 || $1 }
         if let pending {
             let word = signals.signal(expert: tile.expert, block: tile.block).bits

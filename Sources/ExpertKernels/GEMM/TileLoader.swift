@@ -49,15 +49,11 @@ struct TileLoader {
             }
             let firstPassed = position.passed.value
             let firstStage = ring.current(position)
+            let claimStep = claimStep(k, piece)
             let launchStep = launchStep(k, piece)
-            // After the rows of its first tile have been waited for, so that launches before this one have ended.
-            let claimStep = max(configuration.stages, configuration.steps - configuration.stepsLeftAtClaim)
-            let isPlanned = piece.isPlanned(k)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
                 if let launchStep { k.if(step == launchStep) { k.launchDependents() } }
-                if claimStep < configuration.steps {
-                    k.if(step == claimStep && !isPlanned) { claim(k, schedule, after: piece) }
-                }
+                if let claimStep { k.if(step == claimStep) { claim(k, schedule, after: piece) } }
                 let passed = position.passed.value
                 let stage = ring.current(position)
                 ring.advance(k, position)
@@ -86,7 +82,12 @@ struct TileLoader {
                     k.if(passed == firstPassed + (configuration.stages + 2)) { stored.announce(k) }
                 }
             }
-            if claimStep >= configuration.steps { k.if(!isPlanned) { claim(k, schedule, after: piece) } }
+            if let claimStep {
+                // A piece that may be short.
+                if piece.cut != nil { k.if(claimStep >= piece.endStep) { claim(k, schedule, after: piece) } }
+            } else {
+                claim(k, schedule, after: piece)
+            }
             if stored.announces {
                 // If it has not come round yet.
                 k.if((position.passed.value - firstPassed) <= configuration.stages) {
@@ -101,14 +102,27 @@ struct TileLoader {
         if configuration.dependent && arrivals != nil { k.waitForPrerequisites() }
     }
 
-    /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free,
-    /// and not earlier, as they hold multiprocessors while they wait which others could use. Where tiles are claimed, the block learns
-    /// that it has no more when it claims the next one.
+    /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free, and not
+    /// earlier, as they hold multiprocessors while they wait which others could use. A block that claims in vain lets it start as well.
     private func launchStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece) -> Value<UInt32>? {
-        guard let cut = piece.cut else { return nil }
+        guard ring.configuration.dependent, let cut = piece.cut else { return nil }
         let early = k.constant(UInt32(8))
         let step = (piece.endStep.maximum(early) - early).maximum(piece.firstStep)
-        return cut.isLast.select(step, k.constant(UInt32.max))
+        return cut.isAmongLast.select(step, k.constant(UInt32.max))
+    }
+
+    /// The step of the piece at which the next one is claimed, if the piece has as many: else that is done behind it, and always where
+    /// this is nil. Not before the rows of the block's first piece have been waited for, so that launches before this one have ended.
+    private func claimStep(_ k: KernelBuilder, _ piece: TileSchedule.Piece) -> Value<UInt32>? {
+        let configuration = ring.configuration
+        let left = configuration.stepsLeftAtClaim
+        guard piece.cut != nil else {
+            let step = max(configuration.stages, configuration.steps - left)
+            return step < configuration.steps ? k.constant(UInt32(step)) : nil
+        }
+        let (zero, early) = (k.constant(UInt32(0)), k.constant(UInt32(left)))
+        let stages = (piece.number == 0).select(k.constant(UInt32(configuration.stages)), zero)
+        return (piece.firstStep + stages).maximum(piece.endStep.maximum(early) - early)
     }
 
     /// Claims the block's next tile. If there is none, the next kernel may start. Where rows arrive it reads counts that the kernel

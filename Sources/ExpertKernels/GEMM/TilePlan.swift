@@ -12,11 +12,11 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         public var steps: Range<Int>
     }
 
-    /// Pieces of each block, in order. Where tiles are claimed, those that come to it if all blocks are equally fast.
+    /// Pieces of each block, in order: those that come to it if all blocks are equally fast. Only the first of each is fixed.
     public let pieces: [[Piece]]
     /// Tiles of all experts.
     public let tiles: Int
-    /// Tiles that are cut along K, to be shared by several blocks.
+    /// Tiles that are cut along K, to be shared by two blocks.
     public let cutTiles: Int
     /// Bytes of sums that blocks leave for others.
     public let handedOnBytes: Int
@@ -41,40 +41,36 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
             && isLess(even, than: configuration.enoughOfAll) && even < configuration.keepingUp ?? .max
         let most = configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } ?? gridSize
         let isEven = configuration.isAlone || left * wavesOfAll < gridSize
-        let claiming = isEven ? even : min(most, gridSize)
+        let working = isCut ? gridSize : isEven ? even : min(most, gridSize)
+
+        // As in `CutTiles`.
         let groupSize = configuration.cutsInGroups ? gridSize / max(left, 1) : 1
-        let cutters = groupSize > 1 ? groupSize * left : gridSize
-        let units = (cutters + left) * steps
-        let spread = isCut ? cutters : claiming
-
+        let (groups, parts) = groupSize > 1 ? (left, groupSize) : (1, gridSize)
         tiles = places.count
-        cutTiles = isCut ? cutters + left : 0
-        pieces = (0..<gridSize).map { blockIndex in
-            // As in `Worker`.
-            let (before, remainder) = (blockIndex * spread).quotientAndRemainder(dividingBy: gridSize)
-            let isSpread = remainder + spread >= gridSize
-            guard isCut || isSpread else { return [] }
-            let block = isSpread ? before : spread + blockIndex - before
-            guard isCut else { return stride(from: block, to: places.count, by: claiming).map { places[$0] } }
-            let whole = (0..<wavesOfAll - (block < cutters ? 1 : 0)).map { places[block + $0 * gridSize] }
-            guard block < cutters else { return whole }
-            let (begin, end) = (units * block / cutters, units * (block + 1) / cutters)
-            var cut = stride(from: begin / steps, to: (end + steps - 1) / steps, by: 1).map { tile in
-                var piece = places[(wavesOfAll - 1) * gridSize + tile + (tile < cutters ? 0 : gridSize - cutters)]
-                piece.steps = max(begin - tile * steps, 0)..<min(end - tile * steps, steps)
-                return piece
-            }
-            // After whole tiles comes the head of the one in which the range ends, and last the tail of that in which it begins.
-            let head = cut.last.map { $0.steps.upperBound < steps } == true ? [cut.removeLast()] : []
-            let tail = cut.first.map { $0.steps.lowerBound > 0 } == true ? [cut.removeFirst()] : []
-            return whole + head + cut + tail
+        cutTiles = isCut ? groups * (parts - 1) : 0
+        handedOnBytes = cutTiles * configuration.blockM * configuration.tileN * 4
+        let first = places.count - (isCut ? gridSize + left : 0)
+        let heights = (0..<cutTiles).map { max(1, ($0 / groups + 1) * steps / parts) }
+        func part(_ tile: Int, _ steps: Range<Int>) -> Piece {
+            var piece = places[tile]
+            piece.steps = steps
+            return piece
         }
-        let heads = pieces.joined().count { $0.steps.upperBound < steps }
-        handedOnBytes = heads * configuration.blockM * configuration.tileN * 4
-    }
+        let heads = heights.enumerated().map { part(first + $0, 0..<$1) }
+        let tails = heights.enumerated().map { part(first + $0, $1..<steps) }
+        let claims = places[..<first] + heads + places[(first + cutTiles)...] + tails
 
-    /// Blocks take one tile after the other as they come to them; only the first of each is fixed.
-    public var isClaimed: Bool { cutTiles == 0 }
+        // As in `Worker`.
+        let workers = (0..<gridSize).filter { $0 * working % gridSize + working >= gridSize }
+        var pieces = [[Piece]](repeating: [], count: gridSize)
+        var busy = [Int](repeating: 0, count: working)
+        for piece in claims {
+            let worker = busy.indices.min { busy[$0] < busy[$1] }!
+            busy[worker] += piece.steps.count
+            pieces[workers[worker]].append(piece)
+        }
+        self.pieces = pieces
+    }
 
     /// Blocks that have work.
     private var working: Int { pieces.count { !$0.isEmpty } }
@@ -82,6 +78,6 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
     /// How many tiles go to how many blocks.
     public var description: String {
         let grid = "\(tiles) tiles on \(working) of \(pieces.count) blocks"
-        return isClaimed ? "\(grid), claimed one by one" : "\(grid): \(cutTiles) of them cut along K"
+        return cutTiles == 0 ? grid : "\(grid), \(cutTiles) of them cut along K"
     }
 }

@@ -10,7 +10,7 @@ import KernelLanguage
 /// behind three a third, and so on: what fewer blocks lose to all, they lose in each wave.
 ///
 /// Where the multiprocessors that this leaves idle are missed, all blocks work, and tiles that are left over behind whole waves are cut
-/// (`GEMMConfiguration.cutsBelow`, `CutRange`).
+/// (`GEMMConfiguration.cutsBelow`, `CutTiles`).
 ///
 /// Blocks that work are spread over the grid (`Worker`).
 package struct TileSchedule {
@@ -39,71 +39,52 @@ package struct TileSchedule {
         let worker: Worker
         /// nil where tiles are never cut.
         package let cut: Cut?
-
-        /// Whether all pieces of the block are known, so that it claims none.
-        package func isPlanned(_ k: KernelBuilder) -> Condition { cut?.isPlanned ?? k.constant(false) }
     }
 
     /// What a piece is where tiles may be cut.
     package struct Cut {
-        /// In this launch they are: all pieces of the block are known, and it claims none.
-        let isPlanned: Condition
-        /// The piece ends before K does: its sums go to the next block.
+        /// The piece ends before K does: its sums go to the block that has the tail.
         package let isHead: Condition
-        /// The piece begins after K does: it goes on from the sums of the block before.
+        /// The piece begins after K does: it goes on from the sums of the head.
         package let isTail: Condition
-        /// The block is known to have no more pieces after this one.
-        package let isLast: Condition
+        /// Number of the tile among those that are cut, if it is.
+        let slot: Value<UInt32>
+        /// The block will probably have no more pieces after this one.
+        let isAmongLast: Condition
     }
 
-    /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order. Unless they are planned,
-    /// one thread has to `claim` the next one for all, in each piece.
+    /// Runs `body` for each of the block's pieces. All warps that call it see the same pieces in the same order. One thread has to `claim`
+    /// the next one for all, in each piece.
     package func forEachPiece(_ k: KernelBuilder, _ body: (Piece) -> Void) { forEachPiece(k, of: worker(k), body) }
 
     /// The same for a caller that has the `worker`.
     func forEachPiece(_ k: KernelBuilder, of worker: Worker, _ body: (Piece) -> Void) {
-        let range = CutRange(k, worker, configuration)
-        let (index, number) = (k.variable(k.constant(UInt32(0))), k.variable(worker.number))
+        let (index, claim) = (k.variable(k.constant(UInt32(0))), k.variable(worker.number))
         let isDone = k.variable(k.constant(false))
-        func awaitClaim() {
-            let next = claims.number(k, of: index.value)
-            (number.value, isDone.value) = (next.tile, next.isNone)
-        }
         k.if(worker.works) {
             k.loop {
-                body(piece(k, number: index.value, wholeTile: number.value, of: worker, range))
+                body(piece(k, number: index.value, claim: claim.value, of: worker))
                 index.add(1)
-                if let range {
-                    k.if(
-                        range.isCut,
-                        then: {
-                            number.value = number.value + worker.count
-                            isDone.value = index.value == range.pieces
-                        }, else: awaitClaim)
-                } else {
-                    awaitClaim()
-                }
+                let next = claims.number(k, of: index.value)
+                (claim.value, isDone.value) = (next.claim, next.isNone)
                 k.breakIf(isDone.value)
             }
         }
     }
 
-    /// A piece of the block: the tile `wholeTile`, unless it lies in the `range`.
+    /// Piece `number` of the block, which has claimed it with the number `claim`.
     private func piece(
-        _ k: KernelBuilder, number: Value<UInt32>, wholeTile: Value<UInt32>, of worker: Worker, _ range: CutRange?
+        _ k: KernelBuilder, number: Value<UInt32>, claim: Value<UInt32>, of worker: Worker
     ) -> Piece {
-        guard let range else {
+        guard let work = worker.cut?.work(k, claim: claim) else {
             return Piece(
-                tile: tiles.tile(k, wholeTile), firstStep: k.constant(UInt32(0)),
+                tile: tiles.tile(k, claim), firstStep: k.constant(UInt32(0)),
                 endStep: k.constant(UInt32(configuration.steps)), number: number, worker: worker, cut: nil)
         }
-        let work = range.work(k, at: number, wholeTile: wholeTile)
         return Piece(
             tile: tiles.tile(k, work.tile), firstStep: work.firstStep, endStep: work.endStep, number: number,
             worker: worker,
-            cut: Cut(
-                isPlanned: range.isCut, isHead: work.isHead, isTail: work.isTail,
-                isLast: range.isCut && number + 1 == range.pieces))
+            cut: Cut(isHead: work.isHead, isTail: work.isTail, slot: work.slot, isAmongLast: work.isAmongLast))
     }
 
     /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
@@ -124,7 +105,7 @@ package struct TileSchedule {
     package func likelyFirst(_ k: KernelBuilder) -> Steps {
         let zero = k.constant(UInt32(0))
         let worker = worker(k, sharing: k.constant(UInt32(configuration.experts * configuration.tilesAcross)))
-        let work = CutRange(k, worker, configuration)?.work(k, at: zero, wholeTile: worker.number)
+        let work = worker.cut?.work(k, claim: worker.number)
         let (first, end) = (work?.firstStep ?? zero, work?.endStep ?? k.constant(UInt32(configuration.steps)))
         return Steps(tile: work?.tile ?? worker.number, first: first, end: worker.works.select(end, first))
     }
@@ -141,14 +122,14 @@ package struct TileSchedule {
         let claiming =
             configuration.isAlone ? even : (left * wholeWaves < k.gridSize).select(even, claimants(k, even: even))
         guard let cutsBelow = configuration.cutsBelow else {
-            return Worker(k, spread: claiming, sharing: total, isCut: nil)
+            return Worker(k, of: claiming, sharing: total, cut: nil)
         }
         var isCut =
             wholeWaves > 0 && left > 0 && isLess(k, left, than: cutsBelow)
             && isLess(k, even, than: configuration.enoughOfAll)
         if let keepingUp = configuration.keepingUp { isCut = isCut && even < keepingUp }
-        let spread = isCut.select(CutRange.cutters(k, configuration, left: left), claiming)
-        return Worker(k, spread: spread, sharing: total, isCut: isCut)
+        let cut = CutTiles(k, configuration, tiles: total, left: left, isCut: isCut)
+        return Worker(k, of: isCut.select(k.gridSize, claiming), sharing: total, cut: cut)
     }
 
     /// Whether `blocks` are less than a share of the grid.
