@@ -53,9 +53,9 @@ struct TilePlanTests {
         #expect(Self.plan(rows: 128, memory: Self.h100, grid: 124) == Self.claimed(256, by: 86, of: 124))
         #expect(Self.plan(rows: 64, memory: Self.h100, grid: 48) == Self.claimed(256, by: 43, of: 48))
         for memory in [Self.h200, nil] {
-            #expect(Self.plan(rows: 16, memory: memory, grid: 124) == Self.cut(123, of: 256, grid: 124))
-            #expect(Self.plan(rows: 128, memory: memory, grid: 124) == Self.cut(123, of: 256, grid: 124))
-            #expect(Self.plan(rows: 64, memory: memory, grid: 48) == Self.cut(47, of: 256, grid: 48))
+            #expect(Self.plan(rows: 16, memory: memory, grid: 124) == Self.cut(123 - 2 * 6, of: 256, grid: 124))
+            #expect(Self.plan(rows: 128, memory: memory, grid: 124) == Self.cut(123 - 2 * 6, of: 256, grid: 124))
+            #expect(Self.plan(rows: 64, memory: memory, grid: 48) == Self.cut(47 - 2 * 2, of: 256, grid: 48))
         }
     }
 
@@ -88,10 +88,11 @@ struct TilePlanTests {
         #expect(Self.down(rows: 64, dependent: true, grid: 132) == Self.claimed(448, by: 132, of: 132))
     }
 
+    /// Pieces of less than three steps are left out, and a step is a whole one.
     @Test("Where tiles are cut all blocks have about as much to do", arguments: [96, 100, 104, 108, 116, 124])
     func equalShares(grid: Int) {
         let shares = Self.tilePlan(rows: 128, grid: grid).pieces.map { $0.reduce(0) { $0 + $1.steps.count } }
         #expect(shares.reduce(0, +) == 256 * 56)
-        #expect(shares.max()! * grid < 256 * 56 * 102 / 100)
+        #expect((shares.max()! - 4) * grid < 256 * 56)
     }
 }

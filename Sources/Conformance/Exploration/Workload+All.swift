@@ -16,7 +16,7 @@ extension Workload {
         var gemms = GEMMConfiguration.blockHeights.flatMap {
             [
                 // Behind another kernel low tiles are cut.
-                gemm(counts: [$0 + 3, 0, 5], n: 384, k: 896, blockM: $0, signals: true, dependent: true, grid: 5),
+                gemm(counts: [$0 + 3, 0, 5], n: 384, k: 1024, blockM: $0, signals: true, dependent: true, grid: 5),
                 gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 5),
                 activation(counts: [$0 + 1, 3, 1], blockM: $0),
             ]

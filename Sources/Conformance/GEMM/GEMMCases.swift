@@ -8,7 +8,7 @@ func gemmCases() -> [ConformanceCase] {
     GEMMConfiguration.blockHeights.flatMap { blockM in
         [(false, false), (true, false), (false, true), (true, true)].map { signals, dependent in
             gemmCase(
-                counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 384, blockM: blockM, signals: signals,
+                counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 1024, blockM: blockM, signals: signals,
                 dependent: dependent)
         }
     } + [

@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// Tiles that are cut along K where few blocks would have a last one, and the order in which blocks claim what there is.
 ///
-/// Of the last wave and what is left over behind it some tiles are cut in two, at all heights: when all blocks have had a whole tile
+/// Of the last wave and what is left over behind it most tiles are cut in two, at all heights: when all blocks have had a whole tile
 /// in each wave before, they claim heads, the shortest first, then whole tiles, and then tails, the longest first. Who had the shortest
 /// head has the most time left. So all are done at about the same time, also where the memory gives some blocks more than others.
 ///
@@ -14,8 +14,8 @@ struct CutTiles {
     let isCut: Condition
     /// The first tile that is cut, and how many are; none where tiles are not cut.
     private let (first, count): (Value<UInt32>, Value<UInt32>)
-    /// As many tiles as these are cut at each of `parts - 1` heights.
-    private let (groups, parts): (Value<UInt32>, Value<UInt32>)
+    /// As many tiles as these are cut at each of the heights between `parts`, but for as many as are `skipped` at both ends.
+    private let (groups, parts, skipped): (Value<UInt32>, Value<UInt32>, Value<UInt32>)
     private let (tiles, blocks): (Value<UInt32>, Value<UInt32>)
     private let steps: Int
 
@@ -30,7 +30,8 @@ struct CutTiles {
         groups = isGrouped.select(left, one)
         parts = isGrouped.select(groupSize, k.gridSize)
         first = tiles - isCut.select(k.gridSize + left, zero)
-        count = isCut.select(groups * (parts - 1), zero)
+        skipped = parts * configuration.leastSteps / k.constant(UInt32(configuration.steps))
+        count = isCut.select(groups * (parts - skipped * 2 - 1), zero)
         steps = configuration.steps
         (self.tiles, self.isCut, blocks) = (tiles, isCut, k.gridSize)
     }
@@ -58,7 +59,7 @@ struct CutTiles {
         let tile = isTail.select(number - tiles + first, number)
         let slot = tile - first
         let isHead = !isTail && tile >= first && slot < count
-        let height = ((slot / groups + 1) * steps / parts).maximum(k.constant(UInt32(1)))
+        let height = (slot / groups + skipped + 1) * steps / parts
         return Work(
             tile: tile, firstStep: isTail.select(height, k.constant(UInt32(0))),
             endStep: isHead.select(height, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail, slot: slot,

@@ -119,12 +119,16 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// other kernel has work for blocks that would have no last tile, and where experts have one block of rows each: of several, some have
     /// few rows and are done sooner.
     var cutsBelow: Share? {
+        if leastSteps == 0 { return nil }
         if isAlone { return isShort || (blockM > 64 && blocks > 1) ? nil : (3, 4) }
         return behindShortKernel || arriving != nil || blockM > (isShort ? 32 : 64) ? nil : (1, 2)
     }
     /// Whether tiles that are left over are each shared by a group of blocks, though blocks in no group have less to do: they let the
     /// next kernel start. By itself all blocks share them, so that all are done together.
     var cutsInGroups: Bool { !isAlone }
+    /// Steps that both pieces of a tile that is cut have at least, as fewer are not worth the sums that are handed on; 0 where K is too
+    /// short to be cut.
+    var leastSteps: Int { min(3, steps / 8) }
     /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
     var isAlone: Bool { !dependent }
     /// Where tiles may be cut: as many blocks as share the tiles evenly are enough if they are no smaller share of all than this. Behind

@@ -47,10 +47,11 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let groupSize = configuration.cutsInGroups ? gridSize / max(left, 1) : 1
         let (groups, parts) = groupSize > 1 ? (left, groupSize) : (1, gridSize)
         tiles = places.count
-        cutTiles = isCut ? groups * (parts - 1) : 0
+        let skipped = parts * configuration.leastSteps / steps
+        cutTiles = isCut ? groups * (parts - 2 * skipped - 1) : 0
         handedOnBytes = cutTiles * configuration.blockM * configuration.tileN * 4
         let first = places.count - (isCut ? gridSize + left : 0)
-        let heights = (0..<cutTiles).map { max(1, ($0 / groups + 1) * steps / parts) }
+        let heights = (0..<cutTiles).map { ($0 / groups + skipped + 1) * steps / parts }
         func part(_ tile: Int, _ steps: Range<Int>) -> Piece {
             var piece = places[tile]
             piece.steps = steps
