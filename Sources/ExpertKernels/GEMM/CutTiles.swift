@@ -2,9 +2,10 @@ import KernelLanguage
 
 /// Tiles that are cut along K where few blocks would have a last one, and the order in which blocks claim what there is.
 ///
-/// Of the last wave and what is left over behind it most tiles are cut in two, at all heights: when all blocks have had a whole tile
-/// in each wave before, they claim heads, the shortest first, then whole tiles, and then tails, the longest first. Who had the shortest
-/// head has the most time left. So all are done at about the same time, also where the memory gives some blocks more than others.
+/// Of the last wave and what is left over behind it most tiles are cut in two, at all heights that leave both parts worth it
+/// (`GEMMConfiguration.leastSteps`): when all blocks have had a whole tile in each wave before, they claim heads, the shortest first,
+/// then whole tiles, and then tails, the longest first. Who had the shortest head has the most time left. So all are done at about the
+/// same time, also where the memory gives some blocks more than others.
 ///
 /// A block that has worked on a head leaves the sums to that which claims the tail, and which goes on from there: every sum runs over K in
 /// the same order wherever it is cut. By then the head is done, or nearly so, as it was claimed long before; and no block waits for one
@@ -45,12 +46,7 @@ struct CutTiles {
         let tile: Value<UInt32>
         let firstStep: Value<UInt32>
         let endStep: Value<UInt32>
-        let isHead: Condition
-        let isTail: Condition
-        /// Number of the tile among those that are cut, if it is.
-        let slot: Value<UInt32>
-        /// Whether fewer pieces are left behind it than blocks work, so that the block will probably have no more.
-        let isAmongLast: Condition
+        let cut: TileSchedule.Cut
     }
 
     /// What is claimed with `number`: all but tails have the number of the tile.
@@ -62,7 +58,8 @@ struct CutTiles {
         let height = (slot / groups + skipped + 1) * steps / parts
         return Work(
             tile: tile, firstStep: isTail.select(height, k.constant(UInt32(0))),
-            endStep: isHead.select(height, k.constant(UInt32(steps))), isHead: isHead, isTail: isTail, slot: slot,
-            isAmongLast: isCut && number + blocks >= claims)
+            endStep: isHead.select(height, k.constant(UInt32(steps))),
+            cut: TileSchedule.Cut(
+                isHead: isHead, isTail: isTail, slot: slot, isAmongLast: isCut && number + blocks >= claims))
     }
 }

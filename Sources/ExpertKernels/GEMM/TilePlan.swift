@@ -12,14 +12,17 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         public var steps: Range<Int>
     }
 
-    /// Pieces of each block, in order: those that come to it if all blocks are equally fast. Only the first of each is fixed.
-    public let pieces: [[Piece]]
     /// Tiles of all experts.
     public let tiles: Int
     /// Tiles that are cut along K, to be shared by two blocks.
     public let cutTiles: Int
     /// Bytes of sums that blocks leave for others.
     public let handedOnBytes: Int
+    /// What blocks claim, in order.
+    private let claims: [Piece]
+    /// Blocks of the grid, and those of them that have work.
+    private let gridSize: Int
+    private let working: Int
 
     /// The plan for `counts[e]` rows of each expert on a grid of `gridSize` blocks.
     public init(_ configuration: GEMMConfiguration, counts: [Int], gridSize: Int) {
@@ -41,7 +44,7 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
             && isLess(even, than: configuration.enoughOfAll) && even < configuration.keepingUp ?? .max
         let most = configuration.spareBlocks.map { even + even * $0.numerator / $0.denominator } ?? gridSize
         let isEven = configuration.isAlone || left * wavesOfAll < gridSize
-        let working = isCut ? gridSize : isEven ? even : min(most, gridSize)
+        working = isCut ? gridSize : isEven ? even : min(most, gridSize)
 
         // As in `CutTiles`.
         let groupSize = configuration.cutsInGroups ? gridSize / max(left, 1) : 1
@@ -59,8 +62,12 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         }
         let heads = heights.enumerated().map { part(first + $0, 0..<$1) }
         let tails = heights.enumerated().map { part(first + $0, $1..<steps) }
-        let claims = places[..<first] + heads + places[(first + cutTiles)...] + tails
+        claims = places[..<first] + heads + places[(first + cutTiles)...] + tails
+        self.gridSize = gridSize
+    }
 
+    /// Pieces of each block, in order: those that come to it if all blocks are equally fast. Only the first of each is fixed.
+    public var pieces: [[Piece]] {
         // As in `Worker`.
         let workers = (0..<gridSize).filter { $0 * working % gridSize + working >= gridSize }
         var pieces = [[Piece]](repeating: [], count: gridSize)
@@ -70,15 +77,12 @@ public struct TilePlan: Hashable, Sendable, CustomStringConvertible {
             busy[worker] += piece.steps.count
             pieces[workers[worker]].append(piece)
         }
-        self.pieces = pieces
+        return pieces
     }
-
-    /// Blocks that have work.
-    private var working: Int { pieces.count { !$0.isEmpty } }
 
     /// How many tiles go to how many blocks.
     public var description: String {
-        let grid = "\(tiles) tiles on \(working) of \(pieces.count) blocks"
+        let grid = "\(tiles) tiles on \(working) of \(gridSize) blocks"
         return cutTiles == 0 ? grid : "\(grid), \(cutTiles) of them cut along K"
     }
 }

@@ -49,7 +49,7 @@ package struct TileSchedule {
         package let isTail: Condition
         /// Number of the tile among those that are cut, if it is.
         let slot: Value<UInt32>
-        /// The block will probably have no more pieces after this one.
+        /// Fewer pieces are left behind it than blocks work, so that the block will probably have no more.
         let isAmongLast: Condition
     }
 
@@ -83,8 +83,7 @@ package struct TileSchedule {
         }
         return Piece(
             tile: tiles.tile(k, work.tile), firstStep: work.firstStep, endStep: work.endStep, number: number,
-            worker: worker,
-            cut: Cut(isHead: work.isHead, isTail: work.isTail, slot: work.slot, isAmongLast: work.isAmongLast))
+            worker: worker, cut: work.cut)
     }
 
     /// Claims what comes after a piece, for the whole block. Returns whether nothing does.
