@@ -30,6 +30,9 @@ public struct Redundancy: Sendable {
             proof:
                 "These waits are for stages that are not used yet. Before its use each stage is waited for by others, where "
                 + "the mutation is found; those in LoadPacing.swift only spread loads over time."),
+        Redundancy(
+            kernel: "gemm", mutation: "GroupedGEMMKernel.swift syncWarp: removed",
+            proof: "Nothing comes behind it. It stands there for what ptxas makes of the branch before."),
         resetOfClaims("block scope"), resetOfClaims("weak"),
     ]
 

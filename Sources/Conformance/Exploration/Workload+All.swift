@@ -25,6 +25,8 @@ extension Workload {
         gemms += [
             gemm(counts: [64, 3], n: 768, k: 4096, blockM: 64, signals: true, grid: 5),
             gemm(counts: [64, 3], n: 384, k: 4096, blockM: 128, signals: true, grid: 3),
+            // More tiles in a block than it has room for numbers of what it has claimed.
+            gemm(counts: [1], n: 18 * 128, k: 128, blockM: 16, tileN: 128, signals: true, grid: 1),
         ]
         return OverlapMode.allCases.flatMap { mode in
             [

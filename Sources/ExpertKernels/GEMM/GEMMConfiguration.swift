@@ -158,8 +158,9 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     public var steps: Int { k / Self.blockK }
     /// Whether a tile takes so little time that waiting for a last one costs little.
     private var isShort: Bool { steps < 32 }
-    /// Stages of the ring of loads: as many as fit the shared memory, up to 8.
-    public var stages: Int { min(8, 222_000 / (weightBytes + rowBytes + scaleBytes)) }
+    /// Stages of the ring of loads: as many as fit the shared memory, up to `mostStages`.
+    public var stages: Int { min(Self.mostStages, 222_000 / (weightBytes + rowBytes + scaleBytes)) }
+    static let mostStages = 8
     /// Stages that a block has on their way at most where others fill the memory's time as well; see `LoadPacing`. With 64 KiB of
     /// weights the memory has always work: on an H100 32 KiB cost 3 %, so twice as much is enough for memory that is half as fast
     /// again.
@@ -190,11 +191,12 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     }
     /// Whether a warp beside the loading thread deals with other ranks.
     package var communicates: Bool { arriving != nil || home != nil }
-    /// Whether a warp beside the loading thread waits for rows or announces them.
-    var hasHelper: Bool { communicates || follows != nil }
-    /// Registers of a thread that multiplies, and of one of the loading warp group: together what the block starts with.
-    var multiplierRegisters: Int { (multiplyingGroups == 4 ? 112 : 232) - (hasHelper ? 8 : 0) }
-    var loaderRegisters: Int { multiplyingGroups == 4 ? (hasHelper ? 64 : 32) : (hasHelper ? 56 : 40) }
+    /// Whether a warp beside the loading thread tells others of finished pieces.
+    var announces: Bool { signals || home != nil || cutsBelow != nil }
+    /// Registers of a thread that multiplies, and of one of the loading warp group: together what the block starts with. With fewer the
+    /// loading thread takes its time.
+    var multiplierRegisters: Int { multiplyingGroups == 4 ? 104 : 224 }
+    var loaderRegisters: Int { multiplyingGroups == 4 ? 64 : 56 }
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { output == .sums || tileN == Self.maxTileN }
 

@@ -40,7 +40,6 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         }
         let tiles = ExpertTiles(k, configuration, counts: arriving.map { .told($0) } ?? .given(counts))
         let home = configuration.home.map { HomeRows(k, Peers(k, $0)) }
-        let homeTiles = home.map { HomeTiles(k, configuration, rows: $0, signals: signals) }
         var source = arriving.map { PieceArrivals.Source.ranks($0) }
         if let threshold = configuration.follows {
             let words = k.pointerParameter("rowSignals", to: UInt32.self)
@@ -48,9 +47,11 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                 BlockSignals(words, blocks: configuration.blocks), threshold: threshold, split.watchdog)
         }
         let arrivals = source.map { PieceArrivals(k, $0, configuration) }
+        let announcer =
+            configuration.announces
+            ? PieceAnnouncer(k, configuration, signals: signals, split: split, arrivals: arrivals, home: home) : nil
         let loader = TileLoader(
-            k, ring, weights: weights, rows: rows, rowScales: rowScales, arrivals: arrivals,
-            stored: StoredTiles(k, configuration, signals: signals, home: homeTiles))
+            k, ring, weights: weights, rows: rows, rowScales: rowScales, arrivals: arrivals, announcer: announcer)
         let multiplier = TileMultiplier(ring: ring, weightScales: weightScales)
         let sumsEpilogue = SumsEpilogue(k, ring, output: output, home: home)
         let swiGLUEpilogue =
@@ -62,9 +63,8 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
         k.if(k.isFirstThread) {
             ring.initialise(k)
             schedule.initialise(k)
-            loader.stored.initialise(k)
             arrivals?.initialise(k)
-            homeTiles?.initialise(k)
+            announcer?.initialise(k)
             k.proxyFence(.barrierInit)
         }
         k.if(isLoader) { tiles.initialise(k) }
@@ -72,13 +72,14 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
 
         k.if(k.warpIndex >= configuration.multiplyingWarps) {
             k.decreaseRegisters(to: configuration.loaderRegisters)
-            k.if(isLoader && k.elected) { loader.run(k, schedule) }
-            if configuration.hasHelper {
+            k.if(isLoader) {
+                k.if(k.elected) { loader.run(k, schedule) }
+            } else: {
                 if let arrivals {
                     k.if(k.warpIndex == configuration.multiplyingWarps + 1) { arrivals.run(k, schedule) }
                 }
-                if let homeTiles {
-                    k.if(k.warpIndex == configuration.multiplyingWarps + 2) { homeTiles.run(k) }
+                if let announcer {
+                    k.if(k.warpIndex == configuration.multiplyingWarps + 2) { announcer.run(k, schedule) }
                 }
             }
         } else: {
@@ -111,9 +112,12 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                         storeTile()
                     }
                 }
+                announcer?.tell(k)
                 ring.advance(k, position)
             }
-            loader.stored.finish(k)
+            // So that the branches do not end alike: else ptxas no longer sees that one thread loads, keeps what it loads by in registers
+            // of each lane, and moves it to uniform ones for every load, which with 128 rows takes 2 % longer.
+            k.syncWarp()
         }
     }
 }

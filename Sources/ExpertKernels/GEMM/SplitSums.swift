@@ -20,16 +20,17 @@ struct SplitSums {
     /// Where claims are counted.
     var claims: Pointer<UInt32> { flags }
 
-    /// Leaves sums of a head for the block that has the tail, and raises the flag. All multiplying threads call it.
+    /// Leaves sums of a head for the block that has the tail. All multiplying threads call it.
     func store(_ k: KernelBuilder, slot: Value<UInt32>, _ values: [Variable<Float>]) {
         for (index, group) in Self.groups(values) {
             // They stay in the L2 until the other block wants them.
             k.storeVector(group.map(\.value), to: place(k, slot, index), cache: .evictLast)
         }
-        k.barrier(.multiplying, threads: configuration.multiplyingThreads)
-        k.if(k.isFirstThread) {
-            k.store(k.constant(UInt32(1)), to: flag(slot), order: .release, scope: .gpu)
-        }
+    }
+
+    /// One thread, which knows that the sums of a head have been stored: raises the flag.
+    func raise(_ k: KernelBuilder, slot: Value<UInt32>) {
+        k.store(k.constant(UInt32(1)), to: flag(slot), order: .release, scope: .gpu)
     }
 
     /// Fetches the sums that the head left, and lowers the flag. All multiplying threads call it.

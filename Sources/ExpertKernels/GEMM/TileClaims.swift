@@ -13,9 +13,9 @@ struct TileClaims {
     /// UInt32: how many of them have been told.
     private let told: SharedPointer<UInt32>
 
-    /// When the loading thread tells of a tile, all warps have given back a stage of a tile at most as many before as the ring has
-    /// stages: up to 8.
-    private static let capacity = 16
+    /// When the loading thread claims a tile while it loads the one before, all multiplying warps have come to one that is at most as many
+    /// earlier as the ring has stages. For other warps it waits.
+    static let capacity = 1 + GEMMConfiguration.mostStages
     /// Told in place of a tile when there is none left.
     private static let none = UInt32.max
 

@@ -7,18 +7,18 @@ struct TileLoader {
     private let rows: TensorMapParameter
     private let rowScales: Pointer<Float>
     private let arrivals: PieceArrivals?
-    let stored: StoredTiles
+    private let announcer: PieceAnnouncer?
 
     init(
         _ k: KernelBuilder, _ ring: StageRing, weights: Pointer<Float8E4M3>, rows: TensorMapParameter,
-        rowScales: Pointer<Float>, arrivals: PieceArrivals?, stored: StoredTiles
+        rowScales: Pointer<Float>, arrivals: PieceArrivals?, announcer: PieceAnnouncer?
     ) {
         self.ring = ring
         self.weights = weights
         self.rows = rows
         self.rowScales = rowScales
         self.arrivals = arrivals
-        self.stored = stored
+        self.announcer = announcer
     }
 
     /// Fetches into the L2 what the block is likely to load first: until counts are known and the block has met, the memory would
@@ -48,7 +48,6 @@ struct TileLoader {
                 k.if(ready.value) { k.proxyFence(.asyncGlobal) }
             }
             let firstPassed = position.passed.value
-            let firstStage = ring.current(position)
             let claimStep = claimStep(k, piece)
             let launchStep = launchStep(k, piece)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
@@ -76,11 +75,6 @@ struct TileLoader {
                         ready.value = k.constant(true)
                     }
                 }
-                // The ring has come round to the first stage of this piece, and by now the stores of the one before have ended:
-                // a release waits for them, and loads wait for it.
-                if stored.announces {
-                    k.if(passed == firstPassed + (configuration.stages + 2)) { stored.announce(k) }
-                }
             }
             if let claimStep {
                 // A piece that may be short.
@@ -88,18 +82,9 @@ struct TileLoader {
             } else {
                 claim(k, schedule, after: piece)
             }
-            if stored.announces {
-                // If it has not come round yet.
-                k.if((position.passed.value - firstPassed) <= configuration.stages) {
-                    k.wait(firstStage.empty, parity: firstStage.parity)
-                }
-                stored.announce(k)
-                stored.expect(k, piece)
-            }
         }
-        stored.announceLast(k)
         // Whoever waits for this kernel may rely on those before it having ended, also where there was nothing to load.
-        if configuration.dependent && arrivals != nil { k.waitForPrerequisites() }
+        k.waitForPrerequisites()
     }
 
     /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free, and not
@@ -128,6 +113,7 @@ struct TileLoader {
     /// Claims the block's next tile. If there is none, the next kernel may start. Where rows arrive it reads counts that the kernel
     /// before this one has written, which has ended by now.
     private func claim(_ k: KernelBuilder, _ schedule: TileSchedule, after piece: TileSchedule.Piece) {
+        announcer?.awaitRoom(k, for: piece.number + 1)
         k.if(schedule.claim(k, after: piece)) { k.launchDependents() }
     }
 
