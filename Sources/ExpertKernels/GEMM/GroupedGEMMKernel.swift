@@ -115,8 +115,8 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                 announcer?.tell(k)
                 ring.advance(k, position)
             }
-            // So that the branches do not end alike: else ptxas no longer sees that one thread loads, keeps what it loads by in registers
-            // of each lane, and moves it to uniform ones for every load, which with 128 rows takes 2 % longer.
+            // An instruction at the end, as `TileLoader.run` has one: else ptxas does not see that one thread loads, and moves what it loads
+            // by from registers of each lane to uniform ones for every load. With 128 rows that takes 2 % longer.
             k.syncWarp()
         }
     }
