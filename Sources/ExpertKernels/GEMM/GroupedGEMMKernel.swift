@@ -51,7 +51,8 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
             configuration.announces
             ? PieceAnnouncer(k, configuration, signals: signals, split: split, arrivals: arrivals, home: home) : nil
         let loader = TileLoader(
-            k, ring, weights: weights, rows: rows, rowScales: rowScales, arrivals: arrivals, announcer: announcer)
+            k, ring, weights: weights, rows: rows, rowScales: rowScales, split: split, arrivals: arrivals,
+            announcer: announcer)
         let multiplier = TileMultiplier(ring: ring, weightScales: weightScales)
         let sumsEpilogue = SumsEpilogue(k, ring, output: output, home: home)
         let swiGLUEpilogue =
@@ -91,7 +92,9 @@ public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verific
                     // With its rows, what dispatch told about them is there as well.
                     if configuration.home != nil { arrivals?.await(k, piece) }
                     sumsEpilogue.prepare(k, piece)
-                    if let cut = piece.cut { k.if(cut.isTail) { split.load(k, piece, slot: cut.slot, into: sums) } }
+                    if let cut = piece.cut {
+                        k.if(cut.isTail) { split.take(k, piece.tile, slot: cut.slot, from: ring, position, into: sums) }
+                    }
                     multiplier.multiply(k, piece, position, into: sums)
                     let last = ring.current(position)
                     func storeTile() {

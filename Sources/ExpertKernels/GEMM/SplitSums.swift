@@ -1,6 +1,8 @@
 import KernelLanguage
 
-/// Sums of a tile that one block of the grid begins and another finishes, on their way through global memory.
+/// Sums of a tile that one block of the grid begins and another finishes, on their way through global memory. Who has the head stores
+/// them from registers. Who has the tail loads them like weights, into a stage of its ring before those of the tail, if they fit one
+/// (`GEMMConfiguration.sumsFitStage`): they are there when they are wanted. Else the multiplying threads load them themselves.
 struct SplitSums {
     /// Float32 `[gridSize, tileN * blockM]`, in the order of registers; of as many tiles as are cut, fewer than the grid has blocks.
     private let sums: Pointer<Float>
@@ -24,7 +26,7 @@ struct SplitSums {
     func store(_ k: KernelBuilder, slot: Value<UInt32>, _ values: [Variable<Float>]) {
         for (index, group) in Self.groups(values) {
             // They stay in the L2 until the other block wants them.
-            k.storeVector(group.map(\.value), to: place(k, slot, index), cache: .evictLast)
+            k.storeVector(group.map(\.value), to: sums(of: slot) + place(k, index), cache: .evictLast)
         }
     }
 
@@ -33,40 +35,82 @@ struct SplitSums {
         k.store(k.constant(UInt32(1)), to: flag(slot), order: .release, scope: .gpu)
     }
 
-    /// Fetches the sums that the head left, and lowers the flag. All multiplying threads call it.
-    func load(_ k: KernelBuilder, _ piece: TileSchedule.Piece, slot: Value<UInt32>, into values: [Variable<Float>]) {
-        k.if(k.isFirstThread) {
-            _ = watchdog.wait(
-                k,
-                for: Watchdog.Subject(
-                    expert: piece.tile.expert, block: piece.tile.block, expected: k.constant(UInt64(1)))
-            ) {
-                let flag = k.load(flag(slot), order: .acquire, scope: .gpu)
-                return (flag == 1, flag.wide)
+    /// Takes the sums of a head, from the ring at `position` if they fit a stage. All multiplying threads call it.
+    func take(
+        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, slot: Value<UInt32>, from ring: StageRing,
+        _ position: StageRing.Position, into values: [Variable<Float>]
+    ) {
+        if configuration.sumsFitStage {
+            let stage = ring.current(position)
+            k.wait(stage.full, parity: stage.parity)
+            let memory = stage.weights.cast(to: Float.self)
+            for (index, group) in Self.groups(values) {
+                set(group, k.loadVector(memory + place(k, index), count: 4))
             }
-            k.store(k.constant(UInt32(0)), to: flag(slot))
+            ring.release(k, stage)
+            ring.advance(k, position)
+        } else {
+            k.if(k.isFirstThread) {
+                awaitHead(k, tile, slot: slot)
+                lowerFlag(k, slot: slot)
+            }
+            k.barrier(.multiplying, threads: configuration.multiplyingThreads)
+            for (index, group) in Self.groups(values) {
+                set(group, k.loadVector(sums(of: slot) + place(k, index), count: 4))
+            }
+            k.syncWarp()  // every lane has loaded what the warp discards
         }
-        k.barrier(.multiplying, threads: configuration.multiplyingThreads)
-        for (index, group) in Self.groups(values) {
-            let loaded = k.loadVector(place(k, slot, index), count: 4)
-            for (variable, value) in zip(group, loaded) { variable.value = value }
-        }
-        discard(k, slot, groups: values.count / 4)
+        discard(k, slot)
     }
 
-    /// Lets go of the sums that the warp has loaded, which otherwise the L2 would write to memory in the end. Neighbouring lanes load
-    /// neighbouring vectors, so that a warp's are four lines of 128 bytes in each group.
-    private func discard(_ k: KernelBuilder, _ slot: Value<UInt32>, groups: Int) {
-        k.syncWarp()  // every lane has loaded
+    /// Whether the sums of a head are there. One thread asks.
+    func areThere(_ k: KernelBuilder, slot: Value<UInt32>) -> Condition {
+        k.load(flag(slot), order: .acquire, scope: .gpu) == 1
+    }
+
+    /// Waits for the sums of a head. One thread calls it.
+    func awaitHead(_ k: KernelBuilder, _ tile: ExpertTiles.Tile, slot: Value<UInt32>) {
+        let subject = Watchdog.Subject(expert: tile.expert, block: tile.block, expected: k.constant(UInt64(1)))
+        _ = watchdog.wait(k, for: subject) {
+            let flag = k.load(flag(slot), order: .acquire, scope: .gpu)
+            return (flag == 1, flag.wide)
+        }
+    }
+
+    /// Loading thread, when the sums of a head are there: loads them into a stage, and lowers the flag.
+    func load(_ k: KernelBuilder, slot: Value<UInt32>, to stage: StageRing.Stage) {
+        lowerFlag(k, slot: slot)
+        let bytes = k.constant(UInt32(bytesOfTile))
+        // Passes on that the sums have been stored, as discarding them comes after that as well.
+        k.arrive(stage.full, expecting: bytes)
+        k.proxyFence(.asyncGlobal)
+        k.bulkLoad(sums(of: slot), to: stage.weights, bytes: bytes, barrier: stage.full)
+    }
+
+    /// Bytes of the sums of a tile.
+    private var bytesOfTile: Int { configuration.blockM * configuration.tileN * 4 }
+
+    private func lowerFlag(_ k: KernelBuilder, slot: Value<UInt32>) {
+        k.store(k.constant(UInt32(0)), to: flag(slot))
+    }
+
+    private func set(_ variables: [Variable<Float>], _ values: [Value<Float>]) {
+        for (variable, value) in zip(variables, values) { variable.value = value }
+    }
+
+    /// Lets go of sums that the warp has, which otherwise the L2 would write to memory in the end. Neighbouring lanes have neighbouring
+    /// vectors, so that a warp's are four lines of 128 bytes in each group.
+    private func discard(_ k: KernelBuilder, _ slot: Value<UInt32>) {
         let warp = sums(of: slot) + k.warpIndex * 128
-        k.for(from: k.lane, to: k.constant(UInt32(groups * 4)), by: k.constant(UInt32(32))) { line in
+        let lines = bytesOfTile / 128 / configuration.multiplyingWarps
+        k.for(from: k.lane, to: k.constant(UInt32(lines)), by: k.constant(UInt32(32))) { line in
             k.discard(warp + (line >> 2) * (configuration.multiplyingThreads * 4) + (line & 3) * 32)
         }
     }
 
-    /// Neighbouring lanes hold neighbouring vectors.
-    private func place(_ k: KernelBuilder, _ slot: Value<UInt32>, _ index: Int) -> Pointer<Float> {
-        sums(of: slot) + k.threadIndex * 4 + index * configuration.multiplyingThreads * 4
+    /// Where among the sums of a tile a thread's vector of a group is: neighbouring lanes hold neighbouring ones.
+    private func place(_ k: KernelBuilder, _ index: Int) -> Value<UInt32> {
+        k.threadIndex * 4 + index * configuration.multiplyingThreads * 4
     }
 
     /// Behind the word that counts claims.

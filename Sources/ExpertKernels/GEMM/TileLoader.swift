@@ -6,17 +6,19 @@ struct TileLoader {
     private let weights: Pointer<Float8E4M3>
     private let rows: TensorMapParameter
     private let rowScales: Pointer<Float>
+    private let split: SplitSums
     private let arrivals: PieceArrivals?
     private let announcer: PieceAnnouncer?
 
     init(
         _ k: KernelBuilder, _ ring: StageRing, weights: Pointer<Float8E4M3>, rows: TensorMapParameter,
-        rowScales: Pointer<Float>, arrivals: PieceArrivals?, announcer: PieceAnnouncer?
+        rowScales: Pointer<Float>, split: SplitSums, arrivals: PieceArrivals?, announcer: PieceAnnouncer?
     ) {
         self.ring = ring
         self.weights = weights
         self.rows = rows
         self.rowScales = rowScales
+        self.split = split
         self.arrivals = arrivals
         self.announcer = announcer
     }
@@ -41,31 +43,30 @@ struct TileLoader {
         let worker = schedule.worker(k)
         let pacing = LoadPacing(k, ring, workers: worker.count)
         schedule.forEachPiece(k, of: worker) { piece in
-            let begin = ring.mark(k, position)
+            let firstPassed = position.passed.value
             if let arrivals {
                 // Weights of the first piece are loaded before anything is waited for.
-                ready.value = begin.passed.value > 0 && arrivals.have(k, piece)
+                ready.value = firstPassed > 0 && arrivals.have(k, piece)
                 k.if(ready.value) { k.proxyFence(.asyncGlobal) }
             }
-            let firstPassed = position.passed.value
+            let sums = reserveSums(k, piece, position, pacing, ready: ready.value)
+            let begin = ring.mark(k, position)
             let claimStep = claimStep(k, piece)
             let launchStep = launchStep(k, piece)
             k.for(from: piece.firstStep, to: piece.endStep, by: k.constant(UInt32(1))) { step in
                 if let launchStep { k.if(step == launchStep) { k.launchDependents() } }
                 if let claimStep { k.if(step == claimStep) { claim(k, schedule, after: piece) } }
-                let passed = position.passed.value
-                let stage = ring.current(position)
-                ring.advance(k, position)
-                // A fresh mbarrier counts the phase before its first as complete: the ring starts empty.
-                k.wait(stage.empty, parity: stage.parity ^ 1)
-                pacing.await(k, passed: passed, ready: ready.value)
+                let isWhole = sums.map { ready.value && !$0.isMissing.value } ?? ready.value
+                let stage = nextStage(k, position, pacing, ready: isWhole)
                 k.arrive(stage.full, expecting: bytes(of: piece.tile))
                 loadWeights(k, piece.tile, step: step, to: stage)
+                // Once the ring is full of the piece's weights, or the piece has no more, all else is needed.
+                let isFull = position.passed.value == firstPassed + configuration.stages || step + 1 == piece.endStep
+                if let sums { loadSums(k, sums, of: piece.tile, atLatest: isFull) }
                 k.if(ready.value) {
                     loadRows(k, piece.tile, step: step, to: stage)
                 } else: {
-                    // Once the ring is full of the piece's weights, or the piece has no more, rows are needed.
-                    k.if(position.passed.value == firstPassed + configuration.stages || step + 1 == piece.endStep) {
+                    k.if(isFull) {
                         fetchAhead(k, piece, from: step + 1)
                         awaitRows(k, piece)
                         k.for(from: piece.firstStep, to: step + 1, by: k.constant(UInt32(1))) { earlier in
@@ -85,6 +86,52 @@ struct TileLoader {
         }
         // Whoever waits for this kernel may rely on those before it having ended, also where there was nothing to load.
         k.waitForPrerequisites()
+    }
+
+    /// The stage at `position` when its memory is free again.
+    private func nextStage(
+        _ k: KernelBuilder, _ position: StageRing.Position, _ pacing: LoadPacing, ready: Condition
+    ) -> StageRing.Stage {
+        let passed = position.passed.value
+        let stage = ring.current(position)
+        ring.advance(k, position)
+        // A fresh mbarrier counts the phase before its first as complete: the ring starts empty.
+        k.wait(stage.empty, parity: stage.parity ^ 1)
+        pacing.await(k, passed: passed, ready: ready)
+        return stage
+    }
+
+    /// Sums that a tail goes on from.
+    private struct TailSums {
+        let slot: Value<UInt32>
+        /// The stage in which they are to be.
+        let place: StageRing.Position
+        /// Whether there is such a stage, and they have still to be loaded into it.
+        let isMissing: Variable<Bool>
+    }
+
+    /// Sees to it that a tail's sums have a stage before its own; nil where that is never so.
+    private func reserveSums(
+        _ k: KernelBuilder, _ piece: TileSchedule.Piece, _ position: StageRing.Position, _ pacing: LoadPacing,
+        ready: Condition
+    ) -> TailSums? {
+        guard let cut = piece.cut, ring.configuration.sumsFitStage else { return nil }
+        let sums = TailSums(slot: cut.slot, place: ring.mark(k, position), isMissing: k.variable(cut.isTail))
+        k.if(cut.isTail) { _ = nextStage(k, position, pacing, ready: ready) }
+        return sums
+    }
+
+    /// Loads a tail's sums if they are there, and else waits for them if it is time.
+    private func loadSums(
+        _ k: KernelBuilder, _ sums: TailSums, of tile: ExpertTiles.Tile, atLatest isTime: Condition
+    ) {
+        k.if(sums.isMissing.value) {
+            k.if(isTime) { split.awaitHead(k, tile, slot: sums.slot) }
+            k.if(isTime || split.areThere(k, slot: sums.slot)) {
+                split.load(k, slot: sums.slot, to: ring.current(sums.place))
+                sums.isMissing.value = k.constant(false)
+            }
+        }
     }
 
     /// The step at which the next kernel may start: early enough that its blocks are there when multiprocessors come free, and not
