@@ -43,10 +43,7 @@ struct PieceAnnouncer {
 
     /// Loading thread, before it claims piece `index`: waits until the announcing warp no longer needs the number that makes room.
     func awaitRoom(_ k: KernelBuilder, for index: Value<UInt32>) {
-        k.loop {
-            k.breakIf(k.load(taken, order: .acquire, scope: .block) + TileClaims.capacity > index)
-            k.sleep(nanoseconds: 20)
-        }
+        k.spin { k.load(taken, order: .acquire, scope: .block) + TileClaims.capacity > index }
     }
 
     /// The announcing warp. Release is cumulative: what the multiplying warps did before they told of it is published as well.
@@ -55,10 +52,7 @@ struct PieceAnnouncer {
         if configuration.dependent && configuration.follows == nil { k.waitForPrerequisites() }
         let ofLane = stored + (k.lane & k.constant(UInt32(configuration.multiplyingWarps - 1)))
         schedule.forEachPiece(k) { piece in
-            k.loop {
-                k.breakIf(k.all(k.load(ofLane, order: .acquire, scope: .block) > piece.number))
-                k.sleep(nanoseconds: 20)
-            }
+            k.spin { k.all(k.load(ofLane, order: .acquire, scope: .block) > piece.number) }
             // Whoever is told may rely on all that came with the piece's rows.
             arrivals?.await(k, piece)
             k.syncWarp()  // what each lane has seen, the first publishes

@@ -65,9 +65,6 @@ struct PieceArrivals {
 
     /// Waits for the rows of a piece; the warp that it waits for has a watchdog.
     func await(_ k: KernelBuilder, _ piece: TileSchedule.Piece) {
-        k.loop {
-            k.breakIf(have(k, piece))
-            k.sleep(nanoseconds: 20)
-        }
+        k.spin { have(k, piece) }
     }
 }

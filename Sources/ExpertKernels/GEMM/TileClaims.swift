@@ -43,10 +43,7 @@ struct TileClaims {
 
     /// Number of the block's piece `index`, from 1, as soon as it has been claimed, and whether there is none.
     func number(_ k: KernelBuilder, of index: Value<UInt32>) -> (claim: Value<UInt32>, isNone: Condition) {
-        k.loop {
-            k.breakIf(k.load(told, order: .acquire, scope: .block) >= index)
-            k.sleep(nanoseconds: 20)
-        }
+        k.spin { k.load(told, order: .acquire, scope: .block) >= index }
         let number = k.load(numbers + index % Self.capacity)
         return (number, number == k.constant(Self.none))
     }
