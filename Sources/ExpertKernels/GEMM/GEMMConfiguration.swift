@@ -129,8 +129,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Steps that both pieces of a tile that is cut have at least, as fewer are not worth the sums that are handed on; 0 where K is too
     /// short to be cut.
     var leastSteps: Int { min(3, steps / 8) }
-    /// Whether the sums of a tile that is cut fit the memory of a stage's weights, which all of up to 32 rows do. More would fill most of
-    /// the ring, so that no weights were there behind them.
+    /// Whether the sums of a tile that is cut fit the memory of a stage's weights, which all of up to 32 rows do. Those of 64 and 128
+    /// would take two and four stages, in which no weights were there behind them.
     var sumsFitStage: Bool { blockM * 4 <= Self.blockK }
     /// Whether it runs by itself. Multiprocessors that a dependent GEMM leaves, or is done with, go to the kernels around it.
     var isAlone: Bool { !dependent }
