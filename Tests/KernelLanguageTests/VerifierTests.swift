@@ -60,16 +60,16 @@ import Testing
 
     @Test func refusesOrdersThatAccessesCannotHave() throws {
         let load = try refusal { k in
-            _ = k.load(k.pointerParameter("x", to: UInt32.self), order: .release, scope: .gpu)
+            _ = k.load(k.pointerParameter("x", to: UInt32.self), order: .release(.gpu))
         }
         #expect(load.problem == "a load cannot have order release")
         let store = try refusal { k in
             k.store(
-                k.constant(UInt32(0)), to: k.pointerParameter("x", to: UInt32.self), order: .acquire, scope: .gpu)
+                k.constant(UInt32(0)), to: k.pointerParameter("x", to: UInt32.self), order: .acquire(.gpu))
         }
         #expect(store.problem == "a store cannot have order acquire")
         let atomic = try refusal { k in
-            k.atomicAdd(k.pointerParameter("x", to: UInt32.self), 1, order: .weak, scope: .gpu)
+            k.atomicAdd(k.pointerParameter("x", to: UInt32.self), 1, order: .weak)
         }
         #expect(atomic.problem == "an atomic operation is at least relaxed")
     }

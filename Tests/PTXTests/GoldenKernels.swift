@@ -131,18 +131,17 @@ enum GoldenKernels {
             k.barrier(NamedBarrier(1), threads: 96)
             k.if(k.isFirstThread) {
                 k.fence(scope: .system)
-                k.atomicAdd(signal, 1, order: .release, scope: .gpu)
+                k.atomicAdd(signal, 1, order: .release(.gpu))
                 let start = k.globalTimer
                 k.loop {
-                    k.breakIf(k.load(signal, order: .acquire, scope: .gpu) >= k.gridSize)
+                    k.breakIf(k.load(signal, order: .acquire(.gpu)) >= k.gridSize)
                     k.breakIf(k.globalTimer - start > 1_000_000)
                     k.sleep(nanoseconds: 100)
                 }
                 k.proxyFence(.asyncGlobal)
                 let old = k.atomicCompareAndSwap(
-                    signal + 1, expected: k.constant(UInt32(0)), value: k.clusterRank, order: .acquireRelease,
-                    scope: .system)
-                k.store(old, to: signal + 2, order: .release, scope: .system)
+                    signal + 1, expected: k.constant(UInt32(0)), value: k.clusterRank, order: .acquireRelease(.system))
+                k.store(old, to: signal + 2, order: .release(.system))
             }
             k.syncWarp()
             k.clusterBarrier(.arrive)

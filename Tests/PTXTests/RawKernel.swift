@@ -44,7 +44,7 @@ struct RawKernel {
         if type == .bool {
             emit(.compare(.equal, .uint32, result, value(.uint32), .constant(7)))
         } else {
-            emit(.load(MemoryAccess(type, .global, order: .relaxed), [result], address(.global, offset: 64)))
+            emit(.load(MemoryAccess(type, .global, order: .relaxed(.block)), [result], address(.global, offset: 64)))
         }
         return .register(result)
     }

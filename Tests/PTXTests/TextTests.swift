@@ -69,26 +69,26 @@ import Testing
             lines { k in k.emit(.load(access, [k.register(.uint32)], k.address(access.space))) }
                 .filter { $0.hasPrefix("ld.") && !$0.hasPrefix("ld.param") }
         }
-        let acquire = MemoryAccess(.uint32, .global, order: .acquire, scope: .system)
+        let acquire = MemoryAccess(.uint32, .global, order: .acquire(.system))
         #expect(loads(acquire) == ["ld.acquire.sys.global.b32 %r1, [%rd0];"])
-        let coherent = MemoryAccess(.uint32, .global, order: .relaxed, scope: .gpu, cache: .readOnly)
+        let coherent = MemoryAccess(.uint32, .global, order: .relaxed(.gpu), cache: .readOnly)
         #expect(loads(coherent) == ["ld.relaxed.gpu.global.b32 %r1, [%rd0];"])
         let plain = MemoryAccess(.uint32, .global, cache: .readOnly)
         #expect(loads(plain) == ["ld.global.nc.b32 %r1, [%rd0];"])
         func add(_ order: MemoryOrder) -> String? {
             line(containing: "global.add") { k in
-                let access = MemoryAccess(.uint32, .global, order: order, scope: .gpu)
+                let access = MemoryAccess(.uint32, .global, order: order)
                 k.emit(.atomic(.add, access, nil, k.address(.global), .constant(1), compare: nil))
             }
         }
-        #expect(add(.release) == "red.release.gpu.global.add.u32 [%rd0], 1;")
-        #expect(add(.acquireRelease) == "atom.acq_rel.gpu.global.add.u32 %r1, [%rd0], 1;")
+        #expect(add(.release(.gpu)) == "red.release.gpu.global.add.u32 [%rd0], 1;")
+        #expect(add(.acquireRelease(.gpu)) == "atom.acq_rel.gpu.global.add.u32 %r1, [%rd0], 1;")
     }
 
     /// Compare-and-swap takes the compared value first.
     @Test func compareAndSwapOrder() {
         let text = line(containing: "cas") { k in
-            let access = MemoryAccess(.uint32, .global, order: .relaxed, scope: .gpu)
+            let access = MemoryAccess(.uint32, .global, order: .relaxed(.gpu))
             let result = k.register(.uint32)
             k.emit(.atomic(.compareAndSwap, access, result, k.address(.global), .constant(5), compare: .constant(3)))
         }

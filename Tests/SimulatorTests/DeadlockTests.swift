@@ -51,7 +51,7 @@ import Testing
             let flags = k.pointerParameter("flags", to: UInt32.self)
             let words = k.shared(UInt32.self, count: 50_000)
             k.store(k.threadIndex, to: words + k.threadIndex)
-            k.if(k.isFirstThread) { k.atomicAdd(flags, 1, order: .release, scope: .gpu) }
+            k.if(k.isFirstThread) { k.atomicAdd(flags, 1, order: .release(.gpu)) }
             k.spin(flags, until: 3)
         }
         let harness = Harness { $0.multiprocessors = 2 }
@@ -120,7 +120,7 @@ import Testing
             k.if(k.isFirstThread) {
                 let start = k.globalTimer
                 k.loop {
-                    k.breakIf(k.load(signal, order: .acquire, scope: .gpu) == 1)
+                    k.breakIf(k.load(signal, order: .acquire(.gpu)) == 1)
                     let waited = k.globalTimer - start
                     k.if(waited > 1_000_000_000) {
                         k.store(waited, to: report)
@@ -144,7 +144,7 @@ extension KernelBuilder {
     /// Spins with sleeps until the word is at least `value`.
     fileprivate func spin(_ word: Pointer<UInt32>, until value: Int) {
         loop {
-            breakIf(load(word, order: .acquire, scope: .gpu) >= value)
+            breakIf(load(word, order: .acquire(.gpu)) >= value)
             sleep(nanoseconds: 50)
         }
     }

@@ -10,7 +10,7 @@ import Testing
             let log = k.pointerParameter("log", to: UInt32.self)
             k.for(to: 4) { round in
                 k.if(k.isFirstLane) {
-                    let place = k.atomic(.add, log, k.constant(UInt32(1)), order: .relaxed, scope: .gpu)
+                    let place = k.atomic(.add, log, k.constant(UInt32(1)), order: .relaxed(.gpu))
                     k.store(k.blockIndex * 100 + k.warpIndexOfThread + round * 1000, to: log + (place + 1))
                 }
                 k.sleep(nanoseconds: 40)

@@ -8,7 +8,7 @@ private func appending() throws -> Kernel {
         let log = k.pointerParameter("log", to: UInt32.self)
         let value = k.parameter("value", UInt32.self)
         k.if(k.isFirstThread) {
-            let place = k.atomic(.add, log, k.constant(UInt32(1)), order: .relaxed, scope: .gpu)
+            let place = k.atomic(.add, log, k.constant(UInt32(1)), order: .relaxed(.gpu))
             k.store(value, to: log + (place + 1))
         }
     }
@@ -65,13 +65,13 @@ private func appending() throws -> Kernel {
             let signal = k.pointerParameter("signal", to: UInt32.self)
             k.store(k.threadIndex + k.blockIndex * 64 + 7, to: data + (k.blockIndex * 64 + k.threadIndex))
             k.syncThreads()
-            k.if(k.isFirstThread) { k.atomicAdd(signal, 1, order: .release, scope: .gpu) }
+            k.if(k.isFirstThread) { k.atomicAdd(signal, 1, order: .release(.gpu)) }
         }
         let consumer = try KernelBuilder.build("consumer", threads: 64) { k in
             let data = k.pointerParameter("data", to: UInt32.self)
             let signal = k.pointerParameter("signal", to: UInt32.self)
             let out = k.pointerParameter("out", to: UInt32.self)
-            k.loop { k.breakIf(k.load(signal, order: .acquire, scope: .gpu) >= 4) }
+            k.loop { k.breakIf(k.load(signal, order: .acquire(.gpu)) >= 4) }
             let index = k.blockIndex * 64 + k.threadIndex
             k.store(k.load(data + index), to: out + index)
         }

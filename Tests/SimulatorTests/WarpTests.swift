@@ -88,16 +88,16 @@ import Testing
             let counters = k.pointerParameter("counters", to: UInt32.self)
             let sum = k.pointerParameter("sum", to: Float.self)
             let order = k.pointerParameter("order", to: UInt32.self)
-            let old = k.atomic(.add, counters, k.constant(UInt32(1)), order: .relaxed, scope: .gpu)
-            k.atomicAdd(sum, k.constant(Float(0.5)), order: .relaxed, scope: .gpu)
+            let old = k.atomic(.add, counters, k.constant(UInt32(1)), order: .relaxed(.gpu))
+            k.atomicAdd(sum, k.constant(Float(0.5)), order: .relaxed(.gpu))
             k.store(k.constant(UInt32(1)), to: order + old)
-            let seen = k.atomic(.maximum, counters + 1, k.threadIndex, order: .relaxed, scope: .gpu)
+            let seen = k.atomic(.maximum, counters + 1, k.threadIndex, order: .relaxed(.gpu))
             k.if(seen > 1000) { k.exit() }
             k.if(k.isFirstThread) {
                 let was = k.atomicCompareAndSwap(
-                    counters + 2, expected: k.constant(UInt32(0)), value: k.constant(UInt32(9)), order: .acquireRelease,
-                    scope: .gpu)
-                k.if(was == 0) { k.atomicAdd(counters + 3, 1, order: .relaxed, scope: .gpu) }
+                    counters + 2, expected: k.constant(UInt32(0)), value: k.constant(UInt32(9)),
+                    order: .acquireRelease(.gpu))
+                k.if(was == 0) { k.atomicAdd(counters + 3, 1, order: .relaxed(.gpu)) }
             }
         }
         let counters = try harness.buffer([UInt32](repeating: 0, count: 4))

@@ -55,7 +55,7 @@ private func clusterCase() -> ConformanceCase {
             k.clusterBarrier(.arrive)
             k.clusterBarrier(.wait)
             k.if(k.isFirstLane) {
-                let seen = k.load(output + partner, order: .relaxed, scope: .gpu)
+                let seen = k.load(output + partner, order: .relaxed(.gpu))
                 k.store(seen, to: output + 8 + k.blockIndex)
             }
         }

@@ -115,17 +115,17 @@ private func atomicCase() -> ConformanceCase {
         ) { k, inputs, output, _ in
             let words = inputs[0]
             let index = k.blockIndex.multiply(64, add: k.threadIndex)
-            k.atomicAdd(words, index, order: .relaxed, scope: .gpu)
-            _ = k.atomic(.minimum, words + 1, index + 7, order: .relaxed, scope: .gpu)
-            _ = k.atomic(.maximum, words + 2, index, order: .relaxed, scope: .gpu)
-            _ = k.atomic(.or, words + 3, k.constant(UInt32(1)) << (index % 32), order: .relaxed, scope: .gpu)
+            k.atomicAdd(words, index, order: .relaxed(.gpu))
+            _ = k.atomic(.minimum, words + 1, index + 7, order: .relaxed(.gpu))
+            _ = k.atomic(.maximum, words + 2, index, order: .relaxed(.gpu))
+            _ = k.atomic(.or, words + 3, k.constant(UInt32(1)) << (index % 32), order: .relaxed(.gpu))
             let old = k.atomicCompareAndSwap(
-                words + 4, expected: k.constant(UInt32(0)), value: index + 1, order: .relaxed, scope: .gpu)
-            k.if(old == 0) { k.atomicAdd(words + 5, 1, order: .relaxed, scope: .gpu) }
+                words + 4, expected: k.constant(UInt32(0)), value: index + 1, order: .relaxed(.gpu))
+            k.if(old == 0) { k.atomicAdd(words + 5, 1, order: .relaxed(.gpu)) }
             // The last to arrive reports.
-            let arrived = k.atomic(.add, output, k.constant(UInt32(1)), order: .acquireRelease, scope: .gpu)
+            let arrived = k.atomic(.add, output, k.constant(UInt32(1)), order: .acquireRelease(.gpu))
             k.if(arrived + 1 == 319) {
-                let values = (0..<6).map { k.load(words + $0, order: .relaxed, scope: .gpu) }
+                let values = (0..<6).map { k.load(words + $0, order: .relaxed(.gpu)) }
                 let ok =
                     values[0] == 51040 && values[1] == 7 && values[2] == 319 && values[3] == Int(UInt32.max)
                     && values[4] != 0 && values[5] == 1
@@ -146,7 +146,7 @@ private func messageCase() -> ConformanceCase {
             let output = k.pointerParameter("output", to: UInt32.self)
             let polls = k.variable(k.constant(UInt32(0)))
             k.loop {
-                k.breakIf(k.load(flag, order: .acquire, scope: .gpu) == 1)
+                k.breakIf(k.load(flag, order: .acquire(.gpu)) == 1)
                 polls.add(1)
                 k.breakIf(polls.value > 2_000_000)
                 k.sleep(nanoseconds: 100)
@@ -159,7 +159,7 @@ private func messageCase() -> ConformanceCase {
             k.sleep(nanoseconds: 2_000)
             k.store(k.lane * k.lane, to: data + k.lane)
             k.syncWarp()
-            k.if(k.isFirstLane) { k.store(k.constant(UInt32(1)), to: flag, order: .release, scope: .gpu) }
+            k.if(k.isFirstLane) { k.store(k.constant(UInt32(1)), to: flag, order: .release(.gpu)) }
         }
         let data = try device.makeBuffer([UInt32](repeating: 9, count: 32), label: "data")
         let flag = try device.makeBuffer([UInt32](repeating: 0, count: 4), label: "flag")

@@ -47,7 +47,7 @@ public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError)
                     k.if(exists) {
                         let place = token.multiply(shape.tokenRows, add: row)
                         let arrived = rows.await(k, watchdog, place: place, token: token, expert: expert.value)
-                        k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed, scope: .block) }
+                        k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed(.block)) }
                     }
                 }
                 k.syncThreads()
@@ -88,7 +88,7 @@ private struct CombinedRows {
         let shape = window.shape
         let notes = ArrivalNotes(window, own: own)
         let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
-            let seen = k.load(word, order: .acquire, scope: .system)
+            let seen = k.load(word, order: .acquire(.system))
             return (seen == step, seen.wide)
         }
         guard window.link != nil || notes != nil else { return wait.arrived }

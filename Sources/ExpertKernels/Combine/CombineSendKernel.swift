@@ -48,7 +48,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
             let unready = k.variable(k.constant(UInt32(0)))
             let waits = k.variable(k.constant(UInt32(0)))
             // After a failed dispatch the counts and sources say nothing; then nothing is sent.
-            let failed = k.variable(k.load(watchdog.record, order: .relaxed, scope: .gpu) != 0)
+            let failed = k.variable(k.load(watchdog.record, order: .relaxed(.gpu)) != 0)
             // Neighbouring rows go to different multiprocessors.
             let worker = warp * k.gridSize + k.blockIndex
             k.for(from: worker, to: ends.total(k), by: k.gridSize * warps) { number in
@@ -66,7 +66,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                                 block: block,
                                 expected: threshold.wide)
                         ) {
-                            let seen = k.load(signal, order: .acquire, scope: .gpu)
+                            let seen = k.load(signal, order: .acquire(.gpu))
                             return (seen >= threshold, seen.wide)
                         }
                         unready.add(wait.unreadyPolls)
@@ -86,8 +86,8 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                 }
             }
             if configuration.signals {
-                k.atomicAdd(statistics, unready.value.wide, order: .relaxed, scope: .gpu)
-                k.atomicAdd(statistics + 1, waits.value.wide, order: .relaxed, scope: .gpu)
+                k.atomicAdd(statistics, unready.value.wide, order: .relaxed(.gpu))
+                k.atomicAdd(statistics + 1, waits.value.wide, order: .relaxed(.gpu))
             }
         }
         // Where it takes over the GEMM's multiprocessors: whoever waits for this kernel may rely on the GEMM having ended.

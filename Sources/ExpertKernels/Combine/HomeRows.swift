@@ -53,7 +53,6 @@ struct HomeRows {
             }
         }
         k.store(
-            step, to: destination.window + window.combineArrivals / 4 + destination.choice, order: .release,
-            scope: .system)
+            step, to: destination.window + window.combineArrivals / 4 + destination.choice, order: .release(.system))
     }
 }

@@ -35,7 +35,7 @@ struct ArrivingRows {
         let words = own.cast(to: UInt64.self)
         let notes = ArrivalNotes(window, own: own)
         let wait = watchdog.named(.dispatchReceive).wait(k, for: subject, timed: notes != nil) {
-            let step = k.load(words + window.arrivals / 8 + place, order: .acquire, scope: .system).halves.high
+            let step = k.load(words + window.arrivals / 8 + place, order: .acquire(.system)).halves.high
             return (step == counts.step, step.wide)
         }
         if window.link == nil, notes == nil { return }

@@ -35,7 +35,7 @@ struct Choices {
         k.for(from: first + k.threadIndex, to: end, by: k.constant(UInt32(threads))) { index in
             let expert = expert(k, at: index)
             k.if(expert < shape.experts) {
-                k.atomicAdd(words + ExpertNumbers(shape: shape).routed(expert), 1, order: .relaxed, scope: .block)
+                k.atomicAdd(words + ExpertNumbers(shape: shape).routed(expert), 1, order: .relaxed(.block))
             }
         }
     }

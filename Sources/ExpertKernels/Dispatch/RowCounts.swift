@@ -27,8 +27,8 @@ struct RowCounts {
     ) {
         let words = peers.pointer(k, UInt64.self, owner: owner, offset: window.rowCounts)
         k.store(
-            k.packUInt64(low: rows, high: step), to: words + index(source: peers.rank, expert: expert), order: .release,
-            scope: .system)
+            k.packUInt64(low: rows, high: step), to: words + index(source: peers.rank, expert: expert),
+            order: .release(.system))
     }
 
     /// Waits until `source` has told its number of rows for `expert`; 0 when it does not in time. Lanes wait independently.
@@ -42,7 +42,7 @@ struct RowCounts {
             k, for: Watchdog.Subject(expert: named(k, expert), block: source, expected: step.wide),
             timed: timed
         ) {
-            let (low, high) = k.load(word, order: .acquire, scope: .system).halves
+            let (low, high) = k.load(word, order: .acquire(.system)).halves
             k.if(high == step) { rows.value = low }
             return (high == step, high.wide)
         }
@@ -61,7 +61,7 @@ struct RowCounts {
         ) {
             let seen = (0..<window.shape.ranks).map { source in
                 k.load(
-                    words + index(source: k.constant(UInt32(source)), expert: expert), order: .relaxed, scope: .system
+                    words + index(source: k.constant(UInt32(source)), expert: expert), order: .relaxed(.system)
                 ).halves
             }
             let missing = seen.reduce(k.constant(UInt32(0))) { $0 | ($1.high ^ step) }

@@ -90,7 +90,7 @@ struct TokenPlaces {
             }
             k.store(
                 k.packUInt64(low: token.multiply(shape.tokenRows, add: row), high: step),
-                to: Pointer<UInt64>(bits: base + window.arrivals) + place, order: .release, scope: .system)
+                to: Pointer<UInt64>(bits: base + window.arrivals) + place, order: .release(.system))
         }
     }
 }

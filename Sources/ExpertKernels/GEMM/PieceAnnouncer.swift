@@ -38,12 +38,12 @@ struct PieceAnnouncer {
     /// A multiplying warp has stored its part of the piece.
     func tell(_ k: KernelBuilder) {
         k.syncWarp()  // every lane has stored
-        k.if(k.isFirstLane) { k.atomicAdd(stored + (k.threadIndex >> 5), 1, order: .release, scope: .block) }
+        k.if(k.isFirstLane) { k.atomicAdd(stored + (k.threadIndex >> 5), 1, order: .release(.block)) }
     }
 
     /// Loading thread, before it claims piece `index`: waits until the announcing warp no longer needs the number that makes room.
     func awaitRoom(_ k: KernelBuilder, for index: Value<UInt32>) {
-        k.spin { k.load(taken, order: .acquire, scope: .block) + TileClaims.capacity > index }
+        k.spin { k.load(taken, order: .acquire(.block)) + TileClaims.capacity > index }
     }
 
     /// The announcing warp. Release is cumulative: what the multiplying warps did before they told of it is published as well.
@@ -52,11 +52,11 @@ struct PieceAnnouncer {
         if configuration.dependent && configuration.follows == nil { k.waitForPrerequisites() }
         let ofLane = stored + (k.lane & k.constant(UInt32(configuration.multiplyingWarps - 1)))
         schedule.forEachPiece(k) { piece in
-            k.spin { k.all(k.load(ofLane, order: .acquire, scope: .block) > piece.number) }
+            k.spin { k.all(k.load(ofLane, order: .acquire(.block)) > piece.number) }
             // Whoever is told may rely on all that came with the piece's rows.
             arrivals?.await(k, piece)
             k.syncWarp()  // what each lane has seen, the first publishes
-            k.if(k.isFirstLane) { k.store(piece.number + 1, to: taken, order: .release, scope: .block) }
+            k.if(k.isFirstLane) { k.store(piece.number + 1, to: taken, order: .release(.block)) }
             guard let cut = piece.cut else { return announce(k, piece.tile) }
             k.if(cut.isHead) {
                 k.if(k.isFirstLane) { split.raise(k, slot: cut.slot) }
@@ -75,7 +75,7 @@ struct PieceAnnouncer {
         if let home {
             countHome(k, home, tile)
         } else if configuration.signals {
-            k.if(k.isFirstLane) { k.atomicAdd(signal(tile), 1, order: .release, scope: .gpu) }
+            k.if(k.isFirstLane) { k.atomicAdd(signal(tile), 1, order: .release(.gpu)) }
         }
     }
 
@@ -84,7 +84,7 @@ struct PieceAnnouncer {
         let before = k.variable(k.constant(UInt32(0)))
         k.if(k.isFirstLane) {
             // Acquire and release: the last tile passes on what all the others stored.
-            before.value = k.atomic(.add, signal(tile), k.constant(UInt32(1)), order: .acquireRelease, scope: .gpu)
+            before.value = k.atomic(.add, signal(tile), k.constant(UInt32(1)), order: .acquireRelease(.gpu))
         }
         k.syncWarp()
         k.if(k.shuffle(before.value, from: k.constant(UInt32(0))) + 1 == configuration.tilesAcross) {

@@ -40,7 +40,7 @@ struct PieceArrivals {
                 }
                 k.syncWarp()
             }
-            k.if(k.isFirstLane) { k.store(piece.number + 1, to: complete, order: .release, scope: .block) }
+            k.if(k.isFirstLane) { k.store(piece.number + 1, to: complete, order: .release(.block)) }
         }
     }
 
@@ -53,14 +53,14 @@ struct PieceArrivals {
             for: Watchdog.Subject(
                 expert: tile.expert, block: tile.block, expected: k.constant(UInt64(threshold)))
         ) {
-            let seen = k.load(signal, order: .acquire, scope: .gpu)
+            let seen = k.load(signal, order: .acquire(.gpu))
             return (seen >= threshold, seen.wide)
         }
     }
 
     /// Whether the rows of a piece have arrived. Bulk copies of them need a proxy fence as well.
     func have(_ k: KernelBuilder, _ piece: TileSchedule.Piece) -> Condition {
-        k.load(complete, order: .acquire, scope: .block) > piece.number
+        k.load(complete, order: .acquire(.block)) > piece.number
     }
 
     /// Waits for the rows of a piece; the warp that it waits for has a watchdog.

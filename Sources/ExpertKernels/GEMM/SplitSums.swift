@@ -32,7 +32,7 @@ struct SplitSums {
 
     /// One thread, which knows that the sums of a head have been stored: raises the flag.
     func raise(_ k: KernelBuilder, slot: Value<UInt32>) {
-        k.store(k.constant(UInt32(1)), to: flag(slot), order: .release, scope: .gpu)
+        k.store(k.constant(UInt32(1)), to: flag(slot), order: .release(.gpu))
     }
 
     /// Takes the sums of a head, from the ring at `position` if they fit a stage. All multiplying threads call it.
@@ -65,14 +65,14 @@ struct SplitSums {
 
     /// Whether the sums of a head are there. One thread asks.
     func areThere(_ k: KernelBuilder, slot: Value<UInt32>) -> Condition {
-        k.load(flag(slot), order: .acquire, scope: .gpu) == 1
+        k.load(flag(slot), order: .acquire(.gpu)) == 1
     }
 
     /// Waits for the sums of a head. One thread calls it.
     func awaitHead(_ k: KernelBuilder, _ tile: ExpertTiles.Tile, slot: Value<UInt32>) {
         let subject = Watchdog.Subject(expert: tile.expert, block: tile.block, expected: k.constant(UInt64(1)))
         _ = watchdog.wait(k, for: subject) {
-            let flag = k.load(flag(slot), order: .acquire, scope: .gpu)
+            let flag = k.load(flag(slot), order: .acquire(.gpu))
             return (flag == 1, flag.wide)
         }
     }

@@ -31,19 +31,19 @@ struct TileClaims {
     /// Loading thread: claims the block's piece `index`, from 1, when no earlier launch that counts with the same counter still runs;
     /// no more blocks work than there are tiles. Returns whether there is none left.
     func claim(_ k: KernelBuilder, _ index: Value<UInt32>, of worker: Worker) -> Condition {
-        let earlier = k.atomic(.add, counter, k.constant(UInt32(1)), order: .relaxed, scope: .gpu)
+        let earlier = k.atomic(.add, counter, k.constant(UInt32(1)), order: .relaxed(.gpu))
         // Every piece after the first of each block is claimed once, and every block claims once in vain; then nobody does.
-        k.if(earlier + 1 == worker.claims) { k.store(k.constant(UInt32(0)), to: counter, order: .relaxed, scope: .gpu) }
+        k.if(earlier + 1 == worker.claims) { k.store(k.constant(UInt32(0)), to: counter, order: .relaxed(.gpu)) }
         let number = worker.count + earlier
         let isNone = number >= worker.claims
         k.store(isNone.select(k.constant(Self.none), number), to: numbers + index % Self.capacity)
-        k.store(index, to: told, order: .release, scope: .block)
+        k.store(index, to: told, order: .release(.block))
         return isNone
     }
 
     /// Number of the block's piece `index`, from 1, as soon as it has been claimed, and whether there is none.
     func number(_ k: KernelBuilder, of index: Value<UInt32>) -> (claim: Value<UInt32>, isNone: Condition) {
-        k.spin { k.load(told, order: .acquire, scope: .block) >= index }
+        k.spin { k.load(told, order: .acquire(.block)) >= index }
         let number = k.load(numbers + index % Self.capacity)
         return (number, number == k.constant(Self.none))
     }

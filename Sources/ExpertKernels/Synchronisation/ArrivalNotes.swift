@@ -34,15 +34,15 @@ package struct ArrivalNotes {
         guard let nanoseconds else { return }
         k.if(nanoseconds > 0) {
             let place = words + (source + kind.rawValue * shape.ranks) * Self.wordsOfSource
-            k.atomicAdd(place, 1, order: .relaxed, scope: .gpu)
-            k.atomicAdd(place + 1, nanoseconds, order: .relaxed, scope: .gpu)
-            _ = k.atomic(.maximum, place + 2, nanoseconds, order: .relaxed, scope: .gpu)
+            k.atomicAdd(place, 1, order: .relaxed(.gpu))
+            k.atomicAdd(place + 1, nanoseconds, order: .relaxed(.gpu))
+            _ = k.atomic(.maximum, place + 2, nanoseconds, order: .relaxed(.gpu))
         }
     }
 
     /// Adds to the rows that a local expert has received.
     func note(_ k: KernelBuilder, rows: Value<UInt32>, expert: Value<UInt32>) {
-        k.atomicAdd(words + (expert + Self.rowsOfExpert(shape)), rows.wide, order: .relaxed, scope: .gpu)
+        k.atomicAdd(words + (expert + Self.rowsOfExpert(shape)), rows.wide, order: .relaxed(.gpu))
     }
 }
 

@@ -11,8 +11,8 @@ struct PacedLink {
     /// - Returns: When the transfer begins.
     func reserve(_ k: KernelBuilder, to rank: Value<UInt32>, nanoseconds: Value<UInt64>) -> Value<UInt64> {
         let link = busyUntil + rank
-        _ = k.atomic(.maximum, link, k.globalTimer, order: .relaxed, scope: .gpu)
-        return k.atomic(.add, link, nanoseconds, order: .relaxed, scope: .gpu)
+        _ = k.atomic(.maximum, link, k.globalTimer, order: .relaxed(.gpu))
+        return k.atomic(.add, link, nanoseconds, order: .relaxed(.gpu))
     }
 
     /// Nanoseconds that `count` transfers of `bytes` take one behind the other.

@@ -18,7 +18,7 @@ struct StepCounter {
     /// Ends the step when the last block of the grid calls it. Call it from one thread of each block, after a barrier
     /// behind every use of `current`.
     func finishBlock(_ k: KernelBuilder) {
-        let before = k.atomic(.add, words + 1, k.constant(UInt32(1)), order: .acquireRelease, scope: .gpu)
+        let before = k.atomic(.add, words + 1, k.constant(UInt32(1)), order: .acquireRelease(.gpu))
         k.if(before + 1 == k.gridSize) {
             // All blocks have read the number.
             k.store(k.constant(UInt32(0)), to: words + 1)

@@ -112,7 +112,7 @@ struct Watchdog {
             polls.add(1)
             // Once a wait of this rank has failed, the others need not run into their own deadlines one by one.
             let late = (k.globalTimer - start) > limit
-            let failed = k.load(record, order: .relaxed, scope: .gpu) != 0
+            let failed = k.load(record, order: .relaxed(.gpu)) != 0
             k.if(late) { report(k, subject, seen) }
             k.breakIf(late || failed)
             k.sleep(nanoseconds: 40)
@@ -123,7 +123,7 @@ struct Watchdog {
     /// The first failed wait of a rank writes the record.
     private func report(_ k: KernelBuilder, _ subject: Subject, _ seen: Value<UInt64>) {
         let before = k.atomicCompareAndSwap(
-            record, expected: k.constant(UInt64(0)), value: k.constant(UInt64(1)), order: .relaxed, scope: .gpu)
+            record, expected: k.constant(UInt64(0)), value: k.constant(UInt64(1)), order: .relaxed(.gpu))
         k.if(before == 0) {
             k.store(k.constant(kernel.rawValue), to: record + 1)
             k.store(subject.expert.wide, to: record + 2)

@@ -1,17 +1,17 @@
 extension KernelBuilder {
     private func access<P: MemoryPointer>(
-        _ pointer: P, _ order: MemoryOrder, _ scope: MemoryScope, _ cache: CacheHint
+        _ pointer: P, _ order: MemoryOrder, _ cache: CacheHint
     ) -> MemoryAccess {
-        MemoryAccess(P.Element.scalarType, P.space, order: order, scope: scope, cache: cache)
+        MemoryAccess(P.Element.scalarType, P.space, order: order, cache: cache)
     }
 
-    /// Loads one element. An order other than `.weak` synchronises with stores within `scope`.
+    /// Loads one element. An order other than `.weak` synchronises with stores within its scope.
     public func load<P: MemoryPointer>(
-        _ pointer: P, order: MemoryOrder = .weak, scope: MemoryScope = .block, cache: CacheHint = .normal,
+        _ pointer: P, order: MemoryOrder = .weak, cache: CacheHint = .normal,
         file: StaticString = #fileID, line: Int = #line
     ) -> Value<P.Element> {
         at(file, line)
-        return emitting(P.Element.self) { .load(access(pointer, order, scope, cache), [$0], pointer.address) }
+        return emitting(P.Element.self) { .load(access(pointer, order, cache), [$0], pointer.address) }
     }
 
     /// Loads `count` consecutive elements at once: 1, 2 or 4, up to 16 bytes, aligned to their total size.
@@ -19,16 +19,16 @@ extension KernelBuilder {
         _ pointer: P, count: Int, cache: CacheHint = .normal, file: StaticString = #fileID, line: Int = #line
     ) -> [Value<P.Element>] {
         let results = (0..<count).map { _ in newRegister(P.Element.scalarType) }
-        emit(.load(access(pointer, .weak, .block, cache), results, pointer.address), file, line)
+        emit(.load(access(pointer, .weak, cache), results, pointer.address), file, line)
         return results.map { Value(.register($0), self) }
     }
 
-    /// Stores one element. An order other than `.weak` synchronises with loads within `scope`.
+    /// Stores one element. An order other than `.weak` synchronises with loads within its scope.
     public func store<P: MemoryPointer>(
-        _ value: Value<P.Element>, to pointer: P, order: MemoryOrder = .weak, scope: MemoryScope = .block,
-        cache: CacheHint = .normal, file: StaticString = #fileID, line: Int = #line
+        _ value: Value<P.Element>, to pointer: P, order: MemoryOrder = .weak, cache: CacheHint = .normal,
+        file: StaticString = #fileID, line: Int = #line
     ) {
-        emit(.store(access(pointer, order, scope, cache), [value.operand], pointer.address), file, line)
+        emit(.store(access(pointer, order, cache), [value.operand], pointer.address), file, line)
     }
 
     /// Stores consecutive elements at once: 1, 2 or 4, up to 16 bytes, aligned to their total size.
@@ -36,7 +36,7 @@ extension KernelBuilder {
         _ values: [Value<P.Element>], to pointer: P, cache: CacheHint = .normal, file: StaticString = #fileID,
         line: Int = #line
     ) {
-        emit(.store(access(pointer, .weak, .block, cache), values.map(\.operand), pointer.address), file, line)
+        emit(.store(access(pointer, .weak, cache), values.map(\.operand), pointer.address), file, line)
     }
 
     /// Says that nobody needs what 128 bytes at `pointer`, a multiple of 128, hold: the L2 need not write them to memory. Until they
@@ -47,33 +47,33 @@ extension KernelBuilder {
 
     /// Adds to memory in one indivisible step; the old value is dropped.
     public func atomicAdd<P: MemoryPointer>(
-        _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder, scope: MemoryScope,
+        _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder,
         file: StaticString = #fileID, line: Int = #line
     ) {
         emit(
-            .atomic(.add, access(pointer, order, scope, .normal), nil, pointer.address, value.operand, compare: nil),
+            .atomic(.add, access(pointer, order, .normal), nil, pointer.address, value.operand, compare: nil),
             file, line)
     }
 
     /// Adds a constant to memory in one indivisible step; the old value is dropped.
     public func atomicAdd<P: MemoryPointer>(
-        _ pointer: P, _ value: Int, order: MemoryOrder, scope: MemoryScope, file: StaticString = #fileID,
+        _ pointer: P, _ value: Int, order: MemoryOrder, file: StaticString = #fileID,
         line: Int = #line
     ) where P.Element: IntegerScalar {
         atomicAdd(
-            pointer, Value(.constant(P.Element.bits(value)), self), order: order, scope: scope, file: file, line: line)
+            pointer, Value(.constant(P.Element.bits(value)), self), order: order, file: file, line: line)
     }
 
     /// Reads, changes and writes memory in one indivisible step.
     ///
     /// - Returns: The value before.
     public func atomic<P: MemoryPointer>(
-        _ operation: AtomicOperation, _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder, scope: MemoryScope,
+        _ operation: AtomicOperation, _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder,
         file: StaticString = #fileID, line: Int = #line
     ) -> Value<P.Element> {
         at(file, line)
         return emitting(P.Element.self) {
-            .atomic(operation, access(pointer, order, scope, .normal), $0, pointer.address, value.operand, compare: nil)
+            .atomic(operation, access(pointer, order, .normal), $0, pointer.address, value.operand, compare: nil)
         }
     }
 
@@ -81,20 +81,20 @@ extension KernelBuilder {
     ///
     /// - Returns: The value before.
     public func atomicCompareAndSwap<P: MemoryPointer>(
-        _ pointer: P, expected: Value<P.Element>, value: Value<P.Element>, order: MemoryOrder, scope: MemoryScope,
+        _ pointer: P, expected: Value<P.Element>, value: Value<P.Element>, order: MemoryOrder,
         file: StaticString = #fileID, line: Int = #line
     ) -> Value<P.Element> {
         at(file, line)
         return emitting(P.Element.self) {
             .atomic(
-                .compareAndSwap, access(pointer, order, scope, .normal), $0, pointer.address, value.operand,
+                .compareAndSwap, access(pointer, order, .normal), $0, pointer.address, value.operand,
                 compare: expected.operand)
         }
     }
 
     /// Orders earlier accesses of this thread before later ones, for observers within `scope`.
     public func fence(scope: MemoryScope, file: StaticString = #fileID, line: Int = #line) {
-        emit(.fence(.acquireRelease, scope), file, line)
+        emit(.fence(.acquireRelease(scope)), file, line)
     }
 
     /// Orders generic and asynchronous accesses of this thread.

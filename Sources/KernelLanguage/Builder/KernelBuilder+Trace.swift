@@ -28,7 +28,7 @@ extension KernelBuilder {
     /// Appends an event that ends now.
     func note(_ kind: TraceEvent.Kind, from start: Value<UInt64>, _ first: Value<UInt32>, _ second: Value<UInt32>) {
         guard let trace else { return }
-        let number = atomic(.add, trace.events, constant(UInt64(1)), order: .relaxed, scope: .gpu)
+        let number = atomic(.add, trace.events, constant(UInt64(1)), order: .relaxed(.gpu))
         `if`(number < TraceEvent.capacity) {
             let event = trace.events + TraceEvent.headerWords + number * TraceEvent.words
             let place = (multiprocessor << 16) | (trace.label << 8) | Int(kind.rawValue)

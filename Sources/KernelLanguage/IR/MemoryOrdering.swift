@@ -1,15 +1,67 @@
-/// How a memory access takes part in synchronisation (PTX ISA, memory consistency model).
-public enum MemoryOrder: String, Hashable, Sendable {
+/// How a memory access takes part in synchronisation, and with whom (PTX ISA, memory consistency model).
+public enum MemoryOrder: Hashable, Sendable {
     /// Plain: orders nothing, and may not be used to communicate.
     case weak
     /// Indivisible, but orders nothing else.
-    case relaxed
+    case relaxed(MemoryScope)
     /// Later accesses of this thread come after the store that this load read from.
-    case acquire
+    case acquire(MemoryScope)
     /// Earlier accesses of this thread, and all that they observed, come before this store.
-    case release
+    case release(MemoryScope)
     /// Both, for read-modify-write operations and fences.
-    case acquireRelease
+    case acquireRelease(MemoryScope)
+
+    /// An order without its scope.
+    public enum Strength: String, CaseIterable, Hashable, Sendable {
+        /// See `MemoryOrder.weak`.
+        case weak
+        /// See `MemoryOrder.relaxed`.
+        case relaxed
+        /// See `MemoryOrder.acquire`.
+        case acquire
+        /// See `MemoryOrder.release`.
+        case release
+        /// See `MemoryOrder.acquireRelease`.
+        case acquireRelease
+    }
+
+    /// The order of this strength; the scope of a weak one is dropped.
+    public init(_ strength: Strength, _ scope: MemoryScope) {
+        self =
+            switch strength {
+            case .weak: .weak
+            case .relaxed: .relaxed(scope)
+            case .acquire: .acquire(scope)
+            case .release: .release(scope)
+            case .acquireRelease: .acquireRelease(scope)
+            }
+    }
+
+    /// The order without its scope.
+    public var strength: Strength {
+        switch self {
+        case .weak: .weak
+        case .relaxed: .relaxed
+        case .acquire: .acquire
+        case .release: .release
+        case .acquireRelease: .acquireRelease
+        }
+    }
+
+    /// Whom the order holds for; nil for a weak one, which holds for nobody.
+    public var scope: MemoryScope? {
+        switch self {
+        case .weak: nil
+        case .relaxed(let scope), .acquire(let scope), .release(let scope), .acquireRelease(let scope): scope
+        }
+    }
+}
+
+extension MemoryOrder: CustomStringConvertible {
+    /// Such as "acquire (gpu scope)".
+    public var description: String {
+        scope.map { "\(strength.rawValue) (\($0.rawValue) scope)" } ?? strength.rawValue
+    }
 }
 
 /// Which threads an ordering holds for.
@@ -44,22 +96,18 @@ public struct MemoryAccess: Hashable, Sendable {
     public var element: ScalarType
     /// Where the address points.
     public var space: MemorySpace
-    /// Ordering; anything but `.weak` needs a scope.
+    /// How it synchronises, and with whom.
     public var order: MemoryOrder
-    /// Scope of the ordering. Ignored for weak accesses.
-    public var scope: MemoryScope
     /// Caching hint.
     public var cache: CacheHint
 
     /// An access; plain unless said otherwise.
     public init(
-        _ element: ScalarType, _ space: MemorySpace, order: MemoryOrder = .weak, scope: MemoryScope = .block,
-        cache: CacheHint = .normal
+        _ element: ScalarType, _ space: MemorySpace, order: MemoryOrder = .weak, cache: CacheHint = .normal
     ) {
         self.element = element
         self.space = space
         self.order = order
-        self.scope = scope
         self.cache = cache
     }
 }

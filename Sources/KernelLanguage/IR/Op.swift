@@ -71,7 +71,7 @@ public indirect enum Op: Hashable, Sendable {
     case atomic(AtomicOperation, MemoryAccess, Register?, Address, Operand, compare: Operand?)
     /// Nobody needs `discardedBytes` of global memory, at a multiple of as many, any more: like a weak store of unknown values.
     case discard(Address)
-    case fence(MemoryOrder, MemoryScope)
+    case fence(MemoryOrder)
     case proxyFence(ProxyFence)
 
     // Barriers

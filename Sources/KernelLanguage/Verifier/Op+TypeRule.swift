@@ -80,12 +80,14 @@ extension Op {
                 ?? results.lazy.compactMap { rule.expect($0, access.element, "result") }.first
                 ?? rule.vector(access, results.count, address)
                 ?? rule.require(
-                    [.weak, .relaxed, .acquire].contains(access.order), "a load cannot have order \(access.order)")
+                    [.weak, .relaxed, .acquire].contains(access.order.strength),
+                    "a load cannot have order \(access.order.strength)")
         case .store(let access, let values, let address):
             return rule.address(address, access.space) ?? rule.expect(values, access.element, "value")
                 ?? rule.vector(access, values.count, address)
                 ?? rule.require(
-                    [.weak, .relaxed, .release].contains(access.order), "a store cannot have order \(access.order)")
+                    [.weak, .relaxed, .release].contains(access.order.strength),
+                    "a store cannot have order \(access.order.strength)")
                 ?? rule.require(access.cache != .readOnly, "a store cannot use the read-only path")
         case .atomic(let operation, let access, let result, let address, let value, let compare):
             return rule.address(address, access.space)
@@ -101,8 +103,9 @@ extension Op {
             return rule.address(address, .global)
                 ?? rule.require(
                     address.offset % Self.discardedBytes == 0, "offset is not a multiple of \(Self.discardedBytes)")
-        case .fence(let order, _):
-            return rule.require(order == .acquireRelease, "a fence has order acquireRelease, not \(order)")
+        case .fence(let order):
+            return rule.require(
+                order.strength == .acquireRelease, "a fence has order acquireRelease, not \(order.strength)")
         case .barrier(let action, let id, let threads):
             return rule.expect(id, .uint32, "barrier number") ?? rule.constant(id, in: 0...15, "barrier number")
                 ?? rule.require(

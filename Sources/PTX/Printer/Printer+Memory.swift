@@ -12,13 +12,14 @@ extension MemoryScope {
 }
 
 extension MemoryOrder {
-    var spelling: String {
+    /// Order and scope as modifiers; nothing for a weak order.
+    var modifiers: String {
         switch self {
-        case .weak: "weak"
-        case .relaxed: "relaxed"
-        case .acquire: "acquire"
-        case .release: "release"
-        case .acquireRelease: "acq_rel"
+        case .weak: ""
+        case .relaxed(let scope): ".relaxed.\(scope.spelling)"
+        case .acquire(let scope): ".acquire.\(scope.spelling)"
+        case .release(let scope): ".release.\(scope.spelling)"
+        case .acquireRelease(let scope): ".acq_rel.\(scope.spelling)"
         }
     }
 }
@@ -50,7 +51,7 @@ extension Printer {
 
     /// Order, scope, space and cache hint, and the operand that the hint brings.
     private mutating func modifiers(_ access: MemoryAccess) -> (prefix: String, policy: String) {
-        let order = access.order == .weak ? "" : ".\(access.order.spelling).\(access.scope.spelling)"
+        let order = access.order.modifiers
         // Shared memory has no caches.
         guard access.space == .global else { return ("\(order).shared", "") }
         let hint =
@@ -81,7 +82,7 @@ extension Printer {
             case .and: "and.\(element.bits)"
             }
         let target = self.address(address, access.space)
-        let modifiers = ".\(access.order.spelling).\(access.scope.spelling).\(access.space.rawValue).\(spelling)"
+        let modifiers = "\(access.order.modifiers).\(access.space.rawValue).\(spelling)"
         let operands = [target] + (compare.map { [text($0, element)] } ?? []) + [text(value, element)]
         if result == nil, isReduction(operation, access.order) {
             emit("red\(modifiers) \(operands.joined(separator: ", "))")
@@ -93,11 +94,11 @@ extension Printer {
 
     /// Whether `red` has this: it returns nothing, so it can neither acquire nor exchange.
     private func isReduction(_ operation: AtomicOperation, _ order: MemoryOrder) -> Bool {
-        operation != .exchange && operation != .compareAndSwap && (order == .relaxed || order == .release)
+        operation != .exchange && operation != .compareAndSwap && [.relaxed, .release].contains(order.strength)
     }
 
-    mutating func fence(_ order: MemoryOrder, _ scope: MemoryScope) {
-        emit("fence.\(order.spelling).\(scope.spelling)")
+    mutating func fence(_ order: MemoryOrder) {
+        emit("fence\(order.modifiers)")
     }
 
     mutating func proxyFence(_ fence: ProxyFence) {

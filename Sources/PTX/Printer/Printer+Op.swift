@@ -29,7 +29,7 @@ extension Printer {
         case .atomic(let operation, let access, let result, let address, let value, let compare):
             atomic(operation, access, result, address, value, compare)
         case .discard(let address): emit("discard.global.L2 \(self.address(address, .global)), \(Op.discardedBytes)")
-        case .fence(let order, let scope): fence(order, scope)
+        case .fence(let order): fence(order)
         case .proxyFence(let fence): proxyFence(fence)
 
         case .barrier(let action, let id, let threads): barrier(action, id, threads)

@@ -50,7 +50,7 @@ extension Judge {
         let direction = event.isWrite ? "write" : "read"
         switch program.aspects[Int(event.step)] {
         case .load(let access), .store(let access), .atomic(let access):
-            let order = access.order == .weak ? "plain" : "\(access.order.rawValue) (\(access.scope.rawValue) scope)"
+            let order = access.order == .weak ? "plain" : "\(access.order)"
             switch program.aspects[Int(event.step)] {
             case .load: return "\(order) load"
             case .store: return "\(order) store"
@@ -157,25 +157,25 @@ extension Judge {
 
     private func explain(_ edge: EdgeLog.Edge, _ earlier: MemoryEvent) -> (String, String) {
         let (reader, writer) = (owner(edge.reader.slot), owner(edge.writer.slot))
+        let scope = reader.rank == writer.rank ? ".gpu" : ".system"
         switch edge.kind {
         case .relaxedWrite, .synchronises:
             return (
                 "the \(noun(edge.writer)) at \(line(edge.writer)) is relaxed: nothing orders the \(name(earlier)) at "
                     + "\(line(earlier)) before it",
-                "give it order: .release"
+                "give it order: .release(\(scope))"
             )
         case .relaxedRead:
             return (
                 "the \(noun(edge.reader)) at \(line(edge.reader)) is relaxed: nothing orders what follows after what it "
                     + "read",
-                "give it order: .acquire, or put fence(scope:) behind it"
+                "give it order: .acquire(\(scope)), or put fence(scope: \(scope)) behind it"
             )
         case .narrowScope:
-            let scope = reader.rank == writer.rank ? ".gpu" : ".system"
             return (
                 "the \(name(edge.writer)) at \(line(edge.writer)) and the \(name(edge.reader)) at \(line(edge.reader)) "
                     + "meet, but the scope of one does not hold the other's thread",
-                "use scope: \(scope) on both"
+                "use scope \(scope) on both"
             )
         }
     }

@@ -11,7 +11,7 @@ extension Judge {
     ) -> Int32 {
         let warp = core.pointee.warp
         guard let judged = warp.judged else { return handler(core, step) }
-        let kind = access.order == .weak ? MemoryEvent.Kind() : MemoryEvent.Kind.strong(access.scope)
+        let kind = access.order.scope.map(MemoryEvent.Kind.strong) ?? []
         let bytes = access.element.bytes * count
         let index = warp.index(of: step)
         var remaining = core.pointee.mask
@@ -34,9 +34,10 @@ extension Judge {
                 return StepOutcome.failed
             }
         }
-        guard access.order != .weak, count == 1 else { return handler(core, step) }
-        if isAtomic { return update(handler, access, judged, core, step) }
-        return isWrite ? store(handler, access, judged, core, step) : load(handler, access, judged, core, step)
+        guard let scope = access.order.scope, count == 1 else { return handler(core, step) }
+        if isAtomic { return update(handler, access, scope, judged, core, step) }
+        return isWrite
+            ? store(handler, access, scope, judged, core, step) : load(handler, access, scope, judged, core, step)
     }
 
     @inline(__always)
@@ -106,7 +107,8 @@ extension Judge {
     }
 
     private func load(
-        _ handler: StepHandler, _ access: MemoryAccess, _ judged: JudgedWarp, _ core: Core, _ step: UnsafePointer<Step>
+        _ handler: StepHandler, _ access: MemoryAccess, _ scope: MemoryScope, _ judged: JudgedWarp, _ core: Core,
+        _ step: UnsafePointer<Step>
     ) -> Int32 {
         let places = places(access, core, step)
         let outcome = handler(core, step)
@@ -115,7 +117,7 @@ extension Judge {
         let index = core.pointee.warp.index(of: step)
         for place in places {
             let (lane, location) = (place.lane, place.location)
-            let event = judged.event(lane, step: index, .strong(access.scope))
+            let event = judged.event(lane, step: index, .strong(scope))
             let choices = location.readable(by: event) { judged.knows($0, lane) }
             let age = choices > 1 ? schedule.choose(.value, choices) : 0
             let (store, isNew) = location.read(age: age, by: event)
@@ -129,7 +131,7 @@ extension Judge {
             } else {
                 core.result(target, as: UInt32.self)[lane] = UInt32(truncatingIfNeeded: store.value)
             }
-            acquire(store, place, access, judged, event)
+            acquire(store, place, access.order, scope, judged, event)
         }
         return outcome
     }
@@ -147,11 +149,12 @@ extension Judge {
     ///
     /// An acquire also covers what the same thread has read from the word before (PTX ISA, "Acquire pattern").
     private func acquire(
-        _ store: SyncLocation.Store, _ place: Place, _ access: MemoryAccess, _ judged: JudgedWarp, _ event: MemoryEvent
+        _ store: SyncLocation.Store, _ place: Place, _ order: MemoryOrder, _ scope: MemoryScope, _ judged: JudgedWarp,
+        _ event: MemoryEvent
     ) {
         let (lane, location) = (place.lane, place.location)
-        let heard = store.event.exists ? audible(store, to: judged, access.scope) : []
-        if access.order.acquires {
+        let heard = store.event.exists ? audible(store, to: judged, scope) : []
+        if order.acquires {
             for message in heard + judged.takeUnacquired(lane, from: location) {
                 judged.learn(lane, message.view)
                 edges.add(.init(reader: event, writer: message.writer, kind: .synchronises, knowledge: nil))
@@ -172,7 +175,8 @@ extension Judge {
     }
 
     private func store(
-        _ handler: StepHandler, _ access: MemoryAccess, _ judged: JudgedWarp, _ core: Core, _ step: UnsafePointer<Step>
+        _ handler: StepHandler, _ access: MemoryAccess, _ scope: MemoryScope, _ judged: JudgedWarp, _ core: Core,
+        _ step: UnsafePointer<Step>
     ) -> Int32 {
         let index = core.pointee.warp.index(of: step)
         let places = places(access, core, step)
@@ -184,7 +188,7 @@ extension Judge {
                 access.element.bytes == 8
                 ? core.lanes(source, as: UInt64.self)[place.lane]
                 : UInt64(core.lanes(source, as: UInt32.self)[place.lane])
-            append(value, [], access, place.location, judged, place.lane, index)
+            append(value, [], access.order, scope, place.location, judged, place.lane, index)
         }
         judged.advance()
         return outcome
@@ -192,20 +196,20 @@ extension Judge {
 
     /// One more store, after those of `handed`: messages that a read-modify-write hands on.
     private func append(
-        _ value: UInt64, _ handed: [Message], _ access: MemoryAccess, _ location: SyncLocation, _ judged: JudgedWarp,
-        _ lane: Int, _ index: Int
+        _ value: UInt64, _ handed: [Message], _ order: MemoryOrder, _ scope: MemoryScope, _ location: SyncLocation,
+        _ judged: JudgedWarp, _ lane: Int, _ index: Int
     ) {
-        let event = judged.event(lane, step: index, MemoryEvent.Kind.strong(access.scope).union(.write))
+        let event = judged.event(lane, step: index, MemoryEvent.Kind.strong(scope).union(.write))
         var messages = handed
         var knowledge: View?
-        if access.order.releases {
-            let message = Message(view: judged.publish(lane), scope: access.scope, writer: event)
+        if order.releases {
+            let message = Message(view: judged.publish(lane), scope: scope, writer: event)
             location.note(release: message)
             messages.append(message)
         } else {
             // A release pattern may also be a fence, or a release to the same word, and then this store.
             for message in [judged.fenceMessage(lane), location.release(by: event)].compactMap({ $0 }) {
-                messages.append(message.narrowed(to: access.scope))
+                messages.append(message.narrowed(to: scope))
             }
             knowledge = judged.publish(lane)
         }
@@ -215,7 +219,8 @@ extension Judge {
 
     /// Read-modify-write operations read the newest store, one lane after the other.
     private func update(
-        _ handler: StepHandler, _ access: MemoryAccess, _ judged: JudgedWarp, _ core: Core, _ step: UnsafePointer<Step>
+        _ handler: StepHandler, _ access: MemoryAccess, _ scope: MemoryScope, _ judged: JudgedWarp, _ core: Core,
+        _ step: UnsafePointer<Step>
     ) -> Int32 {
         let index = core.pointee.warp.index(of: step)
         let places = places(access, core, step)
@@ -223,15 +228,15 @@ extension Judge {
         guard outcome == StepOutcome.proceed else { return outcome }
         for place in places {
             let (lane, location) = (place.lane, place.location)
-            let event = judged.event(lane, step: index, .strong(access.scope))
+            let event = judged.event(lane, step: index, .strong(scope))
             var handed: [Message] = []
             if location.newest != nil {
                 let found = location.read(age: 0, by: event).store
-                acquire(found, place, access, judged, event)
-                handed = audible(found, to: judged, access.scope)
+                acquire(found, place, access.order, scope, judged, event)
+                handed = audible(found, to: judged, scope)
             }
             // Of lanes that share a word nobody sees the values between, so the last one's stands for all.
-            append(place.value, Self.merged(handed), access, location, judged, lane, index)
+            append(place.value, Self.merged(handed), access.order, scope, location, judged, lane, index)
         }
         judged.advance()
         return outcome

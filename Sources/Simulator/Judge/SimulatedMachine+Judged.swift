@@ -114,7 +114,9 @@ extension Judge {
             .tensorStore:
             return handler(core, step)
         case .load(let access), .store(let access):
-            if access.order == .relaxed, postponesAccesses, step.pointee.y == 1, machine.choose(.postponement, 2) == 1 {
+            if access.order.strength == .relaxed, postponesAccesses, step.pointee.y == 1,
+                machine.choose(.postponement, 2) == 1
+            {
                 warp.postponed.append(PostponedAccess(step: index, mask: core.pointee.mask))
                 warp.stepsPostponed = 0
                 return StepOutcome.proceed

@@ -38,7 +38,7 @@ enum StepAspect {
             case .store(let access, _, _): .store(access)
             case .discard: .store(MemoryAccess(.uint32, .global))
             case .atomic(_, let access, _, _, _, _): .atomic(access)
-            case .fence(_, let scope): .fence(scope)
+            case .fence(let order): .fence(order.scope ?? .block)
             case .proxyFence(let fence): .proxyFence(fence)
             case .syncWarp: .syncWarp
             case .barrier: .barrier
@@ -88,7 +88,7 @@ enum StepAspect {
     var letsPass: Bool {
         switch self {
         case .ordinary, .syncWarp: true
-        case .load(let access), .store(let access): access.order == .weak || access.order == .relaxed
+        case .load(let access), .store(let access): [.weak, .relaxed].contains(access.order.strength)
         default: false
         }
     }

@@ -59,6 +59,6 @@ extension MemoryScope {
 }
 
 extension MemoryOrder {
-    var acquires: Bool { self == .acquire || self == .acquireRelease }
-    var releases: Bool { self == .release || self == .acquireRelease }
+    var acquires: Bool { strength == .acquire || strength == .acquireRelease }
+    var releases: Bool { strength == .release || strength == .acquireRelease }
 }

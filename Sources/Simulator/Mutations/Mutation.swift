@@ -5,7 +5,7 @@ import KernelLanguage
 public struct Mutation: Hashable, Sendable, CustomStringConvertible {
     /// What happens to the operation.
     public enum Change: Hashable, Sendable {
-        case order(MemoryOrder)
+        case order(MemoryOrder.Strength)
         case scope(MemoryScope)
         case proxyFence(ProxyFence)
         /// A wait for bulk stores ends when they have read their source.
@@ -32,7 +32,7 @@ extension Mutation.Change: CustomStringConvertible {
     /// In a few words.
     public var description: String {
         switch self {
-        case .order(let order): order.rawValue
+        case .order(let strength): strength.rawValue
         case .scope(let scope): "\(scope.rawValue) scope"
         case .proxyFence(let fence): "only \(fence.rawValue)"
         case .onlyRead: "only until read"

@@ -6,7 +6,7 @@ extension Op {
         switch self {
         case .load(let access, _, _), .store(let access, _, _): access.weakenings(isAtomic: false)
         case .atomic(_, let access, _, _, _, _): access.weakenings(isAtomic: true)
-        case .fence(_, let scope): [.removed] + scope.narrower
+        case .fence(let order): [.removed] + order.narrowed
         case .proxyFence(.async): [.proxyFence(.asyncShared), .proxyFence(.asyncGlobal)]
         case .bulkWait(_, let reading): reading ? [.removed] : [.removed, .onlyRead]
         case .mbarrierTryWait: [.notWaiting]
@@ -35,7 +35,7 @@ extension Op {
         case (.atomic(let operation, var access, let result, let address, let value, let compare), _):
             access.apply(change)
             return .atomic(operation, access, result, address, value, compare: compare)
-        case (.fence(let order, _), .scope(let scope)): return .fence(order, scope)
+        case (.fence(let order), .scope(let scope)): return .fence(MemoryOrder(order.strength, scope))
         case (.proxyFence, .proxyFence(let fence)): return .proxyFence(fence)
         case (.bulkWait(let pending, _), .onlyRead): return .bulkWait(pending: pending, reading: true)
         case (.mbarrierTryWait(let result, _, _), .notWaiting): return .move(result, .constant(1))
@@ -50,7 +50,7 @@ extension Op {
         case .load(let access, _, _): "\(access.mutationName) load"
         case .store(let access, _, _): "\(access.mutationName) store"
         case .atomic(_, let access, _, _, _, _): "\(access.mutationName) atomic"
-        case .fence(_, let scope): "fence (\(scope.rawValue) scope)"
+        case .fence(let order): "fence (\(order.scope?.rawValue ?? "no") scope)"
         case .proxyFence(let fence): "proxyFence(.\(fence.rawValue))"
         case .barrier(let action, let id, _):
             if case .constant(let number) = id {
@@ -68,36 +68,36 @@ extension Op {
 
 extension MemoryAccess {
     fileprivate func weakenings(isAtomic: Bool) -> [Mutation.Change] {
-        let orders: [MemoryOrder] =
-            switch order {
+        let strengths: [MemoryOrder.Strength] =
+            switch order.strength {
             case .weak: []
             case .relaxed: isAtomic ? [] : [.weak]
             case .acquire, .release: [.relaxed]
             case .acquireRelease: [.acquire, .release]
             }
-        return orders.map { .order($0) } + (order == .weak ? [] : scope.narrower)
+        return strengths.map { .order($0) } + order.narrowed
     }
 
     fileprivate mutating func apply(_ change: Mutation.Change) {
         switch change {
-        case .order(let order): self.order = order
-        case .scope(let scope): self.scope = scope
+        case .order(let strength): order = order.scope.map { MemoryOrder(strength, $0) } ?? order
+        case .scope(let scope): order = MemoryOrder(order.strength, scope)
         case .proxyFence, .onlyRead, .notWaiting, .removed: break
         }
     }
 
     fileprivate var mutationName: String {
-        order == .weak ? "plain" : "\(order.rawValue) (\(scope.rawValue) scope)"
+        order == .weak ? "plain" : "\(order)"
     }
 }
 
-extension MemoryScope {
+extension MemoryOrder {
     /// The next scope that leaves threads out; clusters are few.
-    fileprivate var narrower: [Mutation.Change] {
-        switch self {
+    fileprivate var narrowed: [Mutation.Change] {
+        switch scope {
         case .system: [.scope(.gpu)]
         case .gpu, .cluster: [.scope(.block)]
-        case .block: []
+        case .block, nil: []
         }
     }
 }

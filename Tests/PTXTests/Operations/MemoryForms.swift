@@ -16,9 +16,9 @@ extension Forms {
                         forms.addLoad([access], count)
                         forms.addStore([access], count)
                     }
-                    for order in [MemoryOrder.relaxed, .acquire, .release] {
+                    for order in [MemoryOrder.Strength.relaxed, .acquire, .release] {
                         let accesses = scopes.map {
-                            MemoryAccess(element, space, order: order, scope: $0, cache: cache)
+                            MemoryAccess(element, space, order: MemoryOrder(order, $0), cache: cache)
                         }
                         forms.addLoad(accesses, 1)
                         forms.addStore(accesses, 1)
@@ -66,7 +66,7 @@ extension Forms {
         for operation in AtomicOperation.allCases {
             for element in ScalarType.allCases {
                 for space in spaces {
-                    for order in [MemoryOrder.relaxed, .acquire, .release, .acquireRelease] {
+                    for order in [MemoryOrder.Strength.relaxed, .acquire, .release, .acquireRelease] {
                         for constants in [false, true] {
                             forms.addAtomic(operation, element, space, order, constants: constants)
                         }
@@ -74,7 +74,7 @@ extension Forms {
                 }
             }
         }
-        for scope in scopes { forms.add { k in k.emit(.fence(.acquireRelease, scope)) } }
+        for scope in scopes { forms.add { k in k.emit(.fence(.acquireRelease(scope))) } }
         for fence in [ProxyFence.asyncShared, .asyncGlobal, .async, .barrierInit] {
             forms.add { k in k.emit(.proxyFence(fence)) }
         }
@@ -82,11 +82,12 @@ extension Forms {
     }
 
     private mutating func addAtomic(
-        _ operation: AtomicOperation, _ element: ScalarType, _ space: MemorySpace, _ order: MemoryOrder, constants: Bool
+        _ operation: AtomicOperation, _ element: ScalarType, _ space: MemorySpace, _ order: MemoryOrder.Strength,
+        constants: Bool
     ) {
         add { k in
             for scope in scopes {
-                let access = MemoryAccess(element, space, order: order, scope: scope)
+                let access = MemoryAccess(element, space, order: MemoryOrder(order, scope))
                 for hasResult in [false, true] {
                     let result = hasResult ? k.register(element) : nil
                     k.emit(

@@ -9,26 +9,26 @@ import Testing
 
     /// Message passing: data, then a flag; the other side reads the flag, then the data.
     private func messagePassing(
-        _ place: Litmus.Placement, data: MemoryOrder, write: MemoryOrder, read: MemoryOrder, scope: MemoryScope? = nil,
-        fences: Bool = false
+        _ place: Litmus.Placement, data: MemoryOrder.Strength, write: MemoryOrder.Strength, read: MemoryOrder.Strength,
+        scope: MemoryScope? = nil, fences: Bool = false
     ) throws -> Set<String> {
         let scope = scope ?? place.scope
         return try Litmus(
             place,
             { k, m in
-                k.store(k.constant(1), to: m[0], order: data, scope: scope)
+                k.store(k.constant(1), to: m[0], order: MemoryOrder(data, scope))
                 if fences { k.fence(scope: scope) }
-                k.store(k.constant(1), to: m[1], order: write, scope: scope)
+                k.store(k.constant(1), to: m[1], order: MemoryOrder(write, scope))
                 return []
             },
             { k, m in
-                let flag = k.load(m[1], order: read, scope: scope)
+                let flag = k.load(m[1], order: MemoryOrder(read, scope))
                 if fences { k.fence(scope: scope) }
                 let seen = k.variable(k.constant(UInt32(7)))
                 if data == .weak {
                     k.if(flag == 1) { seen.value = k.load(m[0]) }
                 } else {
-                    seen.value = k.load(m[0], order: data, scope: scope)
+                    seen.value = k.load(m[0], order: MemoryOrder(data, scope))
                 }
                 return [flag, seen.value]
             }
@@ -50,7 +50,10 @@ import Testing
         let ordered: Set<String> = ["0 0", "0 1", "1 1"]
         #expect(try messagePassing(place, data: .relaxed, write: .release, read: .acquire) == ordered)
         #expect(try messagePassing(place, data: .relaxed, write: .relaxed, read: .relaxed, fences: true) == ordered)
-        for (write, read) in [(MemoryOrder.relaxed, MemoryOrder.acquire), (.release, .relaxed), (.relaxed, .relaxed)] {
+        let tooWeak: [(MemoryOrder.Strength, MemoryOrder.Strength)] = [
+            (.relaxed, .acquire), (.release, .relaxed), (.relaxed, .relaxed),
+        ]
+        for (write, read) in tooWeak {
             #expect(try messagePassing(place, data: .relaxed, write: write, read: read) == Self.any2)
         }
     }
@@ -67,11 +70,13 @@ import Testing
     /// read the old value.
     @Test(arguments: Litmus.Placement.allCases)
     func storeBuffering(_ place: Litmus.Placement) throws {
-        for (write, read) in [(MemoryOrder.relaxed, MemoryOrder.relaxed), (.release, .acquire)] {
+        for (write, read) in [(MemoryOrder.Strength.relaxed, .relaxed), (.release, .acquire)]
+            as [(MemoryOrder.Strength, MemoryOrder.Strength)]
+        {
             func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
                 { k, m in
-                    k.store(k.constant(1), to: m[own], order: write, scope: place.scope)
-                    return [k.load(m[other], order: read, scope: place.scope)]
+                    k.store(k.constant(1), to: m[own], order: MemoryOrder(write, place.scope))
+                    return [k.load(m[other], order: MemoryOrder(read, place.scope))]
                 }
             }
             #expect(try Litmus(place, thread(0, 1), thread(1, 0)).outcomes() == Self.any2)
@@ -81,11 +86,11 @@ import Testing
     /// Load buffering: relaxed loads may come after later stores, others may not.
     @Test(arguments: Litmus.Placement.allCases)
     func loadBuffering(_ place: Litmus.Placement) throws {
-        func outcomes(_ read: MemoryOrder, _ write: MemoryOrder) throws -> Set<String> {
+        func outcomes(_ read: MemoryOrder.Strength, _ write: MemoryOrder.Strength) throws -> Set<String> {
             func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
                 { k, m in
-                    let seen = k.load(m[own], order: read, scope: place.scope)
-                    k.store(k.constant(1), to: m[other], order: write, scope: place.scope)
+                    let seen = k.load(m[own], order: MemoryOrder(read, place.scope))
+                    k.store(k.constant(1), to: m[other], order: MemoryOrder(write, place.scope))
                     return [seen]
                 }
             }
@@ -106,13 +111,13 @@ import Testing
         let outcomes = try Litmus(
             .blocks,
             { k, m in
-                k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
-                k.store(k.constant(1), to: m[1], order: .release, scope: .gpu)
+                k.store(k.constant(1), to: m[0], order: .relaxed(.gpu))
+                k.store(k.constant(1), to: m[1], order: .release(.gpu))
                 return []
             },
             { k, m in
-                k.store(k.constant(2), to: m[1], order: .relaxed, scope: .gpu)
-                return [k.load(m[0], order: .acquire, scope: .gpu)]
+                k.store(k.constant(2), to: m[1], order: .relaxed(.gpu))
+                return [k.load(m[0], order: .acquire(.gpu))]
             }
         ).outcomes(final: [1])
         #expect(outcomes == ["0 | 1", "0 | 2", "1 | 1", "1 | 2"])
@@ -120,17 +125,17 @@ import Testing
 
     /// S: a store that another thread's later store overwrites, which had seen the flag behind it.
     @Test func storeOverwrittenAfterItsFlag() throws {
-        func outcomes(_ write: MemoryOrder, _ read: MemoryOrder) throws -> Set<String> {
+        func outcomes(_ write: MemoryOrder.Strength, _ read: MemoryOrder.Strength) throws -> Set<String> {
             try Litmus(
                 .blocks,
                 { k, m in
-                    k.store(k.constant(2), to: m[0], order: .relaxed, scope: .gpu)
-                    k.store(k.constant(1), to: m[1], order: write, scope: .gpu)
+                    k.store(k.constant(2), to: m[0], order: .relaxed(.gpu))
+                    k.store(k.constant(1), to: m[1], order: MemoryOrder(write, .gpu))
                     return []
                 },
                 { k, m in
-                    let flag = k.load(m[1], order: read, scope: .gpu)
-                    k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
+                    let flag = k.load(m[1], order: MemoryOrder(read, .gpu))
+                    k.store(k.constant(1), to: m[0], order: .relaxed(.gpu))
                     return [flag]
                 }
             ).outcomes(final: [0])
@@ -144,8 +149,8 @@ import Testing
     @Test func dependentLoadBuffering() throws {
         func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
             { k, m in
-                let seen = k.load(m[own], order: .relaxed, scope: .gpu)
-                k.store(seen, to: m[other], order: .relaxed, scope: .gpu)
+                let seen = k.load(m[own], order: .relaxed(.gpu))
+                k.store(seen, to: m[other], order: .relaxed(.gpu))
                 return [seen]
             }
         }
@@ -153,18 +158,18 @@ import Testing
     }
 
     /// Independent reads of independent writes: the readers may disagree about the order, even with acquire loads.
-    @Test(arguments: [MemoryOrder.relaxed, .acquire])
-    func independentReads(_ read: MemoryOrder) throws {
+    @Test(arguments: [MemoryOrder.Strength.relaxed, .acquire])
+    func independentReads(_ read: MemoryOrder.Strength) throws {
         func writer(_ word: Int) -> Litmus.Thread {
             { k, m in
-                k.store(k.constant(1), to: m[word], order: .release, scope: .gpu)
+                k.store(k.constant(1), to: m[word], order: .release(.gpu))
                 return []
             }
         }
         func reader(_ first: Int, _ second: Int) -> Litmus.Thread {
             { k, m in
-                let one = k.load(m[first], order: read, scope: .gpu)
-                return [one, k.load(m[second], order: read, scope: .gpu)]
+                let one = k.load(m[first], order: MemoryOrder(read, .gpu))
+                return [one, k.load(m[second], order: MemoryOrder(read, .gpu))]
             }
         }
         var all: Set<String> = []
@@ -178,13 +183,13 @@ import Testing
         let outcomes = try Litmus(
             place,
             { k, m in
-                k.store(k.constant(1), to: m[0], order: .relaxed, scope: place.scope)
-                k.store(k.constant(2), to: m[0], order: .relaxed, scope: place.scope)
+                k.store(k.constant(1), to: m[0], order: .relaxed(place.scope))
+                k.store(k.constant(2), to: m[0], order: .relaxed(place.scope))
                 return []
             },
             { k, m in
-                let first = k.load(m[0], order: .relaxed, scope: place.scope)
-                return [first, k.load(m[0], order: .relaxed, scope: place.scope)]
+                let first = k.load(m[0], order: .relaxed(place.scope))
+                return [first, k.load(m[0], order: .relaxed(place.scope))]
             }
         ).outcomes()
         #expect(outcomes == ["0 0", "0 1", "0 2", "1 1", "1 2", "2 2"])
@@ -195,12 +200,12 @@ import Testing
         let outcomes = try Litmus(
             .blocks,
             { k, m in
-                let before = k.load(m[0], order: .relaxed, scope: .gpu)
-                k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
-                return [before, k.load(m[0], order: .relaxed, scope: .gpu)]
+                let before = k.load(m[0], order: .relaxed(.gpu))
+                k.store(k.constant(1), to: m[0], order: .relaxed(.gpu))
+                return [before, k.load(m[0], order: .relaxed(.gpu))]
             },
             { k, m in
-                k.store(k.constant(2), to: m[0], order: .relaxed, scope: .gpu)
+                k.store(k.constant(2), to: m[0], order: .relaxed(.gpu))
                 return []
             }
         ).outcomes()
@@ -209,22 +214,22 @@ import Testing
 
     /// Read-modify-writes are indivisible, and hand on what the one before released.
     @Test func atomicsHandOn() throws {
-        let add: Litmus.Thread = { k, m in [k.atomic(.add, m[0], k.constant(1), order: .relaxed, scope: .gpu)] }
+        let add: Litmus.Thread = { k, m in [k.atomic(.add, m[0], k.constant(1), order: .relaxed(.gpu))] }
         #expect(try Litmus(.blocks, add, add, add).outcomes().count == 6)
         let outcomes = try Litmus(
             .blocks,
             { k, m in
                 k.store(k.constant(5), to: m[1])
-                k.atomicAdd(m[0], 1, order: .release, scope: .gpu)
+                k.atomicAdd(m[0], 1, order: .release(.gpu))
                 return []
             },
             { k, m in
-                k.atomicAdd(m[0], 1, order: .relaxed, scope: .gpu)
+                k.atomicAdd(m[0], 1, order: .relaxed(.gpu))
                 return []
             },
             { k, m in
                 let seen = k.variable(k.constant(UInt32(7)))
-                k.if(k.load(m[0], order: .acquire, scope: .gpu) == 2) { seen.value = k.load(m[1]) }
+                k.if(k.load(m[0], order: .acquire(.gpu)) == 2) { seen.value = k.load(m[1]) }
                 return [seen.value]
             }
         ).outcomes()
@@ -237,18 +242,18 @@ import Testing
             .ranks,
             { k, m in
                 k.store(k.constant(5), to: m[2])
-                k.store(k.constant(1), to: m[0], order: .release, scope: .system)
+                k.store(k.constant(1), to: m[0], order: .release(.system))
                 return []
             },
             { k, m in
-                k.if(k.load(m[0], order: .acquire, scope: .system) == 1) {
-                    k.store(k.constant(1), to: m[1], order: .release, scope: .system)
+                k.if(k.load(m[0], order: .acquire(.system)) == 1) {
+                    k.store(k.constant(1), to: m[1], order: .release(.system))
                 }
                 return []
             },
             { k, m in
                 let seen = k.variable(k.constant(UInt32(7)))
-                k.if(k.load(m[1], order: .acquire, scope: .system) == 1) { seen.value = k.load(m[2]) }
+                k.if(k.load(m[1], order: .acquire(.system)) == 1) { seen.value = k.load(m[2]) }
                 return [seen.value]
             }
         ).outcomes()
@@ -261,13 +266,13 @@ import Testing
         let litmus = Litmus(
             .blocks,
             { k, m in
-                k.store(k.constant(1), to: m[0], order: .relaxed, scope: .gpu)
-                k.store(k.constant(1), to: m[1], order: .relaxed, scope: .gpu)
+                k.store(k.constant(1), to: m[0], order: .relaxed(.gpu))
+                k.store(k.constant(1), to: m[1], order: .relaxed(.gpu))
                 return []
             },
             { k, m in
-                let flag = k.load(m[1], order: .relaxed, scope: .gpu)
-                return [flag, k.load(m[0], order: .relaxed, scope: .gpu)]
+                let flag = k.load(m[1], order: .relaxed(.gpu))
+                return [flag, k.load(m[0], order: .relaxed(.gpu))]
             })
         #expect(try litmus.outcomes(policy, schedules: 300) == Self.any2)
     }

@@ -16,13 +16,13 @@ import Testing
             let words = k.pointerParameter("words", to: UInt32.self)
             k.if(k.isFirstThread) {
                 k.store(k.constant(42), to: words)
-                k.atomicAdd(words + 1, 1, order: .release, scope: .system)
+                k.atomicAdd(words + 1, 1, order: .release(.system))
             }
         }
         let receive = try KernelBuilder.build("receive", threads: 32) { k in
             let words = k.pointerParameter("words", to: UInt32.self)
             k.if(k.isFirstThread) {
-                k.loop { k.breakIf(k.load(words + 1, order: .acquire, scope: .system) == 1) }
+                k.loop { k.breakIf(k.load(words + 1, order: .acquire(.system)) == 1) }
                 k.store(k.load(words), to: words + 2)
             }
         }

@@ -14,8 +14,8 @@ import Testing
     @Test func atomicsKeepTheirPlace() throws {
         func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
             { k, m in
-                let seen = k.atomic(.add, m[own], k.constant(0), order: .relaxed, scope: .gpu)
-                k.store(k.constant(1), to: m[other], order: .relaxed, scope: .gpu)
+                let seen = k.atomic(.add, m[own], k.constant(0), order: .relaxed(.gpu))
+                k.store(k.constant(1), to: m[other], order: .relaxed(.gpu))
                 return [seen]
             }
         }
@@ -27,13 +27,13 @@ import Testing
         let litmus = Litmus(
             .blocks,
             { k, m in
-                for value in 1...20 { k.store(k.constant(UInt32(value)), to: m[0], order: .relaxed, scope: .gpu) }
-                k.store(k.constant(1), to: m[1], order: .relaxed, scope: .gpu)
+                for value in 1...20 { k.store(k.constant(UInt32(value)), to: m[0], order: .relaxed(.gpu)) }
+                k.store(k.constant(1), to: m[1], order: .relaxed(.gpu))
                 return []
             },
             { k, m in
-                k.loop { k.breakIf(k.load(m[1], order: .relaxed, scope: .gpu) == 1) }
-                return [k.load(m[0], order: .relaxed, scope: .gpu)]
+                k.loop { k.breakIf(k.load(m[1], order: .relaxed(.gpu)) == 1) }
+                return [k.load(m[0], order: .relaxed(.gpu))]
             })
         let seen = try litmus.outcomes(.random, schedules: 1_000)
         #expect(seen.contains("20") && seen.contains("5"), "\(seen)")
@@ -45,10 +45,10 @@ import Testing
         let outcomes = try Litmus(
             .blocks,
             { k, m in
-                k.store(k.constant(UInt64(1)), to: m[0].cast(to: UInt64.self), order: .relaxed, scope: .gpu)
+                k.store(k.constant(UInt64(1)), to: m[0].cast(to: UInt64.self), order: .relaxed(.gpu))
                 return []
             },
-            { k, m in [k.load(m[0], order: .relaxed, scope: .gpu)] }
+            { k, m in [k.load(m[0], order: .relaxed(.gpu))] }
         ).outcomes()
         #expect(outcomes == ["0", "1"])
     }

@@ -61,11 +61,11 @@ struct Litmus {
     }
 
     /// 2+2W: two threads write two words in opposite orders.
-    static func twoPlusTwoWrites(_ order: MemoryOrder) -> Litmus {
+    static func twoPlusTwoWrites(_ order: MemoryOrder.Strength) -> Litmus {
         func thread(_ first: Int, _ second: Int) -> Thread {
             { k, m in
-                k.store(k.constant(1), to: m[first], order: order, scope: .gpu)
-                k.store(k.constant(2), to: m[second], order: order, scope: .gpu)
+                k.store(k.constant(1), to: m[first], order: MemoryOrder(order, .gpu))
+                k.store(k.constant(2), to: m[second], order: MemoryOrder(order, .gpu))
                 return []
             }
         }

@@ -14,10 +14,10 @@ import Testing
             try changes { k in
                 let word = k.pointerParameter("word", to: UInt32.self)
                 k.store(k.load(word), to: word + 1)
-                k.store(k.load(word, order: .acquire, scope: .system), to: word, order: .release, scope: .gpu)
-                _ = k.load(word, order: .relaxed, scope: .block)
-                k.atomicAdd(word, 1, order: .relaxed, scope: .gpu)
-                _ = k.atomic(.add, word, k.constant(1), order: .acquireRelease, scope: .block)
+                k.store(k.load(word, order: .acquire(.system)), to: word, order: .release(.gpu))
+                _ = k.load(word, order: .relaxed(.block))
+                k.atomicAdd(word, 1, order: .relaxed(.gpu))
+                _ = k.atomic(.add, word, k.constant(1), order: .acquireRelease(.block))
                 k.fence(scope: .system)
             } == [
                 "acquire (system scope) load: relaxed", "acquire (system scope) load: gpu scope",
@@ -39,7 +39,7 @@ import Testing
                 k.proxyFence(.async)
                 k.bulkStoreWait(.completed)
                 k.bulkStoreWait(.sourceRead)
-                k.loop { k.breakIf(k.load(word, order: .relaxed, scope: .gpu) == 1) }
+                k.loop { k.breakIf(k.load(word, order: .relaxed(.gpu)) == 1) }
                 k.loop { k.breakIf(k.load(word) == 1) }
                 k.launchDependents()
             }
@@ -58,9 +58,9 @@ import Testing
     @Test func changesAreApplied() throws {
         let kernel = try KernelBuilder.build("subject", threads: 64) { k in
             let word = k.pointerParameter("word", to: UInt32.self)
-            k.if(k.isFirstThread) { k.atomicAdd(word, 1, order: .release, scope: .gpu) }
+            k.if(k.isFirstThread) { k.atomicAdd(word, 1, order: .release(.gpu)) }
             k.syncThreads()
-            k.loop { k.breakIf(k.load(word, order: .acquire, scope: .gpu) == 1) }
+            k.loop { k.breakIf(k.load(word, order: .acquire(.gpu)) == 1) }
         }
         #expect(kernel.applying([]) == kernel)
         for mutation in kernel.mutations {

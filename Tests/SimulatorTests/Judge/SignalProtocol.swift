@@ -12,9 +12,9 @@ struct SignalProtocol {
     var waitsAtEnd = true
     /// The storing warps meet before one of them announces.
     var barrier = true
-    var addOrder = MemoryOrder.release
+    var addOrder = MemoryOrder.Strength.release
     var addScope = MemoryScope.gpu
-    var pollOrder = MemoryOrder.acquire
+    var pollOrder = MemoryOrder.Strength.acquire
     var pollScope = MemoryScope.gpu
     /// The consumer has a proxy fence between poll and bulk copy.
     var consumerFence = true
@@ -92,7 +92,7 @@ struct SignalProtocol {
                 }
                 k.syncThreads()
                 let announce = {
-                    k.if(k.isFirstThread) { k.atomicAdd(signal, 1, order: addOrder, scope: addScope) }
+                    k.if(k.isFirstThread) { k.atomicAdd(signal, 1, order: MemoryOrder(addOrder, addScope)) }
                 }
                 if !rowFirst { announce() }
                 store(k, (step + 1) * 1_000 + k.threadIndex, staging, rows)
@@ -145,9 +145,9 @@ struct SignalProtocol {
                 }
                 k.syncWarp()
                 k.if(k.isFirstLane) {
-                    let clear = { k.store(k.constant(UInt32(0)), to: signal, order: .relaxed, scope: .gpu) }
+                    let clear = { k.store(k.constant(UInt32(0)), to: signal, order: .relaxed(.gpu)) }
                     if reset == .beforeGivingBack { clear() }
-                    k.store(step + 1, to: signal + 1, order: .release, scope: addScope)
+                    k.store(step + 1, to: signal + 1, order: .release(addScope))
                     if reset == .afterGivingBack { clear() }
                 }
             }
@@ -156,7 +156,7 @@ struct SignalProtocol {
 
     private func poll(_ k: KernelBuilder, _ word: Pointer<UInt32>, until isDone: (Value<UInt32>) -> Condition) {
         k.loop {
-            k.breakIf(isDone(k.load(word, order: pollOrder, scope: pollScope)))
+            k.breakIf(isDone(k.load(word, order: MemoryOrder(pollOrder, pollScope))))
             k.sleep(nanoseconds: 40)
         }
     }
