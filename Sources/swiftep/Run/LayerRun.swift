@@ -48,23 +48,27 @@ struct LayerRun {
         let layer = try MoELayer(group, shared: shared, droppedSignal: settings.droppedSignal) {
             try source.checkpoint.expert($0)
         }
-        let timer = try StepTimer(device, layer)
+        let timer = try StepTimer(device, layer, replays: settings.replays(on: device.properties.kind))
 
         var judge: LayerJudge?
         var results: [ModeResult] = []
         var first: [[BFloat16]] = []
         for mode in settings.modes {
             Console.progress("running a step with overlap \(mode.rawValue)")
-            let (outputs, time, waits) = try timer.run(inputs, mode)
+            let step = try timer.step(inputs, mode)
+            let outputs = step.outputs
             if judge == nil {
+                // Before replays, which discard the rows that the reference checks, as steps of half batches do.
+                if mode == .twoBatch { _ = try layer.step(inputs, overlap: .none) }
                 Console.progress("computing the FP64 reference")
                 judge = try LayerJudge(layer, inputs, shared: shared) { try source.checkpoint.expert($0) }
                 first = outputs
             }
             guard let verification = judge?.judge(outputs) else { continue }
+            let time = try timer.time(step, inputs, mode)
             results.append(
                 ModeResult(
-                    mode, verification, outputs, waits, time,
+                    mode, verification, outputs, step.waits, time,
                     difference: firstDifference(outputs, first, hidden: source.shape.hidden)))
         }
         if let path = settings.timeline, let mode = settings.modes.last {

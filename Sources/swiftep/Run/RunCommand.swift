@@ -39,6 +39,12 @@ enum RunCommand {
         return MoELayer.DroppedSignal(rank: rank, expert: expert, block: block)
     }
 
+    static let replays = Option<Int>.integer(
+        "replays", in: 0...1_000,
+        help:
+            "Replays of a graph of the step, in a row, whose time is taken; each must give the step's bits. With 0, the time is "
+            + "that of the step itself. Default: \(RunSettings.usualReplays) on a GPU, 0 on the simulator.")
+
     static let timeline = Option<String>.text(
         "timeline", "FILE",
         help:
@@ -68,8 +74,7 @@ enum RunCommand {
             ShapeOptions.ranks, tokens, BenchOptions.overlap, DeviceOptions.device, checkpoint, layer,
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
-            BenchOptions.link, blockM, waitLimit,
-            dropSignal, timeline, arrivals, CommonOptions.json,
+            BenchOptions.link, blockM, waitLimit, replays, dropSignal, timeline, arrivals, CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)
@@ -100,6 +105,7 @@ struct RunSettings {
     /// Whether to say whom ranks waited for.
     let arrivals: Bool
     private let waitLimit: Double?
+    private let replays: Int?
     let droppedSignal: MoELayer.DroppedSignal?
 
     /// Simulated seconds after which a wait on the simulator is given up; a step takes a small part of that.
@@ -116,6 +122,7 @@ struct RunSettings {
         timeline = arguments[RunCommand.timeline]
         arrivals = arguments[RunCommand.arrivals]
         waitLimit = arguments[RunCommand.waitLimit]
+        replays = arguments[RunCommand.replays]
         droppedSignal = arguments[RunCommand.dropSignal]
         guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {
             throw .conflict("--drop-signal concerns signals, which the mode none does not have; add one to --overlap")
@@ -126,6 +133,14 @@ struct RunSettings {
         for option in ShapeOptions.model where arguments[option] != nil && arguments[RunCommand.checkpoint] != nil {
             throw .conflict("--\(option.name) is given by the checkpoint; leave it out, or leave out --checkpoint")
         }
+    }
+
+    /// Replays on a GPU, if nothing else is asked for.
+    static let usualReplays = 20
+
+    /// Graph replays that are timed.
+    func replays(on kind: DeviceProperties.Kind) -> Int {
+        replays ?? (kind == .simulator ? 0 : Self.usualReplays)
     }
 
     /// Seconds of the device's clock after which a wait is given up.

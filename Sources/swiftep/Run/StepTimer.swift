@@ -26,47 +26,60 @@ struct StepWaits {
 
 /// Runs steps of a layer and measures them.
 struct StepTimer {
-    /// Replays in a row whose time is taken as a whole.
-    private static let replays = 20
-    /// How often that is measured, for the median.
-    private static let rounds = 9
-
     private let device: any Device
     private let layer: MoELayer
     private let clock: DeviceClock
+    private let replays: Int
 
-    init(_ device: any Device, _ layer: MoELayer) throws {
+    /// A timer that takes the time of `replays` graph replays in a row, or with 0 of a single step.
+    init(_ device: any Device, _ layer: MoELayer, replays: Int) throws {
         self.device = device
         self.layer = layer
+        self.replays = replays
         clock = try DeviceClock(device)
     }
 
-    /// Runs one step to be verified, and measures: on the simulator that step, on a GPU replays of the step as graphs,
-    /// after a step that warms up.
-    func run(
-        _ inputs: [RankInput], _ mode: OverlapMode
-    ) throws -> (outputs: [[BFloat16]], time: StepTime, waits: StepWaits) {
-        let simulates = device.properties.kind == .simulator
-        if !simulates { _ = try layer.step(inputs, overlap: mode) }
+    /// A step that has been run.
+    struct Step {
+        /// Of each rank, BF16 `[tokens, hidden]`.
+        let outputs: [[BFloat16]]
+        let waits: StepWaits
+        fileprivate let nanoseconds: Double
+        fileprivate let wallSeconds: Double
+    }
+
+    /// Runs one step, after one that warms up where replays are to be timed. Its experts' rows are kept for the reference until
+    /// the next step or replay.
+    func step(_ inputs: [RankInput], _ mode: OverlapMode) throws -> Step {
+        if replays > 0 { _ = try layer.step(inputs, overlap: mode) }
         _ = try StepWaits(layer.group)
         var outputs: [[BFloat16]] = []
         let hostClock = ContinuousClock()
         let begin = hostClock.now
         let nanoseconds = try clock.measure { outputs = try layer.step(inputs, overlap: mode) }
         let wall = seconds(hostClock.now - begin)
-        let waits = try StepWaits(layer.group)
-        if simulates {
-            let time = StepTime(
-                microseconds: nanoseconds / 1e3, clock: "simulated time of one step, all ranks", wallSeconds: wall)
-            return (outputs, time, waits)
+        return Step(
+            outputs: outputs, waits: try StepWaits(layer.group), nanoseconds: nanoseconds, wallSeconds: wall)
+    }
+
+    /// The time of a step that `step` ran last: its own, or that of its replays, which must give the same bits.
+    func time(_ step: Step, _ inputs: [RankInput], _ mode: OverlapMode) throws -> StepTime {
+        let simulates = device.properties.kind == .simulator
+        guard replays > 0 else {
+            return StepTime(
+                microseconds: step.nanoseconds / 1e3,
+                clock: simulates ? "simulated time of one step, all ranks" : "device events around one step, all ranks",
+                wallSeconds: step.wallSeconds)
         }
-        let median = try replay(inputs, mode, expecting: outputs)
-        let time = StepTime(
-            microseconds: median / 1e3,
-            clock: "device events around \(Self.replays) graph replays in a row, all ranks, median of "
-                + "\(Self.rounds) such measurements",
-            wallSeconds: wall)
-        return (outputs, time, waits)
+        // Simulated time has no noise.
+        let rounds = simulates ? 1 : 9
+        let nanoseconds = try replay(inputs, mode, rounds: rounds, expecting: step.outputs)
+        return StepTime(
+            microseconds: nanoseconds / 1e3,
+            clock: simulates
+                ? "simulated time of \(replays) graph replays in a row, all ranks"
+                : "device events around \(replays) graph replays in a row, all ranks, median of \(rounds) such measurements",
+            wallSeconds: step.wallSeconds)
     }
 
     /// What the kernels of one replayed step did, with the inputs loaded last, after a step that warms up.
@@ -82,15 +95,15 @@ struct StepTimer {
 
     /// Median nanoseconds of a replayed step. Throws `ReplayError` when replays give other bits than the step did.
     private func replay(
-        _ inputs: [RankInput], _ mode: OverlapMode, expecting outputs: [[BFloat16]]
+        _ inputs: [RankInput], _ mode: OverlapMode, rounds: Int, expecting outputs: [[BFloat16]]
     ) throws -> Double {
         let graph = try layer.capture(overlap: mode)
         try layer.replay(graph)
         try layer.group.synchronize()
-        let times = try (0..<Self.rounds).map { _ in
+        let times = try (0..<rounds).map { _ in
             try clock.measure {
-                for _ in 0..<Self.replays { try layer.replay(graph) }
-            } / Double(Self.replays)
+                for _ in 0..<replays { try layer.replay(graph) }
+            } / Double(replays)
         }
         try layer.group.synchronize()
         guard try layer.outputs(inputs) == outputs else { throw ReplayError(mode: mode) }
