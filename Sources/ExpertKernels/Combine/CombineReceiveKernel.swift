@@ -83,29 +83,32 @@ private struct CombinedRows {
     func await(
         _ k: KernelBuilder, _ watchdog: Watchdog, place: Value<UInt32>, token: Value<UInt32>, expert: Value<UInt32>
     ) -> Condition {
-        let subject = Watchdog.Subject(expert: expert, block: token, expected: step.wide)
+        let subject = Watchdog.Subject(kind: .result, expert: expert, place: token, expected: step.wide)
         let word = own + window.combineArrivals / 4 + place
-        let shape = window.shape
         let notes = ArrivalNotes(window, own: own)
         let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
             let seen = k.load(word, order: .acquire(.system))
-            return (seen == step, seen.wide)
+            return .init(seen == step, seen: seen.wide, source: { rank(computing: expert) })
         }
         guard window.link != nil || notes != nil else { return wait.arrived }
-        // The rank that computes the expert; this one for its shared experts.
-        let owner = (expert < shape.experts).select(expert / shape.localExperts, rank)
+        let owner = rank(computing: expert)
         let arrived = k.variable(wait.arrived)
         let waited = wait.nanoseconds.map { k.variable($0) }
         if window.link != nil {
             k.if(wait.arrived && owner != rank) {
                 let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + place)
-                let delivery = watchdog.wait(k, for: subject, until: due, timed: notes != nil)
+                let delivery = watchdog.wait(k, for: subject, until: due, source: owner, timed: notes != nil)
                 arrived.value = delivery.arrived
                 if let time = delivery.nanoseconds { waited?.add(time) }
             }
         }
         notes?.note(k, .results, source: owner, nanoseconds: waited?.value)
         return arrived.value
+    }
+
+    /// The rank that computes an expert; this one for its shared experts.
+    private func rank(computing expert: Value<UInt32>) -> Value<UInt32> {
+        (expert < window.shape.experts).select(expert / window.shape.localExperts, rank)
     }
 
     /// The rows of a token, BF16 `[tokenRows, hidden]`.

@@ -62,12 +62,10 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                         let wait = watchdog.wait(
                             k,
                             for: Watchdog.Subject(
-                                expert: ExpertNumbers(shape: shape).inLayer(k, rank: peers.rank, local: expert),
-                                block: block,
-                                expected: threshold.wide)
+                                kind: .block, expert: expert, place: block, expected: threshold.wide)
                         ) {
                             let seen = k.load(signal, order: .acquire(.gpu))
-                            return (seen >= threshold, seen.wide)
+                            return .init(seen >= threshold, seen: seen.wide)
                         }
                         unready.add(wait.unreadyPolls)
                         waits.add(1)

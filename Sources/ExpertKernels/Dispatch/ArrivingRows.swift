@@ -20,8 +20,11 @@ struct ArrivingRows {
 
     /// Rows of one of the rank's experts, from all ranks; waits until they have told.
     func count(_ k: KernelBuilder, expert: Value<UInt32>) -> Value<UInt32> {
-        counts.total(
-            k, own, watchdog, expert: ExpertNumbers(shape: counts.window.shape).number(rank: rank, local: expert))
+        counts.total(k, own, watchdog, expert: number(of: expert))
+    }
+
+    private func number(of local: Value<UInt32>) -> Value<UInt32> {
+        ExpertNumbers(shape: counts.window.shape).number(rank: rank, local: local)
     }
 
     /// Waits until a row of a local expert is there. Lanes wait independently.
@@ -29,14 +32,14 @@ struct ArrivingRows {
         let window = counts.window
         let shape = window.shape
         let place = expert.multiply(shape.maxRows, add: row)
-        let subject = Watchdog.Subject(
-            expert: ExpertNumbers(shape: shape).inLayer(k, rank: rank, local: expert), block: row,
-            expected: counts.step.wide)
+        let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: counts.step.wide)
         let words = own.cast(to: UInt64.self)
         let notes = ArrivalNotes(window, own: own)
-        let wait = watchdog.named(.dispatchReceive).wait(k, for: subject, timed: notes != nil) {
+        let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
             let step = k.load(words + window.arrivals / 8 + place, order: .acquire(.system)).halves.high
-            return (step == counts.step, step.wide)
+            return .init(step == counts.step, seen: step.wide) {
+                counts.source(k, own, ofRow: row, expert: number(of: expert))
+            }
         }
         if window.link == nil, notes == nil { return }
         let waited = wait.nanoseconds.map { k.variable($0) }
@@ -48,8 +51,9 @@ struct ArrivingRows {
                     let start = k.load(words + window.linkStarts / 8 + counts.linkStart(source: source))
                     let carried = k.load(own + window.linkPositions / 4 + place) + 1
                     let transfer = PacedLink.nanoseconds(link, bytes: window.dispatchedBytes, times: carried)
-                    let delivery = watchdog.named(.dispatchReceive).wait(
-                        k, for: subject, until: start + transfer + link.latencyNanoseconds, timed: notes != nil)
+                    let delivery = watchdog.wait(
+                        k, for: subject, until: start + transfer + link.latencyNanoseconds, source: source,
+                        timed: notes != nil)
                     if let time = delivery.nanoseconds { waited?.add(time) }
                 }
             }

@@ -38,13 +38,10 @@ struct RowCounts {
     ) -> (wait: Watchdog.Wait, rows: Value<UInt32>) {
         let word = own.cast(to: UInt64.self) + window.rowCounts / 8 + index(source: source, expert: expert)
         let rows = k.variable(k.constant(UInt32(0)))
-        let wait = watchdog.named(.dispatchSend).wait(
-            k, for: Watchdog.Subject(expert: named(k, expert), block: source, expected: step.wide),
-            timed: timed
-        ) {
+        let wait = watchdog.wait(k, for: subject(k, expert), timed: timed) {
             let (low, high) = k.load(word, order: .acquire(.system)).halves
             k.if(high == step) { rows.value = low }
-            return (high == step, high.wide)
+            return .init(high == step, seen: high.wide, source: { source })
         }
         return (wait, rows.value)
     }
@@ -56,9 +53,7 @@ struct RowCounts {
         let words = own.cast(to: UInt64.self) + window.rowCounts / 8
         let total = k.variable(k.constant(UInt32(0)))
         // All words are read at once. With a link, what their ranks told before them is read next, and one fence acquires it.
-        let wait = watchdog.named(.dispatchSend).wait(
-            k, for: Watchdog.Subject(expert: named(k, expert), block: k.constant(UInt32(0)), expected: step.wide)
-        ) {
+        let wait = watchdog.wait(k, for: subject(k, expert)) {
             let seen = (0..<window.shape.ranks).map { source in
                 k.load(
                     words + index(source: k.constant(UInt32(source)), expert: expert), order: .relaxed(.system)
@@ -66,14 +61,37 @@ struct RowCounts {
             }
             let missing = seen.reduce(k.constant(UInt32(0))) { $0 | ($1.high ^ step) }
             total.value = seen.dropFirst().reduce(seen[0].low) { $0 + $1.low }
-            return (missing == 0, seen[0].high.wide)
+            // The first rank that has not told yet, and what it told last.
+            func firstMissing(_ value: (Int) -> Value<UInt32>) -> Value<UInt32> {
+                seen.indices.dropLast().reversed().reduce(value(seen.count - 1)) { later, source in
+                    (seen[source].high == step).select(later, value(source))
+                }
+            }
+            return .init(
+                missing == 0, seen: firstMissing { seen[$0].high }.wide,
+                source: { firstMissing { k.constant(UInt32($0)) } })
         }
         if window.link != nil { k.fence(scope: .system) }
         return wait.arrived.select(total.value, k.constant(UInt32(0)))
     }
 
-    private func named(_ k: KernelBuilder, _ expert: Value<UInt32>) -> Value<UInt32> {
-        let numbers = ExpertNumbers(shape: window.shape)
-        return numbers.inLayer(k, rank: numbers.owner(expert), local: numbers.local(expert))
+    /// The rank that sends row `row` of `expert`, by what ranks have told in this step; the last one if none does.
+    func source(
+        _ k: KernelBuilder, _ own: Pointer<UInt32>, ofRow row: Value<UInt32>, expert: Value<UInt32>
+    ) -> Value<UInt32> {
+        let words = own.cast(to: UInt64.self) + window.rowCounts / 8
+        let end = k.variable(k.constant(UInt32(0)))
+        let found = k.variable(k.constant(UInt32(0)))
+        k.for(to: window.shape.ranks) { source in
+            found.value = source
+            let (rows, _) = k.load(words + index(source: source, expert: expert), order: .relaxed(.system)).halves
+            end.add(rows)
+            k.breakIf(row < end.value)
+        }
+        return found.value
+    }
+
+    private func subject(_ k: KernelBuilder, _ expert: Value<UInt32>) -> Watchdog.Subject {
+        Watchdog.Subject(kind: .rowCount, expert: expert, place: k.constant(UInt32(0)), expected: step.wide)
     }
 }

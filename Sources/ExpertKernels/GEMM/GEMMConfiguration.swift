@@ -39,6 +39,8 @@ public struct GEMMConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Finished rows are stored straight to where their tokens came from, and announced there: the GEMM is the combine's
     /// send. Signals are then counted inside the GEMM.
     public var home: RankWindow?
+    /// Which of a layer's GEMMs it is, as faults name it.
+    public var phase = StepPhase.down
     /// Test hook: the add of one tile of this expert and block is left out.
     public var droppedSignal: BlockID?
 

@@ -51,10 +51,10 @@ struct PieceArrivals {
         _ = watchdog.wait(
             k,
             for: Watchdog.Subject(
-                expert: tile.expert, block: tile.block, expected: k.constant(UInt64(threshold)))
+                kind: .block, expert: tile.expert, place: tile.block, expected: k.constant(UInt64(threshold)))
         ) {
             let seen = k.load(signal, order: .acquire(.gpu))
-            return (seen >= threshold, seen.wide)
+            return .init(seen >= threshold, seen: seen.wide)
         }
     }
 

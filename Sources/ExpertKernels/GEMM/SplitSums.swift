@@ -15,7 +15,7 @@ struct SplitSums {
     init(_ k: KernelBuilder, _ configuration: GEMMConfiguration) {
         sums = k.pointerParameter("splitSums", to: Float.self)
         flags = k.pointerParameter("splitFlags", to: UInt32.self)
-        watchdog = Watchdog(k, .groupedGEMM)
+        watchdog = Watchdog(k, configuration.phase)
         self.configuration = configuration
     }
 
@@ -70,10 +70,11 @@ struct SplitSums {
 
     /// Waits for the sums of a head. One thread calls it.
     func awaitHead(_ k: KernelBuilder, _ tile: ExpertTiles.Tile, slot: Value<UInt32>) {
-        let subject = Watchdog.Subject(expert: tile.expert, block: tile.block, expected: k.constant(UInt64(1)))
+        let subject = Watchdog.Subject(
+            kind: .splitSums, expert: tile.expert, place: tile.block, expected: k.constant(UInt64(1)))
         _ = watchdog.wait(k, for: subject) {
             let flag = k.load(flag(slot), order: .acquire(.gpu))
-            return (flag == 1, flag.wide)
+            return .init(flag == 1, seen: flag.wide)
         }
     }
 

@@ -20,11 +20,4 @@ struct ExpertNumbers {
         if shape.sharedExperts == 0 { return expert }
         return number(rank: expert / shape.localExperts, local: expert % shape.localExperts + shape.sharedExperts)
     }
-
-    /// How faults name an expert: by its number in the layer; shared ones follow the routed ones.
-    func inLayer(_ k: KernelBuilder, rank: Value<UInt32>, local: Value<UInt32>) -> Value<UInt32> {
-        if shape.sharedExperts == 0 { return rank.multiply(shape.localExperts, add: local) }
-        return (local < shape.sharedExperts).select(
-            local + shape.experts, rank.multiply(shape.localExperts, add: local - shape.sharedExperts))
-    }
 }

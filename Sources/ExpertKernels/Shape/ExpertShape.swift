@@ -28,6 +28,7 @@ public struct ExpertShape: Hashable, Sendable {
         var gateUp = gemm(n: 2 * intermediate, k: hidden, multiprocessors: multiprocessors)
         if gateUp.tileN == GEMMConfiguration.maxTileN { gateUp.output = .swiGLU }
         gateUp.behindShortKernel = true  // dispatch
+        gateUp.phase = .gateUp
         return gateUp
     }
 

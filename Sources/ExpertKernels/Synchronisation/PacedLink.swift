@@ -22,11 +22,13 @@ struct PacedLink {
 }
 
 extension Watchdog {
-    /// Waits until the device's clock shows `due`.
-    func wait(_ k: KernelBuilder, for subject: Subject, until due: Value<UInt64>, timed: Bool = false) -> Wait {
+    /// Waits until the device's clock shows `due`, when what rank `source` sent has crossed the link.
+    func wait(
+        _ k: KernelBuilder, for subject: Subject, until due: Value<UInt64>, source: Value<UInt32>, timed: Bool = false
+    ) -> Wait {
         wait(k, for: subject, timed: timed) {
             let now = k.globalTimer
-            return (now >= due, now)
+            return Poll(now >= due, seen: now, source: { source })
         }
     }
 }

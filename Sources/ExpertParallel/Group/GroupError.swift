@@ -54,8 +54,9 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case formatUnsupported(DispatchFormat)
     /// Dispatch, receive and combine of a step were called out of order.
     case outOfOrder(call: String, expected: String)
-    /// A wait on memory passed its deadline. Reset the group before its next step.
-    case waitTimedOut(WaitFault, seconds: Double, others: Int)
+    /// A wait on memory passed its deadline: the first by time, and those of other ranks that did so later. Reset the group
+    /// before its next step.
+    case waitTimedOut(WaitFault, seconds: Double, others: [WaitFault])
     /// A former step failed and the group was not reset.
     case needsReset
 
@@ -130,24 +131,11 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .outOfOrder(let call, let expected):
             return "\(call) was called where \(expected) must come next; a step is dispatch, receive, combine, receive"
         case .waitTimedOut(let fault, let seconds, let others):
-            let also = others == 0 ? "" : "; \(others) other rank(s) timed out behind it"
-            return "rank \(fault.rank) waited longer than \(seconds) s in \(fault.kernel) for expert \(fault.expert), "
-                + "\(fault.kernel.blockRole) \(fault.block): expected \(fault.expected), saw \(fault.seen)\(also); "
-                + "reset the group, and raise the wait limit if the device is only slow"
+            let also = others.map { "; then \($0)" }.joined()
+            return
+                "\(fault) within \(seconds) s\(also); reset the group, and raise the wait limit if the device is only slow"
         case .needsReset:
             return "an earlier step of this group failed, so its flags cannot be trusted; call reset() first"
-        }
-    }
-}
-
-extension WaitingKernel {
-    /// What the block number of a fault record counts.
-    var blockRole: String {
-        switch self {
-        case .combineSend, .groupedGEMM: "block"
-        case .dispatchSend: "source rank"
-        case .dispatchReceive: "row"
-        case .combineReceive: "token"
         }
     }
 }

@@ -317,13 +317,14 @@ public final class RankGroup {
         let faults = try ranks.compactMap { rank in
             WaitFault(
                 record: try device.read(UInt64.self, count: WaitFault.words, from: rank.faultRecord),
-                rank: rank.index)
+                rank: rank.index, shape: configuration.shape)
         }
-        // A combine send waits for its own rank alone; receives wait for other ranks, which may be stuck themselves.
-        let first = faults.min { ($0.kernel.rawValue, $0.time) < ($1.kernel.rawValue, $1.time) }
-        if let first {
+        // Those that were given up later may have waited for the first one.
+        let inOrder = faults.sorted { $0.time < $1.time }
+        if let first = inOrder.first {
             steps.fail()
-            throw GroupError.waitTimedOut(first, seconds: configuration.waitLimit, others: faults.count - 1)
+            throw GroupError.waitTimedOut(
+                first, seconds: configuration.waitLimit, others: Array(inOrder.dropFirst()))
         }
     }
 

@@ -1,27 +1,6 @@
 import Accelerator
+import ExpertKernels
 import KernelLanguage
-
-/// The launches of a step, as a timeline names them.
-public enum StepPhase: UInt32, CaseIterable, Hashable, Sendable {
-    case dispatchSend = 1
-    case dispatchReceive
-    case gateUp
-    case down
-    case combineSend
-    case combineReceive
-
-    /// For people.
-    public var name: String {
-        switch self {
-        case .dispatchSend: "dispatch send"
-        case .dispatchReceive: "dispatch receive"
-        case .gateUp: "gate and up"
-        case .down: "down"
-        case .combineSend: "combine send"
-        case .combineReceive: "combine receive"
-        }
-    }
-}
 
 /// What the ranks' kernels did and when, in nanoseconds of the device's clock.
 public struct Timeline: Hashable, Sendable {

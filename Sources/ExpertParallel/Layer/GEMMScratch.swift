@@ -35,7 +35,7 @@ package struct GEMMScratch: Sendable {
     package func requireNoFault(_ device: any Device) throws {
         let record = try device.read(UInt64.self, count: WaitFault.words, from: faultRecord)
         if let fault = WaitFault(record: record, rank: 0) {
-            throw GroupError.waitTimedOut(fault, seconds: Double(waitNanoseconds) / 1e9, others: 0)
+            throw GroupError.waitTimedOut(fault, seconds: Double(waitNanoseconds) / 1e9, others: [])
         }
     }
 }

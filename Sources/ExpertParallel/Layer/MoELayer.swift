@@ -266,6 +266,16 @@ public final class MoELayer {
         try device.wait(for: fork.sent, on: rank.compute)
     }
 
+    /// Enqueues one GEMM of an overlapped step by itself, to see it wait for what nobody delivers.
+    package func enqueueAlone(_ phase: StepPhase, of rank: Rank) throws {
+        let (stack, blocks) = (stacks[rank.index], group.configuration.multiprocessors)
+        switch phase {
+        case .gateUp: try stack.enqueueUp(blocks: blocks, arriving: true, on: rank.compute)
+        case .down: try stack.enqueueDown(blocks: blocks, signals: true, on: rank.compute)
+        case .dispatchSend, .dispatchReceive, .combineSend, .combineReceive: break
+        }
+    }
+
     private func enqueueDirect(_ rank: Rank, _ discards: RankGroup.Discards) throws {
         let all = group.configuration.multiprocessors
         let stack = stacks[rank.index]

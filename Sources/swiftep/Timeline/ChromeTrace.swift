@@ -1,3 +1,4 @@
+import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 

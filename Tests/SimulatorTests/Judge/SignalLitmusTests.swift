@@ -47,7 +47,7 @@ import Testing
         let found = try race { ($0.addOrder, $0.bulkStores) = (.relaxed, false) }
         #expect(found.missing.hasPrefix("the atomic at"))
         #expect(found.missing.contains("is relaxed: nothing orders the plain store"))
-        #expect(found.remedy == "give it order: .release")
+        #expect(found.remedy == "give it order: .release(.gpu)")
         #expect(found.allocation == "row")
     }
 
