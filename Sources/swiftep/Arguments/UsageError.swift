@@ -14,6 +14,8 @@ enum UsageError: Error, Equatable, CustomStringConvertible {
     case unexpectedArgument(String, path: [String])
     /// One argument too few.
     case missingArgument(String, path: [String])
+    /// An argument, counted from 1, whose bytes are no text; shown with replacement characters.
+    case notUTF8(argument: Int, shown: String)
     /// Options that do not go together, or values that do not fit each other.
     case conflict(String)
 
@@ -34,6 +36,8 @@ enum UsageError: Error, Equatable, CustomStringConvertible {
             "\(path.joined(separator: " ")) does not take the argument '\(word)'"
         case .missingArgument(let name, let path):
             "\(path.joined(separator: " ")) needs \(name)"
+        case .notUTF8(let argument, let shown):
+            "argument \(argument), '\(shown)', is not UTF-8; use names that are"
         case .conflict(let text):
             text
         }
@@ -48,9 +52,12 @@ private func hint(_ word: String, _ valid: [String]) -> String {
 
 /// The candidate that `word` was most probably meant to be; nil when none is near.
 func nearest(to word: String, among candidates: [String]) -> String? {
-    let limit = max(2, word.count / 3)
-    let distances = candidates.map { (candidate: $0, distance: editDistance(word, $0)) }
-    return distances.filter { $0.distance <= limit && $0.distance < word.count }.min { $0.distance < $1.distance }?
+    let (count, limit) = (word.count, max(2, word.count / 3))
+    // The distance is at least the difference in length.
+    let distances = candidates.filter { abs($0.count - count) <= limit }.map {
+        (candidate: $0, distance: editDistance(word, $0))
+    }
+    return distances.filter { $0.distance <= limit && $0.distance < count }.min { $0.distance < $1.distance }?
         .candidate
 }
 
