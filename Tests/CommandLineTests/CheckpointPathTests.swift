@@ -39,15 +39,21 @@ import Testing
         }
     }
 
+    /// It cannot be replaced under the feet of the shell. Refused before anything is written.
     @Test(arguments: [".", "../here", "../here/."])
-    func takesTheDirectoryThatItIsIn(_ name: String) throws {
+    func leavesTheWorkingDirectoryAlone(_ name: String) throws {
         try TemporaryFolder.with { folder in
             #expect(mkdir(folder + "/here", 0o700) == 0)
-            let result = try Program.shell(
-                #"cd "$1/here" && shift && "$0" "$@""#, [folder, "checkpoint", "make", name] + Self.sizes)
-            #expect(result.code == 0, "\(result.errors)")
-            #expect(try Self.names(in: folder) == ["here"])
-            #expect(try Self.names(in: folder + "/here").contains("config.json"))
+            let script = #"cd "$1/here" && shift && "$0" "$@""#
+            let result = try Program.shell(script, [folder, "checkpoint", "make", name] + Self.sizes)
+            #expect(result.code == 1)
+            #expect(result.errors.contains("/here cannot be written: it is the working directory"), "\(result.errors)")
+            #expect(try Self.names(in: folder) == ["here"] && Self.names(in: folder + "/here") == [])
+            // Another directory can be named like this.
+            #expect(mkdir(folder + "/here/new", 0o700) == 0)
+            let other = try Program.shell(script, [folder, "checkpoint", "make", "new/."] + Self.sizes)
+            #expect(other.code == 0, "\(other.errors)")
+            #expect(try Self.names(in: folder + "/here/new").contains("config.json"))
         }
     }
 

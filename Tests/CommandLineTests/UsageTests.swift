@@ -104,6 +104,22 @@ import Testing
             "\(result.errors)")
     }
 
+    /// The simulator runs in the memory of this machine.
+    @Test(
+        arguments: [
+            ["bench", "gemm", "--experts", "1024", "--n", "131072", "--k", "65536"],
+            ["bench", "dispatch", "--ranks", "32", "--experts", "1024", "--hidden", "12800", "--tokens", "4096"],
+            ["bench", "layer", "--experts", "1024", "--intermediate", "65536", "--hidden", "12800"],
+            ["run", "--experts", "1024", "--intermediate", "65536", "--hidden", "12800"],
+        ])
+    func refusesMoreThanTheMemory(_ words: [String]) throws {
+        let result = try Program.run(words + ["--device", "simulator"], environment: ["TMPDIR": "/nonexistent"])
+        #expect(result.code == 64)
+        #expect(result.output == "")
+        #expect(result.errors.contains("--experts"), "\(result.errors)")
+        #expect(result.errors.contains("and the simulator runs in the memory of this machine"), "\(result.errors)")
+    }
+
     /// Every row would come too late.
     @Test(
         arguments: [
@@ -137,11 +153,5 @@ import Testing
                 "\(result.errors)")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
         }
-    }
-
-    /// A long word is not compared with all options letter by letter.
-    @Test(.timeLimit(.minutes(1))) func refusesLongWords() throws {
-        let result = try Program.run(["run", "--" + String(repeating: "x", count: 100_000)])
-        #expect(result.code == 64)
     }
 }

@@ -44,9 +44,9 @@ struct CheckpointPlace {
             guard entries.isEmpty || overwrites else {
                 throw .checkpointExists(path: directory)
             }
-            if Self.isMountPoint(directory) {
+            if let use = Self.use(of: directory) {
                 throw .writeFailed(
-                    path: directory, reason: "it is a mount point, which cannot be replaced; name a directory in it")
+                    path: directory, reason: "it is \(use), which cannot be replaced; name a directory in it")
             }
             replaces = !entries.isEmpty
         } else {
@@ -127,11 +127,15 @@ struct CheckpointPlace {
         return String(cString: real)
     }
 
-    /// Whether another file system begins at a directory.
-    private static func isMountPoint(_ directory: String) -> Bool {
-        var (inside, outside) = (stat(), stat())
-        return stat(directory, &inside) == 0 && stat(directory + "/..", &outside) == 0
-            && (inside.st_dev != outside.st_dev || inside.st_ino == outside.st_ino)
+    /// What a directory is needed for as it is, so that no other can take its place; nil for most.
+    private static func use(of directory: String) -> String? {
+        var (own, above, current) = (stat(), stat(), stat())
+        guard stat(directory, &own) == 0, stat(directory + "/..", &above) == 0 else { return nil }
+        if own.st_dev != above.st_dev || own.st_ino == above.st_ino { return "a mount point" }
+        if stat(".", &current) == 0, own.st_dev == current.st_dev, own.st_ino == current.st_ino {
+            return "the working directory"
+        }
+        return nil
     }
 
     private static func rename(_ from: String, to: String) throws(CheckpointError) {

@@ -52,12 +52,9 @@ private func hint(_ word: String, _ valid: [String]) -> String {
 
 /// The candidate that `word` was most probably meant to be; nil when none is near.
 func nearest(to word: String, among candidates: [String]) -> String? {
-    let (count, limit) = (word.count, max(2, word.count / 3))
-    // The distance is at least the difference in length.
-    let distances = candidates.filter { abs($0.count - count) <= limit }.map {
-        (candidate: $0, distance: editDistance(word, $0))
-    }
-    return distances.filter { $0.distance <= limit && $0.distance < count }.min { $0.distance < $1.distance }?
+    let limit = max(2, word.count / 3)
+    let distances = candidates.map { (candidate: $0, distance: editDistance(word, $0)) }
+    return distances.filter { $0.distance <= limit && $0.distance < word.count }.min { $0.distance < $1.distance }?
         .candidate
 }
 

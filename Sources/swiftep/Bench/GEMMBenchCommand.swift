@@ -42,11 +42,19 @@ enum GEMMBenchCommand {
                     option: "--sms", value: "\(given)",
                     expected: "a whole number from 1 to \(all), the multiprocessors of the device")
             }
+            let (experts, n, k) = (arguments[experts] ?? 16, arguments[n] ?? 7168, arguments[k] ?? 2048)
+            let counts = arguments[tokens] ?? [1, 8, 16, 32, 64, 128]
+            if device.properties.kind == .simulator {
+                // Two sets of weights, and the rows that come and go.
+                try SimulatorMemory.check(
+                    experts * (2 * n * k + (counts.max() ?? 1) * (k + 2 * n)),
+                    options: "--experts, --n, --k and --tokens")
+            }
             let bench = try GEMMBench(
-                device, experts: arguments[experts] ?? 16, n: arguments[n] ?? 7168, k: arguments[k] ?? 2048,
+                device, experts: experts, n: n, k: k,
                 multiprocessors: arguments[multiprocessors], output: arguments[swiGLU] ? .swiGLU : .sums,
                 signals: arguments[signals], dependent: arguments[dependent])
-            let report = try bench.run(tokens: arguments[tokens] ?? [1, 8, 16, 32, 64, 128])
+            let report = try bench.run(tokens: counts)
             if arguments[CommonOptions.json] {
                 try Console.json(report)
             } else {

@@ -103,7 +103,9 @@ enum LayerBenchCommand {
                 communicationMultiprocessors: arguments[BenchOptions.communication])
         }
         for plan in plans {
-            try DeviceLimits.check(arguments, plan.shape, on: device.properties, waitLimit: DeviceLimits.waitLimit)
+            // What has no weights has no floor, which is the time of reading them.
+            try DeviceLimits.check(
+                arguments, plan.shape, on: device.properties, waitLimit: DeviceLimits.waitLimit, weights: floor)
         }
         let bench = try LayerBench(device)
         var report = LayerReport(device.properties, plans[0], floor: floor ? try bench.floor(plans[0]) : nil)

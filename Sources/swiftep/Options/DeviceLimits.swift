@@ -15,9 +15,12 @@ enum DeviceLimits {
     /// - Parameters:
     ///   - shape: What `arguments` say of sizes, or a checkpoint.
     ///   - waitLimit: Seconds after which waits will be given up.
+    ///   - weights: Whether experts are computed, and have weights.
     static func check(
-        _ arguments: Arguments, _ shape: LayerShape, on device: DeviceProperties, waitLimit: Double
+        _ arguments: Arguments, _ shape: LayerShape, on device: DeviceProperties, waitLimit: Double,
+        weights: Bool = true
     ) throws(UsageError) {
+        if device.kind == .simulator { try SimulatorMemory.check(shape, weights: weights) }
         let configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.multiprocessors, blockM: arguments[RunCommand.blockM],
             communicationMultiprocessors: arguments[BenchOptions.communication], waitLimit: waitLimit,
