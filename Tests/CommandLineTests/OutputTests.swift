@@ -82,7 +82,7 @@ import Testing
 
     @Test func namesOfFilesAreSpelledOut() throws {
         try TemporaryFolder.with { folder in
-            let directory = folder + "/check\u{1B}[2J\u{9B}point"
+            let directory = folder + "/check\u{1B}[2J\u{9B}point\n  verified"
             let made = try Program.run([
                 "checkpoint", "make", directory, "--hidden", "128", "--intermediate", "128", "--experts", "4", "--topk",
                 "2",
@@ -94,6 +94,11 @@ import Testing
             struct Report: Decodable { let directory: String }
             let report = try JSONDecoder().decode(Report.self, from: Data(inspected.output.utf8))
             #expect(report.directory == directory)
+            let run = try Program.run([
+                "run", "--device", "simulator", "--checkpoint", directory, "--ranks", "2", "--tokens", "2", "--overlap",
+                "none",
+            ])
+            #expect(run.output.contains("check\\u{1B}[2J\\u{9B}point\\u{A}  verified"), "\(run.output)")
         }
     }
 
