@@ -12,12 +12,14 @@ let package = Package(
     targets: [
         // Each floor of the house imports only floors below it.
         .target(name: "KernelLanguage"),
-        .target(name: "PTX", dependencies: ["KernelLanguage"]),
+        .target(name: "TemporaryFiles"),
+        .target(name: "PTX", dependencies: ["KernelLanguage", "TemporaryFiles"]),
         .target(name: "Simulator", dependencies: ["KernelLanguage"]),
         .target(name: "CUDADriver"),
         .target(name: "Accelerator", dependencies: ["KernelLanguage", "PTX", "Simulator", "CUDADriver"]),
         .target(name: "ExpertKernels", dependencies: ["KernelLanguage"]),
-        .target(name: "ExpertParallel", dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels"]),
+        .target(
+            name: "ExpertParallel", dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "TemporaryFiles"]),
         .target(
             name: "Conformance",
             dependencies: ["KernelLanguage", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel"]),
@@ -25,6 +27,7 @@ let package = Package(
             name: "swiftep",
             dependencies: [
                 "KernelLanguage", "PTX", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel", "Conformance",
+                "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "KernelLanguageTests", dependencies: ["KernelLanguage", "TestSupport"]),

@@ -1,3 +1,6 @@
+import ExpertParallel
+import TemporaryFiles
+
 /// The command that all others are below.
 enum Root {
     /// Version of the package.
@@ -7,8 +10,10 @@ enum Root {
         name: "swiftep",
         summary: "Expert-parallel Mixture-of-Experts decode on a GPU, or on a simulator of one.",
         discussion: [
-            "Exit codes: 0 for success, 1 when something failed or did not verify, 64 for a command line that cannot be "
-                + "followed."
+            "Exit codes: 0 for success, 1 when something failed or did not verify, 64 for a command line that cannot "
+                + "be followed, 74 when standard output or a file that an option names could not be written.",
+            "A signal such as that of Ctrl-C, or of a pipe that nobody reads any more, ends it by that signal. What "
+                + "it has made and not finished is removed first.",
         ],
         subcommands: [
             RunCommand.command, VerifyCommand.command, ExploreCommand.command, MutateCommand.command,
@@ -16,24 +21,38 @@ enum Root {
         ])
 
     /// Does what the words after the program's name ask for; gives the exit code.
-    static func run(_ words: [String]) -> Int32 {
+    static func run(_ words: () throws -> [String]) -> Int32 {
         do {
-            switch try command.parse(words) {
-            case .version:
-                Console.result("swiftep \(version)")
-                return 0
-            case .help(let command, let path):
-                Console.result(command.help(path: path))
-                return 0
-            case .run(let command, let arguments):
-                return try command.run?(arguments) ?? 0
-            }
-        } catch let error as UsageError {
-            Console.note("swiftep: error: \(error)")
-            return 64
+            let code = try follow(try words())
+            TemporaryFiles.waitForRemoval()
+            try Console.finish()
+            return code
         } catch {
-            Console.note("swiftep: error: \(error)")
-            return 1
+            // Some errors only say that a signal has had files removed.
+            TemporaryFiles.waitForRemoval()
+            return exitCode(of: error)
         }
+    }
+
+    private static func follow(_ words: [String]) throws -> Int32 {
+        switch try command.parse(words) {
+        case .version:
+            try Console.result("swiftep \(version)")
+            return 0
+        case .help(let command, let path):
+            try Console.result(command.help(path: path))
+            return 0
+        case .run(let command, let arguments):
+            return try command.run?(arguments) ?? 0
+        }
+    }
+
+    /// Says what went wrong.
+    private static func exitCode(of error: any Error) -> Int32 {
+        if let output = error as? OutputError, output.isBrokenPipe { Interruption.endByBrokenPipe() }
+        // One sentence each, with names from outside; others may have lines on purpose.
+        let isSentence = error is UsageError || error is OutputError || error is CheckpointError
+        Console.note("swiftep: error: \(isSentence ? visible("\(error)") : "\(error)")")
+        return error is UsageError ? 64 : error is OutputError ? 74 : 1
     }
 }

@@ -6,4 +6,6 @@
     import Darwin
 #endif
 
-exit(Root.run(Array(CommandLine.arguments.dropFirst())))
+StandardStreams.open()
+Interruption.handle()
+exit(Root.run(ProgramArguments.words))

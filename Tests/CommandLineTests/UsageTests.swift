@@ -1,5 +1,11 @@
 import Testing
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// Command lines that cannot be followed end with 64 and say what would be valid.
 @Suite struct UsageTests {
     @Test(
@@ -34,6 +40,19 @@ import Testing
             (["run", "--drop-signal", "0:0:0", "--overlap", "none"], "add one to --overlap"),
             (["run", "--layer", "3"], "give its directory with --checkpoint"),
             (["run", "--checkpoint", "x", "--hidden", "128"], "--hidden is given by the checkpoint"),
+            (["run", "--link", "50GB/s,1001ms"], "a latency in ns, us, ms or s up to 1s"),
+            (["run", "--link", "50GB/s,5"], "a latency in ns, us, ms or s up to 1s"),
+            (["run", "--link", "50GB/s,s"], "a latency in ns, us, ms or s up to 1s"),
+            (["run", "--link", "50GB/s,nan s"], "a latency in ns, us, ms or s up to 1s"),
+            (["checkpoint", "make", ""], "DIR is ''; it takes a text that is not empty"),
+            (["run", "--timeline="], "--timeline is ''; it takes a text that is not empty"),
+            (["bench", "gemm", "--n", "200"], "--n is '200'; it takes a multiple of 128 from 128 to 131072"),
+            (["bench", "gemm", "--k", "127"], "--k is '127'; it takes a multiple of 128 from 128 to 65536"),
+            (["bench", "gemm", "--swiglu", "--n", "384"], "--n is '384'; it takes a multiple of 256 with --swiglu"),
+            (
+                ["bench", "gemm", "--device", "simulator", "--sms", "133"],
+                "--sms is '133'; it takes a whole number from 1 to 132"
+            ),
             (["checkpoint", "make"], "swiftep checkpoint make needs DIR"),
             (["checkpoint", "inspect", "a", "b"], "swiftep checkpoint inspect does not take the argument 'b'"),
             (["ptx", "no_such_kernel"], "there is no kernel 'no_such_kernel' for this shape"),
@@ -53,16 +72,86 @@ import Testing
 
     @Test(
         arguments: [
-            (["--hidden", "100"], "hidden is 100; choose a multiple of 128 from 128 to 12800"),
-            (["--intermediate", "64"], "intermediate is 64; choose a multiple of 128 from 128 to 65536"),
-            (["--experts", "6", "--ranks", "4"], "experts is 6; choose a multiple of 4 from 4 to 1024"),
-            (["--topk", "33"], "topK is 33; choose from 1 to 32"),
-            (["--ranks", "64"], "ranks is 64; choose from 1 to 32"),
+            (["--hidden", "100"], "--hidden is 100; choose a multiple of 128 from 128 to 12800"),
+            (["--intermediate", "64"], "--intermediate is 64; choose a multiple of 128 from 128 to 65536"),
+            (["--experts", "6", "--ranks", "4"], "--experts is 6; choose a multiple of 4 from 4 to 1024"),
+            (["--topk", "33"], "--topk is 33; choose from 1 to 32"),
+            (["--ranks", "3"], "--experts is 32; choose a multiple of 3 from 3 to 1024; 32 is its default here"),
+            (["--ranks", "64"], "--ranks is 64; choose from 1 to 32"),
         ])
     func refusesShape(_ options: [String], _ message: String) throws {
         let result = try Program.run(["run", "--device", "simulator"] + options)
         #expect(result.code == 64)
         #expect(result.output == "")
         #expect(result.errors == "swiftep: error: \(message)\n")
+    }
+
+    /// What only the device, a checkpoint or another option limits is refused as well, and before anything is made.
+    @Test(
+        arguments: [
+            (["run"], ["--ranks", "2", "--communication-sms", "66"]), (["run"], ["--communication-sms", "33"]),
+            (["bench", "layer"], ["--communication-sms", "66"]),
+            (["bench", "layer"], ["--ranks", "16", "--communication-sms", "1024"]),
+        ])
+    func refusesASplitThatLeavesNothing(_ command: [String], _ options: [String]) throws {
+        let result = try Program.run(
+            command + ["--device", "simulator"] + options, environment: ["TMPDIR": "/nonexistent"])
+        #expect(result.code == 64)
+        #expect(result.output == "")
+        #expect(
+            result.errors.contains(
+                "--communication-sms is '\(options.last ?? "")'; it takes a whole number from 0 to "),
+            "\(result.errors)")
+    }
+
+    /// The simulator runs in the memory of this machine.
+    @Test(
+        arguments: [
+            ["bench", "gemm", "--experts", "1024", "--n", "131072", "--k", "65536"],
+            ["bench", "dispatch", "--ranks", "32", "--experts", "1024", "--hidden", "12800", "--tokens", "4096"],
+            ["bench", "layer", "--experts", "1024", "--intermediate", "65536", "--hidden", "12800"],
+            ["run", "--experts", "1024", "--intermediate", "65536", "--hidden", "12800"],
+        ])
+    func refusesMoreThanTheMemory(_ words: [String]) throws {
+        let result = try Program.run(words + ["--device", "simulator"], environment: ["TMPDIR": "/nonexistent"])
+        #expect(result.code == 64)
+        #expect(result.output == "")
+        #expect(result.errors.contains("--experts"), "\(result.errors)")
+        #expect(result.errors.contains("and the simulator runs in the memory of this machine"), "\(result.errors)")
+    }
+
+    /// Every row would come too late.
+    @Test(
+        arguments: [
+            ["--link", "50GB/s,1s"], ["--link", "50GB/s,20ms"], ["--link", "50GB/s,600000us", "--wait-limit", "0.5"],
+            ["--link", "0.1GB/s,0ns", "--wait-limit", "0.00001"],
+        ])
+    func refusesALinkSlowerThanWaitsLast(_ options: [String]) throws {
+        let words = ["run", "--device", "simulator", "--ranks", "2"] + options
+        let result = try Program.run(words, environment: ["TMPDIR": "/nonexistent"])
+        #expect(result.code == 64)
+        #expect(result.output == "")
+        #expect(result.errors.hasPrefix("swiftep: error: --link is "), "\(result.errors)")
+        #expect(result.errors.contains("a longer --wait-limit"), "\(result.errors)")
+    }
+
+    @Test func takesALinkThatIsFasterThanWaitsLast() throws {
+        for link in ["50GB/s,1ms", "50GB/s,1000us", "50GB/s,1000000ns", "50GB/s,0.001s"] {
+            let result = try Program.run(RunTests.small + ["--overlap", "none", "--link", link])
+            #expect(result.code == 0, "\(link): \(result.errors)")
+        }
+    }
+
+    @Test func refusesMoreFilesThanTensors() throws {
+        try TemporaryFolder.with { folder in
+            let result = try Program.run([
+                "checkpoint", "make", folder + "/checkpoint", "--experts", "4", "--topk", "2", "--shards", "1000",
+            ])
+            #expect(result.code == 64)
+            #expect(
+                result.errors.contains("--shards is '1000'; it takes a number between 1 and 32, as each file holds"),
+                "\(result.errors)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+        }
     }
 }

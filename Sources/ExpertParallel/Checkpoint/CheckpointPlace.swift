@@ -1,3 +1,5 @@
+import TemporaryFiles
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -29,6 +31,7 @@ struct CheckpointPlace {
         guard !directory.isEmpty, directory != "/", !directory.contains("\0") else {
             throw .writeFailed(path: directory, reason: "it does not name a directory that could be created")
         }
+        directory = try Self.followed(directory)
         var isDirectory = false
         if FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) {
             guard isDirectory else {
@@ -41,21 +44,29 @@ struct CheckpointPlace {
             guard entries.isEmpty || overwrites else {
                 throw .checkpointExists(path: directory)
             }
+            if let use = Self.use(of: directory) {
+                throw .writeFailed(
+                    path: directory, reason: "it is \(use), which cannot be replaced; name a directory in it")
+            }
             replaces = !entries.isEmpty
         } else {
             replaces = false
         }
         self.directory = directory
         temporary = directory + ".partial-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-        do {
-            try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        do throws(FileError) {
+            try TemporaryFiles.makeDirectory(at: temporary)
         } catch {
-            throw .writeFailed(path: temporary, reason: "\(error)")
+            throw .writeFailed(path: temporary, reason: error.reason)
         }
     }
 
     /// Puts the temporary directory in its place.
     func commit() throws(CheckpointError) {
+        try TemporaryFiles.finish(temporary) { () throws(CheckpointError) in try exchange() }
+    }
+
+    private func exchange() throws(CheckpointError) {
         let old = temporary + "-old"
         if replaces {
             try Self.rename(directory, to: old)
@@ -74,7 +85,7 @@ struct CheckpointPlace {
 
     /// Removes the temporary directory.
     func discard() {
-        Self.remove(temporary)
+        TemporaryFiles.remove(temporary)
     }
 
     /// A file number with leading zeros to five digits.
@@ -103,6 +114,28 @@ struct CheckpointPlace {
             unlink(directory + "/" + name)
         }
         rmdir(directory)
+    }
+
+    /// The path without symbolic links, `.` and `..`, as rename(2) replaces none of them by a directory.
+    private static func followed(_ path: String) throws(CheckpointError) -> String {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return path }
+        guard let real = realpath(path, nil) else {
+            throw .writeFailed(path: path, reason: "it is a symbolic link that leads nowhere; remove it")
+        }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
+    /// What a directory is needed for as it is, so that no other can take its place; nil for most.
+    private static func use(of directory: String) -> String? {
+        var (own, above, current) = (stat(), stat(), stat())
+        guard stat(directory, &own) == 0, stat(directory + "/..", &above) == 0 else { return nil }
+        if own.st_dev != above.st_dev || own.st_ino == above.st_ino { return "a mount point" }
+        if stat(".", &current) == 0, own.st_dev == current.st_dev, own.st_ino == current.st_ino {
+            return "the working directory"
+        }
+        return nil
     }
 
     private static func rename(_ from: String, to: String) throws(CheckpointError) {

@@ -1,3 +1,4 @@
+import Accelerator
 import ExpertKernels
 
 /// How a group of ranks works: shape, format, and the split of each rank's multiprocessors.
@@ -94,6 +95,14 @@ public struct GroupConfiguration: Hashable, Sendable {
         }
         guard GEMMConfiguration.blockHeights.contains(blockM) else { throw .blockHeight(blockM) }
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
+    }
+
+    /// Checks all that depends on the device, before any memory is allocated: residency as above, and hardware queues.
+    package func validate(on device: DeviceProperties) throws(GroupError) {
+        try validate(deviceMultiprocessors: device.multiprocessors)
+        // Two streams to a rank, and 32 hardware queues.
+        let limit = 16
+        if device.kind == .cuda, shape.ranks > limit { throw .tooManyRanks(ranks: shape.ranks, limit: limit) }
     }
 
     /// The configuration of one of two halves of the batch.

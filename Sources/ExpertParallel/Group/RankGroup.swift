@@ -30,11 +30,7 @@ public final class RankGroup {
     /// - Throws: `GroupError` when the configuration could not be resident or fits no kernel; `DeviceError` when memory
     ///   runs out.
     public convenience init(device: any Device, configuration: GroupConfiguration) throws {
-        try configuration.validate(deviceMultiprocessors: device.properties.multiprocessors)
-        // Two streams to a rank, and 32 hardware queues.
-        if device.properties.kind == .cuda, configuration.shape.ranks > 16 {
-            throw GroupError.tooManyRanks(ranks: configuration.shape.ranks, limit: 16)
-        }
+        try configuration.validate(on: device.properties)
         try self.init(device: device, configuration: configuration, half: nil)
     }
 

@@ -1,3 +1,5 @@
+import TemporaryFiles
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -45,10 +47,7 @@ public struct Assembler: Sendable {
     public func assemble(_ text: String, output: String? = nil) throws(AssemblerError) -> PTXASReport {
         let folder = try temporaryFolder()
         let (input, cubin, log) = ("\(folder)/module.ptx", "\(folder)/module.cubin", "\(folder)/log")
-        defer {
-            for file in [input, cubin, log] { unlink(file) }
-            rmdir(folder)
-        }
+        defer { TemporaryFiles.remove(folder) }
         try write(text, to: input)
         let status = try run([path, "-arch=sm_90a", "-v", "-o", output ?? cubin, input], log: log)
         let messages = try read(log)
@@ -102,10 +101,11 @@ public struct Assembler: Sendable {
     // MARK: Files
 
     private func temporaryFolder() throws(AssemblerError) -> String {
-        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/swiftep-XXXXXX".utf8CString)
-        guard let folder = mkdtemp(&template) else { throw .system(action: "make a folder in \(parent)", code: errno) }
-        return String(cString: folder)
+        do {
+            return try TemporaryFiles.makeDirectory()
+        } catch {
+            throw .system(action: error.action, code: error.code)
+        }
     }
 
     private func write(_ text: String, to path: String) throws(AssemblerError) {

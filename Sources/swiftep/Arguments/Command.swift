@@ -90,6 +90,9 @@ extension Command {
                 try parseOption(word, &rest, into: &arguments, path)
             }
         }
+        for (positional, word) in zip(positionals, arguments.positionals) where word.isEmpty {
+            throw .invalidValue(option: positional.name, value: word, expected: "a text that is not empty")
+        }
         guard arguments.positionals.count <= positionals.count else {
             throw .unexpectedArgument(arguments.positionals[positionals.count], path: path)
         }

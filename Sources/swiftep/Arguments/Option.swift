@@ -55,14 +55,16 @@ extension Option where Value == Bool {
 }
 
 extension Option where Value == Int {
-    /// A whole number in a range.
-    static func integer(_ name: String, _ placeholder: String = "N", in range: ClosedRange<Int>, help: String) -> Option
-    {
+    /// A whole number in a range, a multiple of `step`.
+    static func integer(
+        _ name: String, _ placeholder: String = "N", in range: ClosedRange<Int>, multipleOf step: Int = 1, help: String
+    ) -> Option {
         Option(
             name, placeholder, help: help,
-            expected: "a whole number from \(range.lowerBound) to \(range.upperBound)"
+            expected: (step == 1 ? "a whole number" : "a multiple of \(step)")
+                + " from \(range.lowerBound) to \(range.upperBound)"
         ) { text in
-            strictInteger(text).flatMap { range.contains($0) ? $0 : nil }
+            strictInteger(text).flatMap { range.contains($0) && $0 % step == 0 ? $0 : nil }
         }
     }
 

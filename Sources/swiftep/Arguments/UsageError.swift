@@ -14,6 +14,8 @@ enum UsageError: Error, Equatable, CustomStringConvertible {
     case unexpectedArgument(String, path: [String])
     /// One argument too few.
     case missingArgument(String, path: [String])
+    /// An argument, counted from 1, whose bytes are no text; shown with replacement characters.
+    case notUTF8(argument: Int, shown: String)
     /// Options that do not go together, or values that do not fit each other.
     case conflict(String)
 
@@ -34,6 +36,8 @@ enum UsageError: Error, Equatable, CustomStringConvertible {
             "\(path.joined(separator: " ")) does not take the argument '\(word)'"
         case .missingArgument(let name, let path):
             "\(path.joined(separator: " ")) needs \(name)"
+        case .notUTF8(let argument, let shown):
+            "argument \(argument), '\(shown)', is not UTF-8; use names that are"
         case .conflict(let text):
             text
         }

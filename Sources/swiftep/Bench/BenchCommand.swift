@@ -14,10 +14,10 @@ enum BenchCommand {
         name: "ceiling",
         summary: "Measures how fast the device reads and copies its memory.",
         discussion: [
-            "One block on each multiprocessor streams through memory with bulk copies into a ring in shared memory: for "
-                + "the FP8 weights of the GEMMs of 16 experts of DeepSeek-V3, for both together, and for 4 GiB. Launches "
-                + "are captured in a graph and go round a buffer larger than the L2 cache. TB/s of a copy count its bytes "
-                + "twice, once read and once written.",
+            "One block on each multiprocessor streams through memory with bulk copies into a ring in shared memory: "
+                + "for the FP8 weights of the GEMMs of 16 experts of DeepSeek-V3, for both together, and for 4 GiB. "
+                + "Launches are captured in a graph and go round a buffer larger than the L2 cache. TB/s of a copy "
+                + "count its bytes twice, once read and once written.",
             "On the simulator the sizes are small and the times are simulated: they say nothing about any GPU.",
         ],
         options: [DeviceOptions.device, CommonOptions.json],
@@ -27,7 +27,7 @@ enum BenchCommand {
             if arguments[CommonOptions.json] {
                 try Console.json(report)
             } else {
-                Console.result(report.text)
+                try Console.result(report.text)
             }
             return 0
         })

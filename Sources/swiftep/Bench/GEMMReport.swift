@@ -93,7 +93,7 @@ struct GEMMReport: Encodable {
         return
             "\(device), \(multiprocessors) multiprocessors; \(clock)\n"
             + "\(experts) x [\(n), \(k)]\(signals ? ", signals" : ""); "
-            + "reading the weights alone takes \(fixed(floorMicroseconds, 1)) µs; \"with output\" also writes as much as the "
-            + "output to memory; \"kept\" is the part of the L2 that is set aside\n\n\(table)"
+            + "reading the weights alone takes \(fixed(floorMicroseconds, 1)) µs; \"with output\" also writes as much "
+            + "as the output to memory; \"kept\" is the part of the L2 that is set aside\n\n\(table)"
     }
 }

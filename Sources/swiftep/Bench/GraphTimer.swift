@@ -15,7 +15,8 @@ struct GraphTimer {
 
     /// Nanoseconds of a launch in each of the measured replays.
     ///
-    /// - Parameter launch: Enqueues launch number `n`; numbers go round the inputs, so that no launch finds its own in the
+    /// - Parameter launch: Enqueues launch number `n`; numbers go round the inputs, so that no launch finds its own in
+    /// the
     ///   L2.
     func measure(_ device: any Device, on stream: DeviceStream, launch: (Int) throws -> Void) throws -> [Double] {
         let graph = try device.capture(on: stream) {

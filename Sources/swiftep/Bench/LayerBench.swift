@@ -3,7 +3,8 @@ import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 
-/// Times steps of a layer with random weights, or of its communication alone, as replays of graphs of several steps each.
+/// Times steps of a layer with random weights, or of its communication alone, as replays of graphs of several steps
+/// each.
 struct LayerBench {
     /// What is measured.
     struct Plan {
@@ -120,7 +121,8 @@ struct LayerBench {
     private func group(_ plan: Plan, twoBatch: Bool = false) throws -> RankGroup {
         var configuration = GroupConfiguration(
             shape: plan.shape, deviceMultiprocessors: device.properties.multiprocessors,
-            communicationMultiprocessors: plan.communicationMultiprocessors, link: plan.link)
+            communicationMultiprocessors: plan.communicationMultiprocessors, waitLimit: DeviceLimits.waitLimit,
+            link: plan.link)
         configuration.twoBatch = twoBatch
         return try RankGroup(device: device, configuration: configuration)
     }

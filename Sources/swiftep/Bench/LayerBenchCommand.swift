@@ -15,8 +15,9 @@ enum LayerBenchCommand {
         hidden: 512, intermediate: 256, experts: 16, topK: 4, ranks: 2, tokens: 8)
 
     private static let discussion =
-        "Steps are captured in graphs, several in a row, and replayed. Tokens and routing are random, from a fixed seed. "
-        + "Without sizes: \(cuda.model), \(cuda.ranks) rank; on the simulator \(simulator.model), \(simulator.ranks) ranks."
+        "Steps are captured in graphs, several in a row, and replayed. Tokens and routing are random, from a fixed "
+        + "seed. Without sizes: \(cuda.model), \(cuda.ranks) rank; on the simulator \(simulator.model), "
+        + "\(simulator.ranks) ranks."
 
     static let dispatch = Command(
         name: "dispatch",
@@ -35,7 +36,8 @@ enum LayerBenchCommand {
         summary: "Measures sending the experts' results home and adding them up.",
         discussion: [
             discussion,
-            "A combine needs a dispatch before it. What is given is the time of both, less the median of a dispatch alone.",
+            "A combine needs a dispatch before it. What is given is the time of both, less the median of a dispatch "
+                + "alone.",
         ],
         options: communicationOptions,
         run: { arguments in
@@ -51,12 +53,12 @@ enum LayerBenchCommand {
         summary: "Measures a whole step of a layer, in several modes.",
         discussion: [
             discussion,
-            "The floor is a kernel that only reads the weights of all experts; the ideal is the larger of it and of the time "
-                + "for which the busiest link carries rows. With links every mode is measured without them as well; \"hidden\" is the "
-                + "share of the link's time by which the step does not become longer, and \"of what can be\" the same as a share of "
-                + "what a step can hide: rows come in under gate and up, and go home under the down GEMM but for those of the "
-                + "first and the last expert. Ranks that share a GPU hide some even without overlap: while one waits, the other "
-                + "has the memory to itself.",
+            "The floor is a kernel that only reads the weights of all experts; the ideal is the larger of it and of "
+                + "the time for which the busiest link carries rows. With links every mode is measured without them "
+                + "as well; \"hidden\" is the share of the link's time by which the step does not become longer, and "
+                + "\"of what can be\" the same as a share of what a step can hide: rows come in under gate and up, "
+                + "and go home under the down GEMM but for those of the first and the last expert. Ranks that share a "
+                + "GPU hide some even without overlap: while one waits, the other has the memory to itself.",
         ],
         options: [
             tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
@@ -92,12 +94,18 @@ enum LayerBenchCommand {
         let device = try DeviceOptions.open(arguments, seed: 1)
         let isCUDA = device.properties.kind == .cuda
         let counts = arguments[tokens] ?? (isCUDA ? [8, 32, 64, 128] : [8])
+        let sizes = isCUDA ? cuda : simulator
         let plans = try counts.map { count in
             LayerBench.Plan(
                 shape: try ShapeOptions.shape(
-                    arguments, isCUDA ? cuda : simulator, tokens: count, sharedExperts: arguments[sharedExpert] ? 1 : 0),
+                    arguments, sizes, tokens: count, sharedExperts: arguments[sharedExpert] ? 1 : 0),
                 link: arguments[BenchOptions.link],
                 communicationMultiprocessors: arguments[BenchOptions.communication])
+        }
+        for plan in plans {
+            // What has no weights has no floor, which is the time of reading them.
+            try DeviceLimits.check(
+                arguments, plan.shape, on: device.properties, waitLimit: DeviceLimits.waitLimit, weights: floor)
         }
         let bench = try LayerBench(device)
         var report = LayerReport(device.properties, plans[0], floor: floor ? try bench.floor(plans[0]) : nil)
@@ -105,7 +113,7 @@ enum LayerBenchCommand {
         if arguments[CommonOptions.json] {
             try Console.json(report)
         } else {
-            Console.result(report.text)
+            try Console.result(report.text)
         }
         return 0
     }

@@ -12,11 +12,11 @@ struct LinkTime {
     /// Both ways.
     var total: Double { dispatch + combine }
 
-    /// Microseconds of it that a step can hide at most, if it takes `step` without links, bound by reading weights: two thirds
-    /// of it for gate and up, one third for down.
+    /// Microseconds of it that a step can hide at most, if it takes `step` without links, bound by reading weights: two
+    /// thirds of it for gate and up, one third for down.
     ///
-    /// Rows come in under gate and up. They go home under the down GEMM, from the first routed expert that is done to the
-    /// last, whose rows travel when nothing is left to compute.
+    /// Rows come in under gate and up. They go home under the down GEMM, from the first routed expert that is done to
+    /// the last, whose rows travel when nothing is left to compute.
     func hideable(_ shape: LayerShape, step: Double) -> Double {
         let beforeLast = (combine - latency) * Double(shape.localExperts - 1) / Double(shape.localExperts)
         let besideDown = step / 3 * Double(shape.localExperts - 1) / Double(shape.rankExperts)

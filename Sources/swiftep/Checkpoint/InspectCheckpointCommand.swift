@@ -6,8 +6,8 @@ enum InspectCheckpointCommand {
         name: "inspect",
         summary: "Prints what a checkpoint holds: the model, the tensors by type, the files, the layers with experts.",
         discussion: [
-            "The headers of all files are read and checked, and every tensor of the layers with experts must be there with "
-                + "the type and shape that config.json asks for."
+            "The headers of all files are read and checked, and every tensor of the layers with experts must be there "
+                + "with the type and shape that config.json asks for."
         ],
         positionals: [CheckpointCommand.directory],
         options: [CommonOptions.json],
@@ -19,7 +19,7 @@ enum InspectCheckpointCommand {
             if arguments[CommonOptions.json] {
                 try Console.json(CheckpointReport(summary))
             } else {
-                Console.result("\(summary)")
+                try Console.result("\(summary)")
             }
             return 0
         })

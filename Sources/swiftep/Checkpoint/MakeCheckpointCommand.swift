@@ -6,7 +6,8 @@ enum MakeCheckpointCommand {
     static let layer = Option<Int>.integer("layer", in: 0...10_000, help: "Index of the layer. Default: 3.")
     static let seed = Option<UInt64>.seed(help: "Seed of the weights. Default: 1.")
     static let bfloat16 = Option<Bool>.flag("bf16", help: "Write BF16 weights instead of FP8 ones with scales.")
-    static let shards = Option<Int>.integer("shards", in: 1...1_000, help: "Number of tensor files. Default: 4.")
+    static let shards = Option<Int>.integer(
+        "shards", in: 1...1_000, help: "Number of tensor files, at most one for each tensor. Default: 4.")
     static let overwrite = Option<Bool>.flag("overwrite", help: "Replace a checkpoint that is there already.")
 
     static let command = Command(
@@ -27,8 +28,16 @@ enum MakeCheckpointCommand {
                 weightType: arguments[bfloat16] ? .bfloat16 : .float8, overwrites: arguments[overwrite])
             let directory = arguments.positionals[0]
             Console.progress("writing \(directory)")
-            try writer.write(to: directory)
-            Console.result("\(try CheckpointSummary.inspect(directory: directory))")
+            do throws(CheckpointError) {
+                try writer.write(to: directory)
+            } catch {
+                guard case .optionInvalid(_, let value, let expected) = error else { throw error }
+                // Of the writer's options only this one depends on others.
+                throw UsageError.invalidValue(
+                    option: "--" + shards.name, value: "\(value)",
+                    expected: "a number \(expected), as each file holds a tensor or more")
+            }
+            try Console.result("\(try CheckpointSummary.inspect(directory: directory))")
             return 0
         })
 }

@@ -19,8 +19,8 @@ enum ExploreCommand {
     static let policy = Option<PolicyName>.choice(
         "policy",
         help:
-            "Where schedules come from: every choice at random, random priorities with few changes (PCT), or all there are. "
-            + "Default: random for one half, pct for the other.")
+            "Where schedules come from: every choice at random, random priorities with few changes (PCT), or all "
+            + "there are. Default: random for one half, pct for the other.")
     static let depth = Option<Int>.integer(
         "depth", in: 1...64, help: "Changes of priority of PCT, and one. Default: 3.")
     static let schedules = Option<Int>.integer(
@@ -47,10 +47,10 @@ enum ExploreCommand {
         name: "explore",
         summary: "Runs kernels under many schedules on a simulator that knows PTX's memory model, and reports races.",
         discussion: [
-            "A schedule decides the order of warps, copies and kernels, and what loads see that may see more than one value. "
-                + "After each, the outputs are compared with those of a plain simulation.",
-            "Without sizes or --overlap, the workloads are a fixed set that runs every kernel in every configuration whose "
-                + "ordering is its own. With one of them, they are two steps of the layer of those sizes in each "
+            "A schedule decides the order of warps, copies and kernels, and what loads see that may see more than one "
+                + "value. After each, the outputs are compared with those of a plain simulation.",
+            "Without sizes or --overlap, the workloads are a fixed set that runs every kernel in every configuration "
+                + "whose ordering is its own. With one of them, they are two steps of the layer of those sizes in each "
                 + "mode, by default \(layer.model), \(layer.ranks) ranks.",
             "The exit code is 0 if nothing was found and 1 if something was.",
         ],
@@ -65,7 +65,7 @@ enum ExploreCommand {
                 if arguments[CommonOptions.json] {
                     try Console.json(lines)
                 } else {
-                    for line in lines { Console.result(line) }
+                    for line in lines { try Console.result(line) }
                 }
                 return 0
             }
@@ -86,7 +86,7 @@ enum ExploreCommand {
         if arguments[CommonOptions.json] {
             try Console.json(report)
         } else {
-            Console.result(report.text)
+            try Console.result(report.text)
         }
         return report.failed == 0 ? 0 : 1
     }
@@ -109,6 +109,7 @@ enum ExploreCommand {
     private static func layers(_ modes: [OverlapMode], _ arguments: Arguments) throws -> [Workload] {
         let tokens = arguments[tokens] ?? layer.tokens
         let shape = try ShapeOptions.shape(arguments, layer, tokens: tokens)
+        try SimulatorMemory.check(shape, weights: true)
         return modes.map {
             .layer(
                 shape, tokens: [Int](repeating: tokens, count: shape.ranks), overlap: $0,
@@ -121,8 +122,8 @@ enum ExploreCommand {
         if let schedule = arguments[replay].flatMap({ Schedule($0) }) {
             guard workloads == 1, arguments[policy] == nil else {
                 throw UsageError.conflict(
-                    "--replay runs one schedule of one workload, without --policy; of the \(workloads) workloads choose "
-                        + "one with --filter")
+                    "--replay runs one schedule of one workload, without --policy; of the \(workloads) workloads "
+                        + "choose one with --filter")
             }
             return [.replay(schedule)]
         }

@@ -12,9 +12,11 @@ enum MutateCommand {
         name: "mutate",
         summary: "Weakens every ordering operation of every kernel in turn, and says which of that exploration finds.",
         discussion: [
-            "An order becomes relaxed or plain, a scope narrower; fences, barriers, arrivals and waits are left out; polling "
-                + "loops end at once. A line that several kernels of a kind share is weakened in all of them at once.",
-            "What is not found must be known to be redundant, with a reason. The exit code is 1 if something is neither, or if a reason is given for what is found.",
+            "An order becomes relaxed or plain, a scope narrower; fences, barriers, arrivals and waits are left out; "
+                + "polling loops end at once. A line that several kernels of a kind share is weakened in all of them "
+                + "at once.",
+            "What is not found must be known to be redundant, with a reason. The exit code is 1 if something is "
+                + "neither, or if a reason is given for what is found.",
         ],
         options: [filter, schedules, markdown, CommonOptions.json],
         run: { arguments in
@@ -33,7 +35,7 @@ enum MutateCommand {
             if arguments[CommonOptions.json] {
                 try Console.json(report)
             } else {
-                Console.result(arguments[markdown] ? report.markdown : report.text)
+                try Console.result(arguments[markdown] ? report.markdown : report.text)
             }
             let stale = arguments[filter] == nil ? Redundancy.stale(in: findings) : []
             for entry in stale {

@@ -17,8 +17,9 @@ enum BenchOptions {
     static let overlap = Option<[OverlapMode]>(
         "overlap", "MODES",
         help:
-            "Comma-separated modes, run one after the other: none (one kernel after the other), singleBatch (Single Batch "
-            + "Overlap), twoBatch (Two Batch Overlap), direct (the GEMMs themselves wait for rows and send them home). Default: all.",
+            "Comma-separated modes, run one after the other: none (one kernel after the other), singleBatch (Single "
+            + "Batch Overlap), twoBatch (Two Batch Overlap), direct (the GEMMs themselves wait for rows and send them "
+            + "home). Default: all.",
         expected: "modes out of " + alternatives(OverlapMode.allCases.map(\.rawValue))
             + ", each at most once, separated by commas"
     ) { text in
@@ -30,22 +31,32 @@ enum BenchOptions {
     static let communication = Option<Int>.integer(
         "communication-sms", in: 0...1_024,
         help:
-            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. With 0 all compute, and the "
-            + "combine send takes them over as they come free. Default: 0 without links; with links from 3 to 27 % of the "
-            + "rank's share, by the number of rows that come home.")
+            "Multiprocessors of each rank that communicate in overlapped phases; the others compute. They must be "
+            + "fewer than the rank's share of the device. With 0 all compute, and the combine send takes them over as "
+            + "they come free. Default: 0 without links; with links from 3 to 27 % of the rank's share, by the number "
+            + "of rows that come home.")
 
     static let link = Option<LinkModel>(
         "link", "RATE,LATENCY",
         help:
-            "Models a link between each ordered pair of ranks, such as 50GB/s,5us: a row counts as arrived only when such "
-            + "a link would have delivered it. Default: none, rows arrive as fast as they are written.",
-        expected: "a rate from 0.1GB/s to 10000GB/s and a latency in us, such as 50GB/s,5us"
+            "Models a link between each ordered pair of ranks, such as 50GB/s,5us: a row counts as arrived only when "
+            + "such a link would have delivered it, which must be sooner than waits are given up. Default: none, rows "
+            + "arrive as fast as they are written.",
+        expected: "a rate from 0.1GB/s to 10000GB/s and a latency in ns, us, ms or s up to 1s, such as 50GB/s,5us"
     ) { text in
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0].hasSuffix("GB/s"), parts[1].hasSuffix("us"),
-            let rate = decimal(parts[0].dropLast(4)), let latency = decimal(parts[1].dropLast(2)), latency <= 1e6
+        guard parts.count == 2, parts[0].hasSuffix("GB/s"), let rate = decimal(parts[0].dropLast(4)),
+            let latency = nanoseconds(parts[1]), latency <= 1e9
         else { return nil }
-        return try? LinkModel(bytesPerSecond: rate * 1e9, latencyNanoseconds: Int((latency * 1e3).rounded()))
+        return try? LinkModel(bytesPerSecond: rate * 1e9, latencyNanoseconds: Int(latency.rounded()))
+    }
+
+    /// Nanoseconds of a time with its unit.
+    private static func nanoseconds(_ text: Substring) -> Double? {
+        // The unit that ends all others comes last.
+        let units = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)]
+        guard let (unit, factor) = units.first(where: { text.hasSuffix($0.0) }) else { return nil }
+        return decimal(text.dropLast(unit.count)).map { $0 * factor }
     }
 
     /// A decimal number without sign or exponent.

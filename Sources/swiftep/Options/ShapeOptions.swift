@@ -47,9 +47,23 @@ enum ShapeOptions {
                 experts: arguments[experts] ?? defaults.experts, topK: arguments[topK] ?? defaults.topK,
                 ranks: arguments[ranks] ?? defaults.ranks, maxTokens: max(1, tokens), sharedExperts: sharedExperts)
         } catch {
-            throw UsageError.conflict("\(error)")
+            throw usageError(error, arguments)
         }
     }
+
+    /// A size that is not possible, said of the option that gives it.
+    private static func usageError(_ error: ShapeError, _ arguments: Arguments) -> UsageError {
+        guard let option = options[error.name] else { return .conflict("\(error)") }
+        var named = error
+        named.name = "--" + option.name
+        // Where only its limit was given: a number of ranks that does not divide the usual experts, say.
+        return .conflict("\(named)" + (arguments[option] == nil ? "; \(error.value) is its default here" : ""))
+    }
+
+    /// The options by the names that `ShapeError` has for sizes.
+    private static let options = [
+        "hidden": hidden, "intermediate": intermediate, "experts": experts, "topK": topK, "ranks": ranks,
+    ]
 
     /// A DeepSeek-V3 model of these sizes, with one shared expert, and expert groups where they divide the experts.
     static func modelConfiguration(_ shape: LayerShape) -> ModelConfiguration {

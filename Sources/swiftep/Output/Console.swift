@@ -7,10 +7,13 @@
 #endif
 
 /// The two output streams: results on standard output, everything else on standard error.
+///
+/// Whatever is printed may hold names from files. Of control characters only those that make lines and columns come
+/// out.
 enum Console {
-    /// Writes a line to standard error.
+    /// Writes a line to standard error. If that fails there is nobody to be told.
     static func note(_ text: String) {
-        write(text + "\n", to: 2)
+        _ = writeAll(Array((visible(text, keeping: layout) + "\n").utf8), to: 2)
     }
 
     /// Writes a line about what is going on to standard error, if somebody sits there.
@@ -19,29 +22,16 @@ enum Console {
     }
 
     /// Writes a line to standard output at once, so that long runs can be watched through a pipe.
-    static func result(_ text: String) {
-        write(text + "\n", to: 1)
-    }
-
-    private static func write(_ text: String, to descriptor: Int32) {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { system(descriptor, $0) }
-            if written < 0 {
-                if errno == EINTR { continue }
-                return
-            }
-            rest = rest.dropFirst(written)
+    static func result(_ text: String) throws(OutputError) {
+        if let code = writeAll(Array((visible(text, keeping: layout) + "\n").utf8), to: 1) {
+            throw .standardOutput(code: code)
         }
     }
 
-    private static func system(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        #if canImport(Glibc)
-            Glibc.write(descriptor, bytes.baseAddress, bytes.count)
-        #elseif canImport(Musl)
-            Musl.write(descriptor, bytes.baseAddress, bytes.count)
-        #else
-            Darwin.write(descriptor, bytes.baseAddress, bytes.count)
-        #endif
+    /// Closes standard output. Some file systems say only then that they have no room.
+    static func finish() throws(OutputError) {
+        if close(1) != 0, errno != EINTR { throw .standardOutput(code: errno) }
     }
+
+    private static let layout: Set<Unicode.Scalar> = ["\n", "\t"]
 }

@@ -6,7 +6,10 @@
 
 extension Console {
     /// Writes one JSON object to standard output.
-    static func json(_ value: some Encodable) throws { result(try jsonText(value, .prettyPrinted)) }
+    static func json(_ value: some Encodable) throws {
+        // The encoder spells out what JSON must, which is less than what a terminal obeys.
+        try result(visible(try jsonText(value, .prettyPrinted), keeping: ["\n"], spelling: jsonSpelling))
+    }
 }
 
 /// `value` as JSON. Numbers that are not finite become the strings `inf`, `-inf`, `nan`.

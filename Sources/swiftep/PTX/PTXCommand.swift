@@ -9,8 +9,8 @@ enum PTXCommand {
     static let report = Option<Bool>.flag(
         "report",
         help:
-            "Assemble the kernels with ptxas and print what they need; the exit code is 1 if one spills registers or ptxas "
-            + "warns.")
+            "Assemble the kernels with ptxas and print what they need; the exit code is 1 if one spills registers or "
+            + "ptxas warns.")
 
     static let command = Command(
         name: "ptx",
@@ -32,14 +32,14 @@ enum PTXCommand {
                 if arguments[CommonOptions.json] {
                     try Console.json(kernels.map(\.name))
                 } else {
-                    for kernel in kernels { Console.result(kernel.name) }
+                    for kernel in kernels { try Console.result(kernel.name) }
                 }
                 return 0
             }
             guard !arguments[CommonOptions.json] else {
                 throw UsageError.conflict("--json goes with --list or --report; PTX is printed as text")
             }
-            Console.result(PTXModule(kernels).text)
+            try Console.result(PTXModule(kernels).text)
             return 0
         })
 
@@ -67,7 +67,7 @@ enum PTXCommand {
         if json {
             try Console.json(reports)
         } else {
-            Console.result(KernelReport.text(reports))
+            try Console.result(KernelReport.text(reports))
         }
         return reports.allSatisfy(\.isClean) ? 0 : 1
     }

@@ -71,8 +71,8 @@ struct LayerRun {
                     mode, verification, outputs, step.waits, time,
                     difference: firstDifference(outputs, first, hidden: source.shape.hidden)))
         }
-        if let path = settings.timeline, let mode = settings.modes.last {
-            try TimelineFile(path: path, title: title(mode)).write(try timer.timeline(mode))
+        if let file = settings.timeline, let mode = settings.modes.last {
+            try TimelineFile(file: file, title: title(mode)).write(try timer.timeline(mode))
         }
         return RunReport(
             device.properties, configuration, settings, origin: source.origin, shared: shared?.gate.rows, results)

@@ -1,6 +1,7 @@
 import Accelerator
 import ExpertKernels
 import ExpertParallel
+import TemporaryFiles
 
 /// The layer that is run: its sizes and weights, from a checkpoint that was given or made for the purpose.
 struct LayerSource {
@@ -8,31 +9,34 @@ struct LayerSource {
     let checkpoint: MoELayerCheckpoint
     /// Where the weights come from, for people.
     let origin: String
-    private let temporary: TemporaryDirectory?
+    /// The directory that was made for it.
+    private let temporary: String?
 
     /// Opens the checkpoint, or makes one.
     ///
-    /// Throws `UsageError` for sizes on the command line that are not possible, `ShapeError` for those of a checkpoint, and
-    /// `CheckpointError`.
-    init(_ arguments: Arguments, _ settings: RunSettings, _ kind: DeviceProperties.Kind) throws {
-        let defaults = kind == .cuda ? ShapeOptions.Defaults.deepSeekV3 : .small
+    /// Throws `UsageError` for what the command line asks for and is not possible, `ShapeError` for sizes of a
+    /// checkpoint, and `CheckpointError`.
+    init(_ arguments: Arguments, _ settings: RunSettings, _ device: DeviceProperties) throws {
+        let defaults = device.kind == .cuda ? ShapeOptions.Defaults.deepSeekV3 : .small
         if let directory = arguments[RunCommand.checkpoint] {
             let layer = try arguments[RunCommand.layer] ?? Self.firstLayer(of: directory)
-            checkpoint = try MoELayerCheckpoint(directory: directory, layer: layer)
-            let model = checkpoint.configuration
-            shape = try LayerShape(
-                hidden: model.hidden, intermediate: model.intermediate, experts: model.experts, topK: model.topK,
-                ranks: arguments[ShapeOptions.ranks] ?? defaults.ranks, maxTokens: max(1, settings.tokens),
-                sharedExperts: model.sharedExperts)
+            checkpoint = try Self.open(directory, layer: layer, arguments)
+            shape = try Self.shape(
+                checkpoint.configuration, ranks: arguments[ShapeOptions.ranks] ?? defaults.ranks,
+                tokens: settings.tokens)
+            try DeviceLimits.check(
+                arguments, shape, on: device, waitLimit: settings.waitLimit(on: device.kind))
             origin = "layer \(layer) of \(directory)"
             temporary = nil
         } else {
             shape = try ShapeOptions.shape(arguments, defaults, tokens: settings.tokens)
-            let place = try TemporaryDirectory()
+            try DeviceLimits.check(
+                arguments, shape, on: device, waitLimit: settings.waitLimit(on: device.kind))
+            let place = try TemporaryFiles.makeDirectory()
             do {
-                checkpoint = try Self.make(shape, seed: settings.seed, in: place.path + "/checkpoint")
+                checkpoint = try Self.make(shape, seed: settings.seed, in: place + "/checkpoint")
             } catch {
-                place.remove()
+                TemporaryFiles.remove(place)
                 throw error
             }
             origin = "random weights, seed \(settings.seed), written to a checkpoint and read back"
@@ -41,7 +45,36 @@ struct LayerSource {
     }
 
     /// Removes what was made.
-    func discard() { temporary?.remove() }
+    func discard() {
+        if let temporary { TemporaryFiles.remove(temporary) }
+    }
+
+    private static func open(
+        _ directory: String, layer: Int, _ arguments: Arguments
+    ) throws -> MoELayerCheckpoint {
+        do {
+            return try MoELayerCheckpoint(directory: directory, layer: layer)
+        } catch {
+            guard case .layerWithoutExperts(_, let first, let last) = error, arguments[RunCommand.layer] != nil else {
+                throw error
+            }
+            throw UsageError.invalidValue(
+                option: "--layer", value: "\(layer)",
+                expected: "a layer of \(directory) that has experts, which those from \(first) to \(last) may have")
+        }
+    }
+
+    /// Throws `UsageError` for a number of ranks that does not divide the experts.
+    private static func shape(_ model: ModelConfiguration, ranks: Int, tokens: Int) throws -> LayerShape {
+        guard (1...32).contains(ranks), model.experts % ranks == 0 else {
+            throw UsageError.invalidValue(
+                option: "--ranks", value: "\(ranks)",
+                expected: "a number from 1 to 32 that divides the checkpoint's \(model.experts) experts")
+        }
+        return try LayerShape(
+            hidden: model.hidden, intermediate: model.intermediate, experts: model.experts, topK: model.topK,
+            ranks: ranks, maxTokens: max(1, tokens), sharedExperts: model.sharedExperts)
+    }
 
     private static func firstLayer(of directory: String) throws -> Int {
         let summary = try CheckpointSummary.inspect(directory: directory)

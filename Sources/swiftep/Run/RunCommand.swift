@@ -9,8 +9,8 @@ enum RunCommand {
     static let checkpoint = Option<String>.text(
         "checkpoint", "DIR",
         help:
-            "Checkpoint directory to take the layer and its sizes from. Without it, one with random weights is made in a "
-            + "temporary directory, read back, and removed at the end.")
+            "Checkpoint directory to take the layer and its sizes from. Without it, one with random weights is made "
+            + "in a temporary directory, read back, and removed at the end.")
     static let layer = Option<Int>.integer(
         "layer", in: 0...100_000, help: "Layer of --checkpoint. Default: its first layer with experts.")
     static let seed = Option<UInt64>.seed(
@@ -18,13 +18,14 @@ enum RunCommand {
     static let blockM = Option<Int>.integer(
         "block-m", oneOf: GEMMConfiguration.blockHeights,
         help:
-            "Rows for each tile of the GEMMs and for each signal: 16, 32, 64 or 128. Default: the lowest that holds the rows "
-            + "that an expert can expect.")
+            "Rows for each tile of the GEMMs and for each signal: 16, 32, 64 or 128. Default: the lowest that holds "
+            + "the rows that an expert can expect.")
     static let waitLimit = Option<Double>.positive(
         "wait-limit", "SECONDS", limit: 3_600,
         help:
-            "Seconds of the device's clock after which a kernel gives up waiting for memory and the run fails. Default: "
-            + "10 on a GPU, \(RunSettings.simulatedWaitLimit) on the simulator.")
+            "Seconds of the device's clock after which a kernel gives up waiting for memory and the run fails; more "
+            + "than a row takes over --link. Default: \(Int(DeviceLimits.waitLimit)) on a GPU, "
+            + "\(DeviceLimits.simulatedWaitLimit) on the simulator.")
     static let dropSignal = Option<MoELayer.DroppedSignal>(
         "drop-signal", "RANK:EXPERT:BLOCK",
         help:
@@ -48,27 +49,29 @@ enum RunCommand {
     static let timeline = Option<String>.text(
         "timeline", "FILE",
         help:
-            "Writes what the kernels of one step did when, in the last of the modes, to FILE: a picture if its name ends in "
-            + ".svg, else JSON for Perfetto and chrome://tracing. All kernels then take notes, which costs a little time."
+            "Writes what the kernels of one step did when, in the last of the modes, to FILE: a picture if its name "
+            + "ends in .svg, else JSON for Perfetto and chrome://tracing. FILE is a new name or a regular file, which "
+            + "is replaced. All kernels then take notes, which costs a little time."
     )
 
     static let arrivals = Option<Bool>.flag(
         "arrivals",
         help:
-            "Says for each mode how often, on average and at most how long ranks waited for each rank's row counts, rows and "
-            + "results, and how many rows experts received. All kernels that wait then take notes, which costs a little time."
+            "Says for each mode how often, on average and at most how long ranks waited for each rank's row counts, "
+            + "rows and results, and how many rows experts received. All kernels that wait then take notes, which "
+            + "costs a little time."
     )
 
     static let command = Command(
         name: "run",
         summary: "Runs one decode step of a Mixture-of-Experts layer on several ranks and checks the results.",
         discussion: [
-            "Tokens are dispatched to the ranks of their experts, run through them and the shared expert, and combined, in "
-                + "each of the overlap modes. Every output is compared with an FP64 reference, and the modes with each "
-                + "other: they must agree bit for bit. The exit code is 0 only if all of this holds.",
-            "Defaults on the simulator: \(ShapeOptions.Defaults.small.model), \(ShapeOptions.Defaults.small.ranks) ranks. "
-                + "On a GPU: \(ShapeOptions.Defaults.deepSeekV3.model), \(ShapeOptions.Defaults.deepSeekV3.ranks) ranks. "
-                + "What is given explicitly wins.",
+            "Tokens are dispatched to the ranks of their experts, run through them and the shared expert, and "
+                + "combined, in each of the overlap modes. Every output is compared with an FP64 reference, and the "
+                + "modes with each other: they must agree bit for bit. The exit code is 0 only if all of this holds.",
+            "Defaults on the simulator: \(ShapeOptions.Defaults.small.model), \(ShapeOptions.Defaults.small.ranks) "
+                + "ranks. On a GPU: \(ShapeOptions.Defaults.deepSeekV3.model), "
+                + "\(ShapeOptions.Defaults.deepSeekV3.ranks) ranks. What is given explicitly wins.",
         ],
         options: [
             ShapeOptions.ranks, tokens, BenchOptions.overlap, DeviceOptions.device, checkpoint, layer,
@@ -79,13 +82,13 @@ enum RunCommand {
         run: { arguments in
             let settings = try RunSettings(arguments)
             let device = try DeviceOptions.open(arguments, seed: settings.seed)
-            let source = try LayerSource(arguments, settings, device.properties.kind)
+            let source = try LayerSource(arguments, settings, device.properties)
             defer { source.discard() }
             let report = try LayerRun(device, source, settings).run()
             if arguments[CommonOptions.json] {
                 try Console.json(report)
             } else {
-                Console.result(report.text)
+                try Console.result(report.text)
             }
             for problem in report.problems { Console.note("swiftep: \(problem)") }
             return report.problems.isEmpty ? 0 : 1
@@ -101,17 +104,15 @@ struct RunSettings {
     let blockM: Int?
     let link: LinkModel?
     /// Where to write a timeline.
-    let timeline: String?
+    let timeline: OutputFile?
     /// Whether to say whom ranks waited for.
     let arrivals: Bool
     private let waitLimit: Double?
     private let replays: Int?
     let droppedSignal: MoELayer.DroppedSignal?
 
-    /// Simulated seconds after which a wait on the simulator is given up; a step takes a small part of that.
-    static let simulatedWaitLimit = 0.02
-
-    /// Throws `UsageError` for options that do not go together.
+    /// Opens the file of the timeline. Throws `UsageError` for one that cannot be written, and for options that do not
+    /// go together.
     init(_ arguments: Arguments) throws(UsageError) {
         modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
         tokens = arguments[RunCommand.tokens] ?? ShapeOptions.Defaults.small.tokens
@@ -119,7 +120,6 @@ struct RunSettings {
         communicationMultiprocessors = arguments[BenchOptions.communication]
         blockM = arguments[RunCommand.blockM]
         link = arguments[BenchOptions.link]
-        timeline = arguments[RunCommand.timeline]
         arrivals = arguments[RunCommand.arrivals]
         waitLimit = arguments[RunCommand.waitLimit]
         replays = arguments[RunCommand.replays]
@@ -133,6 +133,11 @@ struct RunSettings {
         for option in ShapeOptions.model where arguments[option] != nil && arguments[RunCommand.checkpoint] != nil {
             throw .conflict("--\(option.name) is given by the checkpoint; leave it out, or leave out --checkpoint")
         }
+        if let path = arguments[RunCommand.timeline] {
+            timeline = try OutputFile(path, option: "--" + RunCommand.timeline.name)
+        } else {
+            timeline = nil
+        }
     }
 
     /// Replays on a GPU, if nothing else is asked for.
@@ -145,6 +150,6 @@ struct RunSettings {
 
     /// Seconds of the device's clock after which a wait is given up.
     func waitLimit(on kind: DeviceProperties.Kind) -> Double {
-        waitLimit ?? (kind == .simulator ? Self.simulatedWaitLimit : 10)
+        waitLimit ?? (kind == .simulator ? DeviceLimits.simulatedWaitLimit : DeviceLimits.waitLimit)
     }
 }

@@ -7,7 +7,7 @@ extension RunReport {
         return """
             device   \(device) (\(deviceKind))
             layer    hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK), \(shared)
-            weights  \(weights)
+            weights  \(visible(weights))
             group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows
             split    \(multiprocessorsPerRank) multiprocessors per rank, \(communicationMultiprocessors) of them for \
             communication in overlapped phases

@@ -1,28 +1,22 @@
 import ExpertParallel
 import KernelLanguage
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// A timeline in a file: a picture where its name ends in `.svg`, else Chrome's trace JSON, which Perfetto opens too.
 struct TimelineFile {
-    let path: String
+    let file: OutputFile
     /// What the timeline shows, for people.
     let title: String
 
-    /// Writes it. Throws `TimelineError`.
-    func write(_ timeline: Timeline) throws(TimelineError) {
-        guard timeline.ranks.contains(where: { !$0.isEmpty }) else { throw .empty }
+    /// Writes it. Throws `TimelineError` and `OutputError`.
+    func write(_ timeline: Timeline) throws {
+        guard timeline.ranks.contains(where: { !$0.isEmpty }) else { throw TimelineError.empty }
         let text: String
-        if path.hasSuffix(".svg") {
+        if file.path.hasSuffix(".svg") {
             text = TimelinePicture(timeline, title: title).svg
         } else {
-            do { text = try ChromeTrace(timeline).json } catch { throw .encoding("\(error)") }
+            do { text = try ChromeTrace(timeline).json } catch { throw TimelineError.encoding("\(error)") }
         }
-        guard FileManager.default.createFile(atPath: path, contents: Data(text.utf8)) else { throw .notWritable(path) }
+        try file.write(text)
     }
 }
 
@@ -30,14 +24,12 @@ struct TimelineFile {
 enum TimelineError: Error, CustomStringConvertible {
     case empty
     case encoding(String)
-    case notWritable(String)
 
     /// One sentence.
     var description: String {
         switch self {
         case .empty: "the step left no events for a timeline; please report this"
         case .encoding(let problem): "the timeline cannot be written as JSON: \(problem)"
-        case .notWritable(let path): "cannot write the timeline to \(path); choose a file in a directory that exists"
         }
     }
 }

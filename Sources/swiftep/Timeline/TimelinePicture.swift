@@ -2,8 +2,8 @@ import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 
-/// A timeline as a picture: time runs to the right, each rank has a panel, and each of its multiprocessors a line in it. Blocks
-/// of kernels are pale, their pieces of work full, waits grey, and what is sent black.
+/// A timeline as a picture: time runs to the right, each rank has a panel, and each of its multiprocessors a line in
+/// it. Blocks of kernels are pale, their pieces of work full, waits grey, and what is sent black.
 struct TimelinePicture {
     private let timeline: Timeline
     private let title: String
@@ -27,7 +27,8 @@ struct TimelinePicture {
             let height = line * Double(multiprocessors.count)
             body += text("rank \(rank)", x: left - 8, y: y + height / 2, anchor: "end")
             body +=
-                "<rect x=\"\(left)\" y=\"\(fixed(y, 1))\" width=\"\(width)\" height=\"\(fixed(height, 1))\" fill=\"#fafafa\"/>\n"
+                "<rect x=\"\(left)\" y=\"\(fixed(y, 1))\" width=\"\(width)\" height=\"\(fixed(height, 1))\" "
+                + "fill=\"#fafafa\"/>\n"
             let rows = Dictionary(
                 uniqueKeysWithValues: multiprocessors.enumerated().map { ($1, y + Double($0) * line) })
             for kind in [TraceEvent.Kind.block, .work, .wait, .send] {
@@ -100,8 +101,8 @@ struct TimelinePicture {
         return stride(from: 0, through: microseconds, by: step).map { time in
             let place = left + time / microseconds * width
             return
-                "<line x1=\"\(fixed(place, 1))\" x2=\"\(fixed(place, 1))\" y1=\"\(fixed(top, 0))\" y2=\"\(fixed(y + 4, 1))\" "
-                + "stroke=\"#000000\" stroke-opacity=\"0.12\"/>\n"
+                "<line x1=\"\(fixed(place, 1))\" x2=\"\(fixed(place, 1))\" y1=\"\(fixed(top, 0))\" "
+                + "y2=\"\(fixed(y + 4, 1))\" stroke=\"#000000\" stroke-opacity=\"0.12\"/>\n"
                 + text(fixed(time, step < 1 ? 1 : 0) + (time == 0 ? " µs" : ""), x: place, y: y + 18, anchor: "middle")
         }.joined()
     }

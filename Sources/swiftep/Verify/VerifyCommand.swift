@@ -18,14 +18,15 @@ enum VerifyCommand {
             let cases = all.filter { arguments[filter].map($0.name.contains) ?? true }
             guard !cases.isEmpty else {
                 throw UsageError.conflict(
-                    "no case's name contains '\(arguments[filter] ?? "")'; swiftep verify --list prints all \(all.count)"
+                    "no case's name contains '\(arguments[filter] ?? "")'; swiftep verify --list prints all "
+                        + "\(all.count)"
                 )
             }
             if arguments[list] {
                 if arguments[CommonOptions.json] {
                     try Console.json(cases.map(\.name))
                 } else {
-                    for conformanceCase in cases { Console.result(conformanceCase.name) }
+                    for conformanceCase in cases { try Console.result(conformanceCase.name) }
                 }
                 return 0
             }
@@ -39,12 +40,12 @@ enum VerifyCommand {
             Console.progress("\(index + 1) of \(cases.count): \(conformanceCase.name)")
             let result = VerifyReport.Case(conformanceCase, on: device)
             report.cases.append(result)
-            if !json { Console.result(result.text) }
+            if !json { try Console.result(result.text) }
         }
         if json {
             try Console.json(report)
         } else {
-            Console.result("\(report.passed) passed, \(report.failed) failed")
+            try Console.result("\(report.passed) passed, \(report.failed) failed")
         }
         return report.failed == 0 ? 0 : 1
     }

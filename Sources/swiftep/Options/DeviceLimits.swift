@@ -1,0 +1,63 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+
+/// Values of options that only the device and other options limit. They are refused before anything is made or
+/// measured.
+enum DeviceLimits {
+    /// Simulated seconds after which `swiftep run` gives up a wait on the simulator; a step takes a small part of that.
+    static let simulatedWaitLimit = 0.02
+    /// Seconds after which a wait is given up elsewhere.
+    static let waitLimit = 10.0
+
+    /// Throws `UsageError` naming the option, its value and the limit.
+    ///
+    /// - Parameters:
+    ///   - shape: What `arguments` say of sizes, or a checkpoint.
+    ///   - waitLimit: Seconds after which waits will be given up.
+    ///   - weights: Whether experts are computed, and have weights.
+    static func check(
+        _ arguments: Arguments, _ shape: LayerShape, on device: DeviceProperties, waitLimit: Double,
+        weights: Bool = true
+    ) throws(UsageError) {
+        if device.kind == .simulator { try SimulatorMemory.check(shape, weights: weights) }
+        let configuration = GroupConfiguration(
+            shape: shape, deviceMultiprocessors: device.multiprocessors, blockM: arguments[RunCommand.blockM],
+            communicationMultiprocessors: arguments[BenchOptions.communication], waitLimit: waitLimit,
+            link: arguments[BenchOptions.link])
+        do throws(GroupError) {
+            try configuration.validate(on: device)
+        } catch {
+            throw usageError(error)
+        }
+        guard let link = configuration.link, shape.ranks > 1 else { return }
+        let window = RankWindow(shape, configuration.format, link: link)
+        let seconds = link.microseconds(bytes: max(window.dispatchedBytes, window.combinedBytes)) / 1e6
+        guard seconds < waitLimit else {
+            throw .conflict(
+                "--link is \(link), so that a row takes \(seconds) s to arrive, and a wait for it is given up after "
+                    + "\(waitLimit) s; choose a faster link, or a longer --wait-limit where the command has it")
+        }
+    }
+
+    /// The same, said of options.
+    private static func usageError(_ error: GroupError) -> UsageError {
+        switch error {
+        case .tooFewMultiprocessors(let ranks, _, let device):
+            .invalidValue(
+                option: "--ranks", value: "\(ranks)",
+                expected: "a whole number from 1 to \(device / 2) here, as each rank needs 2 of the device's \(device) "
+                    + "multiprocessors")
+        case .tooManyRanks(let ranks, let limit):
+            .invalidValue(
+                option: "--ranks", value: "\(ranks)",
+                expected: "a whole number from 1 to \(limit) on one GPU, where more have no streams of their own")
+        case .splitImpossible(let communication, let share):
+            .invalidValue(
+                option: "--communication-sms", value: "\(communication)",
+                expected: "a whole number from 0 to \(share - 1) here, as a rank's share of the device is \(share) "
+                    + "multiprocessors and some must be left to compute")
+        default: .conflict("\(error)")
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import ExpertKernels
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The simulator's device memory is memory of this machine, and a process that asks for more than there is gets killed.
+enum SimulatorMemory {
+    /// Bytes that the machine has.
+    static let available = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+
+    /// Throws `UsageError` naming the options, where what they ask for is certainly too much.
+    static func check(_ bytes: Int, options: String) throws(UsageError) {
+        guard bytes > available else { return }
+        throw .conflict(
+            "\(options) ask for \(bytes) bytes, and the simulator runs in the memory of this machine, which has "
+                + "\(available); choose smaller values")
+    }
+
+    /// The same for a layer: the windows and outputs of all ranks, and weights if there are any.
+    static func check(_ shape: LayerShape, weights: Bool) throws(UsageError) {
+        let experts = shape.ranks * shape.rankExperts
+        let rows = shape.ranks * RankWindow(shape, .float8).bytes + experts * shape.maxRows * shape.hidden * 2
+        try check(
+            rows + (weights ? experts * 3 * shape.intermediate * shape.hidden : 0),
+            options: "--hidden, --intermediate, --experts, --ranks and --tokens")
+    }
+}
