@@ -135,6 +135,7 @@ public struct LoadedKernel: Sendable {
     public let id: Int
     /// The kernel.
     public let kernel: Kernel
+    let digest: KernelDigest
 }
 
 /// A captured graph of a device.

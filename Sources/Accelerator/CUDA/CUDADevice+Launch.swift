@@ -11,7 +11,7 @@ extension CUDADevice {
             if let known = tables.withLock({ $0.loaded[kernel] }) { return known }
             let function = try compile(kernel)
             return tables.withLock {
-                let loaded = LoadedKernel(id: $0.kernels.insert(function), kernel: kernel)
+                let loaded = LoadedKernel(id: $0.kernels.insert(function), kernel: kernel, digest: kernel.digest)
                 $0.loaded[kernel] = loaded
                 return loaded
             }

@@ -17,7 +17,7 @@ extension SimulatedDevice {
                 throw DeviceError.sharedMemory(
                     kernel: kernel.name, bytes: kernel.sharedBytes, limit: properties.sharedBytesPerBlock)
             }
-            let result = LoadedKernel(id: kernels.insert(program), kernel: kernel)
+            let result = LoadedKernel(id: kernels.insert(program), kernel: kernel, digest: kernel.digest)
             loaded[kernel] = result
             return result
         }

@@ -36,8 +36,8 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     var kernels = HandleTable<Program>(.kernel)
     var graphs = HandleTable<SimulatedGraph>(.graph)
     var loaded: [Kernel: LoadedKernel] = [:]
-    /// Kernels by name that have been launched, directly or by a graph.
-    var launched: [String: Kernel] = [:]
+    /// Kernels that have been launched, directly or by a graph.
+    var launched: [KernelDigest: Kernel] = [:]
     var allocations = AllocationTable<UInt64>()
     /// The captures under way, by the thread that captures.
     var captures: [UInt: SimulatedCapture] = [:]
@@ -78,9 +78,9 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     /// What the machine has done so far.
     public var statistics: SimulatorStatistics { lock.withLock { _ in machine.statistics } }
 
-    /// The kernels launched so far, by name.
+    /// The kernels launched so far, in the order of their names.
     public var launchedKernels: [Kernel] {
-        lock.withLock { _ in launched.values.sorted { $0.name < $1.name } }
+        lock.withLock { _ in launched.sorted { ($0.value.name, $0.key) < ($1.value.name, $1.key) }.map(\.value) }
     }
 
     /// With a schedule in the configuration, the machine's decisions so far.

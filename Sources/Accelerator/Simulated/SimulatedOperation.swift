@@ -24,7 +24,7 @@ extension SimulatedDevice {
     func run(_ operation: SimulatedOperation, on stream: StreamID, alone: Bool = false) throws {
         switch operation {
         case .launch(let kernel, let program, let blocks, let arguments, let dependentLaunch):
-            launched[kernel.kernel.name] = kernel.kernel
+            launched[kernel.digest] = kernel.kernel
             try machine.enqueueLaunch(
                 program, grid: blocks, arguments: arguments, dependentLaunch: dependentLaunch && !alone,
                 label: kernel.kernel.name, on: stream)
