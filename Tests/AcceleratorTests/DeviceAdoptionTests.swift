@@ -129,6 +129,38 @@ struct DeviceAdoptionTests {
         }
     }
 
+    @Test("Races in memory of the host are found, and order is seen", arguments: 0..<4)
+    func hostMemoryRaces(_ seed: UInt64) throws {
+        /// Each block adds to the first word, by one thread.
+        func run(order: MemoryOrder, atomically: Bool) throws -> UInt32 {
+            let host = HostMemory()
+            let device = SimulatedDevice(
+                configuration: .init(multiprocessors: 2, schedule: .random(seed: seed)))
+            let kernel = try KernelBuilder.build("count", threads: 32) { k in
+                let word = k.pointerParameter("word", to: UInt32.self)
+                k.if(k.isFirstThread) {
+                    if atomically {
+                        k.atomicAdd(word, 1, order: order)
+                    } else {
+                        k.store(k.load(word) + 1, to: word)
+                    }
+                }
+            }
+            let buffer = try device.adopt(host: host.part(16..<32), label: "word") { [host] in _ = host }
+            let stream = try device.makeStream(label: "main")
+            let loaded = try device.load(kernel)
+            try device.launch(
+                loaded, blocks: 2, arguments: [.address(buffer.address)], dependentLaunch: false, on: stream)
+            try device.synchronize(stream)
+            return host.bytes.load(fromByteOffset: 16, as: UInt32.self)
+        }
+        #expect(try run(order: .relaxed(.gpu), atomically: true) == 2)
+        do {
+            _ = try run(order: .weak, atomically: false)
+            Issue.record("the race was not seen")
+        } catch DeviceError.simulation(.race(_)) {}
+    }
+
     @Test("Memory of the host that kernels cannot use, or that is adopted in part, is refused")
     func hostMemoryRefused() throws {
         let device = SimulatedDevice(seed: 1, multiprocessors: 1)

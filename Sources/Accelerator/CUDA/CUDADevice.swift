@@ -45,6 +45,11 @@ public final class CUDADevice: Device {
         self.tables = Mutex(CUDATables())
     }
 
+    deinit {
+        // What is under way may still need what nobody holds.
+        try? settle()
+    }
+
     /// Throws `DeviceError.capture` while this thread captures a stream.
     func refuseDuringCapture(to operation: @autoclosure () -> String) throws {
         guard isCapturing else { return }
