@@ -23,6 +23,7 @@ public final class AdoptedMemory: DeviceRegion {
             throw DriverError.invalidArgument(
                 "Device memory of \(byteCount) bytes cannot be adopted; it has at least 1 byte.")
         }
+        // The range of addresses, as cuMemGetAddressRange knows only one piece of what allocators map piece by piece.
         guard try context.attribute(.memoryType, of: address) == MemoryType.device,
             let ordinal = try context.attribute(.deviceOrdinal, of: address),
             let start = try context.attribute(.rangeStart, of: address),

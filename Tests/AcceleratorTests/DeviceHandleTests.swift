@@ -94,17 +94,20 @@ struct DeviceHandleTests {
         var empty: DeviceGraph? = try device.capture(on: stream) {}
         #expect(other != nil && event != nil && empty != nil)
         let graph = try device.capture(on: stream) {
-            if let kernel {
+            func launch(_ kernel: LoadedKernel) throws {
                 try device.launch(
                     kernel, blocks: 1, arguments: [.address(data.address), .uint32(3), .uint32(2)],
                     dependentLaunch: false, on: stream)
             }
+            if let kernel { try launch(kernel) }
             (kernel, other, event, empty) = (nil, nil, nil, nil)
+            // The capture holds it, so it need not be loaded.
+            try launch(device.load(DeviceKernels.affine()))
         }
         try device.synchronize()
         for _ in 0..<2 { try device.replay(graph, on: stream) }
         try device.synchronize()
-        #expect(try device.read(UInt32.self, count: 64, from: data) == [UInt32](repeating: 53, count: 64))
+        #expect(try device.read(UInt32.self, count: 64, from: data) == [UInt32](repeating: 485, count: 64))
     }
 
     @Test("Two kernels of one name are two, and one that nobody holds is loaded again", arguments: DeviceCase.all())

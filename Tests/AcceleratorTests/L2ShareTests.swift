@@ -7,7 +7,7 @@ import Testing
     private let l2 = 256
 
     @Test(
-        "The largest share counts, three quarters as much again, in 5 to 7 sixteenths or 8; nothing is less than was found"
+        "The largest share counts, three quarters as much again, in 5 to 7 sixteenths or 8, never less than was found"
     )
     func sixteenths() {
         for (bytes, expected) in [

@@ -64,7 +64,10 @@ extension CUDADevice {
     /// Keeps a kernel for the graphs that are being captured.
     func note(_ kernel: LoadedKernel) {
         tables.withLock { tables in
-            for thread in tables.captures.keys { tables.captures[thread]?.kernels[kernel.id] = kernel }
+            // One handle of each will do; another may not take its place, as nothing may be let go of under the lock.
+            for (thread, capture) in tables.captures where capture.kernels[kernel.id] == nil {
+                tables.captures[thread]?.kernels[kernel.id] = kernel
+            }
         }
     }
 
