@@ -37,6 +37,9 @@ let package = Package(
         .testTarget(name: "SimulatorTests", dependencies: ["KernelLanguage", "Simulator"]),
         .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
         .testTarget(
+            name: "AcceleratorTests",
+            dependencies: ["KernelLanguage", "Simulator", "CUDADriver", "Accelerator", "ExpertKernels"]),
+        .testTarget(
             name: "ExpertParallelTests",
             dependencies: [
                 "KernelLanguage", "Accelerator", "Simulator", "ExpertKernels", "ExpertParallel", "Conformance",

@@ -3,8 +3,10 @@ import KernelLanguage
 /// A device that runs kernels: a GPU through the CUDA driver, or the simulator. Both offer the same interface and the
 /// same ordering rules: work on one stream runs in order, work on different streams side by side.
 ///
-/// Handles (`DeviceStream`, `LoadedKernel`, …) are values that belong to the device that made them. All functions may be
-/// called from any thread.
+/// Handles (`DeviceBuffer`, `DeviceStream`, `LoadedKernel`, …) are objects that free what they hold when the last
+/// reference goes, also while work is under way. They belong to the device that made them, which lives as long as they
+/// do, and others refuse them (`DeviceError.unknownHandle`, `.foreignBuffer`). All functions may be called from any
+/// thread.
 public protocol Device: AnyObject, Sendable {
     /// What the device is and how large.
     var properties: DeviceProperties { get }
@@ -12,6 +14,22 @@ public protocol Device: AnyObject, Sendable {
     /// Allocates `bytes` of device memory, aligned to at least 256; content undefined. Freed with the buffer's last
     /// reference.
     func allocate(bytes: Int, label: String) throws -> DeviceBuffer
+
+    /// Uses memory of the device that somebody else allocated, such as an engine's tensor, without a copy.
+    ///
+    /// - Parameters:
+    ///   - address: The first byte, as kernels see it.
+    ///   - bytes: How many, at least 1; they may be a part of an allocation.
+    ///   - label: What they are for, as errors name it.
+    ///   - whenReleased: Called once when the buffer's last reference has gone, on any thread; it may hold the owner
+    ///     of the memory, which must stay allocated until then. Not called when this throws. On a GPU kernels may still
+    ///     be using the memory, as a free in the order of a stream allows; in the simulator none does.
+    /// - Throws: `DeviceError.notDeviceMemory` unless all bytes are memory of this device; with a GPU
+    ///   `DeviceError.driver` with `DriverError.memoryOfOtherDevice` or `.outOfBounds`; `DeviceError.allocation` for
+    ///   less than 1 byte.
+    func adopt(
+        address: UInt64, bytes: Int, label: String, whenReleased: @escaping @Sendable () -> Void
+    ) throws -> DeviceBuffer
 
     /// Copies host memory into `buffer` at `offset`, at once: call it while no kernel uses those bytes.
     func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws
@@ -27,9 +45,23 @@ public protocol Device: AnyObject, Sendable {
         from source: DeviceBuffer, offset: Int, to destination: DeviceBuffer, offset: Int, bytes: Int,
         on stream: DeviceStream) throws
 
-    /// A new stream for the work of a rank. Ranks that share a device are as strange to each other as ranks on devices of
-    /// their own; the simulator's judge holds them to that.
+    /// A new stream for the work of a rank. Ranks that share a device are as strange to each other as ranks on devices
+    /// of their own; the simulator's judge holds them to that.
     func makeStream(label: String, rank: Int) throws -> DeviceStream
+
+    /// Uses a stream that somebody else made, such as the one that an engine's work is on, so that the device's work is
+    /// in order with it.
+    ///
+    /// - Parameters:
+    ///   - handle: On a GPU a `CUstream`, or `cudaStream_t`, of its primary context as a number, which must live as
+    ///     long as the result; in the simulator ``DeviceStream/handle`` of one of the device's own. 0 and 1 are the
+    ///     legacy default stream, 2 is the default stream of the calling thread; the simulator has them too, for each
+    ///     rank.
+    ///   - label: For diagnostics.
+    ///   - rank: As for ``makeStream(label:rank:)``; a stream of the device itself keeps its own.
+    /// - Throws: `DeviceError.foreignStream` for one that is none of this device's. A GPU's driver cannot tell what
+    ///   is no stream at all.
+    func adopt(stream handle: UInt, label: String, rank: Int) throws -> DeviceStream
 
     /// A new event.
     func makeEvent() throws -> DeviceEvent
@@ -43,18 +75,19 @@ public protocol Device: AnyObject, Sendable {
     /// Nanoseconds between two events that have completed.
     func nanoseconds(from start: DeviceEvent, to end: DeviceEvent) throws -> Double
 
-    /// Prepares a kernel for launching. The same kernel is prepared once.
+    /// Prepares a kernel for launching. As long as somebody holds the result, the same kernel is not prepared again.
     func load(_ kernel: Kernel) throws -> LoadedKernel
 
     /// Launches `blocks` blocks.
     ///
-    /// - Parameter dependentLaunch: Start before the stream's previous kernel has ended, once all its blocks have called
-    ///   `launchDependents`; the kernel itself then waits with `waitForPrerequisites`.
+    /// - Parameter dependentLaunch: Start before the stream's previous kernel has ended, once all its blocks have
+    ///   called `launchDependents`; the kernel itself then waits with `waitForPrerequisites`.
     func launch(
         _ kernel: LoadedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool, on stream: DeviceStream
     ) throws
 
-    /// Records what `body` enqueues, on `stream` and on streams joined to it by events, instead of running it.
+    /// Records what `body` enqueues, on `stream` and on streams joined to it by events, instead of running it. The
+    /// legacy default stream cannot be captured.
     func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph
 
     /// Runs a captured graph, in the order of `stream`.
@@ -66,9 +99,10 @@ public protocol Device: AnyObject, Sendable {
     /// Waits until everything enqueued on the device has completed.
     func synchronize() throws
 
-    /// Sets a part of the L2 aside, as long as the result lives, for `bytes` that kernels hand on to each other with the hint to keep
-    /// them there (`CacheHint.evictLast`): what fits never goes to memory, as it is overwritten where it is. It is set aside for
-    /// all work of the process on this device. Throws `DeviceError.keptBytes` for less than 0 bytes.
+    /// Sets a part of the L2 aside, as long as the result lives, for `bytes` that kernels hand on to each other with
+    /// the hint to keep them there (`CacheHint.evictLast`): what fits never goes to memory, as it is overwritten where
+    /// it is. It is set aside for all work of the process on this device. Throws `DeviceError.keptBytes` for less than
+    /// 0 bytes.
     func keepInL2(bytes: Int) throws -> L2Share
 
     /// How many blocks of the kernel one multiprocessor can hold at once.
@@ -78,67 +112,9 @@ public protocol Device: AnyObject, Sendable {
 extension Device {
     /// A new stream for the work of the only rank.
     public func makeStream(label: String) throws -> DeviceStream { try makeStream(label: label, rank: 0) }
-}
 
-/// What a device is and how large.
-public struct DeviceProperties: Hashable, Sendable {
-    /// The two kinds of device.
-    public enum Kind: String, Hashable, Sendable {
-        case cuda, simulator
+    /// A stream of somebody else for the work of the only rank.
+    public func adopt(stream handle: UInt, label: String) throws -> DeviceStream {
+        try adopt(stream: handle, label: label, rank: 0)
     }
-
-    /// GPU or simulator.
-    public var kind: Kind
-    /// Name for people, such as "NVIDIA H200".
-    public var name: String
-    /// Number of multiprocessors.
-    public var multiprocessors: Int
-    /// Bytes of shared memory that one block can have.
-    public var sharedBytesPerBlock: Int
-    /// Bytes of device memory.
-    public var memoryBytes: Int
-    /// Bytes of the L2 cache; 0 where there is none.
-    public var l2Bytes: Int
-    /// Bytes that the device memory moves in a second by its clock and width; nil where that is not known.
-    public var memoryBytesPerSecond: Int?
-
-    /// Properties as given.
-    public init(
-        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int,
-        memoryBytesPerSecond: Int?
-    ) {
-        self.kind = kind
-        self.name = name
-        self.multiprocessors = multiprocessors
-        self.sharedBytesPerBlock = sharedBytesPerBlock
-        self.memoryBytes = memoryBytes
-        self.l2Bytes = l2Bytes
-        self.memoryBytesPerSecond = memoryBytesPerSecond
-    }
-}
-
-/// A stream of a device.
-public struct DeviceStream: Hashable, Sendable {
-    /// Number given by the device.
-    public let id: Int
-}
-
-/// An event of a device.
-public struct DeviceEvent: Hashable, Sendable {
-    /// Number given by the device.
-    public let id: Int
-}
-
-/// A kernel prepared by a device.
-public struct LoadedKernel: Sendable {
-    /// Number given by the device.
-    public let id: Int
-    /// The kernel.
-    public let kernel: Kernel
-}
-
-/// A captured graph of a device.
-public struct DeviceGraph: Hashable, Sendable {
-    /// Number given by the device.
-    public let id: Int
 }

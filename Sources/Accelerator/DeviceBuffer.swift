@@ -1,4 +1,6 @@
-/// A stretch of device memory; freed when the last reference goes.
+import CUDADriver
+
+/// A stretch of device memory; freed when the last reference to it and its parts goes.
 public final class DeviceBuffer: Sendable {
     /// Address of the first byte on the device.
     public let address: UInt64
@@ -6,50 +8,55 @@ public final class DeviceBuffer: Sendable {
     public let bytes: Int
     /// What it is for, as errors name it.
     public let label: String
-    private let release: @Sendable () -> Void
+    private let allocation: DeviceAllocation
 
-    /// A buffer that calls `release` when it goes.
-    package init(address: UInt64, bytes: Int, label: String, release: @escaping @Sendable () -> Void) {
+    init(address: UInt64, bytes: Int, label: String, _ allocation: DeviceAllocation) {
         self.address = address
         self.bytes = bytes
         self.label = label
-        self.release = release
+        self.allocation = allocation
     }
-
-    deinit { release() }
 
     /// `bytes` bytes from `offset` on, which must lie inside. The part keeps the whole.
     public func part(_ label: String, offset: Int, bytes: Int) -> DeviceBuffer {
         precondition(offset >= 0 && bytes >= 0 && offset + bytes <= self.bytes, "\(label) is no part of \(self.label)")
-        return DeviceBuffer(address: address + UInt64(offset), bytes: bytes, label: label) { [self] in _ = self }
+        return DeviceBuffer(address: address + UInt64(offset), bytes: bytes, label: label, allocation)
+    }
+
+    /// The address of `bytes` bytes at `offset`. Throws `DeviceError.bufferRange` unless they lie inside.
+    func address(of bytes: Int, at offset: Int) throws(DeviceError) -> UInt64 {
+        guard offset >= 0, bytes >= 0, bytes <= self.bytes, offset <= self.bytes - bytes else {
+            throw .bufferRange(label: label, offset: offset, bytes: bytes, size: self.bytes)
+        }
+        return address + UInt64(offset)
+    }
+
+    /// The region that holds `bytes` bytes at `offset`, and where they start in it. Throws `DeviceError.bufferRange` or
+    /// `.foreignBuffer`.
+    func locate(_ bytes: Int, at offset: Int, on device: CUDADevice) throws(DeviceError) -> (any DeviceRegion, Int) {
+        let start = try address(of: bytes, at: offset)
+        guard let region = allocation.backing.on(device) else { throw .foreignBuffer(label: label, address: address) }
+        return (region, Int(start - region.address))
+    }
+
+    /// The address of `bytes` bytes at `offset`. Throws `DeviceError.bufferRange` or `.foreignBuffer`.
+    func locate(_ bytes: Int, at offset: Int, on device: SimulatedDevice) throws(DeviceError) -> UInt64 {
+        let start = try address(of: bytes, at: offset)
+        guard allocation.backing.on(device) != nil else { throw .foreignBuffer(label: label, address: address) }
+        return start
     }
 }
 
-extension Device {
-    /// A buffer holding the elements of `array`.
-    public func makeBuffer<T>(_ array: [T], label: String) throws -> DeviceBuffer {
-        let buffer = try allocate(bytes: max(array.count * MemoryLayout<T>.stride, 16), label: label)
-        try write(array, to: buffer)
-        return buffer
-    }
+/// What a buffer and its parts share.
+final class DeviceAllocation: Sendable {
+    let backing: Backing<any DeviceRegion, SimulatedAllocation>
 
-    /// Copies the elements of `array` into `buffer`, from byte `offset` on.
-    public func write<T>(_ array: [T], to buffer: DeviceBuffer, offset: Int = 0) throws {
-        try array.withUnsafeBytes { try write($0, to: buffer, offset: offset) }
-    }
+    init(_ backing: Backing<any DeviceRegion, SimulatedAllocation>) { self.backing = backing }
 
-    /// `count` elements of `buffer`, from byte `offset` on. `T` is a plain value for which all bit patterns are valid.
-    public func read<T: BitwiseCopyable>(_ type: T.Type, count: Int, from buffer: DeviceBuffer, offset: Int = 0) throws
-        -> [T]
-    {
-        try [T](unsafeUninitializedCapacity: count) { destination, initialised in
-            let bytes = UnsafeMutableRawBufferPointer(destination)
-            if count > 0 {
-                try read(
-                    buffer, offset: offset,
-                    into: UnsafeMutableRawBufferPointer(rebasing: bytes[0..<count * MemoryLayout<T>.stride]))
-            }
-            initialised = count
+    deinit {
+        switch backing {
+        case .cuda(let region, let device): device.release(region)
+        case .simulated(let allocation, let device): device.release([.memory(allocation)])
         }
     }
 }

@@ -1,13 +1,39 @@
 import Simulator
 
 /// Which device a user asks for.
-public enum DeviceChoice: String, CaseIterable, Hashable, Sendable {
-    /// A GPU when there is one that can run the kernels, otherwise the simulator.
+public enum DeviceChoice: Hashable, Sendable {
+    /// The first GPU when there is one that can run the kernels, otherwise the simulator.
     case auto
-    /// A GPU.
-    case cuda
+    /// The GPU with this number in the process, from 0.
+    case cuda(_ ordinal: Int = 0)
     /// The simulator.
     case simulator
+}
+
+extension DeviceChoice: LosslessStringConvertible {
+    /// The choice that a text stands for: `auto`, `cuda`, `cuda:1`, `simulator`; nil for other texts.
+    public init?(_ description: String) {
+        switch description {
+        case "auto": self = .auto
+        case "cuda": self = .cuda()
+        case "simulator": self = .simulator
+        default:
+            let digits = description.dropFirst("cuda:".count)
+            guard description.hasPrefix("cuda:"), !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }),
+                let ordinal = Int(digits)
+            else { return nil }
+            self = .cuda(ordinal)
+        }
+    }
+
+    /// The text that `init(_:)` takes.
+    public var description: String {
+        switch self {
+        case .auto: "auto"
+        case .cuda(let ordinal): "cuda:\(ordinal)"
+        case .simulator: "simulator"
+        }
+    }
 }
 
 /// A device that was opened, and what its user should know about the choice.
@@ -24,7 +50,8 @@ public struct OpenedDevice: Sendable {
 ///   - choice: Which one.
 ///   - seed: Seed of the simulator's schedule; a GPU takes no notice of it.
 ///   - multiprocessors: Multiprocessors of the simulator, at least 1; a GPU has what it has.
-/// - Throws: `DeviceError.driver` when a GPU is asked for and there is none that can run the kernels.
+/// - Throws: `DeviceError.driver` when a GPU is asked for and there is none with that number, or it cannot run the
+///   kernels.
 public func openDevice(
     _ choice: DeviceChoice, seed: UInt64 = 0, multiprocessors: Int = 132
 ) throws -> OpenedDevice {
@@ -32,8 +59,8 @@ public func openDevice(
         OpenedDevice(device: SimulatedDevice(seed: seed, multiprocessors: multiprocessors), note: note)
     }
     switch choice {
-    case .cuda:
-        return OpenedDevice(device: try CUDADevice(), note: nil)
+    case .cuda(let ordinal):
+        return OpenedDevice(device: try CUDADevice(ordinal: ordinal), note: nil)
     case .simulator:
         return simulated(nil)
     case .auto:

@@ -6,12 +6,20 @@ import Simulator
 public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The handle was not made by this device.
     case unknownHandle(kind: HandleKind, id: Int)
-    /// The buffer lies in no allocation of this device.
+    /// The buffer was not made by this device.
     case foreignBuffer(label: String, address: UInt64)
     /// The bytes `offset ..< offset + bytes` do not lie inside the buffer, which has `size` bytes.
     case bufferRange(label: String, offset: Int, bytes: Int, size: Int)
     /// An allocation of fewer than 1 byte.
     case allocation(label: String, bytes: Int)
+    /// The bytes to be adopted are not all memory of this device.
+    case notDeviceMemory(label: String, address: UInt64, bytes: Int)
+    /// Memory of the host to be adopted by the simulator that does not start at a multiple of 16.
+    case hostAlignment(label: String, address: UInt64)
+    /// Memory of the host to be adopted by the simulator that is partly adopted already.
+    case adoptedInPart(label: String, address: UInt64, bytes: Int)
+    /// The stream to be adopted is none of this device.
+    case foreignStream(handle: UInt, device: String)
     /// Fewer than 0 bytes that the L2 is to keep.
     case keptBytes(Int)
     /// The kernel has not passed verification.
@@ -56,6 +64,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
         case outsideEvent(event: Int)
         /// The stream took part in the capture and was not joined to the captured stream at its end.
         case notJoined(stream: Int)
+        /// The legacy default stream, which cannot be captured.
+        case legacyStream
         /// The captured stream was left by an event of another capture.
         case otherCapture(stream: Int)
     }
@@ -66,14 +76,26 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unknownHandle(let kind, let id):
             return "There is no \(kind.rawValue) \(id) on this device; use handles only with the device that made them."
         case .foreignBuffer(let label, let address):
-            return "The buffer \(label) at 0x\(String(address, radix: 16)) lies in no allocation of this device; use "
-                + "buffers only with the device that allocated them."
+            return "The buffer \(label) at 0x\(String(address, radix: 16)) was not made by this device; use buffers "
+                + "only with the device that made them."
         case .bufferRange(let label, let offset, let bytes, let size):
             return
                 "\(bytes) bytes at offset \(offset) do not lie inside the buffer \(label) of \(size) bytes; choose an "
                 + "offset and a count whose sum is at most \(size)."
         case .allocation(let label, let bytes):
             return "The buffer \(label) cannot have \(bytes) bytes; ask for at least 1 byte."
+        case .notDeviceMemory(let label, let address, let bytes):
+            return
+                "The \(bytes) bytes of \(label) at 0x\(String(address, radix: 16)) are not all memory of this device; "
+                + "adopt memory that is allocated on it, and no more of it than there is."
+        case .hostAlignment(let label, let address):
+            return "The memory of \(label) starts at 0x\(String(address, radix: 16)), which is no multiple of 16, as "
+                + "kernels need it; allocate it with that alignment."
+        case .adoptedInPart(let label, let address, let bytes):
+            return "Some of the \(bytes) bytes of \(label) at 0x\(String(address, radix: 16)) are adopted already, and "
+                + "others are not; adopt the whole first, and parts of it after that."
+        case .foreignStream(let handle, let device):
+            return "The stream 0x\(String(handle, radix: 16)) is none of \(device); use one that was made there."
         case .keptBytes(let bytes):
             return "The L2 cannot keep \(bytes) bytes; ask for at least 0."
         case .kernel(let error):
@@ -129,6 +151,8 @@ extension DeviceError.CaptureMisuse: CustomStringConvertible {
         case .notJoined(let stream):
             "The stream \(stream) took part in the capture and holds work that the captured stream does not wait for; "
                 + "record an event on it and let the captured stream wait for that."
+        case .legacyStream:
+            "The legacy default stream cannot be captured; capture another stream."
         case .otherCapture(let stream):
             "The stream \(stream) cannot take part in two captures; end one before the other uses its events."
         }

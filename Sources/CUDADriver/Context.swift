@@ -1,7 +1,9 @@
 /// One GPU, and this process's primary context on it.
 ///
 /// Everything else in this module belongs to a context and keeps it alive. Two contexts made for one ordinal share the
-/// GPU's single primary context, so addresses and streams of one are valid in the other.
+/// GPU's single primary context, so addresses and streams of one are valid in the other; so are those of CUDA's
+/// runtime, and of engines that stand on it. The context is current on a thread only while a call of this module needs
+/// it: the thread's own is as it was after each.
 public final class Context: @unchecked Sendable {
     // Sendable: all properties are constants, and the driver accepts a context from any thread.
 
@@ -97,9 +99,10 @@ public final class Context: @unchecked Sendable {
         do {
             var least: Int32 = 0
             var greatest: Int32 = 0
-            try driver.call("cuCtxSetCurrent", "making GPU \(ordinal) current") { $0.cuCtxSetCurrent(handle) }
-            try driver.call("cuCtxGetStreamPriorityRange", "asking GPU \(ordinal) for its stream priorities") {
-                $0.cuCtxGetStreamPriorityRange(&least, &greatest)
+            try whileCurrent(handle, driver, ordinal: found) {
+                try driver.call("cuCtxGetStreamPriorityRange", "asking GPU \(ordinal) for its stream priorities") {
+                    $0.cuCtxGetStreamPriorityRange(&least, &greatest)
+                }
             }
             self.streamPriorities = Int(min(least, greatest))...Int(max(least, greatest))
         } catch {
@@ -127,11 +130,12 @@ public final class Context: @unchecked Sendable {
         return free
     }
 
-    /// Sets a part of the L2 cache aside for lines that were last accessed with the hint to keep them (`evict_last`), which
-    /// other accesses then drive out only where no such lines are. It holds for all work of the process on this GPU.
+    /// Sets a part of the L2 cache aside for lines that were last accessed with the hint to keep them (`evict_last`),
+    /// which other accesses then drive out only where no such lines are. It holds for all work of the process on this
+    /// GPU.
     ///
-    /// The driver rounds up to what the hardware has. Where it does not allow a change, as with the Multi-Process Service or in a
-    /// partition of a GPU, nothing is changed.
+    /// The driver rounds up to what the hardware has. Where it does not allow a change, as with the Multi-Process
+    /// Service or in a partition of a GPU, nothing is changed.
     ///
     /// - Parameter bytes: At least 0; more than `maxSetAsideL2Bytes` counts as that many.
     /// - Returns: The bytes that are set aside now.
@@ -149,7 +153,8 @@ public final class Context: @unchecked Sendable {
         return try setAsideL2Bytes()
     }
 
-    /// The bytes of the L2 cache that are set aside; 0 where the driver knows of no such thing. Throws `DriverError.callFailed`.
+    /// The bytes of the L2 cache that are set aside; 0 where the driver knows of no such thing. Throws
+    /// `DriverError.callFailed`.
     public func setAsideL2Bytes() throws -> Int {
         var bytes = 0
         let known = try query(
@@ -161,18 +166,15 @@ public final class Context: @unchecked Sendable {
     /// `CU_LIMIT_PERSISTING_L2_CACHE_SIZE`
     private static let persistingL2CacheSize: UInt32 = 6
 
-    /// Makes this context current on the calling thread. Every call in this module does so itself.
-    public func makeCurrent() throws {
-        try driver.call("cuCtxSetCurrent", "making GPU \(ordinal) current") { $0.cuCtxSetCurrent(handle) }
-    }
+    /// Whether the driver's context `other` is this one.
+    func isContext(_ other: UnsafeMutableRawPointer?) -> Bool { other == handle }
 
-    /// Makes this context current, calls a function of the driver, and throws `DriverError.callFailed` unless it
+    /// Calls a function of the driver with this context current, and throws `DriverError.callFailed` unless it
     /// succeeds.
     package func call(
         _ function: String, _ activity: @autoclosure () -> String, _ body: (DriverFunctions) -> Int32
     ) throws {
-        try makeCurrent()
-        try driver.call(function, activity(), body)
+        try whileCurrent(handle, driver, ordinal: device) { try driver.call(function, activity(), body) }
     }
 
     /// Like `call`, for questions: false when the driver answers with a code that means no, usually "not ready yet".
@@ -180,8 +182,7 @@ public final class Context: @unchecked Sendable {
         _ function: String, _ activity: @autoclosure () -> String, no: Set<Int32> = ResultCode.notReady,
         _ body: (DriverFunctions) -> Int32
     ) throws -> Bool {
-        try makeCurrent()
-        let code = body(driver.functions)
+        let code = try whileCurrent(handle, driver, ordinal: device) { body(driver.functions) }
         if no.contains(code) { return false }
         try driver.call(function, activity()) { _ in code }
         return true
@@ -205,7 +206,23 @@ public final class Context: @unchecked Sendable {
 
     /// For `deinit`: frees something, and does without an error, which nobody could receive.
     func release(_ body: (DriverFunctions) -> Int32) {
-        _ = driver.functions.cuCtxSetCurrent(handle)
-        _ = body(driver.functions)
+        try? whileCurrent(handle, driver, ordinal: device) { _ = body(driver.functions) }
     }
+}
+
+/// Calls `body` with a context current on the calling thread, and leaves the thread with the one that it had. Throws
+/// `DriverError.callFailed`, and what `body` throws.
+@inline(__always)
+private func whileCurrent<Result>(
+    _ context: UnsafeMutableRawPointer, _ driver: Driver, ordinal: Int32, _ body: () throws -> Result
+) throws -> Result {
+    var own: UnsafeMutableRawPointer?
+    // In a process that works with one GPU it mostly is the right one, and asking costs less than changing it.
+    if driver.functions.cuCtxGetCurrent(&own) == ResultCode.success, own == context { return try body() }
+    try driver.call("cuCtxPushCurrent_v2", "making GPU \(ordinal) current") { $0.cuCtxPushCurrent(context) }
+    defer {
+        var popped: UnsafeMutableRawPointer?
+        _ = driver.functions.cuCtxPopCurrent(&popped)
+    }
+    return try body()
 }

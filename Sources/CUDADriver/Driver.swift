@@ -121,7 +121,9 @@ public final class Driver: Sendable {
 enum ResultCode {
     static let success: Int32 = 0
     static let noDevice: Int32 = 100
+    static let invalidValue: Set<Int32> = [1]
     static let notReady: Set<Int32> = [600]
+    static let captureImplicit: Set<Int32> = [906]
     /// "Unsupported limit" and "not supported": a limit of the context that does not exist here, or may not be changed.
     static let withoutLimit: Set<Int32> = [215, 801]
 }

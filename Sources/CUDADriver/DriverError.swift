@@ -54,6 +54,12 @@ public enum DriverError: Error, Hashable, Sendable, CustomStringConvertible {
     case callFailed(CallFailure)
     /// The driver's compiler refused the PTX text. `log` is what the compiler wrote.
     case moduleRejected(CallFailure, log: String)
+    /// The address is none of a GPU's memory, as far as the driver knows.
+    case notDeviceMemory(address: UInt64)
+    /// The address is memory of GPU `ordinal`, not of GPU `expected`.
+    case memoryOfOtherDevice(address: UInt64, ordinal: Int, expected: Int)
+    /// The stream was made in another context than the primary one of GPU `ordinal`.
+    case foreignStream(handle: UInt, ordinal: Int)
     /// Bytes outside a piece of memory were asked for.
     case outOfBounds(memory: String, offset: Int, byteCount: Int, available: Int)
     /// An argument was refused before the driver was called.
@@ -86,6 +92,17 @@ public enum DriverError: Error, Hashable, Sendable, CustomStringConvertible {
             return "\(failure)."
         case .moduleRejected(let failure, let log):
             return "\(failure); the compiler's log: \(log.isEmpty ? "(empty)" : log)"
+        case .notDeviceMemory(let address):
+            return "0x\(String(address, radix: 16)) is no address of a GPU's memory; give one of memory that CUDA has "
+                + "allocated on a GPU and not freed."
+        case .memoryOfOtherDevice(let address, let ordinal, let expected):
+            return
+                "0x\(String(address, radix: 16)) is memory of GPU \(ordinal), but GPU \(expected) was to use it; copy "
+                + "it there, or open GPU \(ordinal)."
+        case .foreignStream(let handle, let ordinal):
+            return
+                "The stream 0x\(String(handle, radix: 16)) was not made in the primary context of GPU \(ordinal); use "
+                + "one that was made with that GPU current."
         case .outOfBounds(let memory, let offset, let byteCount, let available):
             return "\(byteCount) bytes at offset \(offset) do not lie inside \(memory), which has \(available) bytes; "
                 + "choose an offset and a count whose sum is at most \(available)."

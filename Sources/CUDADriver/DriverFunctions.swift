@@ -22,7 +22,9 @@ package struct DriverFunctions: @unchecked Sendable {
     // Contexts
     package let cuDevicePrimaryCtxRetain: @convention(c) (HandleResult, Int32) -> Int32
     package let cuDevicePrimaryCtxRelease: @convention(c) (Int32) -> Int32
-    package let cuCtxSetCurrent: @convention(c) (Handle?) -> Int32
+    package let cuCtxGetCurrent: @convention(c) (HandleResult) -> Int32
+    package let cuCtxPushCurrent: @convention(c) (Handle) -> Int32
+    package let cuCtxPopCurrent: @convention(c) (HandleResult) -> Int32
     package let cuCtxSynchronize: @convention(c) () -> Int32
     package let cuCtxGetLimit: @convention(c) (UnsafeMutablePointer<Int>, UInt32) -> Int32
     package let cuCtxSetLimit: @convention(c) (UInt32, Int) -> Int32
@@ -46,7 +48,8 @@ package struct DriverFunctions: @unchecked Sendable {
     package let cuMemsetD8Async: @convention(c) (UInt64, UInt8, Int, Handle?) -> Int32
     package let cuMemsetD32Async: @convention(c) (UInt64, UInt32, Int, Handle?) -> Int32
 
-    // Memory of other processes
+    // Memory of others
+    package let cuPointerGetAttribute: @convention(c) (UnsafeMutableRawPointer, Int32, UInt64) -> Int32
     package let cuIpcGetMemHandle: @convention(c) (UnsafeMutableRawPointer, UInt64) -> Int32
     package let cuIpcOpenMemHandle: IPCOpenFunction
     package let cuIpcCloseMemHandle: @convention(c) (UInt64) -> Int32
@@ -54,6 +57,7 @@ package struct DriverFunctions: @unchecked Sendable {
     // Streams and events
     package let cuStreamCreateWithPriority: @convention(c) (HandleResult, UInt32, Int32) -> Int32
     package let cuStreamDestroy: @convention(c) (Handle) -> Int32
+    package let cuStreamGetCtx: @convention(c) (Handle, HandleResult) -> Int32
     package let cuStreamSynchronize: @convention(c) (Handle?) -> Int32
     package let cuStreamQuery: @convention(c) (Handle) -> Int32
     package let cuStreamWaitEvent: @convention(c) (Handle, Handle, UInt32) -> Int32
@@ -108,7 +112,9 @@ package struct DriverFunctions: @unchecked Sendable {
         cuDeviceTotalMem = try library.function("cuDeviceTotalMem_v2")
         cuDevicePrimaryCtxRetain = try library.function("cuDevicePrimaryCtxRetain")
         cuDevicePrimaryCtxRelease = try library.function("cuDevicePrimaryCtxRelease_v2")
-        cuCtxSetCurrent = try library.function("cuCtxSetCurrent")
+        cuCtxGetCurrent = try library.function("cuCtxGetCurrent")
+        cuCtxPushCurrent = try library.function("cuCtxPushCurrent_v2")
+        cuCtxPopCurrent = try library.function("cuCtxPopCurrent_v2")
         cuCtxSynchronize = try library.function("cuCtxSynchronize")
         cuCtxGetLimit = try library.function("cuCtxGetLimit")
         cuCtxSetLimit = try library.function("cuCtxSetLimit")
@@ -128,11 +134,13 @@ package struct DriverFunctions: @unchecked Sendable {
         cuMemsetD32 = try library.function("cuMemsetD32_v2")
         cuMemsetD8Async = try library.function("cuMemsetD8Async")
         cuMemsetD32Async = try library.function("cuMemsetD32Async")
+        cuPointerGetAttribute = try library.function("cuPointerGetAttribute")
         cuIpcGetMemHandle = try library.function("cuIpcGetMemHandle")
         cuIpcOpenMemHandle = try library.function("cuIpcOpenMemHandle_v2")
         cuIpcCloseMemHandle = try library.function("cuIpcCloseMemHandle")
         cuStreamCreateWithPriority = try library.function("cuStreamCreateWithPriority")
         cuStreamDestroy = try library.function("cuStreamDestroy_v2")
+        cuStreamGetCtx = try library.function("cuStreamGetCtx")
         cuStreamSynchronize = try library.function("cuStreamSynchronize")
         cuStreamQuery = try library.function("cuStreamQuery")
         cuStreamWaitEvent = try library.function("cuStreamWaitEvent")

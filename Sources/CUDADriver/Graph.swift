@@ -64,12 +64,13 @@ extension Stream {
         return Graph(handle: graph, context: context)
     }
 
-    /// Whether the stream's work is being recorded. Throws `DriverError.callFailed`.
+    /// Whether the stream's work is being recorded; for the legacy default stream, which nobody may use meanwhile, also
+    /// whether that of a stream is that waits for it. Throws `DriverError.callFailed`.
     public func isCapturing() throws -> Bool {
         var status: Int32 = 0
-        try context.call("cuStreamIsCapturing", "asking whether a stream is being captured") {
-            $0.cuStreamIsCapturing(handle, &status)
-        }
-        return status != 0
+        let answers = try context.query(
+            "cuStreamIsCapturing", "asking whether a stream is being captured", no: ResultCode.captureImplicit
+        ) { $0.cuStreamIsCapturing(handle, &status) }
+        return !answers || status != 0
     }
 }

@@ -1,12 +1,14 @@
-/// A queue of work on a GPU, which runs in order. It does not wait for the legacy default stream.
+/// A queue of work on a GPU, which runs in order. One made here does not wait for the legacy default stream, and is
+/// destroyed with the last reference; what it still has to do is done.
 public final class Stream: @unchecked Sendable {
     // Sendable: the handle is a constant, and the driver accepts work for a stream from any thread.
 
     /// The context to which the stream belongs.
     public let context: Context
-    /// The priority; lower numbers are more urgent.
-    public let priority: Int
-    let handle: UnsafeMutableRawPointer
+    /// The priority, lower numbers are more urgent; nil for an adopted stream.
+    public let priority: Int?
+    /// The driver's `CUstream`.
+    package let handle: UnsafeMutableRawPointer
 
     /// Makes a stream. `priority` must lie in `context.streamPriorities`; lower numbers are more urgent, and 0 is the
     /// ordinary one.
@@ -25,8 +27,14 @@ public final class Stream: @unchecked Sendable {
         self.priority = priority
     }
 
+    init(adopted handle: UnsafeMutableRawPointer, context: Context) {
+        self.handle = handle
+        self.context = context
+        self.priority = nil
+    }
+
     deinit {
-        context.release { $0.cuStreamDestroy(handle) }
+        if priority != nil { context.release { $0.cuStreamDestroy(handle) } }
     }
 
     /// Waits until all work put into the stream so far is done. Throws `DriverError.callFailed`, also for errors of

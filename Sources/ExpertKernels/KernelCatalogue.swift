@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// All kernels that a layer of a given shape can use, in every configuration that can be chosen for it.
 public struct KernelCatalogue: Sendable {
-    /// The kernels, each with a unique name.
+    /// The kernels, each once.
     public let kernels: [Kernel]
 
     /// Builds the kernels of `shape`.
@@ -30,8 +30,13 @@ public struct KernelCatalogue: Sendable {
             kernels += try expertKernels(
                 shape.expertsOfRank(blockM: blockM), ranks: window, multiprocessors: multiprocessors)
         }
-        var names: Set<String> = []
-        self.kernels = kernels.filter { names.insert($0.name).inserted }
+        self.init(kernels)
+    }
+
+    /// These kernels, each once: what their names leave out still tells them apart.
+    package init(_ kernels: [Kernel]) {
+        var known: Set<KernelDigest> = []
+        self.kernels = kernels.filter { known.insert($0.digest).inserted }
     }
 
     /// The shape that DeepSeek-V3 has on two ranks of 16 experts each.

@@ -170,4 +170,69 @@ import Testing
             }
         }
     }
+
+    @Test("Each call leaves the thread's own context as it was, or the driver is missing")
+    func currentContext() throws {
+        try withGPU { context in
+            let functions = context.driver.functions
+            func current() -> UnsafeMutableRawPointer? {
+                var current: UnsafeMutableRawPointer?
+                #expect(functions.cuCtxGetCurrent(&current) == 0)
+                return current
+            }
+            let before = current()
+            do {
+                let stream = try Stream(context: context)
+                let memory = try DeviceMemory(byteCount: 64, context: context)
+                try memory.fill(byte: 1, on: stream)
+                try stream.synchronize()
+                #expect(current() == before)
+                #expect(throws: DriverError.self) { try DeviceMemory(byteCount: 1 << 50, context: context) }
+            }
+            #expect(current() == before)
+            // With the primary context current, as in a process that uses CUDA's runtime, it stays so.
+            var primary: UnsafeMutableRawPointer?
+            #expect(functions.cuDevicePrimaryCtxRetain(&primary, Int32(context.ordinal)) == 0)
+            let handle = try #require(primary)
+            #expect(functions.cuCtxPushCurrent(handle) == 0)
+            _ = try DeviceMemory(byteCount: 64, context: context)
+            #expect(current() == handle)
+            var popped: UnsafeMutableRawPointer?
+            #expect(functions.cuCtxPopCurrent(&popped) == 0 && popped == handle)
+            #expect(functions.cuDevicePrimaryCtxRelease(Int32(context.ordinal)) == 0)
+        }
+    }
+
+    @Test("Memory and streams of others are used where they are, or the driver is missing")
+    func adoption() throws {
+        try withGPU { context in
+            let owner = try Stream(context: context)
+            let adopted = try Stream(adopting: UInt(bitPattern: owner.handle), context: context)
+            #expect(adopted.handle == owner.handle && adopted.priority == nil && !adopted.isLegacy)
+            for handle in [0, Stream.legacyHandle, Stream.perThreadHandle] {
+                let stream = try Stream(adopting: handle, context: context)
+                #expect(stream.isLegacy == (handle < Stream.perThreadHandle))
+                try stream.synchronize()
+                #expect(try !stream.isCapturing())
+            }
+            let whole = try DeviceMemory(byteCount: 4 << 20, context: context)
+            let part = try AdoptedMemory(address: whole.address + 4096, byteCount: 4096, context: context)
+            try part.fill(byte: 5, on: adopted)
+            try owner.synchronize()
+            #expect(try whole.copyOut(UInt8.self, count: 2, at: 4095 + 4096).first == 5)
+            #expect(throws: DriverError.self, "past the end") {
+                try AdoptedMemory(address: whole.address + 4096, byteCount: 4 << 20, context: context)
+            }
+            let pinned = try PinnedMemory(byteCount: 4096, context: context)
+            #expect(throws: DriverError.notDeviceMemory(address: pinned.deviceAddress)) {
+                try AdoptedMemory(address: pinned.deviceAddress, byteCount: 64, context: context)
+            }
+            #expect(throws: DriverError.notDeviceMemory(address: 64)) {
+                try AdoptedMemory(address: 64, byteCount: 64, context: context)
+            }
+            let again = try Context()
+            let across = try Stream(adopting: UInt(bitPattern: owner.handle), context: again)
+            try across.synchronize()
+        }
+    }
 }

@@ -23,7 +23,8 @@ import Testing
             (["run", "--tokens", "99999999999999999999"], "it takes a whole number from 0 to 4096"),
             (["run", "--tokens", "1", "--tokens", "2"], "--tokens is given more than once"),
             (["run", "--json=yes"], "--json is 'yes'; it takes no value"),
-            (["run", "--device", "tpu"], "--device is 'tpu'; it takes auto, cuda or simulator"),
+            (["run", "--device", "tpu"], "--device is 'tpu'; it takes auto, cuda, cuda:N with"),
+            (["run", "--device", "cuda:-1"], "--device is 'cuda:-1'; it takes auto, cuda, cuda:N with"),
             (["run", "--block-m", "24"], "--block-m is '24'; it takes 16, 32, 64 or 128"),
             (
                 ["run", "--overlap", "none,none"],

@@ -33,9 +33,9 @@ import Testing
     /// Links and notes of arrivals need registers of the warps that wait.
     @Test(.needsAssembler) func kernelsWithOptionsAssembleWithoutSpills() throws {
         let link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
-        let plain = Set(try KernelCatalogue(Self.shapes[0]).kernels.map(\.name))
+        let plain = Set(try KernelCatalogue(Self.shapes[0]).kernels.map(\.digest))
         for kernel in try KernelCatalogue(Self.shapes[0], link: link, notesArrivals: true).kernels
-        where !plain.contains(kernel.name) {
+        where !plain.contains(kernel.digest) {
             let usage = try #require(try Tool.assemble(kernel.ptx()).usage(of: kernel.name))
             #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")
         }

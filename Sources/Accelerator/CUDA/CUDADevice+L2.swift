@@ -3,8 +3,9 @@ import CUDADriver
 extension CUDADevice {
     /// See ``Device/keepInL2(bytes:)``.
     ///
-    /// Half as much again is set aside, as lines are not spread evenly, in sixteenths of the L2, which the hardware has: at least five,
-    /// as fewer gain nothing, and at most eight, as kernels that stream weights would miss more. See docs/performance.md.
+    /// Half as much again is set aside, as lines are not spread evenly, in sixteenths of the L2, which the hardware
+    /// has: at least five, as fewer gain nothing, and at most eight, as kernels that stream weights would miss more.
+    /// See docs/performance.md.
     public func keepInL2(bytes: Int) throws -> L2Share {
         guard bytes >= 0 else { throw DeviceError.keptBytes(bytes) }
         try refuseDuringCapture(to: "set a part of the L2 aside")
@@ -22,8 +23,9 @@ extension CUDADevice {
     private func endShare(_ number: Int) {
         l2Shares.withLock { shares in
             shares.end(number)
-            // A capture under way must not be disturbed; then too much stays set aside, until the next share begins or ends.
-            guard tables.withLock({ $0.captures.isEmpty }) else { return }
+            // A capture under way must not be disturbed; then too much stays set aside, until the next share begins or
+            // ends.
+            guard !isCapturing else { return }
             _ = try? apply(shares)
         }
     }

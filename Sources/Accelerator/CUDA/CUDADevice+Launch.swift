@@ -2,20 +2,48 @@ import CUDADriver
 import KernelLanguage
 import PTX
 
+/// A kernel that the driver has compiled.
+struct CUDAKernel: Sendable {
+    let function: Function
+    let digest: KernelDigest
+
+    /// One that somebody holds, and how many handles there are.
+    struct Entry {
+        let id: Int
+        let kernel: CUDAKernel
+        var handles = 0
+    }
+}
+
 extension CUDADevice {
     /// See ``Device/load(_:)``.
     public func load(_ kernel: Kernel) throws -> LoadedKernel {
-        if let known = tables.withLock({ $0.loaded[kernel] }) { return known }
+        let digest = kernel.digest
+        if let known = handle(of: kernel, digest) { return known }
         try refuseDuringCapture(to: "load the kernel \(kernel.name)")
         return try loading.withLock { _ in
-            if let known = tables.withLock({ $0.loaded[kernel] }) { return known }
-            let function = try compile(kernel)
-            return tables.withLock {
-                let loaded = LoadedKernel(id: $0.kernels.insert(function), kernel: kernel)
-                $0.loaded[kernel] = loaded
-                return loaded
-            }
+            if let known = handle(of: kernel, digest) { return known }
+            let compiled = CUDAKernel(function: try compile(kernel), digest: digest)
+            let id = newHandleNumber()
+            tables.withLock { $0.loaded[digest] = CUDAKernel.Entry(id: id, kernel: compiled, handles: 1) }
+            return LoadedKernel(id: id, kernel, .cuda(compiled, self))
         }
+    }
+
+    /// One more handle of a kernel that somebody holds already; nil if nobody does.
+    private func handle(of kernel: Kernel, _ digest: KernelDigest) -> LoadedKernel? {
+        let entry = tables.withLock { tables in
+            tables.loaded[digest]?.handles += 1
+            return tables.loaded[digest]
+        }
+        return entry.map { LoadedKernel(id: $0.id, kernel, .cuda($0.kernel, self)) }
+    }
+
+    /// The kernel that a handle of this device stands for. Throws `DeviceError.unknownHandle`.
+    @inline(__always)
+    private func own(_ handle: LoadedKernel) throws(DeviceError) -> Function {
+        guard let kernel = handle.backing.on(self) else { throw .unknownHandle(kind: .kernel, id: handle.id) }
+        return kernel.function
     }
 
     private func compile(_ kernel: Kernel) throws -> Function {
@@ -39,9 +67,8 @@ extension CUDADevice {
     public func launch(
         _ kernel: LoadedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool, on stream: DeviceStream
     ) throws {
-        let (function, stream) = try tables.withLock {
-            (try $0.kernels.find(kernel.id), try $0.streams.find(stream.id))
-        }
+        let (function, stream) = (try own(kernel), try own(stream))
+        if isCapturing { note(kernel) }
         let kernel = kernel.kernel
         try kernel.checkLaunch(blocks: blocks, arguments: arguments)
         let configuration = LaunchConfiguration(
@@ -56,7 +83,7 @@ extension CUDADevice {
 
     /// See ``Device/blocksPerMultiprocessor(_:)``.
     public func blocksPerMultiprocessor(_ kernel: LoadedKernel) throws -> Int {
-        let function = try tables.withLock { try $0.kernels.find(kernel.id) }
+        let function = try own(kernel)
         return try driverCall {
             try function.blocksPerMultiprocessor(
                 threadsPerBlock: kernel.kernel.threads, dynamicSharedBytes: kernel.kernel.sharedBytes)

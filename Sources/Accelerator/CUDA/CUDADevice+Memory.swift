@@ -5,30 +5,47 @@ extension CUDADevice {
     public func allocate(bytes: Int, label: String) throws -> DeviceBuffer {
         guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
         try refuseDuringCapture(to: "allocate the buffer \(label)")
-        let memory = try driverCall { try DeviceMemory(byteCount: bytes, context: context) }
-        tables.withLock { $0.allocations.insert(memory, at: memory.address, bytes: bytes) }
-        let address = memory.address
-        return DeviceBuffer(address: address, bytes: bytes, label: label) { [self] in release(address) }
+        return buffer(try driverCall { try DeviceMemory(byteCount: bytes, context: context) }, label: label)
+    }
+
+    /// See ``Device/adopt(address:bytes:label:whenReleased:)``.
+    public func adopt(
+        address: UInt64, bytes: Int, label: String, whenReleased: @escaping @Sendable () -> Void
+    ) throws -> DeviceBuffer {
+        guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
+        do {
+            let memory = try driverCall {
+                try AdoptedMemory(address: address, byteCount: bytes, context: context, whenReleased: whenReleased)
+            }
+            return buffer(memory, label: label)
+        } catch DeviceError.driver(.notDeviceMemory), DeviceError.driver(.outOfBounds) {
+            throw DeviceError.notDeviceMemory(label: label, address: address, bytes: bytes)
+        }
+    }
+
+    private func buffer(_ region: any DeviceRegion, label: String) -> DeviceBuffer {
+        DeviceBuffer(
+            address: region.address, bytes: region.byteCount, label: label, DeviceAllocation(.cuda(region, self)))
     }
 
     /// See ``Device/write(_:to:offset:)``.
     public func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws {
         try refuseDuringCapture(to: "write to the buffer \(buffer.label)")
-        let (memory, start) = try locate(buffer, offset: offset, bytes: source.count)
+        let (memory, start) = try buffer.locate(source.count, at: offset, on: self)
         try driverCall { try memory.copyIn(source, at: start) }
     }
 
     /// See ``Device/read(_:offset:into:)``.
     public func read(_ buffer: DeviceBuffer, offset: Int, into destination: UnsafeMutableRawBufferPointer) throws {
         try refuseDuringCapture(to: "read the buffer \(buffer.label)")
-        let (memory, start) = try locate(buffer, offset: offset, bytes: destination.count)
+        let (memory, start) = try buffer.locate(destination.count, at: offset, on: self)
         try driverCall { try memory.copyOut(destination, at: start) }
     }
 
     /// See ``Device/fill(_:with:on:)``.
     public func fill(_ buffer: DeviceBuffer, with value: UInt8, on stream: DeviceStream) throws {
-        let (memory, start) = try locate(buffer, offset: 0, bytes: buffer.bytes)
-        let stream = try find(stream)
+        let (memory, start) = try buffer.locate(buffer.bytes, at: 0, on: self)
+        let stream = try own(stream)
         try driverCall { try memory.fill(byte: value, at: start, byteCount: buffer.bytes, on: stream) }
     }
 
@@ -37,31 +54,11 @@ extension CUDADevice {
         from source: DeviceBuffer, offset sourceOffset: Int, to destination: DeviceBuffer,
         offset destinationOffset: Int, bytes: Int, on stream: DeviceStream
     ) throws {
-        let (from, fromStart) = try locate(source, offset: sourceOffset, bytes: bytes)
-        let (to, toStart) = try locate(destination, offset: destinationOffset, bytes: bytes)
-        let stream = try find(stream)
+        let (from, fromStart) = try source.locate(bytes, at: sourceOffset, on: self)
+        let (to, toStart) = try destination.locate(bytes, at: destinationOffset, on: self)
+        let stream = try own(stream)
         try driverCall {
             try to.copy(from: from, sourceOffset: fromStart, at: toStart, byteCount: bytes, on: stream)
         }
-    }
-
-    /// The memory behind `bytes` bytes at `offset` of a buffer, and where they start in it. Throws
-    /// `DeviceError.bufferRange` or `.foreignBuffer`.
-    private func locate(_ buffer: DeviceBuffer, offset: Int, bytes: Int) throws -> (DeviceMemory, Int) {
-        _ = try buffer.address(of: bytes, at: offset)
-        let (memory, start) = try tables.withLock { try $0.allocations.find(buffer) }
-        return (memory, start + offset)
-    }
-
-    /// Frees memory: at once, or after the captures under way, which freeing would break.
-    private func release(_ address: UInt64) {
-        let memory: DeviceMemory? = tables.withLock { tables in
-            let memory = tables.allocations.remove(address)
-            guard let memory, !tables.captures.isEmpty else { return memory }
-            tables.released.append(memory)
-            return nil
-        }
-        // Freeing waits for the GPU, so it happens here, outside of the lock.
-        _ = memory
     }
 }

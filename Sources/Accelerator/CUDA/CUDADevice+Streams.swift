@@ -1,60 +1,37 @@
 import CUDADriver
+import Synchronization
 
 extension CUDADevice {
     /// See ``Device/makeStream(label:rank:)``. On a GPU it makes no difference which rank it is.
     public func makeStream(label: String, rank: Int) throws -> DeviceStream {
-        let stream = try driverCall { try Stream(context: context) }
-        return DeviceStream(id: tables.withLock { $0.streams.insert(stream) })
+        handle(of: try driverCall { try CUDADriver.Stream(context: context) })
     }
 
-    /// See ``Device/makeEvent()``.
-    public func makeEvent() throws -> DeviceEvent {
-        let event = try driverCall { try Event(context: context, timing: true) }
-        return DeviceEvent(id: tables.withLock { $0.events.insert(CUDAEvent(event: event, state: .new)) })
-    }
-
-    /// See ``Device/record(_:on:)``.
-    public func record(_ event: DeviceEvent, on stream: DeviceStream) throws {
-        let (entry, stream, captures) = try tables.withLock {
-            (try $0.events.find(event.id), try $0.streams.find(stream.id), !$0.captures.isEmpty)
-        }
-        let captured = try driverCall {
-            try entry.event.record(on: stream)
-            return try captures && stream.isCapturing()
-        }
-        tables.withLock {
-            $0.events.update(event.id, CUDAEvent(event: entry.event, state: captured ? .captured : .recorded))
-        }
-    }
-
-    /// See ``Device/wait(for:on:)``.
-    public func wait(for event: DeviceEvent, on stream: DeviceStream) throws {
-        let (entry, stream) = try tables.withLock { (try $0.events.find(event.id), try $0.streams.find(stream.id)) }
+    /// See ``Device/adopt(stream:label:rank:)``.
+    public func adopt(stream handle: UInt, label: String, rank: Int) throws -> DeviceStream {
         do {
-            try driverCall { try stream.wait(for: entry.event) }
-        } catch DeviceError.driver(.callFailed(let failure)) where failure.code == CUDADevice.captureIsolation {
-            throw DeviceError.capture(.outsideEvent(event: event.id))
+            return self.handle(of: try driverCall { try CUDADriver.Stream(adopting: handle, context: context) })
+        } catch DeviceError.driver(.foreignStream) {
+            throw DeviceError.foreignStream(handle: handle, device: "GPU \(context.ordinal), \(properties.name)")
         }
     }
 
-    /// `CUDA_ERROR_STREAM_CAPTURE_ISOLATION`
-    private static let captureIsolation: Int32 = 905
+    private func handle(of stream: CUDADriver.Stream) -> DeviceStream {
+        let id = newHandleNumber()
+        tables.withLock { $0.streams[id] = stream }
+        return DeviceStream(id: id, .cuda(stream, self))
+    }
 
-    /// See ``Device/nanoseconds(from:to:)``.
-    public func nanoseconds(from start: DeviceEvent, to end: DeviceEvent) throws -> Double {
-        let (first, last) = try tables.withLock { (try $0.events.find(start.id), try $0.events.find(end.id)) }
-        for (handle, entry) in [(start, first), (end, last)] {
-            guard case .recorded = entry.state else { throw DeviceError.eventNotRecorded(id: handle.id) }
-            guard try driverCall({ try entry.event.isDone() }) else {
-                throw DeviceError.eventNotComplete(id: handle.id)
-            }
-        }
-        return try driverCall { try last.event.milliseconds(since: first.event) } * 1e6
+    /// The stream that a handle of this device stands for. Throws `DeviceError.unknownHandle`.
+    @inline(__always)
+    func own(_ handle: DeviceStream) throws(DeviceError) -> CUDADriver.Stream {
+        guard let stream = handle.backing.on(self) else { throw .unknownHandle(kind: .stream, id: handle.id) }
+        return stream
     }
 
     /// See ``Device/synchronize(_:)``.
     public func synchronize(_ stream: DeviceStream) throws {
-        let found = try find(stream)
+        let found = try own(stream)
         try refuseDuringCapture(to: "wait for the stream \(stream.id)")
         try driverCall { try found.synchronize() }
     }
@@ -62,12 +39,6 @@ extension CUDADevice {
     /// See ``Device/synchronize()``.
     public func synchronize() throws {
         try refuseDuringCapture(to: "wait for the device")
-        // Stream by stream: the driver refuses to wait for a context while any thread captures a stream of it. A
-        // captured stream runs nothing, and waiting for it would break the capture.
-        for stream in tables.withLock({ Array($0.streams.values) }) {
-            try driverCall {
-                if try !stream.isCapturing() { try stream.synchronize() }
-            }
-        }
+        try driverCall { try settle() }
     }
 }

@@ -2,17 +2,22 @@ import CUDADriver
 import KernelLanguage
 import Synchronization
 
-/// A GPU, through the CUDA driver.
+/// A GPU, through the CUDA driver and its primary context: memory and streams of CUDA's runtime, and of engines that
+/// stand on it, are usable on it, and the other way round.
 ///
-/// Kernels are printed as PTX, compiled by the driver when they are loaded, and kept as long as the device; so are
-/// streams, events and graphs. While a thread captures a stream, it may not allocate, copy at once, load kernels that
-/// are not loaded yet, or wait; buffers released meanwhile are freed after the capture.
+/// Kernels are printed as PTX and compiled by the driver when they are loaded. While a thread captures a stream, it may
+/// not allocate, copy at once, load kernels that are not loaded yet, or wait; what is let go of meanwhile is freed
+/// after the capture. Freeing buffers waits until the GPU has finished its work, so let go of them only when no kernel
+/// spins for something that this thread has yet to launch. Kernels are unloaded when the device is synchronised, or
+/// waited for when many are to be unloaded.
 public final class CUDADevice: Device {
     /// See ``Device/properties``.
     public let properties: DeviceProperties
     /// The context on the GPU.
     package let context: Context
     let tables: Mutex<CUDATables>
+    /// How many captures are under way. Without, launches need not look at the tables.
+    let captures = Atomic<Int>(0)
     /// Held while a kernel is compiled, so that two threads do not compile the same one.
     let loading = Mutex(())
 
@@ -23,11 +28,11 @@ public final class CUDADevice: Device {
     ///
     /// - Parameters:
     ///   - ordinal: The GPU's number in this process.
-    ///   - setAsideL2Bytes: How much of the L2 is set aside from now on, for all work of the process on this GPU. When nil, as much
-    ///     as those ask for who call ``Device/keepInL2(bytes:)``, such as layers, and never less than drivers set aside by
-    ///     themselves, three sixteenths. The hardware has sixteenths.
-    /// - Throws: `DeviceError.driver` when there is no driver, no such GPU, or one that cannot run `sm_90a` code, and for
-    ///   negative `setAsideL2Bytes`.
+    ///   - setAsideL2Bytes: How much of the L2 is set aside from now on, for all work of the process on this GPU.
+    ///     When nil, as much as those ask for who call ``Device/keepInL2(bytes:)``, such as layers, and never less than
+    ///     drivers set aside by themselves, three sixteenths. The hardware has sixteenths.
+    /// - Throws: `DeviceError.driver` when there is no driver, no such GPU, or one that cannot run `sm_90a` code, and
+    ///   for negative `setAsideL2Bytes`.
     public init(ordinal: Int = 0, setAsideL2Bytes: Int? = nil) throws {
         let context = try driverCall { try Context(device: ordinal) }
         let found = try driverCall { try setAsideL2Bytes.map(context.setAsideL2) ?? context.setAsideL2Bytes() }
@@ -40,39 +45,33 @@ public final class CUDADevice: Device {
         self.tables = Mutex(CUDATables())
     }
 
-    /// The device's stream `handle`. Throws `DeviceError.unknownHandle`.
-    func find(_ handle: DeviceStream) throws -> Stream { try tables.withLock { try $0.streams.find(handle.id) } }
+    deinit {
+        // What is under way may still need what nobody holds.
+        try? settle()
+    }
 
     /// Throws `DeviceError.capture` while this thread captures a stream.
-    func refuseDuringCapture(to operation: String) throws {
+    func refuseDuringCapture(to operation: @autoclosure () -> String) throws {
+        guard isCapturing else { return }
         let capturing = tables.withLock { $0.captures[currentThread()] != nil }
-        if capturing { throw DeviceError.capture(.operation(operation)) }
+        if capturing { throw DeviceError.capture(.operation(operation())) }
     }
+
+    /// Whether any thread captures a stream.
+    @inline(__always)
+    var isCapturing: Bool { captures.load(ordering: .relaxed) > 0 }
 }
 
-/// What a GPU's handles stand for, and what is under way.
+/// What a GPU's handles have in common, and what is under way.
 struct CUDATables {
-    var streams = HandleTable<Stream>(.stream)
-    var events = HandleTable<CUDAEvent>(.event)
-    var kernels = HandleTable<Function>(.kernel)
-    var graphs = HandleTable<GraphExec>(.graph)
-    var loaded: [Kernel: LoadedKernel] = [:]
-    var allocations = AllocationTable<DeviceMemory>()
+    /// Kernels that somebody holds.
+    var loaded: [KernelDigest: CUDAKernel.Entry] = [:]
+    /// Streams that somebody holds, by their handles' numbers.
+    var streams: [Int: CUDADriver.Stream] = [:]
     var tensorMaps: [KernelLanguage.TensorMap: [UInt8]] = [:]
-    /// The stream that each capturing thread captures.
-    var captures: [UInt: Int] = [:]
-    /// Memory released during a capture, when it cannot be freed.
-    var released: [DeviceMemory] = []
-}
-
-/// An event, and where it was recorded last.
-struct CUDAEvent: Sendable {
-    let event: Event
-    var state: State
-
-    enum State: Sendable {
-        case new, recorded, captured
-    }
+    /// What each capturing thread captures.
+    var captures: [UInt: CUDACapture] = [:]
+    var retired = CUDARetired()
 }
 
 /// Runs `body`, and wraps the driver's errors as the device's.

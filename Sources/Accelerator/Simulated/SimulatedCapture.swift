@@ -17,6 +17,8 @@ final class SimulatedCapture: @unchecked Sendable {
 
     /// The captured stream.
     let origin: Int
+    /// All streams that take part, by their numbers.
+    private(set) var streams: [Int: SimulatedStream]
     /// The steps of all streams in the order of the calls.
     private(set) var steps: [(stream: Int, step: Step)] = []
     /// Whether the capture has ended.
@@ -24,28 +26,30 @@ final class SimulatedCapture: @unchecked Sendable {
     private var progress: [Int: Progress]
     private var points: [Int: Progress] = [:]
 
-    init(origin: Int) {
-        self.origin = origin
-        progress = [origin: [:]]
+    init(origin: SimulatedStream) {
+        self.origin = origin.id
+        streams = [origin.id: origin]
+        progress = [origin.id: [:]]
     }
 
     /// Whether the stream takes part.
-    func contains(_ stream: Int) -> Bool { progress[stream] != nil }
+    func contains(_ stream: SimulatedStream) -> Bool { streams[stream.id] != nil }
 
-    func append(_ operation: SimulatedOperation, on stream: Int) {
-        steps.append((stream, .operation(operation)))
-        progress[stream, default: [:]][stream, default: 0] += 1
+    func append(_ operation: SimulatedOperation, on stream: SimulatedStream) {
+        steps.append((stream.id, .operation(operation)))
+        progress[stream.id, default: [:]][stream.id, default: 0] += 1
     }
 
-    func record(_ event: Int, on stream: Int) {
-        steps.append((stream, .record(event: event)))
-        points[event] = progress[stream]
+    func record(_ event: Int, on stream: SimulatedStream) {
+        steps.append((stream.id, .record(event: event)))
+        points[event] = progress[stream.id]
     }
 
     /// The stream waits for an event of this capture, and takes part from here on.
-    func wait(for event: Int, on stream: Int) {
-        steps.append((stream, .wait(event: event)))
-        progress[stream, default: [:]].merge(points[event] ?? [:], uniquingKeysWith: max)
+    func wait(for event: Int, on stream: SimulatedStream) {
+        streams[stream.id] = stream
+        steps.append((stream.id, .wait(event: event)))
+        progress[stream.id, default: [:]].merge(points[event] ?? [:], uniquingKeysWith: max)
     }
 
     /// Ends the recording. Returns a stream that was not joined, or nil when all were.

@@ -1,12 +1,14 @@
 import Simulator
 
 /// A captured graph.
-final class SimulatedGraph {
+final class SimulatedGraph: @unchecked Sendable {
+    // Sendable: only touched under the lock of its device, and when nobody else has a reference.
     let origin: Int
     let steps: [(stream: Int, step: SimulatedCapture.Step)]
+    private let streams: [Int: SimulatedStream]
     /// Streams of the machine for the work of streams that took part in the capture. They are the graph's own: a replay
     /// is ordered with the stream it is replayed on and with nothing else, as on a GPU.
-    var forks: [Int: StreamID] = [:]
+    private var forks: [Int: StreamID] = [:]
     /// Events of the machine for the events that the capture recorded.
     var events: [Int: EventID] = [:]
     /// The end of the last replay; replays of one graph follow one another.
@@ -16,24 +18,40 @@ final class SimulatedGraph {
         self.end = end
         origin = capture.origin
         steps = capture.steps
+        streams = capture.streams
+    }
+
+    /// The graph's own stream for the work of stream `id`.
+    func fork(for id: Int, on machine: SimulatedMachine) -> StreamID? {
+        if let known = forks[id] { return known }
+        guard let stream = streams[id] else { return nil }
+        let fork = machine.makeStream(label: stream.label, rank: stream.rank)
+        forks[id] = fork
+        return fork
+    }
+
+    /// What goes with the graph.
+    var handles: [SimulatedRelease] {
+        forks.values.map(SimulatedRelease.fork) + events.values.map(SimulatedRelease.event) + [.event(end)]
     }
 }
 
 extension SimulatedDevice {
     /// The capture in which a stream takes part. Call under the lock.
-    func activeCapture(of stream: Int) -> SimulatedCapture? {
+    func activeCapture(of stream: SimulatedStream) -> SimulatedCapture? {
         captures.isEmpty ? nil : captures.values.first { $0.contains(stream) }
     }
 
     /// See ``Device/capture(on:_:)``.
     public func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph {
+        let own = try own(stream)
+        guard !own.isLegacy else { throw DeviceError.capture(.legacyStream) }
         let thread = currentThread()
         let capture = try exclusively {
-            _ = try streams.find(stream.id)
-            guard captures[thread] == nil, activeCapture(of: stream.id) == nil else {
+            guard captures[thread] == nil, activeCapture(of: own) == nil else {
                 throw DeviceError.capture(.nested)
             }
-            let capture = SimulatedCapture(origin: stream.id)
+            let capture = SimulatedCapture(origin: own)
             captures[thread] = capture
             return capture
         }
@@ -43,10 +61,11 @@ extension SimulatedDevice {
             _ = try exclusively { end(capture, thread) }
             throw error
         }
-        return try exclusively {
+        let graph = try exclusively {
             if let forgotten = end(capture, thread) { throw DeviceError.capture(.notJoined(stream: forgotten)) }
-            return DeviceGraph(id: graphs.insert(SimulatedGraph(capture, end: machine.makeEvent())))
+            return SimulatedGraph(capture, end: machine.makeEvent())
         }
+        return DeviceGraph(.simulated(graph, self))
     }
 
     private func end(_ capture: SimulatedCapture, _ thread: UInt) -> Int? {
@@ -56,15 +75,15 @@ extension SimulatedDevice {
 
     /// See ``Device/replay(_:on:)``.
     public func replay(_ graph: DeviceGraph, on stream: DeviceStream) throws {
+        guard let found = graph.backing.on(self) else { throw DeviceError.unknownHandle(kind: .graph, id: graph.id) }
+        let own = try own(stream)
         try exclusively {
-            let found = try graphs.find(graph.id)
-            let entry = try streams.find(stream.id)
             try refuseDuringCapture(to: "replay the graph \(graph.id)")
-            guard activeCapture(of: stream.id) == nil else {
+            guard activeCapture(of: own) == nil else {
                 throw DeviceError.capture(.operation("replay the graph \(graph.id) on a captured stream"))
             }
-            busyStreams.insert(stream.id)
-            try replay(found, on: entry.stream)
+            busyStreams.insert(own.stream)
+            try replay(found, on: own.stream)
         }
     }
 
@@ -72,7 +91,7 @@ extension SimulatedDevice {
         machine.enqueueWait(graph.end, on: stream)
         var launched: Set<Int> = []
         for (id, step) in graph.steps {
-            let place = id == graph.origin ? stream : try fork(of: graph, for: id)
+            let place = id == graph.origin ? stream : graph.fork(for: id, on: machine) ?? stream
             switch step {
             case .operation(let operation):
                 // The first launch of a stream has no kernel before it in the graph, on which it could depend.
@@ -86,13 +105,5 @@ extension SimulatedDevice {
             }
         }
         machine.enqueueRecord(graph.end, on: stream)
-    }
-
-    private func fork(of graph: SimulatedGraph, for id: Int) throws -> StreamID {
-        if let known = graph.forks[id] { return known }
-        let entry = try streams.find(id)
-        let fork = machine.makeStream(label: entry.label, rank: entry.rank)
-        graph.forks[id] = fork
-        return fork
     }
 }

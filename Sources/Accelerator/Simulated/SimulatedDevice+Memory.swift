@@ -6,11 +6,9 @@ extension SimulatedDevice {
         guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
         let address = try exclusively {
             try refuseDuringCapture(to: "allocate the buffer \(label)")
-            let address = try machine.allocate(bytes: bytes, label: label)
-            allocations.insert(address, at: address, bytes: bytes)
-            return address
+            return try machine.allocate(bytes: bytes, label: label)
         }
-        return DeviceBuffer(address: address, bytes: bytes, label: label) { [self] in release(address) }
+        return buffer(.own(address), address, bytes, label)
     }
 
     /// See ``Device/keepInL2(bytes:)``. The machine has no caches.
@@ -23,7 +21,7 @@ extension SimulatedDevice {
     public func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws {
         try exclusively {
             try refuseDuringCapture(to: "write to the buffer \(buffer.label)")
-            let address = try locate(buffer, offset: offset, bytes: source.count)
+            let address = try buffer.locate(source.count, at: offset, on: self)
             try machine.write(source, at: address)
         }
     }
@@ -32,17 +30,16 @@ extension SimulatedDevice {
     public func read(_ buffer: DeviceBuffer, offset: Int, into destination: UnsafeMutableRawBufferPointer) throws {
         try exclusively {
             try refuseDuringCapture(to: "read the buffer \(buffer.label)")
-            let address = try locate(buffer, offset: offset, bytes: destination.count)
+            let address = try buffer.locate(destination.count, at: offset, on: self)
             try machine.read(into: destination, from: address)
         }
     }
 
     /// See ``Device/fill(_:with:on:)``.
     public func fill(_ buffer: DeviceBuffer, with value: UInt8, on stream: DeviceStream) throws {
-        try exclusively {
-            let address = try locate(buffer, offset: 0, bytes: buffer.bytes)
-            try enqueue(.fill(address: address, bytes: buffer.bytes, value: value), on: stream)
-        }
+        let address = try buffer.locate(buffer.bytes, at: 0, on: self)
+        let own = try own(stream)
+        try exclusively { try enqueue(.fill(address: address, bytes: buffer.bytes, value: value), on: own) }
     }
 
     /// See ``Device/copy(from:offset:to:offset:bytes:on:)``.
@@ -50,33 +47,9 @@ extension SimulatedDevice {
         from source: DeviceBuffer, offset sourceOffset: Int, to destination: DeviceBuffer,
         offset destinationOffset: Int, bytes: Int, on stream: DeviceStream
     ) throws {
-        try exclusively {
-            let from = try locate(source, offset: sourceOffset, bytes: bytes)
-            let to = try locate(destination, offset: destinationOffset, bytes: bytes)
-            try enqueue(.copy(from: from, to: to, bytes: bytes), on: stream)
-        }
-    }
-
-    /// The address of `bytes` bytes at `offset` of a buffer. Throws `DeviceError.bufferRange` or `.foreignBuffer`.
-    private func locate(_ buffer: DeviceBuffer, offset: Int, bytes: Int) throws -> UInt64 {
-        let address = try buffer.address(of: bytes, at: offset)
-        _ = try allocations.find(buffer)
-        return address
-    }
-
-    private func release(_ address: UInt64) {
-        // An address that this device gave, so freeing cannot fail; and nobody could receive the error.
-        try? exclusively {
-            _ = allocations.remove(address)
-            released.append(address)
-            try freeReleased()
-        }
-    }
-
-    /// Frees what was released, once no stream can use it any more. Call under the lock.
-    func freeReleased() throws {
-        guard busyStreams.isEmpty else { return }
-        defer { released = [] }
-        for address in released { try machine.free(address) }
+        let from = try source.locate(bytes, at: sourceOffset, on: self)
+        let to = try destination.locate(bytes, at: destinationOffset, on: self)
+        let own = try own(stream)
+        try exclusively { try enqueue(.copy(from: from, to: to, bytes: bytes), on: own) }
     }
 }

@@ -27,29 +27,34 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     /// What is simulated.
     public let configuration: SimulatorConfiguration
     private let lock = Mutex(())
+    private let isLocked = Atomic(false)
 
     let machine: SimulatedMachine
     /// What is done to a kernel before it is loaded.
     let rewrite: @Sendable (Kernel) -> Kernel
-    var streams = HandleTable<SimulatedStreamEntry>(.stream)
-    var events = HandleTable<SimulatedEvent>(.event)
-    var kernels = HandleTable<Program>(.kernel)
-    var graphs = HandleTable<SimulatedGraph>(.graph)
-    var loaded: [Kernel: LoadedKernel] = [:]
-    /// Kernels by name that have been launched, directly or by a graph.
-    var launched: [String: Kernel] = [:]
-    var allocations = AllocationTable<UInt64>()
+    /// Kernels that somebody holds.
+    var loaded: [Kernel: SimulatedKernel.Entry] = [:]
+    /// Streams that somebody holds, by what they are adopted by.
+    var streams: [UInt: SimulatedStream.Entry] = [:]
+    /// Default streams, which nobody made and which stay.
+    var defaultStreams: [SimulatedStream.Default: SimulatedStream] = [:]
+    /// Kernels that have been launched, directly or by a graph.
+    var launched: [KernelDigest: Kernel] = [:]
+    /// Memory of the host that somebody uses.
+    var hostRegions: [HostRegion] = []
     /// The captures under way, by the thread that captures.
     var captures: [UInt: SimulatedCapture] = [:]
     /// Streams with work that has not been waited for.
-    var busyStreams: Set<Int> = []
-    /// Allocations released while streams were busy.
-    var released: [UInt64] = []
+    var busyStreams: Set<StreamID> = []
+    /// What was let go of since the lock was taken last.
+    let released = Mutex<[SimulatedRelease]>([])
+    /// What was let go of while work was under way.
+    var retired = SimulatedRetired()
 
     /// A machine of this configuration.
     ///
-    /// - Parameter rewrite: What is done to every kernel before it is loaded, to see what planted faults do; nothing unless
-    ///   said otherwise. Parameters, threads and shared memory must stay as they are.
+    /// - Parameter rewrite: What is done to every kernel before it is loaded, to see what planted faults do; nothing
+    ///   unless said otherwise. Parameters, threads and shared memory must stay as they are.
     public init(
         configuration: SimulatorConfiguration, rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
     ) {
@@ -73,26 +78,55 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     }
 
     /// Simulated nanoseconds since the machine started.
-    public var clock: UInt64 { lock.withLock { _ in machine.clock } }
+    public var clock: UInt64 { locked { machine.clock } }
 
     /// What the machine has done so far.
-    public var statistics: SimulatorStatistics { lock.withLock { _ in machine.statistics } }
+    public var statistics: SimulatorStatistics { locked { machine.statistics } }
 
-    /// The kernels launched so far, by name.
+    /// The kernels launched so far, in the order of their names.
     public var launchedKernels: [Kernel] {
-        lock.withLock { _ in launched.values.sorted { $0.name < $1.name } }
+        locked { launched.sorted { ($0.value.name, $0.key) < ($1.value.name, $1.key) }.map(\.value) }
     }
 
     /// With a schedule in the configuration, the machine's decisions so far.
-    public var scheduleRecord: ScheduleRecord? { lock.withLock { _ in machine.scheduleRecord } }
+    public var scheduleRecord: ScheduleRecord? { locked { machine.scheduleRecord } }
+
+    /// What the device keeps now: what somebody holds, and what work under way still needs.
+    public var inventory: SimulatedInventory {
+        locked { SimulatedInventory(machine: machine.inventory, kernels: loaded.count) }
+    }
 
     /// Runs `body` alone, and wraps the machine's errors as the device's.
     func exclusively<Result: Sendable>(_ body: () throws -> Result) throws -> Result {
         do {
-            return try lock.withLock { _ in try body() }
+            return try locked(body)
         } catch let error as SimulationError {
             throw DeviceError.simulation(error)
         }
+    }
+
+    /// Runs `body` alone, with nothing left to free before and after it.
+    private func locked<Result: Sendable, Failure: Error>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var owners: [@Sendable () -> Void] = []
+        // Not under the lock: they are of others, who may call the device.
+        defer { for owner in owners { owner() } }
+        return try lock.withLock { _ throws(Failure) -> Result in
+            isLocked.store(true, ordering: .relaxed)
+            owners = freeReleased()
+            defer {
+                owners += freeReleased()
+                isLocked.store(false, ordering: .relaxed)
+            }
+            return try body()
+        }
+    }
+
+    /// Called when the last reference to something goes, which may happen under the lock: then whoever has it frees.
+    func release(_ objects: [SimulatedRelease]) {
+        released.withLock { $0 += objects }
+        if !isLocked.load(ordering: .relaxed) { locked {} }
     }
 
     /// Throws `DeviceError.capture` while this thread captures a stream. Call under the lock.
@@ -103,28 +137,10 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     }
 }
 
-/// A stream of the machine, with its label.
-struct SimulatedStreamEntry {
-    let stream: StreamID
-    let label: String
-    let rank: Int
-}
-
-/// An event of the machine, and where it was recorded last.
-struct SimulatedEvent {
-    let event: EventID
-    var state: State
-
-    enum State {
-        case new
-        /// On a stream of the machine.
-        case recorded(Reading)
-        /// In a capture, which may have ended.
-        case captured(SimulatedCapture)
-    }
-
-    /// The machine's clock when the stream got there, nil before. Each record makes its own.
-    final class Reading {
-        var time: UInt64?
-    }
+/// What a simulated device keeps at a moment, to see that what was let go of has gone.
+public struct SimulatedInventory: Hashable, Sendable {
+    /// Allocations, streams and events, those of graphs included.
+    public var machine: SimulatorInventory
+    /// Kernels that are loaded.
+    public var kernels: Int
 }

@@ -3,30 +3,29 @@ import Simulator
 
 /// Work for a stream of the simulated machine: what is enqueued at once, or recorded by a capture.
 enum SimulatedOperation {
-    case launch(LoadedKernel, Program, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool)
+    case launch(LoadedKernel, SimulatedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool)
     case fill(address: UInt64, bytes: Int, value: UInt8)
     case copy(from: UInt64, to: UInt64, bytes: Int)
 }
 
 extension SimulatedDevice {
     /// Enqueues or, when the stream is being captured, records an operation. Call under the lock.
-    func enqueue(_ operation: SimulatedOperation, on stream: DeviceStream) throws {
-        let entry = try streams.find(stream.id)
-        if let capture = activeCapture(of: stream.id) {
-            capture.append(operation, on: stream.id)
+    func enqueue(_ operation: SimulatedOperation, on stream: SimulatedStream) throws {
+        if let capture = activeCapture(of: stream) {
+            capture.append(operation, on: stream)
         } else {
-            try run(operation, on: entry.stream)
-            busyStreams.insert(stream.id)
+            try run(operation, on: stream.stream)
+            busyStreams.insert(stream.stream)
         }
     }
 
     /// Puts an operation into a stream of the machine. Call under the lock.
     func run(_ operation: SimulatedOperation, on stream: StreamID, alone: Bool = false) throws {
         switch operation {
-        case .launch(let kernel, let program, let blocks, let arguments, let dependentLaunch):
-            launched[kernel.kernel.name] = kernel.kernel
+        case .launch(_, let kernel, let blocks, let arguments, let dependentLaunch):
+            launched[kernel.digest] = kernel.kernel
             try machine.enqueueLaunch(
-                program, grid: blocks, arguments: arguments, dependentLaunch: dependentLaunch && !alone,
+                kernel.program, grid: blocks, arguments: arguments, dependentLaunch: dependentLaunch && !alone,
                 label: kernel.kernel.name, on: stream)
         case .fill(let address, let bytes, let value):
             machine.enqueueHostWork(on: stream) { [unowned machine] in

@@ -34,8 +34,8 @@ public struct MutationSurvey: Sendable {
     private struct Candidate {
         let kernel: String
         let mutation: Mutation
-        /// By the kernel's full name.
-        var mutations: [String: [Mutation]]
+        /// By kernel: their names need not differ.
+        var mutations: [KernelDigest: [Mutation]]
         var workloads: [Int]
     }
 
@@ -73,7 +73,7 @@ public struct MutationSurvey: Sendable {
         var numbers: [String: Int] = [:]
         for (index, baseline) in baselines.enumerated() {
             for kernel in baseline.kernels {
-                let kind = Self.kind(kernel.name)
+                let (kind, digest) = (Self.kind(kernel.name), kernel.digest)
                 for (text, mutations) in Dictionary(grouping: kernel.mutations, by: { Survey.fault(kernel, $0) }) {
                     if let filter, !text.contains(filter) { continue }
                     let number = numbers[text] ?? candidates.count
@@ -83,7 +83,7 @@ public struct MutationSurvey: Sendable {
                             Candidate(kernel: kind, mutation: mutations[0], mutations: [:], workloads: []))
                     }
                     if candidates[number].workloads.last != index { candidates[number].workloads.append(index) }
-                    candidates[number].mutations[kernel.name] = mutations
+                    candidates[number].mutations[digest] = mutations
                 }
             }
         }
@@ -96,7 +96,7 @@ public struct MutationSurvey: Sendable {
 
     private func examine(_ candidate: Candidate, _ baselines: [Baseline]) -> Finding {
         var finding = Finding(kernel: candidate.kernel, mutation: candidate.mutation, schedules: 0)
-        let mutate = { @Sendable (kernel: Kernel) in kernel.applying(candidate.mutations[kernel.name] ?? []) }
+        let mutate = { @Sendable (kernel: Kernel) in kernel.applying(candidate.mutations[kernel.digest] ?? []) }
         for baseline in candidate.workloads.map({ baselines[$0] }) {
             var configuration = SimulatorConfiguration()
             // A kernel that waits for what never comes is found out too.

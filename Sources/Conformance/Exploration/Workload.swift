@@ -1,6 +1,7 @@
 import Accelerator
 
-/// Work whose schedules are explored: what it runs, on how large a machine, and what must come out whatever the schedule.
+/// Work whose schedules are explored: what it runs, on how large a machine, and what must come out whatever the
+/// schedule.
 public struct Workload: Sendable, CustomStringConvertible {
     /// Unique name with all values that tell it from its neighbours.
     public let name: String
@@ -8,7 +9,7 @@ public struct Workload: Sendable, CustomStringConvertible {
     public let multiprocessors: Int
     private let body: @Sendable (any Device) throws -> [[UInt16]]
 
-    init(_ name: String, multiprocessors: Int, _ body: @escaping @Sendable (any Device) throws -> [[UInt16]]) {
+    package init(_ name: String, multiprocessors: Int, _ body: @escaping @Sendable (any Device) throws -> [[UInt16]]) {
         self.name = name
         self.multiprocessors = multiprocessors
         self.body = body

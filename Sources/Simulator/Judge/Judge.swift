@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Follows a machine's run with PTX's memory model: which accesses come before which in causality order, and which stores
-/// a load may read from.
+/// Follows a machine's run with PTX's memory model: which accesses come before which in causality order, and which
+/// stores a load may read from.
 ///
 /// Plain accesses that conflict must be ordered; if they are not, that is a race, whatever the schedule made of it, and
 /// stops the machine. Strong loads (relaxed and acquire) may read any store that the model allows, and the schedule
@@ -59,7 +59,7 @@ final class Judge {
             (stream.clock, stream.hostClock) = (View(), View())
             (stream.hostSlot, stream.hostTime) = (0, 0)
         }
-        for case let record? in machine.recordings { record.clock = View() }
+        for case let record? in machine.recordings.values { record.clock = View() }
     }
 
     @inline(__always)

@@ -9,7 +9,21 @@ extension SimulatedMachine {
         try memory.allocate(bytes: bytes, label: label)
     }
 
-    /// Frees an allocation, given by its start.
+    /// Makes memory of the host global memory too, all of it initialised: kernels read and write it where it is.
+    ///
+    /// - Parameter memory: At least 1 byte, at a multiple of 16; it must stay where it is until the allocation is
+    ///   freed.
+    /// - Returns: The address, aligned as the memory is, up to 1024. Addresses before and after it belong to nobody.
+    public func adopt(_ memory: UnsafeMutableRawBufferPointer, label: String) throws(SimulationError) -> UInt64 {
+        try self.memory.adopt(memory, label: label)
+    }
+
+    /// Whether `count` bytes at `address` lie inside one allocation.
+    public func isAllocated(_ address: UInt64, count: Int) -> Bool {
+        count >= 0 && memory.find(address, count: count) != nil
+    }
+
+    /// Frees an allocation, given by its start. Adopted memory is given up.
     public func free(_ address: UInt64) throws(SimulationError) {
         if let judge, let (region, _) = memory.find(address, count: 1) {
             judge.forgetLocations(UInt(bitPattern: region.pointee.data), region.pointee.bytes)

@@ -8,15 +8,28 @@ extension SimulatedMachine {
     ///   - label: A name for diagnostics.
     ///   - rank: The rank whose work it runs. To a judge, each rank is a GPU of its own.
     public func makeStream(label: String, rank: Int = 0) -> StreamID {
-        streams.append(StreamState(label: label, rank: rank))
-        return StreamID(index: streams.count - 1)
+        handles += 1
+        let id = StreamID(number: handles)
+        streams.append(StreamState(id, label: label, rank: rank))
+        return id
     }
 
     /// A new event, not recorded.
     public func makeEvent() -> EventID {
-        recordings.append(nil)
-        return EventID(index: recordings.count - 1)
+        handles += 1
+        let id = EventID(number: handles)
+        recordings[id] = .some(nil)
+        return id
     }
+
+    /// Forgets a stream, which must be idle: what is queued in it would not run. Others that were made stay as they
+    /// are.
+    public func free(_ stream: StreamID) {
+        if let index = streams.index(of: stream) { streams.remove(at: index) }
+    }
+
+    /// Forgets an event. Streams that wait for it already go on doing so.
+    public func free(_ event: EventID) { recordings[event] = nil }
 
     /// Queues a kernel.
     ///
@@ -25,8 +38,8 @@ extension SimulatedMachine {
     ///   - grid: Number of blocks: at least 1 and a multiple of the kernel's cluster size.
     ///   - arguments: One for each parameter, of the parameter's kind.
     ///   - dependentLaunch: Start as soon as all blocks of the kernel before, if that is what comes just before in the
-    ///     stream, have let dependent kernels start or have ended. Otherwise the kernel starts when everything before it
-    ///     is complete.
+    ///     stream, have let dependent kernels start or have ended. Otherwise the kernel starts when everything before
+    ///     it is complete.
     ///   - label: A name for diagnostics.
     ///   - stream: Where to queue it.
     /// - Throws: `invalidLaunch` if grid, arguments or resources do not fit, `stopped` after an error.
@@ -72,29 +85,29 @@ extension SimulatedMachine {
 
     /// Queues the recording of an event: it happens when all work before it in the stream is complete.
     public func enqueueRecord(_ event: EventID, on stream: StreamID) {
-        guard recordings.indices.contains(event.index) else { return failForUnknownEvent() }
+        guard recordings.keys.contains(event) else { return failForUnknownEvent() }
         let record = EventRecord()
-        recordings[event.index] = record
+        recordings[event] = record
         append(.record(record), to: stream)
     }
 
     /// Lets the stream wait for the latest recording of the event that was queued before this call; none is no wait.
     public func enqueueWait(_ event: EventID, on stream: StreamID) {
-        guard recordings.indices.contains(event.index) else { return failForUnknownEvent() }
-        if let record = recordings[event.index] { append(.wait(record), to: stream) }
+        guard let latest = recordings[event] else { return failForUnknownEvent() }
+        if let record = latest { append(.wait(record), to: stream) }
     }
 
     /// Whether all that was queued in the stream so far is complete.
     public func isIdle(_ stream: StreamID) -> Bool {
-        !streams.indices.contains(stream.index) || streams[stream.index].isEmpty
+        streams.index(of: stream).map { streams[$0].isEmpty } ?? true
     }
 
     private func append(_ item: StreamState.Item, to stream: StreamID) {
-        guard streams.indices.contains(stream.index) else {
+        guard let index = streams.index(of: stream) else {
             return fail(.invalidArgument("a stream that this machine did not make"))
         }
-        if let judge { streams[stream.index].append(.hostKnowledge(judge.host)) }
-        streams[stream.index].append(item)
+        if let judge { streams[index].append(.hostKnowledge(judge.host)) }
+        streams[index].append(item)
         streamsChanged = true
     }
 
@@ -105,9 +118,26 @@ extension SimulatedMachine {
     }
 
     func find(_ stream: StreamID) throws(SimulationError) -> StreamState {
-        guard streams.indices.contains(stream.index) else {
+        guard let index = streams.index(of: stream) else {
             throw .invalidArgument("a stream that this machine did not make")
         }
-        return streams[stream.index]
+        return streams[index]
+    }
+}
+
+extension [StreamState] {
+    /// Where a stream is; their numbers rise.
+    fileprivate func index(of stream: StreamID) -> Int? {
+        var range = indices
+        while !range.isEmpty {
+            let middle = (range.lowerBound + range.upperBound) / 2
+            if self[middle].id == stream { return middle }
+            if self[middle].id.number < stream.number {
+                range = middle + 1..<range.upperBound
+            } else {
+                range = range.lowerBound..<middle
+            }
+        }
+        return nil
     }
 }

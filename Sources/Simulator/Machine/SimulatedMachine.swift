@@ -3,9 +3,9 @@ import KernelLanguage
 /// A GPU simulated on the CPU: memory, streams, events and multiprocessors that run kernels warp by warp.
 ///
 /// Work is queued first and runs inside `synchronize`: the warps of all resident blocks of all kernels in all streams
-/// are interleaved at random, but reproducibly from the seed. Memory is sequentially consistent, unless the configuration has a schedule: then a judge
-/// follows PTX's memory model and stops the machine at the first race. Asynchronous copies and
-/// multiplies happen later than they are issued, so that a missing wait gives wrong data.
+/// are interleaved at random, but reproducibly from the seed. Memory is sequentially consistent, unless the
+/// configuration has a schedule: then a judge follows PTX's memory model and stops the machine at the first race.
+/// Asynchronous copies and multiplies happen later than they are issued, so that a missing wait gives wrong data.
 ///
 /// Not for use from several threads at once. After an error only `reset()` makes the machine accept work again.
 public final class SimulatedMachine {
@@ -49,8 +49,12 @@ public final class SimulatedMachine {
     @exclusivity(unchecked) var dispatchNeeded = false
 
     // Streams
+    /// In the order in which they were made.
     var streams: [StreamState] = []
-    var recordings: [EventRecord?] = []
+    /// The latest recording of each event, nil before the first.
+    var recordings: [EventID: EventRecord?] = [:]
+    /// Streams and events made so far.
+    var handles = 0
     @exclusivity(unchecked) var streamsChanged = false
 
     /// A machine without any memory allocated.
@@ -105,8 +109,8 @@ public final class SimulatedMachine {
         residentBlocks = []
         dispatchingRuns = []
         dispatchNeeded = false
-        streams = streams.map { StreamState(label: $0.label, rank: $0.rank) }
-        recordings = recordings.map { _ in nil }
+        streams = streams.map { StreamState($0.id, label: $0.label, rank: $0.rank) }
+        recordings = recordings.mapValues { _ in nil }
         streamsChanged = false
         counters.pointee.instructions = 0
         work = []

@@ -1,11 +1,11 @@
 /// A stream of a simulated machine: its work runs in order.
 public struct StreamID: Hashable, Sendable {
-    let index: Int
+    let number: Int
 }
 
 /// An event of a simulated machine: a mark in a stream that other streams can wait for.
 public struct EventID: Hashable, Sendable {
-    let index: Int
+    let number: Int
 }
 
 /// One recording of an event.
@@ -28,6 +28,7 @@ final class StreamState {
         case hostKnowledge(View)
     }
 
+    let id: StreamID
     let label: String
     private var items: [Item] = []
     private var head = 0
@@ -50,7 +51,8 @@ final class StreamState {
     /// That moment has come.
     var mayStart = false
 
-    init(label: String, rank: Int) {
+    init(_ id: StreamID, label: String, rank: Int) {
+        self.id = id
         self.label = label
         self.rank = rank
     }
@@ -61,15 +63,21 @@ final class StreamState {
     func append(_ item: Item) { items.append(item) }
 
     /// Leaves an item behind that is no work. The item behind it stays as near to its start as it was.
-    func skipMark() { head += 1 }
+    func skipMark() {
+        head += 1
+        forgetIfDone()
+    }
 
     func removeNext() {
         head += 1
         isStarting = false
         mayStart = false
-        if head == items.count {
-            items.removeAll()
-            head = 0
-        }
+        forgetIfDone()
+    }
+
+    private func forgetIfDone() {
+        guard head == items.count else { return }
+        items.removeAll()
+        head = 0
     }
 }

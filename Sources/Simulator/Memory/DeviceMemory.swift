@@ -29,6 +29,34 @@ final class DeviceMemory {
         guard bytes > 0, bytes <= 1 << 40 else {
             throw .invalidArgument("allocation \(label) of \(bytes) bytes; 1 byte to 1 TiB is possible")
         }
+        let address = takeAddresses(bytes)
+        append(Region(base: address, bytes: bytes), label: label)
+        return address
+    }
+
+    /// A fresh allocation whose data is memory of the host, as far from a multiple of 1024 as that is.
+    func adopt(_ memory: UnsafeMutableRawBufferPointer, label: String) throws(SimulationError) -> UInt64 {
+        guard let data = memory.baseAddress, memory.count > 0 else {
+            throw .invalidArgument("adopted memory \(label) of \(memory.count) bytes; 1 byte is the least")
+        }
+        let place = UInt(bitPattern: data) % 1024
+        guard place % UInt(Region.adoptedAlignment) == 0 else {
+            throw .invalidArgument(
+                "adopted memory \(label) at 0x\(String(UInt(bitPattern: data), radix: 16)); multiples of "
+                    + "\(Region.adoptedAlignment) are possible")
+        }
+        let address = takeAddresses(memory.count + Int(place)) + UInt64(place)
+        append(Region(base: address, adopting: memory, at: data), label: label)
+        return address
+    }
+
+    /// The start of `bytes` bytes that no allocation has had, with a gap behind them.
+    private func takeAddresses(_ bytes: Int) -> UInt64 {
+        defer { next += UInt64((bytes + 1023) / 1024 * 1024 + 64 * 1024) }
+        return next
+    }
+
+    private func append(_ region: Region, label: String) {
         if table.pointee.count == capacity {
             let larger = UnsafeMutablePointer<Region>.allocate(capacity: capacity * 2)
             larger.moveInitialize(from: table.pointee.regions, count: capacity)
@@ -36,12 +64,9 @@ final class DeviceMemory {
             table.pointee.regions = larger
             capacity *= 2
         }
-        let address = next
-        next += UInt64((bytes + 1023) / 1024 * 1024 + 64 * 1024)
-        (table.pointee.regions + table.pointee.count).initialize(to: Region(base: address, bytes: bytes))
+        (table.pointee.regions + table.pointee.count).initialize(to: region)
         table.pointee.count += 1
-        labels[address] = label
-        return address
+        labels[region.base] = label
     }
 
     func free(_ address: UInt64) throws(SimulationError) {

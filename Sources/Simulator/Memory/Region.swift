@@ -2,10 +2,11 @@
 ///
 /// A plain value of pointers, so that the interpreter's loop touches no reference counts; its owner frees it.
 struct Region {
-    /// Address of the first byte, as kernels see it; a multiple of 1024.
+    /// Address of the first byte, as kernels see it: a multiple of 1024, or as far from one as adopted data is.
     let base: UInt64
     let bytes: Int
     let data: UnsafeMutableRawPointer
+    private let ownsData: Bool
     /// Which bytes have been written, one bit each.
     let initialised: UnsafeMutablePointer<UInt8>
     /// How many have not; zero lets accesses skip the map.
@@ -20,10 +21,25 @@ struct Region {
         self.base = base
         self.bytes = bytes
         data = .allocate(byteCount: max(bytes, 16), alignment: 1024)
+        ownsData = true
         initialised = .allocate(capacity: max(Self.mapBytes(bytes), 2))
         uninitialisedBytes = bytes
         poison()
     }
+
+    /// Memory of the host, all of it initialised, at a multiple of `adoptedAlignment`.
+    init(base: UInt64, adopting memory: UnsafeMutableRawBufferPointer, at data: UnsafeMutableRawPointer) {
+        self.base = base
+        self.data = data
+        bytes = memory.count
+        ownsData = false
+        initialised = .allocate(capacity: max(Self.mapBytes(bytes), 2))
+        initialised.initialize(repeating: 0xFF, count: Self.mapBytes(bytes))
+        uninitialisedBytes = 0
+    }
+
+    /// The largest access, which the map of initialised bytes and shadows take whole.
+    static let adoptedAlignment = 16
 
     /// Forgets the contents.
     mutating func poison() {
@@ -33,7 +49,7 @@ struct Region {
     }
 
     func deallocate() {
-        data.deallocate()
+        if ownsData { data.deallocate() }
         initialised.deallocate()
         shadow?.pointee.deallocate()
         shadow?.deallocate()

@@ -2,9 +2,13 @@ import Accelerator
 
 /// The options that choose a device.
 enum DeviceOptions {
-    static let device = Option<DeviceChoice>.choice(
-        "device",
-        help: "Where to run. auto takes the GPU if there is one that can run the kernels. Default: auto.")
+    static let device = Option<DeviceChoice>(
+        "device", "auto|cuda[:N]|simulator",
+        help:
+            "Where to run. auto takes the first GPU if it can run the kernels, cuda:N the GPU with that number, from 0. "
+            + "Default: auto.",
+        expected: "auto, cuda, cuda:N with the number of a GPU, or simulator"
+    ) { DeviceChoice($0) }
 
     /// Opens the device that was asked for, and says on standard error if auto had to make do with the simulator.
     static func open(_ arguments: Arguments, seed: UInt64) throws -> any Device {

@@ -81,7 +81,7 @@ import Testing
         for kernel in try variant.kernels {
             for mutation in kernel.mutations {
                 let report = Exploration(schedules: 20, shrinkingRuns: 0, configuration: configuration).run {
-                    try variant.run(on: $0) { $0.name == kernel.name ? $0.applying([mutation]) : $0 }
+                    try variant.run(on: $0) { $0.digest == kernel.digest ? $0.applying([mutation]) : $0 }
                 }
                 #expect(
                     report.failure != nil || report.outcomes.keys.contains { $0 != variant.expected },

@@ -7,7 +7,7 @@ import Testing
     private let l2 = 256
 
     @Test(
-        "The largest share counts, three quarters as much again, in 5 to 7 sixteenths or 8; nothing is less than was found"
+        "The largest share counts, three quarters as much again, in 5 to 7 sixteenths or 8, never less than was found"
     )
     func sixteenths() {
         for (bytes, expected) in [
@@ -48,8 +48,8 @@ import Testing
         #expect(gateUp.keptBytes(counts: counts, gridSize: 132) == rowsAndOutputs)
         #expect(down.keptBytes(counts: counts, gridSize: 132) == outputs)
         #expect(shape.keptBytes(counts: counts, multiprocessors: 132) == rowsAndOutputs + outputs)
-        // Of 448 tiles 28 are left over after one wave. Each 15 blocks share one of them and their last ones, of which 12 are cut: pieces of
-        // one step of the 16 are not worth it.
+        // Of 448 tiles 28 are left over after one wave. Each 15 blocks share one of them and their last ones, of which
+        // 12 are cut: pieces of one step of the 16 are not worth it.
         let low = ExpertShape(hidden: 7168, intermediate: 2048, experts: 16, maxRows: 16, blockM: 16)
             .down(multiprocessors: 420)
         let lowCounts = [Int](repeating: 16, count: 16)

@@ -122,6 +122,10 @@ struct DeviceLaunchTests {
         #expect(throws: DeviceError.unknownHandle(kind: .event, id: foreignEvent.id)) {
             try device.record(foreignEvent, on: stream)
         }
+        let foreignGraph = try other.capture(on: foreignStream) {}
+        #expect(throws: DeviceError.unknownHandle(kind: .graph, id: foreignGraph.id)) {
+            try device.replay(foreignGraph, on: stream)
+        }
     }
 
     @Test("Kernels that ask for too much shared memory are refused", arguments: DeviceCase.all())
@@ -135,16 +139,5 @@ struct DeviceLaunchTests {
         #expect(throws: DeviceError.sharedMemory(kernel: "mapped", bytes: 64 * 1024, limit: 63 * 1024)) {
             try small.load(kernel)
         }
-    }
-
-    @Test("The choice of a device is followed and explained")
-    func choice() throws {
-        let simulator = try openDevice(.simulator, seed: 5, multiprocessors: 2)
-        #expect(simulator.device.properties.kind == .simulator)
-        #expect(simulator.device.properties.multiprocessors == 2)
-        #expect(simulator.note == nil)
-        let chosen = try openDevice(.auto)
-        #expect((chosen.device.properties.kind == .cuda) == (chosen.note == nil))
-        if chosen.note != nil { #expect(throws: DeviceError.self) { try openDevice(.cuda) } }
     }
 }

@@ -1,0 +1,24 @@
+import KernelLanguage
+
+/// A kernel prepared by a device, for launching. Unloaded with the last reference, launches under way and graphs that
+/// hold it excepted; those that somebody else captures hold nothing.
+public final class LoadedKernel: Sendable {
+    /// Number by which errors name the prepared kernel: the same for one kernel on one device.
+    public let id: Int
+    /// The kernel.
+    public let kernel: Kernel
+    let backing: Backing<CUDAKernel, SimulatedKernel>
+
+    init(id: Int, _ kernel: Kernel, _ backing: Backing<CUDAKernel, SimulatedKernel>) {
+        self.id = id
+        self.kernel = kernel
+        self.backing = backing
+    }
+
+    deinit {
+        switch backing {
+        case .cuda(let kernel, let device): device.release(kernel)
+        case .simulated(let kernel, let device): device.release([.kernel(kernel)])
+        }
+    }
+}

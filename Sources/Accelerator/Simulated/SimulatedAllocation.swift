@@ -1,0 +1,49 @@
+import Simulator
+
+/// Memory of the machine behind buffers.
+struct SimulatedAllocation: Sendable {
+    let kind: Kind
+
+    enum Kind: Sendable {
+        /// The device's own, from this address on.
+        case own(UInt64)
+        /// A part of an allocation that somebody else frees.
+        case adopted(whenReleased: @Sendable () -> Void)
+        /// All or a part of the host's memory that the machine has at this address.
+        case host(UInt64, whenReleased: @Sendable () -> Void)
+    }
+}
+
+/// Memory of the host that the machine uses.
+struct HostRegion {
+    /// Where the host has it, as numbers.
+    let place: Range<UInt>
+    /// Where the machine has it.
+    let address: UInt64
+    /// Buffers that are in it.
+    var users: Int
+}
+
+extension SimulatedDevice {
+    /// Frees an allocation, or gives it up. Call under the lock.
+    ///
+    /// - Returns: What its owner wants done.
+    func free(_ allocation: SimulatedAllocation) -> (@Sendable () -> Void)? {
+        switch allocation.kind {
+        case .own(let address):
+            // An address that the machine gave, so freeing cannot fail; and nobody could receive the error.
+            try? machine.free(address)
+            return nil
+        case .adopted(let whenReleased): return whenReleased
+        case .host(let address, let whenReleased):
+            if let index = hostRegions.firstIndex(where: { $0.address == address }) {
+                hostRegions[index].users -= 1
+                if hostRegions[index].users == 0 {
+                    hostRegions.remove(at: index)
+                    try? machine.free(address)
+                }
+            }
+            return whenReleased
+        }
+    }
+}
