@@ -5,7 +5,8 @@ let package = Package(
     name: "SwiftEP",
     platforms: [.macOS(.v15)],
     products: [
-        .library(name: "ExpertParallel", targets: ["ExpertParallel"]),
+        .library(
+            name: "ExpertParallel", targets: ["ExpertParallel", "Transport", "ExpertKernels", "Accelerator"]),
         .library(name: "KernelLanguage", targets: ["KernelLanguage", "PTX", "Simulator"]),
         .executable(name: "swiftep", targets: ["swiftep"]),
     ],
@@ -18,11 +19,15 @@ let package = Package(
         .target(name: "CUDADriver"),
         .target(name: "Accelerator", dependencies: ["KernelLanguage", "PTX", "Simulator", "CUDADriver"]),
         .target(name: "ExpertKernels", dependencies: ["KernelLanguage"]),
+        .target(name: "Transport", dependencies: ["Accelerator"]),
         .target(
-            name: "ExpertParallel", dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "TemporaryFiles"]),
+            name: "ExpertParallel",
+            dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "Transport", "TemporaryFiles"]),
         .target(
             name: "Conformance",
-            dependencies: ["KernelLanguage", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel"]),
+            dependencies: [
+                "KernelLanguage", "Simulator", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
+            ]),
         .executableTarget(
             name: "swiftep",
             dependencies: [
@@ -35,6 +40,7 @@ let package = Package(
             name: "PTXTests", dependencies: ["KernelLanguage", "PTX", "ExpertKernels", "TestSupport"],
             exclude: ["Golden"]),
         .testTarget(name: "SimulatorTests", dependencies: ["KernelLanguage", "Simulator"]),
+        .testTarget(name: "TransportTests", dependencies: ["Accelerator", "Transport"]),
         .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
         .testTarget(
             name: "AcceleratorTests",
@@ -42,7 +48,8 @@ let package = Package(
         .testTarget(
             name: "ExpertParallelTests",
             dependencies: [
-                "KernelLanguage", "Accelerator", "Simulator", "ExpertKernels", "ExpertParallel", "Conformance",
+                "KernelLanguage", "Accelerator", "Simulator", "ExpertKernels", "Transport", "ExpertParallel",
+                "Conformance",
                 "TestSupport",
             ],
             exclude: ["Fixtures"]),

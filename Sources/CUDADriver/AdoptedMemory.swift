@@ -1,11 +1,11 @@
 /// Device memory that somebody else allocated, and frees.
-public final class AdoptedMemory: DeviceRegion {
+package final class AdoptedMemory: DeviceRegion {
     /// The context in which the memory is used.
-    public let context: Context
+    package let context: Context
     /// The address of the first byte.
-    public let address: UInt64
+    package let address: UInt64
     /// The size in bytes.
-    public let byteCount: Int
+    package let byteCount: Int
     private let whenReleased: @Sendable () -> Void
 
     /// Uses `byteCount` bytes at `address`, which must stay allocated as long as this object lives. They may be a part
@@ -16,7 +16,7 @@ public final class AdoptedMemory: DeviceRegion {
     /// - Throws: `DriverError.notDeviceMemory` for an address that is none of a GPU's memory, `.memoryOfOtherDevice`,
     ///   `.outOfBounds` for bytes beyond the end of the allocation, `.invalidArgument` for less than 1 byte,
     ///   `.callFailed`.
-    public init(
+    package init(
         address: UInt64, byteCount: Int, context: Context, whenReleased: @escaping @Sendable () -> Void = {}
     ) throws {
         guard byteCount > 0 else {

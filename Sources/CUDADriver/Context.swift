@@ -4,34 +4,34 @@
 /// GPU's single primary context, so addresses and streams of one are valid in the other; so are those of CUDA's
 /// runtime, and of engines that stand on it. The context is current on a thread only while a call of this module needs
 /// it: the thread's own is as it was after each.
-public final class Context: @unchecked Sendable {
+package final class Context: @unchecked Sendable {
     // Sendable: all properties are constants, and the driver accepts a context from any thread.
 
     /// The driver.
-    public let driver: Driver
+    package let driver: Driver
     /// The GPU's number in this process, from 0.
-    public let ordinal: Int
+    package let ordinal: Int
     /// The GPU's name, for instance `NVIDIA H200`.
-    public let name: String
+    package let name: String
     /// The compute capability; always 9.0.
-    public let computeCapability: (major: Int, minor: Int)
+    package let computeCapability: (major: Int, minor: Int)
     /// The number of streaming multiprocessors.
-    public let multiprocessorCount: Int
+    package let multiprocessorCount: Int
     /// The size of the L2 cache in bytes.
-    public let l2Bytes: Int
+    package let l2Bytes: Int
     /// Bytes that the memory moves in a second by its clock and width; nil where the driver does not tell.
-    public let memoryBytesPerSecond: Int?
+    package let memoryBytesPerSecond: Int?
     /// The most of the L2 cache in bytes that can be set aside with `setAsideL2`; 0 where nothing can.
-    public let maxSetAsideL2Bytes: Int
+    package let maxSetAsideL2Bytes: Int
     /// The size of the GPU's memory in bytes.
-    public let totalMemoryBytes: Int
+    package let totalMemoryBytes: Int
     /// The most shared memory in bytes that one block can have, static and dynamic together, when its function opted
     /// in with `Function.setMaxDynamicSharedBytes`.
-    public let maxSharedBytesPerBlock: Int
+    package let maxSharedBytesPerBlock: Int
     /// The most threads in a block.
-    public let maxThreadsPerBlock: Int
+    package let maxThreadsPerBlock: Int
     /// The stream priorities, the most urgent (lowest number) first.
-    public let streamPriorities: ClosedRange<Int>
+    package let streamPriorities: ClosedRange<Int>
 
     private let device: Int32
     private let handle: UnsafeMutableRawPointer
@@ -40,7 +40,7 @@ public final class Context: @unchecked Sendable {
     ///
     /// Throws what `Driver.load` throws, `DriverError.noSuchDevice` for an ordinal outside `0 ..< deviceCount`, and
     /// `.unsupportedDevice` unless the compute capability is exactly 9.0, which `sm_90a` code demands.
-    public init(device ordinal: Int = 0) throws {
+    package init(device ordinal: Int = 0) throws {
         let driver = try Driver.load()
         let count = try driver.deviceCount()
         guard ordinal >= 0, ordinal < count else { throw DriverError.noSuchDevice(ordinal: ordinal, count: count) }
@@ -118,12 +118,12 @@ public final class Context: @unchecked Sendable {
 
     /// Waits until the GPU has finished all work of this context. Throws `DriverError.callFailed`, also for errors of
     /// kernels launched earlier.
-    public func synchronize() throws {
+    package func synchronize() throws {
         try call("cuCtxSynchronize", "waiting for GPU \(ordinal)") { $0.cuCtxSynchronize() }
     }
 
     /// The GPU's free memory in bytes at this moment, all processes considered. Throws `DriverError.callFailed`.
-    public func freeMemoryBytes() throws -> Int {
+    package func freeMemoryBytes() throws -> Int {
         var free = 0
         var total = 0
         try call("cuMemGetInfo_v2", "asking GPU \(ordinal) for its free memory") { $0.cuMemGetInfo(&free, &total) }
@@ -140,7 +140,7 @@ public final class Context: @unchecked Sendable {
     /// - Parameter bytes: At least 0; more than `maxSetAsideL2Bytes` counts as that many.
     /// - Returns: The bytes that are set aside now.
     /// - Throws: `DriverError.invalidArgument` for negative `bytes`, `.callFailed`.
-    public func setAsideL2(bytes: Int) throws -> Int {
+    package func setAsideL2(bytes: Int) throws -> Int {
         guard bytes >= 0 else {
             throw DriverError.invalidArgument(
                 "\(bytes) bytes of the L2 cache cannot be set aside; choose 0 to \(maxSetAsideL2Bytes).")
@@ -155,7 +155,7 @@ public final class Context: @unchecked Sendable {
 
     /// The bytes of the L2 cache that are set aside; 0 where the driver knows of no such thing. Throws
     /// `DriverError.callFailed`.
-    public func setAsideL2Bytes() throws -> Int {
+    package func setAsideL2Bytes() throws -> Int {
         var bytes = 0
         let known = try query(
             "cuCtxGetLimit", "asking GPU \(ordinal) how much of its L2 cache is set aside", no: ResultCode.withoutLimit

@@ -2,18 +2,18 @@
 ///
 /// Freeing waits until the device has finished its work, so let go of memory only when no kernel spins for something
 /// that this thread has yet to launch.
-public final class DeviceMemory: DeviceRegion {
+package final class DeviceMemory: DeviceRegion {
     /// The context that owns the memory.
-    public let context: Context
+    package let context: Context
     /// The address of the first byte, a multiple of 256.
-    public let address: UInt64
+    package let address: UInt64
     /// The size in bytes.
-    public let byteCount: Int
+    package let byteCount: Int
 
     /// Allocates `byteCount` bytes, at least 1, whose contents are undefined.
     ///
     /// Throws `DriverError.invalidArgument`, or `.callFailed` with `CUDA_ERROR_OUT_OF_MEMORY` when there is too little.
-    public init(byteCount: Int, context: Context) throws {
+    package init(byteCount: Int, context: Context) throws {
         guard byteCount > 0 else {
             throw DriverError.invalidArgument(
                 "Device memory of \(byteCount) bytes cannot be allocated; ask for at least 1 byte.")

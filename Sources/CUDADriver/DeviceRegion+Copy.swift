@@ -1,6 +1,6 @@
 extension DeviceRegion {
     /// Copies host bytes to `offset`, and waits until they are there.
-    public func copyIn(_ source: UnsafeRawBufferPointer, at offset: Int = 0) throws {
+    package func copyIn(_ source: UnsafeRawBufferPointer, at offset: Int = 0) throws {
         try checkBounds(offset, source.count)
         guard let base = source.baseAddress, !source.isEmpty else { return }
         let activity = "copying \(source.count) bytes to the device"
@@ -11,7 +11,7 @@ extension DeviceRegion {
     }
 
     /// Copies host bytes to `offset` when `stream` gets there. Pinned memory makes it truly asynchronous.
-    public func copyIn(_ source: UnsafeRawBufferPointer, at offset: Int = 0, on stream: Stream) throws {
+    package func copyIn(_ source: UnsafeRawBufferPointer, at offset: Int = 0, on stream: Stream) throws {
         try checkBounds(offset, source.count)
         guard let base = source.baseAddress, !source.isEmpty else { return }
         try context.call("cuMemcpyHtoDAsync_v2", "copying \(source.count) bytes to the device on a stream") {
@@ -20,7 +20,7 @@ extension DeviceRegion {
     }
 
     /// Copies bytes from `offset` to host memory, and waits until they are there. The buffer's size says how many.
-    public func copyOut(_ destination: UnsafeMutableRawBufferPointer, at offset: Int = 0) throws {
+    package func copyOut(_ destination: UnsafeMutableRawBufferPointer, at offset: Int = 0) throws {
         try checkBounds(offset, destination.count)
         guard let base = destination.baseAddress, !destination.isEmpty else { return }
         try context.call("cuMemcpyDtoH_v2", "copying \(destination.count) bytes from the device") {
@@ -29,7 +29,7 @@ extension DeviceRegion {
     }
 
     /// Copies bytes from `offset` to host memory when `stream` gets there. Pinned memory makes it truly asynchronous.
-    public func copyOut(_ destination: UnsafeMutableRawBufferPointer, at offset: Int = 0, on stream: Stream) throws {
+    package func copyOut(_ destination: UnsafeMutableRawBufferPointer, at offset: Int = 0, on stream: Stream) throws {
         try checkBounds(offset, destination.count)
         guard let base = destination.baseAddress, !destination.isEmpty else { return }
         try context.call("cuMemcpyDtoHAsync_v2", "copying \(destination.count) bytes from the device on a stream") {
@@ -38,12 +38,12 @@ extension DeviceRegion {
     }
 
     /// Copies the elements to the byte offset `offset`, and waits until they are there.
-    public func copyIn<Element: BitwiseCopyable>(_ elements: [Element], at offset: Int = 0) throws {
+    package func copyIn<Element: BitwiseCopyable>(_ elements: [Element], at offset: Int = 0) throws {
         try elements.withUnsafeBytes { try copyIn($0, at: offset) }
     }
 
     /// Reads `count` elements from the byte offset `offset`.
-    public func copyOut<Element: BitwiseCopyable>(
+    package func copyOut<Element: BitwiseCopyable>(
         _ type: Element.Type, count: Int, at offset: Int = 0
     ) throws -> [Element] {
         // Before the array is made, so that an absurd count is an error and not an absurd allocation.
@@ -57,7 +57,7 @@ extension DeviceRegion {
 
     /// Copies `byteCount` bytes from `source` at `sourceOffset` to `offset` when `stream` gets there. The two
     /// stretches must not overlap.
-    public func copy(
+    package func copy(
         from source: any DeviceRegion, sourceOffset: Int = 0, at offset: Int = 0, byteCount count: Int,
         on stream: Stream
     ) throws {

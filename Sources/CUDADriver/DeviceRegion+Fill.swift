@@ -1,6 +1,6 @@
 extension DeviceRegion {
     /// Sets bytes to `byte`, and waits until it is done. Without `byteCount`: to the end.
-    public func fill(byte: UInt8, at offset: Int = 0, byteCount count: Int? = nil) throws {
+    package func fill(byte: UInt8, at offset: Int = 0, byteCount count: Int? = nil) throws {
         let count = try resolve(offset, count)
         guard count > 0 else { return }
         let activity = "filling \(count) bytes"
@@ -9,7 +9,7 @@ extension DeviceRegion {
     }
 
     /// Sets bytes to `byte` when `stream` gets there. Without `byteCount`: to the end.
-    public func fill(byte: UInt8, at offset: Int = 0, byteCount count: Int? = nil, on stream: Stream) throws {
+    package func fill(byte: UInt8, at offset: Int = 0, byteCount count: Int? = nil, on stream: Stream) throws {
         let count = try resolve(offset, count)
         guard count > 0 else { return }
         try context.call("cuMemsetD8Async", "filling \(count) bytes on a stream") {
@@ -19,7 +19,7 @@ extension DeviceRegion {
 
     /// Sets 32-bit words to `word`, and waits until it is done. `offset` and `byteCount` are in bytes and multiples of
     /// 4, else `DriverError.invalidArgument`. Without `byteCount`: to the end.
-    public func fill(word: UInt32, at offset: Int = 0, byteCount count: Int? = nil) throws {
+    package func fill(word: UInt32, at offset: Int = 0, byteCount count: Int? = nil) throws {
         let count = try resolveWords(offset, count)
         guard count > 0 else { return }
         let activity = "filling \(count) words"
@@ -29,7 +29,7 @@ extension DeviceRegion {
 
     /// Sets 32-bit words to `word` when `stream` gets there. `offset` and `byteCount` are in bytes and multiples of 4,
     /// else `DriverError.invalidArgument`. Without `byteCount`: to the end.
-    public func fill(word: UInt32, at offset: Int = 0, byteCount count: Int? = nil, on stream: Stream) throws {
+    package func fill(word: UInt32, at offset: Int = 0, byteCount count: Int? = nil, on stream: Stream) throws {
         let count = try resolveWords(offset, count)
         guard count > 0 else { return }
         try context.call("cuMemsetD32Async", "filling \(count) words on a stream") {

@@ -6,7 +6,7 @@
 /// The methods without a stream return when the work is done. They are not ordered with work on streams, and they are
 /// not allowed while the calling thread captures a stream. The methods with a stream return at once; host memory that
 /// they use must stay valid until the stream has passed them.
-public protocol DeviceRegion: AnyObject, Sendable {
+package protocol DeviceRegion: AnyObject, Sendable {
     /// The context in which `address` is valid.
     var context: Context { get }
     /// The address of the first byte, as kernels see it.
@@ -26,7 +26,7 @@ extension DeviceRegion {
     }
 
     /// The address of the byte at `offset`, which may be one past the end. Throws `DriverError.outOfBounds`.
-    public func address(at offset: Int) throws -> UInt64 {
+    package func address(at offset: Int) throws -> UInt64 {
         try checkBounds(offset, 0)
         return address + UInt64(offset)
     }

@@ -7,15 +7,15 @@
 #endif
 
 /// The NVIDIA driver of this machine, `libcuda.so.1`, opened at run time.
-public final class Driver: Sendable {
+package final class Driver: Sendable {
     /// The newest CUDA version that the driver supports, in its own form: 12030 is 12.3.
-    public let version: Int
+    package let version: Int
     /// The name under which the library was found.
-    public let libraryPath: String
+    package let libraryPath: String
     package let functions: DriverFunctions
 
     /// The oldest CUDA version that will do: 12.3, in the driver's form.
-    public static let requiredVersion = 12030
+    package static let requiredVersion = 12030
 
     /// Where the library is looked for, in this order. The first is what the system's loader knows; the others are the
     /// places where containers and the Windows subsystem keep it.
@@ -31,7 +31,7 @@ public final class Driver: Sendable {
     /// `CUDA_MODULE_LOADING=EAGER`.
     ///
     /// Throws `DriverError.libraryMissing`, `.symbolMissing`, `.driverTooOld`, `.noDevice` or `.callFailed`.
-    public static func load() throws -> Driver {
+    package static func load() throws -> Driver {
         try loaded.get()
     }
 
@@ -66,14 +66,14 @@ public final class Driver: Sendable {
     }
 
     /// The number of GPUs that this process sees, at least 1. Throws `DriverError.callFailed`.
-    public func deviceCount() throws -> Int {
+    package func deviceCount() throws -> Int {
         var count: Int32 = 0
         try call("cuDeviceGetCount", "counting the GPUs") { $0.cuDeviceGetCount(&count) }
         return Int(count)
     }
 
     /// A version in the driver's form as people write it: 12030 gives `12.3`.
-    public static func versionText(_ version: Int) -> String {
+    package static func versionText(_ version: Int) -> String {
         "\(version / 1000).\(version % 1000 / 10)"
     }
 

@@ -1,15 +1,15 @@
 /// A mark in a stream, for ordering streams and for measuring time.
-public final class Event: @unchecked Sendable {
+package final class Event: @unchecked Sendable {
     // Sendable: the handle is a constant, and the driver accepts an event from any thread.
 
     /// The context to which the event belongs.
-    public let context: Context
+    package let context: Context
     /// Whether the event notes the time. Without, recording and waiting are cheaper.
-    public let timing: Bool
+    package let timing: Bool
     let handle: UnsafeMutableRawPointer
 
     /// Makes an event. Throws `DriverError.callFailed`.
-    public init(context: Context, timing: Bool = false) throws {
+    package init(context: Context, timing: Bool = false) throws {
         let disableTiming: UInt32 = 2
         self.handle = try context.create("cuEventCreate", "making an event") {
             $0.cuEventCreate($1, timing ? 0 : disableTiming)
@@ -27,19 +27,19 @@ public final class Event: @unchecked Sendable {
     /// While the stream is being captured, the mark only orders the graph's nodes. With `external` it becomes a node
     /// that records this event each time the graph runs, which is how parts of a graph are timed; `external` is
     /// allowed only during a capture.
-    public func record(on stream: Stream, external: Bool = false) throws {
+    package func record(on stream: Stream, external: Bool = false) throws {
         try context.call("cuEventRecordWithFlags", "recording an event") {
             $0.cuEventRecordWithFlags(handle, stream.handle, external ? 1 : 0)
         }
     }
 
     /// Waits until the work before the latest record is done.
-    public func synchronize() throws {
+    package func synchronize() throws {
         try context.call("cuEventSynchronize", "waiting for an event") { $0.cuEventSynchronize(handle) }
     }
 
     /// Whether the work before the latest record is done; true for an event never recorded.
-    public func isDone() throws -> Bool {
+    package func isDone() throws -> Bool {
         try context.query("cuEventQuery", "asking whether an event is done") { $0.cuEventQuery(handle) }
     }
 
@@ -47,7 +47,7 @@ public final class Event: @unchecked Sendable {
     /// Both must be done and made with `timing`.
     ///
     /// Throws `DriverError.invalidArgument` for events without timing, or `.callFailed`.
-    public func milliseconds(since start: Event) throws -> Double {
+    package func milliseconds(since start: Event) throws -> Double {
         guard timing, start.timing else {
             throw DriverError.invalidArgument(
                 "The time between two events is known only when both were made with timing; make them so.")

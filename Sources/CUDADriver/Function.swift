@@ -1,23 +1,23 @@
 /// A kernel of a module.
-public final class Function: @unchecked Sendable {
+package final class Function: @unchecked Sendable {
     // Sendable: the handle is a constant, and the driver accepts a function from any thread.
 
     /// The module that holds the kernel.
-    public let module: Module
+    package let module: Module
     /// The kernel's name.
-    public let name: String
+    package let name: String
     /// Registers per thread.
-    public let registers: Int
+    package let registers: Int
     /// Static shared memory per block in bytes.
-    public let staticSharedBytes: Int
+    package let staticSharedBytes: Int
     /// Local memory per thread in bytes; more than 0 where registers spill.
-    public let localBytes: Int
+    package let localBytes: Int
     /// The most threads in a block of this kernel.
-    public let maxThreadsPerBlock: Int
+    package let maxThreadsPerBlock: Int
     let handle: UnsafeMutableRawPointer
 
     /// The context of the module.
-    public var context: Context { module.context }
+    package var context: Context { module.context }
 
     private enum Attribute {
         static let maxThreadsPerBlock: Int32 = 0
@@ -45,7 +45,7 @@ public final class Function: @unchecked Sendable {
     }
 
     /// The most dynamic shared memory in bytes that a launch may ask for at present.
-    public func maxDynamicSharedBytes() throws -> Int {
+    package func maxDynamicSharedBytes() throws -> Int {
         try Self.attribute(Attribute.maxDynamicSharedBytes, of: handle, name: name, context: context)
     }
 
@@ -53,7 +53,7 @@ public final class Function: @unchecked Sendable {
     ///
     /// Static and dynamic together may not exceed `Context.maxSharedBytesPerBlock`: throws
     /// `DriverError.invalidArgument`.
-    public func setMaxDynamicSharedBytes(_ byteCount: Int) throws {
+    package func setMaxDynamicSharedBytes(_ byteCount: Int) throws {
         let limit = context.maxSharedBytesPerBlock - staticSharedBytes
         guard byteCount >= 0, byteCount <= limit else {
             throw DriverError.invalidArgument(
@@ -67,7 +67,7 @@ public final class Function: @unchecked Sendable {
 
     /// How many blocks of this kernel fit on one multiprocessor at the same time, 0 when none does. Throws
     /// `DriverError.invalidArgument` unless `threadsPerBlock` is in 1 … 1024.
-    public func blocksPerMultiprocessor(threadsPerBlock: Int, dynamicSharedBytes: Int = 0) throws -> Int {
+    package func blocksPerMultiprocessor(threadsPerBlock: Int, dynamicSharedBytes: Int = 0) throws -> Int {
         guard threadsPerBlock > 0, threadsPerBlock <= context.maxThreadsPerBlock, dynamicSharedBytes >= 0 else {
             throw DriverError.invalidArgument(
                 "A block of \(threadsPerBlock) threads and \(dynamicSharedBytes) bytes of dynamic shared memory does "
@@ -83,7 +83,7 @@ public final class Function: @unchecked Sendable {
 
     /// How many clusters of this launch fit on the GPU at the same time, 0 when none does. Throws
     /// `DriverError.invalidArgument` for a configuration without clusters or outside the GPU's limits.
-    public func activeClusters(_ configuration: LaunchConfiguration) throws -> Int {
+    package func activeClusters(_ configuration: LaunchConfiguration) throws -> Int {
         try configuration.check(function: name, maxThreadsPerBlock: maxThreadsPerBlock)
         guard configuration.cluster != nil else {
             throw DriverError.invalidArgument(

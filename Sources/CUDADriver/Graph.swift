@@ -1,9 +1,9 @@
 /// Work recorded from a stream, to be instantiated as a `GraphExec`.
-public final class Graph: @unchecked Sendable {
+package final class Graph: @unchecked Sendable {
     // Sendable: the handle is a constant and the graph is not changed after its capture.
 
     /// The context in which the work was recorded.
-    public let context: Context
+    package let context: Context
     let handle: UnsafeMutableRawPointer
 
     /// Records what `body` puts into `stream`, instead of running it. Other streams take part in the recording when
@@ -13,7 +13,7 @@ public final class Graph: @unchecked Sendable {
     /// threads are not affected. Memory and modules used must outlive every `GraphExec` made from the graph.
     ///
     /// Throws what `body` throws, after the capture has been ended, and `DriverError.callFailed`.
-    public static func capture(on stream: Stream, _ body: () throws -> Void) throws -> Graph {
+    package static func capture(on stream: Stream, _ body: () throws -> Void) throws -> Graph {
         try stream.beginCapture()
         do {
             try body()
@@ -34,21 +34,21 @@ public final class Graph: @unchecked Sendable {
     }
 
     /// The number of nodes. Throws `DriverError.callFailed`.
-    public func nodeCount() throws -> Int {
+    package func nodeCount() throws -> Int {
         var count = 0
         try context.call("cuGraphGetNodes", "counting the nodes of a graph") { $0.cuGraphGetNodes(handle, nil, &count) }
         return count
     }
 
     /// Makes the graph ready to run. Throws `DriverError.callFailed`.
-    public func instantiate() throws -> GraphExec {
+    package func instantiate() throws -> GraphExec {
         try GraphExec(graph: self)
     }
 }
 
 extension Stream {
     /// Starts recording this stream's work in thread-local mode; see `Graph.capture`. Begin and end on one thread.
-    public func beginCapture() throws {
+    package func beginCapture() throws {
         let threadLocal: Int32 = 1
         try context.call("cuStreamBeginCapture_v2", "starting to capture a stream") {
             $0.cuStreamBeginCapture(handle, threadLocal)
@@ -57,7 +57,7 @@ extension Stream {
 
     /// Ends the recording and returns the graph. Throws `DriverError.callFailed`, also when the recording became
     /// invalid; the stream is usable again in either case.
-    public func endCapture() throws -> Graph {
+    package func endCapture() throws -> Graph {
         let graph = try context.create("cuStreamEndCapture", "ending the capture of a stream") {
             $0.cuStreamEndCapture(handle, $1)
         }
@@ -66,7 +66,7 @@ extension Stream {
 
     /// Whether the stream's work is being recorded; for the legacy default stream, which nobody may use meanwhile, also
     /// whether that of a stream is that waits for it. Throws `DriverError.callFailed`.
-    public func isCapturing() throws -> Bool {
+    package func isCapturing() throws -> Bool {
         var status: Int32 = 0
         let answers = try context.query(
             "cuStreamIsCapturing", "asking whether a stream is being captured", no: ResultCode.captureImplicit

@@ -1,13 +1,13 @@
 /// The name of device memory towards other processes: 64 bytes to send to them.
-public struct IPCHandle: Hashable, Sendable {
+package struct IPCHandle: Hashable, Sendable {
     /// The size of a handle in bytes.
-    public static let byteCount = 64
+    package static let byteCount = 64
 
     /// The 64 bytes.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// Takes over bytes received from another process. Throws `DriverError.invalidArgument` unless there are 64.
-    public init(bytes: [UInt8]) throws {
+    package init(bytes: [UInt8]) throws {
         guard bytes.count == Self.byteCount else {
             throw DriverError.invalidArgument(
                 "A handle of shared device memory has \(Self.byteCount) bytes, not \(bytes.count); send it whole.")
@@ -28,7 +28,7 @@ extension DeviceMemory {
     /// is a multiple of 2 MiB. This memory must live until the other process has closed it.
     ///
     /// Throws `DriverError.callFailed`.
-    public func ipcHandle() throws -> IPCHandle {
+    package func ipcHandle() throws -> IPCHandle {
         var bytes = [UInt8](repeating: 0, count: IPCHandle.byteCount)
         try context.call("cuIpcGetMemHandle", "sharing \(byteCount) bytes with other processes") { functions in
             bytes.withUnsafeMutableBytes { buffer in
@@ -40,19 +40,19 @@ extension DeviceMemory {
 }
 
 /// Device memory of another process, closed when the last reference goes.
-public final class ImportedMemory: DeviceRegion {
+package final class ImportedMemory: DeviceRegion {
     /// The context into which the memory is mapped.
-    public let context: Context
+    package let context: Context
     /// The address of the first byte in this process.
-    public let address: UInt64
+    package let address: UInt64
     /// The size in bytes, as the other process told it.
-    public let byteCount: Int
+    package let byteCount: Int
 
     /// Opens another process's memory. `byteCount` is its size, which the handle does not tell; the driver cannot check
     /// it. The memory may lie on another GPU, with peer access enabled as needed.
     ///
     /// Throws `DriverError.callFailed`, also for a handle that this very process made.
-    public init(_ handle: IPCHandle, byteCount: Int, context: Context) throws {
+    package init(_ handle: IPCHandle, byteCount: Int, context: Context) throws {
         guard byteCount > 0 else {
             throw DriverError.invalidArgument(
                 "Shared device memory has at least 1 byte, not \(byteCount); send its size along with the handle.")

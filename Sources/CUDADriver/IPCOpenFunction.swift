@@ -7,9 +7,9 @@
 
 #if arch(x86_64)
 
-    /// `cuIpcOpenMemHandle_v2` as the System V x86-64 convention sees it: a structure of more than 16 bytes is copied onto
-    /// the stack, while address and flags travel in the first two integer registers. Four unused words fill the remaining
-    /// registers, so that the eight words of the handle go to the stack, in order and without gaps.
+    /// `cuIpcOpenMemHandle_v2` as the System V x86-64 convention sees it: a structure of more than 16 bytes is copied
+    /// onto the stack, while address and flags travel in the first two integer registers. Four unused words fill the
+    /// remaining registers, so that the eight words of the handle go to the stack, in order and without gaps.
     package typealias IPCOpenFunction =
         @convention(c) (
             UnsafeMutablePointer<UInt64>, UInt32, UInt64, UInt64, UInt64, UInt64,

@@ -1,17 +1,17 @@
 /// The extent of a grid, a block or a cluster.
-public struct LaunchDimensions: Hashable, Sendable, CustomStringConvertible {
+package struct LaunchDimensions: Hashable, Sendable, CustomStringConvertible {
     /// The extent along each axis.
-    public var x, y, z: Int
+    package var x, y, z: Int
 
     /// Makes an extent; axes left out are 1.
-    public init(_ x: Int, _ y: Int = 1, _ z: Int = 1) {
+    package init(_ x: Int, _ y: Int = 1, _ z: Int = 1) {
         self.x = x
         self.y = y
         self.z = z
     }
 
     /// The extent as `x×y×z`.
-    public var description: String { "\(x)×\(y)×\(z)" }
+    package var description: String { "\(x)×\(y)×\(z)" }
 
     /// The number of members, or nil when an axis is not positive or beyond `limits`.
     func count(within limits: LaunchDimensions) -> Int? {
@@ -21,21 +21,21 @@ public struct LaunchDimensions: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// How a kernel is launched.
-public struct LaunchConfiguration: Hashable, Sendable, CustomStringConvertible {
+package struct LaunchConfiguration: Hashable, Sendable, CustomStringConvertible {
     /// Blocks: x at most 2^31 - 1, y and z at most 65535.
-    public var grid: LaunchDimensions
+    package var grid: LaunchDimensions
     /// Threads per block: x and y at most 1024, z at most 64, together at most the function's limit.
-    public var block: LaunchDimensions
+    package var block: LaunchDimensions
     /// Dynamic shared memory per block in bytes.
-    public var dynamicSharedBytes: Int
+    package var dynamicSharedBytes: Int
     /// Blocks per cluster, at most 8 together; must divide the grid along each axis. Nil for none.
-    public var cluster: LaunchDimensions?
+    package var cluster: LaunchDimensions?
     /// Lets the kernel start before its predecessor in the stream is done, as far as the predecessor's
     /// `griddepcontrol.launch_dependents` allows; the kernel then waits with `griddepcontrol.wait`.
-    public var programmaticDependentLaunch: Bool
+    package var programmaticDependentLaunch: Bool
 
     /// Makes a configuration. Nothing is checked until it is used.
-    public init(
+    package init(
         grid: LaunchDimensions, block: LaunchDimensions, dynamicSharedBytes: Int = 0,
         cluster: LaunchDimensions? = nil, programmaticDependentLaunch: Bool = false
     ) {
@@ -47,7 +47,7 @@ public struct LaunchConfiguration: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// All values, for people.
-    public var description: String {
+    package var description: String {
         "grid \(grid), block \(block), \(dynamicSharedBytes) bytes of dynamic shared memory"
             + (cluster.map { ", cluster \($0)" } ?? "")
             + (programmaticDependentLaunch ? ", programmatic dependent launch" : "")

@@ -1,22 +1,29 @@
 /// Kernels that the driver compiled from PTX text, unloaded when the last reference goes.
 ///
 /// A graph does not keep a module loaded: hold on to the module as long as a `GraphExec` with its kernels.
-public final class Module: @unchecked Sendable {
+package final class Module: @unchecked Sendable {
     // Sendable: the handle is a constant, and the driver accepts a module from any thread.
 
     /// The context into which the module was loaded.
-    public let context: Context
+    package let context: Context
     /// What the driver's compiler wrote: with `verbose` the registers and spills of each kernel. Empty when the driver
     /// took the code from its cache.
-    public let log: String
+    package let log: String
     let handle: UnsafeMutableRawPointer
 
     private static let logBytes = 64 << 10
 
     /// Compiles and loads PTX text.
     ///
-    /// Throws `DriverError.moduleRejected` with the compiler's log, or `.invalidArgument` when the text has a zero byte.
-    public init(ptx: String, context: Context, verbose: Bool = false) throws {
+    /// - Parameters:
+    ///   - ptx: The text.
+    ///   - context: Where to load it.
+    ///   - verbose: Whether the log says what each kernel needs.
+    ///   - lines: Whether the code says which lines the text's `.loc` directives name, for profilers and sanitizers.
+    ///
+    /// Throws `DriverError.moduleRejected` with the compiler's log, or `.invalidArgument` when the text has a zero
+    /// byte.
+    package init(ptx: String, context: Context, verbose: Bool = false, lines: Bool = false) throws {
         var text = Array(ptx.utf8)
         guard !text.contains(0) else {
             throw DriverError.invalidArgument("The PTX text contains a zero byte, which ends it early; remove it.")
@@ -40,6 +47,10 @@ public final class Module: @unchecked Sendable {
             errors.baseAddress, UnsafeMutableRawPointer(bitPattern: Self.logBytes),
             UnsafeMutableRawPointer(bitPattern: verbose ? 1 : 0),
         ]
+        if lines {
+            options.append(13)
+            values.append(UnsafeMutableRawPointer(bitPattern: 1))
+        }
         do {
             self.handle = try context.create("cuModuleLoadDataEx", "loading \(text.count - 1) bytes of PTX") {
                 $0.cuModuleLoadDataEx($1, text, UInt32(options.count), &options, &values)
@@ -56,7 +67,7 @@ public final class Module: @unchecked Sendable {
     }
 
     /// Looks up a kernel by its name in the PTX text. Throws `DriverError.callFailed` when there is none.
-    public func function(_ name: String) throws -> Function {
+    package func function(_ name: String) throws -> Function {
         try Function(name: name, module: self)
     }
 

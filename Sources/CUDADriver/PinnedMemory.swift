@@ -1,19 +1,19 @@
 /// Host memory that the driver has pinned: copies to and from it on a stream are truly asynchronous, and kernels can
 /// read and write it directly, which lets the host watch a kernel that is still running.
-public final class PinnedMemory: @unchecked Sendable {
+package final class PinnedMemory: @unchecked Sendable {
     // Sendable: the pointer is a constant. As with every buffer, the users order their accesses to the bytes.
 
     /// The context that owns the memory.
-    public let context: Context
+    package let context: Context
     /// The bytes, zero at first; valid as long as this object.
-    public let bytes: UnsafeMutableRawBufferPointer
+    package let bytes: UnsafeMutableRawBufferPointer
     /// The address under which kernels see the first byte.
-    public let deviceAddress: UInt64
+    package let deviceAddress: UInt64
 
     /// Allocates `byteCount` bytes, at least 1, page-aligned and zero.
     ///
     /// Throws `DriverError.invalidArgument`, or `.callFailed`.
-    public init(byteCount: Int, context: Context) throws {
+    package init(byteCount: Int, context: Context) throws {
         guard byteCount > 0 else {
             throw DriverError.invalidArgument(
                 "Pinned memory of \(byteCount) bytes cannot be allocated; ask for at least 1 byte.")
@@ -44,7 +44,7 @@ public final class PinnedMemory: @unchecked Sendable {
     }
 
     /// The bytes at `offset`. Throws `DriverError.outOfBounds`.
-    public func slice(at offset: Int, byteCount count: Int) throws -> UnsafeMutableRawBufferPointer {
+    package func slice(at offset: Int, byteCount count: Int) throws -> UnsafeMutableRawBufferPointer {
         guard offset >= 0, count >= 0, count <= bytes.count, offset <= bytes.count - count else {
             throw DriverError.outOfBounds(
                 memory: "the pinned host memory", offset: offset, byteCount: count, available: bytes.count)
@@ -54,7 +54,7 @@ public final class PinnedMemory: @unchecked Sendable {
 
     /// Reads `count` elements from the byte offset `offset`, which may be unaligned. Throws `DriverError.outOfBounds`
     /// or `.invalidArgument`.
-    public func read<Element: BitwiseCopyable>(
+    package func read<Element: BitwiseCopyable>(
         _ type: Element.Type, count: Int, at offset: Int = 0
     ) throws -> [Element] {
         let source = try slice(at: offset, byteCount: try CUDADriver.bytes(of: type, count: count))
@@ -64,7 +64,7 @@ public final class PinnedMemory: @unchecked Sendable {
     }
 
     /// Writes the elements to the byte offset `offset`. Throws `DriverError.outOfBounds`.
-    public func write<Element: BitwiseCopyable>(_ elements: [Element], at offset: Int = 0) throws {
+    package func write<Element: BitwiseCopyable>(_ elements: [Element], at offset: Int = 0) throws {
         try elements.withUnsafeBytes {
             try slice(at: offset, byteCount: $0.count).copyMemory(from: $0)
         }

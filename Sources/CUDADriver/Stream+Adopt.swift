@@ -1,13 +1,13 @@
 extension Stream {
     /// The handle of the legacy default stream, `CU_STREAM_LEGACY`; 0 means the same.
-    public static let legacyHandle: UInt = 1
+    package static let legacyHandle: UInt = 1
     /// The handle of the calling thread's default stream, `CU_STREAM_PER_THREAD`. Whoever uses the stream, it is the
     /// stream of the thread that does.
-    public static let perThreadHandle: UInt = 2
+    package static let perThreadHandle: UInt = 2
 
     /// Whether it is the legacy default stream, which cannot be captured, and with which streams of others may be in
     /// order.
-    public var isLegacy: Bool { UInt(bitPattern: handle) == Self.legacyHandle }
+    package var isLegacy: Bool { UInt(bitPattern: handle) == Self.legacyHandle }
 
     /// Uses a stream that somebody else made in the same primary context, such as CUDA's runtime, and destroys it.
     ///
@@ -15,7 +15,7 @@ extension Stream {
     ///   object, or 0, `legacyHandle` or `perThreadHandle`. The driver cannot tell a stream from other memory: anything
     ///   else may end the process.
     /// - Throws: `DriverError.foreignStream` for one of another context, such as another GPU's, `.callFailed`.
-    public convenience init(adopting handle: UInt, context: Context) throws {
+    package convenience init(adopting handle: UInt, context: Context) throws {
         let handle = handle == 0 ? Self.legacyHandle : handle
         guard let pointer = UnsafeMutableRawPointer(bitPattern: handle) else {
             throw DriverError.invalidArgument("0 is no stream.")

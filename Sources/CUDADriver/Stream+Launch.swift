@@ -1,13 +1,13 @@
 extension Stream {
     /// Launches a kernel.
     ///
-    /// `arguments` holds the bytes of each kernel parameter in order, little-endian, each with exactly the size that the
-    /// PTX text declares: the driver cannot check it. Every argument is handed over at an address that is a multiple of
-    /// 64, as tensor maps require, and copied before this returns.
+    /// `arguments` holds the bytes of each kernel parameter in order, little-endian, each with exactly the size that
+    /// the PTX text declares: the driver cannot check it. Every argument is handed over at an address that is a
+    /// multiple of 64, as tensor maps require, and copied before this returns.
     ///
     /// Throws `DriverError.invalidArgument` for a configuration outside the GPU's limits or an empty argument, and
     /// `.callFailed`. Errors inside the kernel are reported by a later call.
-    public func launch(
+    package func launch(
         _ function: Function, _ configuration: LaunchConfiguration, arguments: [[UInt8]] = []
     ) throws {
         try configuration.check(function: function.name, maxThreadsPerBlock: function.maxThreadsPerBlock)

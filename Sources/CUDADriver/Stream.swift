@@ -1,12 +1,12 @@
 /// A queue of work on a GPU, which runs in order. One made here does not wait for the legacy default stream, and is
 /// destroyed with the last reference; what it still has to do is done.
-public final class Stream: @unchecked Sendable {
+package final class Stream: @unchecked Sendable {
     // Sendable: the handle is a constant, and the driver accepts work for a stream from any thread.
 
     /// The context to which the stream belongs.
-    public let context: Context
+    package let context: Context
     /// The priority, lower numbers are more urgent; nil for an adopted stream.
-    public let priority: Int?
+    package let priority: Int?
     /// The driver's `CUstream`.
     package let handle: UnsafeMutableRawPointer
 
@@ -14,7 +14,7 @@ public final class Stream: @unchecked Sendable {
     /// ordinary one.
     ///
     /// Throws `DriverError.invalidArgument` for another priority, or `.callFailed`.
-    public init(context: Context, priority: Int = 0) throws {
+    package init(context: Context, priority: Int = 0) throws {
         guard context.streamPriorities.contains(priority) else {
             throw DriverError.invalidArgument(
                 "The stream priority \(priority) does not exist; choose one in \(context.streamPriorities).")
@@ -39,19 +39,19 @@ public final class Stream: @unchecked Sendable {
 
     /// Waits until all work put into the stream so far is done. Throws `DriverError.callFailed`, also for errors of
     /// kernels launched earlier.
-    public func synchronize() throws {
+    package func synchronize() throws {
         try context.call("cuStreamSynchronize", "waiting for a stream") { $0.cuStreamSynchronize(handle) }
     }
 
     /// Makes later work of this stream wait until the work before the latest record of `event` is done.
-    public func wait(for event: Event) throws {
+    package func wait(for event: Event) throws {
         try context.call("cuStreamWaitEvent", "making a stream wait for an event") {
             $0.cuStreamWaitEvent(handle, event.handle, 0)
         }
     }
 
     /// Whether all work put into the stream so far is done. Throws `DriverError.callFailed`.
-    public func isDone() throws -> Bool {
+    package func isDone() throws -> Bool {
         try context.query("cuStreamQuery", "asking whether a stream is done") { $0.cuStreamQuery(handle) }
     }
 }

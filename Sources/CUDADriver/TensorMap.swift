@@ -1,20 +1,20 @@
 /// A tensor map: the 128 bytes that tell the GPU's copy engine about a tensor. It is passed to a kernel as a parameter
 /// of 128 bytes, aligned to 64, which `Stream.launch` sees to.
-public struct TensorMap: Hashable, Sendable {
+package struct TensorMap: Hashable, Sendable {
     /// The size of a tensor map in bytes.
-    public static let byteCount = 128
+    package static let byteCount = 128
 
     /// The 128 bytes; their meaning is the driver's secret.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
     /// The shape that the map describes.
-    public let layout: TensorMapLayout
+    package let layout: TensorMapLayout
     /// The address of the tensor.
-    public let address: UInt64
+    package let address: UInt64
 
     /// Encodes a map for the tensor at `address` on the context's GPU.
     ///
     /// Throws `TensorMapError` for a broken rule, or `DriverError.callFailed`.
-    public init(_ layout: TensorMapLayout, address: UInt64, context: Context) throws {
+    package init(_ layout: TensorMapLayout, address: UInt64, context: Context) throws {
         try layout.check(address: address)
         let dimensions = layout.dimensions.map { UInt64($0) }
         // The driver does not read strides of a tensor with one dimension, but the pointer should point somewhere.

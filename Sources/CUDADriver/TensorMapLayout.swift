@@ -1,5 +1,5 @@
 /// The element type of a tensor map. Raw values are the driver's `CUtensorMapDataType`.
-public enum TensorMapElement: Int32, Hashable, Sendable, CaseIterable {
+package enum TensorMapElement: Int32, Hashable, Sendable, CaseIterable {
     /// One byte; also FP8.
     case uint8 = 0
     /// Two bytes.
@@ -22,7 +22,7 @@ public enum TensorMapElement: Int32, Hashable, Sendable, CaseIterable {
     case bfloat16 = 9
 
     /// The size of an element in bytes.
-    public var byteCount: Int {
+    package var byteCount: Int {
         switch self {
         case .uint8: 1
         case .uint16, .float16, .bfloat16: 2
@@ -33,7 +33,7 @@ public enum TensorMapElement: Int32, Hashable, Sendable, CaseIterable {
 }
 
 /// How a tensor map permutes 16-byte pieces in shared memory. Raw values are the driver's `CUtensorMapSwizzle`.
-public enum TensorMapSwizzle: Int32, Hashable, Sendable, CaseIterable {
+package enum TensorMapSwizzle: Int32, Hashable, Sendable, CaseIterable {
     /// Rows stand one after another.
     case none = 0
     /// Permutes inside 32 bytes.
@@ -44,7 +44,7 @@ public enum TensorMapSwizzle: Int32, Hashable, Sendable, CaseIterable {
     case bytes128 = 3
 
     /// The width in bytes of the permuted span, nil for none.
-    public var span: Int? {
+    package var span: Int? {
         switch self {
         case .none: nil
         case .bytes32: 32
@@ -55,7 +55,7 @@ public enum TensorMapSwizzle: Int32, Hashable, Sendable, CaseIterable {
 }
 
 /// How much the L2 cache fetches for a miss. Raw values are the driver's `CUtensorMapL2promotion`.
-public enum TensorMapL2Promotion: Int32, Hashable, Sendable, CaseIterable {
+package enum TensorMapL2Promotion: Int32, Hashable, Sendable, CaseIterable {
     /// Only what is asked for.
     case none = 0
     /// 64 bytes.
@@ -70,24 +70,24 @@ public enum TensorMapL2Promotion: Int32, Hashable, Sendable, CaseIterable {
 ///
 /// Dimensions go from the innermost, whose elements are adjacent, to the outermost. Elements of the box outside the
 /// tensor read as zero and are not written. Source: CUDA driver API, `cuTensorMapEncodeTiled`.
-public struct TensorMapLayout: Hashable, Sendable {
+package struct TensorMapLayout: Hashable, Sendable {
     /// The element type.
-    public var element: TensorMapElement
+    package var element: TensorMapElement
     /// The tensor's extent in elements along each of 1 to 5 dimensions, each from 1 to 2^32.
-    public var dimensions: [Int]
+    package var dimensions: [Int]
     /// The distance in bytes between neighbours along dimensions 1, 2, … (one fewer than `dimensions`), each a
     /// positive multiple of 16 below 2^40.
-    public var strides: [Int]
+    package var strides: [Int]
     /// The box's extent in elements along each dimension, from 1 to 256; the innermost a multiple of 16 bytes and at
     /// most the swizzle's span.
-    public var box: [Int]
+    package var box: [Int]
     /// The permutation in shared memory.
-    public var swizzle: TensorMapSwizzle
+    package var swizzle: TensorMapSwizzle
     /// How much the L2 cache fetches for a miss.
-    public var l2Promotion: TensorMapL2Promotion
+    package var l2Promotion: TensorMapL2Promotion
 
     /// Makes a layout. Nothing is checked until `check`.
-    public init(
+    package init(
         element: TensorMapElement, dimensions: [Int], strides: [Int], box: [Int], swizzle: TensorMapSwizzle = .none,
         l2Promotion: TensorMapL2Promotion = .bytes256
     ) {
@@ -100,7 +100,7 @@ public struct TensorMapLayout: Hashable, Sendable {
     }
 
     /// Checks the driver's rules for a tensor at `address`. Throws the first broken one as a `TensorMapError`.
-    public func check(address: UInt64) throws {
+    package func check(address: UInt64) throws {
         guard (1...5).contains(dimensions.count) else { throw TensorMapError.rank(dimensions.count) }
         guard box.count == dimensions.count else {
             throw TensorMapError.boxCount(box.count, rank: dimensions.count)

@@ -1,9 +1,9 @@
 import Accelerator
 
 /// A test that every device must pass: the simulator in the test suite, a GPU through `swiftep verify`.
-public struct ConformanceCase: Sendable, CustomStringConvertible {
+package struct ConformanceCase: Sendable, CustomStringConvertible {
     /// Unique name with all values that tell it from its neighbours.
-    public let name: String
+    package let name: String
     private let body: @Sendable (any Device) throws -> Void
 
     init(_ name: String, _ body: @escaping @Sendable (any Device) throws -> Void) {
@@ -14,16 +14,16 @@ public struct ConformanceCase: Sendable, CustomStringConvertible {
     /// Runs the case.
     ///
     /// - Throws: `ConformanceFailure` for a wrong result, or what the library threw.
-    public func run(on device: any Device) throws { try body(device) }
+    package func run(on device: any Device) throws { try body(device) }
 
     /// The name.
-    public var description: String { name }
+    package var description: String { name }
 }
 
 /// A wrong result.
-public struct ConformanceFailure: Error, Hashable, Sendable, CustomStringConvertible {
+package struct ConformanceFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What differs, with place and both values.
-    public let description: String
+    package let description: String
 
     init(_ description: String) { self.description = description }
 }

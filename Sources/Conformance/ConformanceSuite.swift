@@ -1,9 +1,9 @@
 import Accelerator
 
 /// All conformance cases.
-public enum ConformanceSuite {
+package enum ConformanceSuite {
     /// The cases for a kind of device, small ones first. A GPU also runs those that would take a simulator too long.
-    public static func cases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
+    package static func cases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
         operationCases() + streamCases() + tilePlanCases() + gemmCases() + communicationCases() + layerCases()
             + protocolCases() + arrivalCases()
             + (kind == .cuda ? fullSizeCases() + manyReplaysCases() : [])

@@ -1,9 +1,9 @@
 import KernelLanguage
 
 /// All kernels that a layer of a given shape can use, in every configuration that can be chosen for it.
-public struct KernelCatalogue: Sendable {
+package struct KernelCatalogue: Sendable {
     /// The kernels, each once.
-    public let kernels: [Kernel]
+    package let kernels: [Kernel]
 
     /// Builds the kernels of `shape`.
     ///
@@ -11,8 +11,9 @@ public struct KernelCatalogue: Sendable {
     ///   - multiprocessors: How many a rank has for itself.
     ///   - link: The modelled link between ranks; nil for none.
     ///   - notesArrivals: Whether they note whom they wait for.
-    public init(
-        _ shape: LayerShape, multiprocessors: Int = 132, link: LinkModel? = nil, notesArrivals: Bool = false
+    package init(
+        _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
+        notesArrivals: Bool = false
     ) throws {
         var kernels: [Kernel] = []
         let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
@@ -24,7 +25,7 @@ public struct KernelCatalogue: Sendable {
         let window = RankWindow(shape, .float8, link: link, notesArrivals: notesArrivals)
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
         kernels.append(try combineReceiveKernel(window))
-        for blockM in GEMMConfiguration.blockHeights {
+        for blockM in TileShape.heights {
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
             kernels += try expertKernels(
@@ -40,28 +41,21 @@ public struct KernelCatalogue: Sendable {
     }
 
     /// The shape that DeepSeek-V3 has on two ranks of 16 experts each.
-    public static func deepSeekV3() throws -> KernelCatalogue {
+    package static func deepSeekV3() throws -> KernelCatalogue {
         try KernelCatalogue(
             LayerShape(
                 hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, maxTokens: 128, sharedExperts: 1))
     }
 }
 
-/// Gate and up GEMM, one more for rows that arrive while it runs, the separate SwiGLU kernel where there is one, and the down
-/// GEMM: plain, with signals, and sending rows home.
+/// All GEMMs of a rank's experts, and behind those of gate and up the separate SwiGLU kernel where there is one.
 private func expertKernels(
-    _ shape: ExpertShape, ranks: RankWindow, multiprocessors: Int
+    _ shape: ExpertShape, ranks window: RankWindow, multiprocessors: Int
 ) throws -> [Kernel] {
-    var gateUp = shape.gateUp(multiprocessors: multiprocessors)
-    var kernels = [try groupedGEMMKernel(gateUp)]
-    (gateUp.arriving, gateUp.signals) = (ranks, gateUp.output == .swiGLU)
-    kernels.append(try groupedGEMMKernel(gateUp))
-    if gateUp.output == .sums { kernels.append(try swiGLUKernel(shape)) }
-    var down = shape.down(multiprocessors: multiprocessors)
-    kernels.append(try groupedGEMMKernel(down))
-    (down.signals, down.follows) = (true, gateUp.followedAfter)
-    kernels.append(try groupedGEMMKernel(down))
-    (down.signals, down.home) = (false, ranks)
-    kernels.append(try groupedGEMMKernel(down))
-    return kernels
+    try ExpertGEMM.allCases.flatMap { gemm in
+        let configuration = shape.configuration(gemm, window: window, multiprocessors: multiprocessors)
+        let kernel = try groupedGEMMKernel(configuration)
+        let needsSwiGLU = gemm == .arrivingGateUp && configuration.role.output == .bfloat16
+        return try [kernel] + (needsSwiGLU ? [swiGLUKernel(shape)] : [])
+    }
 }

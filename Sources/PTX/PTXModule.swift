@@ -2,8 +2,8 @@ import KernelLanguage
 
 /// A PTX translation unit for Hopper (`sm_90a`) with one entry per kernel.
 ///
-/// The text is deterministic: equal kernels give equal text. Kernels are expected to have passed `Kernel.verify()`; what
-/// an operation's type rule forbids is printed in a form that the assembler rejects.
+/// The text is deterministic: equal kernels give equal text. Kernels are expected to have passed `Kernel.verify()`;
+/// what an operation's type rule forbids is printed in a form that the assembler rejects.
 public struct PTXModule: Sendable {
     /// The PTX text.
     public let text: String
@@ -13,25 +13,27 @@ public struct PTXModule: Sendable {
 
     /// Prints kernels, in the order given; their names must differ.
     ///
-    /// - Parameter locations: Whether a comment names the Swift line where it changes.
-    public init(_ kernels: [Kernel], locations: Bool = true) {
+    /// - Parameter locations: How lines of Swift are named.
+    public init(_ kernels: [Kernel], locations: LocationStyle = .comments) {
         // PTX 8.3 (CUDA 12.3) has everything that is printed here; newer drivers accept it.
         var text = ".version 8.3\n.target sm_90a\n.address_size 64\n\n"
         if kernels.contains(where: { $0.sharedBytes > 0 }) {
             // 1024: where the 128-byte swizzle of tensor copies and matrix descriptors repeats.
             text += ".extern .shared .align 1024 .b8 \(PTXModule.sharedMemory)[];\n\n"
         }
+        var files = SourceFiles()
         text += kernels.map { kernel in
-            var printer = Printer(kernel, locations: locations)
+            var printer = Printer(kernel, locations: locations, files: files)
+            defer { files = printer.files }
             return printer.entry()
         }.joined(separator: "\n")
-        self.text = text
+        self.text = text + files.directives
     }
 }
 
 extension Kernel {
     /// The kernel as a PTX module of its own.
     ///
-    /// - Parameter locations: Whether a comment names the Swift line where it changes.
-    public func ptx(locations: Bool = true) -> String { PTXModule([self], locations: locations).text }
+    /// - Parameter locations: How lines of Swift are named.
+    public func ptx(locations: LocationStyle = .comments) -> String { PTXModule([self], locations: locations).text }
 }

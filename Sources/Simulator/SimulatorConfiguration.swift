@@ -16,10 +16,11 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     public var suspendLimit: UInt64
 
     /// A schedule makes the machine a judge: it follows PTX's memory model, reports races, lets loads read older values
-    /// where the model allows it, and takes every free choice from the schedule instead of `seed`. Several times slower.
+    /// where the model allows it, and takes every free choice from the schedule instead of `seed`. Several times
+    /// slower.
     public var schedule: Schedule?
-    /// With a schedule: relaxed loads and stores may also be put off behind later accesses. On unless said otherwise; the
-    /// number of schedules of an exhaustive exploration grows with it.
+    /// With a schedule: relaxed loads and stores may also be put off behind later accesses. On unless said otherwise;
+    /// the number of schedules of an exhaustive exploration grows with it.
     public var postponesAccesses: Bool
 
     /// A machine the size of an H200 unless said otherwise.

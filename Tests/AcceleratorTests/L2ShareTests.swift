@@ -38,24 +38,24 @@ import Testing
         #expect(shares.setAsideBytes(of: l2) == 16)
     }
 
-    @Test("GEMMs keep outputs, with SwiGLU rows as well, and the sums that blocks hand on where tiles are cut")
+    @Test("GEMMs keep outputs, with SwiGLU rows as well, and the partials of split tiles")
     func keptBytes() {
         let shape = ExpertShape(hidden: 7168, intermediate: 2048, experts: 16, maxRows: 64, blockM: 64)
         let (gateUp, down) = (shape.gateUp(multiprocessors: 132), shape.down(multiprocessors: 132))
         let counts = [Int](repeating: 64, count: 16)
         let (rowsAndOutputs, outputs) = (1024 * (7168 + 2048), 1024 * 7168 * 2)
-        #expect(gateUp.output == .swiGLU)
+        #expect(gateUp.role.output == .swiGLU)
         #expect(gateUp.keptBytes(counts: counts, gridSize: 132) == rowsAndOutputs)
         #expect(down.keptBytes(counts: counts, gridSize: 132) == outputs)
         #expect(shape.keptBytes(counts: counts, multiprocessors: 132) == rowsAndOutputs + outputs)
-        // Of 448 tiles 28 are left over after one wave. Each 15 blocks share one of them and their last ones, of which
-        // 12 are cut: pieces of one step of the 16 are not worth it.
+        // Of 448 tiles 28 are left over after one wave. Each 15 thread blocks share one of them and their last ones, of
+        // which 12 are split: splits of one k-block of the 16 are not worth it.
         let low = ExpertShape(hidden: 7168, intermediate: 2048, experts: 16, maxRows: 16, blockM: 16)
             .down(multiprocessors: 420)
         let lowCounts = [Int](repeating: 16, count: 16)
-        let handedOn = low.keptBytes(counts: lowCounts, gridSize: 420) - outputs / 4
-        let sumsOfTile = 16 * 256 * 4
-        #expect(handedOn == 28 * 12 * sumsOfTile)
+        let partials = low.keptBytes(counts: lowCounts, gridSize: 420) - outputs / 4
+        let partialsOfTile = 16 * 256 * 4
+        #expect(partials == 28 * 12 * partialsOfTile)
     }
 
     @Test("A device sets aside what shares need, and refuses less than nothing", arguments: DeviceCase.all())

@@ -84,7 +84,7 @@ import Testing
     @Test("Kernels compile from PTX, get their arguments and their cluster, or the driver is missing")
     func kernels() throws {
         try withGPU { context in
-            let module = try Module(ptx: testKernels, context: context, verbose: true)
+            let module = try Module(ptx: testKernels, context: context, verbose: true, lines: true)
             let add = try module.function("add")
             #expect(add.registers > 0 && add.localBytes == 0 && add.staticSharedBytes == 0)
             #expect(add.maxThreadsPerBlock == 1024)

@@ -5,6 +5,13 @@ import Testing
 #else
     import Foundation
 #endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// `swiftep checkpoint`, and runs on what it made.
 @Suite struct CheckpointTests {
@@ -75,6 +82,70 @@ import Testing
                 #expect(result.errors.contains(name), "\(result.errors)")
                 #expect(result.errors.contains("model.layers.3.mlp."), "\(result.errors)")
             }
+        }
+    }
+
+    @Test func knowsFamilies() throws {
+        try TemporaryFolder.with { folder in
+            for (family, refusal) in [
+                ("glm-4.5", nil), ("mixtral", nil), ("qwen3-next", "a gate on the shared expert"),
+            ] {
+                let directory = "\(folder)/\(family)"
+                let made = try Program.run(
+                    ["checkpoint", "make", directory, "--family", family, "--bf16", "--shards", "1"] + Self.sizes)
+                #expect(made.code == 0, "\(made.errors)")
+                let inspected = try Program.run(["checkpoint", "inspect", directory])
+                #expect(inspected.code == 0 && inspected.output.contains("formats  BF16"), "\(inspected.output)")
+                #expect(inspected.output.contains(refusal ?? "takes these layers"), "\(inspected.output)")
+                let run = try Program.run([
+                    "run", "--device", "simulator", "--checkpoint", directory, "--ranks", "2", "--tokens", "2",
+                    "--overlap", "none",
+                ])
+                #expect(run.code == (refusal == nil ? 0 : 1), "\(run.errors)")
+                #expect(run.errors.contains(refusal ?? ""))
+                #expect(run.output.contains("converted from BF16 to FP8, relative error 2.") == (refusal == nil))
+            }
+            let unknown = try Program.run(["checkpoint", "make", folder + "/other", "--family", "llama"])
+            #expect(unknown.code == 64 && unknown.errors.contains("kimi-k2"), "\(unknown.errors)")
+        }
+    }
+
+    /// Every layer that config.json gives experts must be there, and its router too; layers that predict further tokens
+    /// may.
+    @Test func inspectsEveryLayer() throws {
+        try TemporaryFolder.with { folder in
+            let directory = folder + "/checkpoint"
+            #expect(try Program.run(["checkpoint", "make", directory, "--shards", "1"] + Self.sizes).code == 0)
+            func inspect(replacing old: String, with new: String, in name: String) throws -> ProgramResult {
+                let file = URL(filePath: "\(directory)/\(name)")
+                let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+                try #require(text.contains(old))
+                try Data(text.replacing(old, with: new).utf8).write(to: file)
+                defer { try? Data(text.utf8).write(to: file) }
+                return try Program.run(["checkpoint", "inspect", directory])
+            }
+            let predicting = try inspect(
+                replacing: "\"num_hidden_layers\": 4", with: "\"num_hidden_layers\": 3", in: "config.json")
+            #expect(predicting.code == 1 && predicting.errors.contains("Layer 3 has no experts"))
+            let behind = try inspect(
+                replacing: "\"num_hidden_layers\": 4,\n  \"num_nextn_predict_layers\": 0",
+                with: "\"num_hidden_layers\": 3, \"num_nextn_predict_layers\": 1", in: "config.json")
+            #expect(behind.code == 0, "\(behind.errors)")
+            let absent = try inspect(
+                replacing: "\"first_k_dense_replace\": 3", with: "\"first_k_dense_replace\": 2", in: "config.json")
+            #expect(absent.code == 1 && absent.errors.contains("model.layers.2.mlp."), "\(absent.errors)")
+            let index = "model.safetensors.index.json"
+            let router = try inspect(replacing: "layers.3.mlp.gate.", with: "layers.3.mlp.gat.", in: index)
+            #expect(router.code == 1, "\(router.output)")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func refusesANamedPipe() throws {
+        try TemporaryFolder.with { folder in
+            #expect(mkfifo(folder + "/config.json", 0o600) == 0)
+            let result = try Program.run(["checkpoint", "inspect", folder])
+            #expect(result.code == 1)
+            #expect(result.errors.contains("named pipe"), "\(result.errors)")
         }
     }
 

@@ -38,7 +38,7 @@ import Testing
             (["run", "--wait-limit", "0"], "it takes a number above 0 and at most 3600"),
             (["run", "--seed", "-3"], "--seed is '-3'; it takes a whole number from 0 to 18446744073709551615"),
             (["run", "--drop-signal", "1:2"], "it takes three whole numbers RANK:EXPERT:BLOCK"),
-            (["run", "--drop-signal", "0:0:0", "--overlap", "none"], "add one to --overlap"),
+            (["run", "--drop-signal", "0:0:0", "--overlap", "none"], "add singleBatch or direct to --overlap"),
             (["run", "--layer", "3"], "give its directory with --checkpoint"),
             (["run", "--checkpoint", "x", "--hidden", "128"], "--hidden is given by the checkpoint"),
             (["run", "--link", "50GB/s,1001ms"], "a latency in ns, us, ms or s up to 1s"),

@@ -100,7 +100,7 @@ struct CheckpointTests {
     @Test("Layers without experts are refused")
     func layers() throws {
         for layer in [-1, 0, 2, 4, .max] {
-            #expect(throws: CheckpointError.layerWithoutExperts(layer: layer, first: 3, last: 3)) {
+            #expect(throws: CheckpointError.layerWithoutExperts(layer: layer, with: [3...3])) {
                 try MoELayerCheckpoint(directory: tiny, layer: layer)
             }
         }
@@ -177,7 +177,7 @@ struct CheckpointTests {
             in: index)
         let indexPath = twice.path + "/" + index
         #expect(twice.error == .tensorDuplicated(file: indexPath, tensor: bias, other: indexPath))
-        for name in ["../model.safetensors", "/etc/passwd", ""] {
+        for name in ["../model.safetensors", "/etc/passwd", "..", ""] {
             let escape = try error(replacing: "model-00001-of-00002.safetensors", with: name, in: index)
             #expect(escape.error == .shardNameInvalid(file: escape.path + "/" + index, name: name))
         }
@@ -191,7 +191,9 @@ struct CheckpointTests {
     @Test("A directory without files, and a damaged index, are refused")
     func directories() throws {
         let directory = try TemporaryDirectory.copyOfFixture()
-        try FileManager.default.removeItem(atPath: directory.path + "/" + index)
+        for name in [index, "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {
+            try FileManager.default.removeItem(atPath: directory.path + "/" + name)
+        }
         #expect(error(opening: directory.path) == .noTensorFiles(directory: directory.path))
         try directory.write("{\"weight_map\": [1]}".utf8, to: index)
         guard case .indexMalformed = error(opening: directory.path) else {
@@ -244,7 +246,8 @@ struct CheckpointTests {
             ("hidden_size", "128", "0"), ("hidden_size", "128", "-128"), ("n_routed_experts", "4", "0"),
             ("num_experts_per_tok", "2", "5"), ("n_group", "1", "3"), ("topk_group", "1", "2"),
             ("first_k_dense_replace", "3", "9"), ("num_hidden_layers", "4", "0"), ("n_shared_experts", "1", "-1"),
-            ("routed_scaling_factor", "2.5", "-1"), ("scoring_func", "\"sigmoid\"", "\"tanh\""),
+            ("routed_scaling_factor", "2.5", "-1"), ("routed_scaling_factor", "2.5", "1e-60"),
+            ("scoring_func", "\"sigmoid\"", "\"tanh\""),
             ("topk_method", "\"noaux_tc\"", "\"other\""), ("moe_intermediate_size", "256", "99999999999"),
         ])
     func configurations(_ change: (key: String, old: String, new: String)) throws {
@@ -261,7 +264,7 @@ struct CheckpointTests {
     @Test("Configurations without a key, of the wrong type or with other blocks are refused")
     func malformedConfigurations() throws {
         for (old, new) in [
-            ("\"hidden_size\"", "\"size\""), ("\"hidden_size\": 128", "\"hidden_size\": \"x\""), ("{", "["),
+            ("\"hidden_size\"", "\"size\""), ("\"hidden_size\": 128", "\"hidden_size\": null"), ("{", "["),
         ] {
             let result = try error(replacing: old, with: new, in: "config.json")
             guard case .configurationMalformed = result.error else {
@@ -270,7 +273,9 @@ struct CheckpointTests {
             }
         }
         let block = try error(replacing: "128,\n      128", with: "128,\n      64", in: "config.json")
-        guard case .configurationInvalid(_, "quantization_config.weight_block_size", "[128, 64]", _) = block.error
+        guard
+            case .configurationInvalid(_, "quantization_config.weight_block_size", "[128, 64]", "[128, 128]") = block
+                .error
         else {
             Issue.record("\(String(describing: block.error))")
             return
@@ -287,6 +292,7 @@ struct CheckpointTests {
             """.utf8, to: "config.json")
         let model = try ModelConfiguration(file: directory.path + "/config.json")
         #expect(model.experts == 128 && model.sharedExperts == 0 && !model.hasCorrectionBias)
+        #expect(model.expertLayers == Array(0..<48))
         let router = try model.router()
         #expect(router.scoring == .softmax && router.topK == 8 && router.groups == 1 && router.scale == 1)
         let deepSeek = try ModelConfiguration().router()

@@ -32,8 +32,8 @@ struct CheckpointWriterTests {
         try CheckpointWriter(configuration: model, layer: 5, shards: 3, weightType: type).write(to: place)
         let layer = try MoELayerCheckpoint(directory: place, layer: 5)
         var wanted = model
-        wanted.layers = 6
-        wanted.weightBlock = type == .float8 ? [128, 128] : nil
+        (wanted.layers, wanted.expertLayers) = (6, [5])
+        wanted.quantisation = type == .float8 ? .float8Blocks : .none
         #expect(layer.configuration == wanted)
         let router = try layer.router()
         #expect(router.weight.count == 6 * 256 && router.correctionBias.count == 6)
@@ -53,6 +53,25 @@ struct CheckpointWriterTests {
         #expect(summary.tensors == 2 + 7 * (type == .float8 ? 6 : 3))
         let largest = summary.shards.map(\.bytes).max() ?? 0
         #expect(largest < summary.bytes / 2)
+    }
+
+    @Test("Every family is written and read back", arguments: ModelConfiguration.families)
+    func families(_ name: String) throws {
+        let model = try #require(
+            ModelConfiguration(family: name, hidden: 256, intermediate: 128, experts: 4, topK: 2))
+        try CheckpointWriter(configuration: model, layer: 0, shards: 2).write(to: place)
+        let layer = try MoELayerCheckpoint(describing: place, layer: 0)
+        #expect(layer.configuration.family == name && layer.configuration.expertLayers == [0])
+        var wanted = model
+        (wanted.layers, wanted.expertLayers) = (1, [0])
+        #expect(layer.configuration == wanted)
+        #expect(try layer.expert(3).gate.rows == 128 && layer.router().weight.count == 4 * 256)
+        let summary = try CheckpointSummary.inspect(directory: place)
+        #expect(summary.expertLayers == [0] && summary.absentLayers.isEmpty)
+        // Three matrices of two experts, and of the shared one, with a scale of four bytes for each 128 x 128.
+        let experts = 2 + (layer.configuration.sharedIntermediate > 0 ? 1 : 0)
+        #expect(summary.bytesPerLayer(ranks: 2) == experts * 3 * (256 * 128 + 2 * 4))
+        #expect(summary.bytesPerLayer(ranks: 3) == nil)
     }
 
     @Test("Seed and name decide the weights; the number of files does not")

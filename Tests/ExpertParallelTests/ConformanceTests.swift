@@ -1,6 +1,7 @@
 import Accelerator
 import Conformance
 import ExpertKernels
+import ExpertParallel
 import Testing
 
 /// The cases that every device passes, on the simulator. `swiftep verify --device cuda` runs the same ones on a GPU.
@@ -24,8 +25,8 @@ import Testing
         for conformanceCase in cases { try conformanceCase.run(on: SimulatedDevice(seed: seed)) }
     }
 
-    /// Every kernel in every configuration whose ordering is its own, under a few schedules of the judge. `swiftep explore`
-    /// runs more.
+    /// Every kernel in every configuration whose ordering is its own, under a few schedules of the judge. `swiftep
+    /// explore` runs more.
     @Test func workloadsAreClean() throws {
         let workloads = try Workload.all()
         #expect(Set(workloads.map(\.name)).count == workloads.count)
@@ -37,21 +38,32 @@ import Testing
 
     /// The workloads run every kind of kernel there is.
     @Test func workloadsRunAllKernels() throws {
-        let launched = try Set(Workload.all().flatMap { try $0.plain().kernels }.map { MutationSurvey.kind($0.name) })
+        let launched = try Set(Workload.all().flatMap { try $0.plain().kernels }.map(\.name))
         let shape = try LayerShape(hidden: 256, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 2)
         let all = try KernelCatalogue(shape).kernels + StreamDirection.allCases.map { try streamKernel($0) }
-        #expect(Set(all.map { MutationSurvey.kind($0.name) }).isSubset(of: launched))
+        let kinds = Set(launched.map { MutationSurvey.kind($0) })
+        #expect(Set(all.map { MutationSurvey.kind($0.name) }).isSubset(of: kinds))
+        // Every GEMM of a layer, for a shape that all modes run.
+        let narrow = try LayerShape(hidden: 128, intermediate: 128, experts: 2, topK: 2, ranks: 2, maxTokens: 2)
+        let configuration = GroupConfiguration(shape: narrow, deviceMultiprocessors: 4)
+        let experts = narrow.expertsOfRank(blockM: configuration.blockM)
+        for gemm in ExpertGEMM.allCases {
+            let kernel = try groupedGEMMKernel(
+                experts.configuration(
+                    gemm, window: RankWindow(narrow, .float8), multiprocessors: configuration.multiprocessors))
+            #expect(launched.contains(kernel.name), "no workload launches \(gemm)")
+        }
     }
 
-    /// Whatever the rules are by which tiles are cut or claimed, some workload does each.
-    @Test func workloadsCutAndClaimTiles() throws {
+    /// Whatever the rules are by which tiles are split or not, some workload does each.
+    @Test func workloadsSplitTilesAndLeaveThemWhole() throws {
         let names = try Workload.all().map(\.name)
-        for blockM in GEMMConfiguration.blockHeights {
+        for blockM in TileShape.heights {
             let gemms = names.filter { $0.hasPrefix("gemm ") && $0.contains("blockM=\(blockM) ") }
             let fused = names.filter { $0.hasPrefix("activation ") && $0.contains("blockM=\(blockM),") }
-            #expect(gemms.contains { $0.contains("cut along K") }, "\(gemms)")
+            #expect(gemms.contains { $0.contains("split along K") }, "\(gemms)")
             for names in [gemms, fused] {
-                #expect(names.contains { !$0.contains("cut along K") }, "\(names)")
+                #expect(names.contains { !$0.contains("split along K") }, "\(names)")
             }
         }
     }

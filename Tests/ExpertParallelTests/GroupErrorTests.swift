@@ -3,6 +3,7 @@ import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 import Testing
+import Transport
 
 /// What a group refuses, before anything is computed.
 @Suite struct GroupErrorTests {
@@ -81,22 +82,47 @@ import Testing
     }
 
     @Test func refusesCallsOutOfOrder() throws {
-        let (first, second) = (try group(), try group())
-        #expect(throws: GroupError.foreignRank(0)) { try first.dispatch(second.ranks[0]) }
-        #expect(throws: GroupError.self) { try first.combine(first.ranks[0]) }
-        let receive = try first.dispatch(first.ranks[0])
-        #expect(throws: GroupError.self) { try first.dispatch(first.ranks[0]) }
+        let rank = try group().ranks[0]
+        #expect(throws: GroupError.self) { try rank.combine() }
+        let receive = try rank.dispatch()
+        #expect(throws: GroupError.self) { try rank.dispatch() }
         try receive()
         #expect(throws: GroupError.self) { try receive() }
+    }
+
+    @Test func refusesRanksOfOtherSizesAndGroups() throws {
+        let configuration = try group().configuration
+        var other = configuration
+        other.shape = try LayerShape(hidden: 128, intermediate: 128, experts: 8, topK: 2, ranks: 2, maxTokens: 7)
+        let transports = try LocalTransport.group(ranks: 2)
+        let first = try ExpertRank(device: device, configuration: configuration, transport: transports[0])
+        let second = try ExpertRank(device: device, configuration: other, transport: transports[1])
+        #expect(throws: GroupError.self) { try first.connect(within: 1) }
+        #expect(throws: GroupError.notAllRanks([0, 1])) { try RankGroup([first, second]) }
+    }
+
+    @Test func refusesAStepBeforeRanksKnowEachOther() throws {
+        let configuration = try group().configuration
+        let transports = try LocalTransport.group(ranks: 2)
+        let rank = try ExpertRank(device: device, configuration: configuration, transport: transports[1])
+        #expect(throws: GroupError.notConnected(rank: 1)) { try rank.dispatch() }
+        #expect(throws: TransportError.missingRanks([0], what: "window \"window\"", seconds: 0.001)) {
+            try rank.connect(within: 0.001)
+        }
+        let lonely = try LocalTransport.group(ranks: 1)[0]
+        #expect(throws: GroupError.rankCount(transport: 1, shape: 2)) {
+            try ExpertRank(device: device, configuration: configuration, transport: lonely)
+        }
+        #expect(throws: GroupError.notAllRanks([1])) { try RankGroup([rank]) }
+        #expect(throws: GroupError.notAllRanks([])) { try RankGroup([]) }
     }
 
     @Test func refusesOverlapsThatCannotWork() throws {
         let group = try group()
         let rank = group.ranks[0]
         func combine(threshold: Int = 1, multiprocessors: Int = 1, on stream: DeviceStream? = nil) throws {
-            _ = try group.combine(
-                rank,
-                overlap: RankGroup.CombineOverlap(
+            _ = try rank.combine(
+                overlap: CombineOverlap(
                     signals: rank.signals, blockM: group.configuration.blockM, threshold: threshold,
                     multiprocessors: multiprocessors),
                 on: stream)

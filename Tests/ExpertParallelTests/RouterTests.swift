@@ -97,6 +97,47 @@ struct RouterTests {
         #expect(try large.route(states([1000, 2000])).weights == [1])
     }
 
+    @Test("Groups may be ranked by their best expert alone")
+    func bestOfGroups() throws {
+        // The best single expert (index 0) is in a group whose second best is poor.
+        let router = try router(
+            RouterConfiguration(
+                experts: 6, topK: 2, groups: 3, groupsKept: 1, groupScore: .best, normalise: false, scoring: .softmax))
+        #expect(try router.route(states([4, -4, 3, 2, 1, 0])).experts == [0, 1])
+        let sum = try self.router(
+            RouterConfiguration(experts: 6, topK: 2, groups: 3, groupsKept: 1, normalise: false, scoring: .softmax))
+        #expect(try sum.route(states([1, -4, 0.9, 0.8, 0, 0])).experts == [2, 3])
+    }
+
+    @Test("The square root of softplus, also of large logits")
+    func squareRootOfSoftplus() throws {
+        let router = try router(
+            RouterConfiguration(experts: 4, topK: 4, normalise: false, scoring: .squareRootOfSoftplus))
+        let routing = try router.route(states([0, 1, -2, 1000]))
+        #expect(routing.experts == [3, 1, 0, 2])
+        // sqrt(1000), sqrt(log(1 + e)), sqrt(log 2), sqrt(log(1 + e⁻²))
+        for (weight, wanted) in zip(routing.weights, [31.6227766, 1.1459763, 0.8325546, 0.3562696]) {
+            #expect(abs(Double(weight) - wanted) < 1e-5 * wanted, "\(weight)")
+        }
+    }
+
+    @Test("A softmax over the chosen experts, with a bias on the logits")
+    func softmaxOfChosen() throws {
+        let weight = (0..<3).flatMap { row in (0..<3).map { Float($0 == row ? 1 : 0) } }
+        let router = try Router(
+            configuration: RouterConfiguration(experts: 3, topK: 2, scoring: .softmaxOfChosen),
+            weights: RouterWeights(weight: weight, correctionBias: [0, 0, 0], logitBias: [0, 3, 0]), hidden: 3)
+        let routing = try router.route(states([1, -1, 0]))
+        #expect(routing.experts == [1, 0])
+        // e² / (e² + e)
+        #expect(abs(routing.weights[0] - 0.7310586) < 1e-6 && abs(routing.weights[1] - 0.2689414) < 1e-6)
+        #expect(throws: RouterError.countMismatch(what: "biases of logits", expected: 3, found: 2)) {
+            try Router(
+                configuration: RouterConfiguration(experts: 3, topK: 2),
+                weights: RouterWeights(weight: weight, correctionBias: [0, 0, 0], logitBias: [0, 3]), hidden: 3)
+        }
+    }
+
     @Test("Agrees with numpy on the checkpoint that Python wrote")
     func python() throws {
         let expected = try FixtureExpectation.read()

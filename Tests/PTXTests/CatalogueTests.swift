@@ -55,7 +55,7 @@ import Testing
     ])
     func overlapKernelsAreAsRecorded(_ name: String) throws {
         let kernel = try #require(try KernelCatalogue.deepSeekV3().kernels.first { $0.name == name })
-        expectGolden(kernel.ptx(locations: false), named: "\(name).ptx")
+        expectGolden(kernel.ptx(locations: .none), named: "\(name).ptx")
     }
 
     /// Registers and shared memory of every grouped GEMM that is chosen for DeepSeek-V3, on two ranks with a shared

@@ -9,7 +9,7 @@ import Testing
     private func lines(_ body: (inout RawKernel) -> Void) -> [String] {
         var raw = RawKernel("text")
         body(&raw)
-        return raw.kernel.ptx(locations: false).split(separator: "\n").map { $0.drop { $0 == " " } }.map(String.init)
+        return raw.kernel.ptx(locations: .none).split(separator: "\n").map { $0.drop { $0 == " " } }.map(String.init)
     }
 
     private func line(containing part: String, _ body: (inout RawKernel) -> Void) -> String? {
@@ -111,8 +111,34 @@ import Testing
         let kernel = raw.kernel
         #expect(kernel.ptx().contains("// PTXTests/text:1\n"))
         #expect(kernel.ptx().split(separator: "// PTXTests/text:1").count == 2)
-        #expect(!kernel.ptx(locations: false).contains("//"))
+        #expect(!kernel.ptx(locations: .none).contains("//"))
         #expect(kernel.ptx() == kernel.ptx())
+    }
+
+    /// Files are numbered through the module, and a line is said where it changes.
+    @Test func locationDirectives() {
+        func kernel(_ name: String, _ lines: [(file: String, line: Int)]) -> Kernel {
+            var kernel = RawKernel(name).kernel
+            kernel.body = Block(lines.map { Instruction(.syncWarp, at: SourceLocation(file: $0.file, line: $0.line)) })
+            return kernel
+        }
+        let kernels = [
+            kernel("first", [("M/A.swift", 1), ("M/A.swift", 1), ("M/B.swift", 7), ("", 0)]),
+            kernel("second", [("M/B.swift", 8), ("M/C.swift", 2)]),
+        ]
+        let text = PTXModule(kernels, locations: .directives).text
+        let found = text.split(separator: "\n").map { $0.drop { $0 == " " } }
+            .filter { $0.hasPrefix(".loc") || $0.hasPrefix(".file") }
+        #expect(
+            found == [
+                ".loc 1 1 0", ".loc 2 7 0", ".loc 2 8 0", ".loc 3 2 0", ".file 1 \"M/A.swift\"",
+                ".file 2 \"M/B.swift\"", ".file 3 \"M/C.swift\"",
+            ])
+        #expect(!text.contains("//"))
+        // Nothing else changes.
+        let plain = PTXModule(kernels, locations: .none).text
+        let rest = text.split(separator: "\n").filter { !$0.contains(".loc ") && !$0.contains(".file ") }
+        #expect(rest == plain.split(separator: "\n"))
     }
 
     @Test func differences() {

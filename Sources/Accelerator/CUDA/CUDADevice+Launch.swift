@@ -57,7 +57,9 @@ extension CUDADevice {
                 kernel: kernel.name, bytes: kernel.sharedBytes, limit: properties.sharedBytesPerBlock)
         }
         return try driverCall {
-            let function = try Module(ptx: kernel.ptx(), context: context).function(kernel.name)
+            let lines = KernelLines.areWanted
+            let ptx = kernel.ptx(locations: lines ? .directives : .comments)
+            let function = try Module(ptx: ptx, context: context, lines: lines).function(kernel.name)
             if kernel.sharedBytes > 0 { try function.setMaxDynamicSharedBytes(kernel.sharedBytes) }
             return function
         }

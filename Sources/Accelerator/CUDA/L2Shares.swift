@@ -20,9 +20,9 @@ package struct L2Shares {
 
     package mutating func end(_ number: Int) { bytes[number] = nil }
 
-    /// As much as the largest share needs, and three quarters as much again: kernels of different layers run one after the other. With
-    /// eight sixteenths, weights are read more slowly, on an H200 by 3 %, so that it is seven at most unless what is to be kept fills
-    /// nearly as many itself.
+    /// As much as the largest share needs, and three quarters as much again: kernels of different layers run one after
+    /// the other. With eight sixteenths, weights are read more slowly, on an H200 by 3 %, so that it is seven at most
+    /// unless what is to be kept fills nearly as many itself.
     package func setAsideBytes(of l2Bytes: Int) -> Int {
         if let fixed { return fixed }
         guard let most = bytes.values.max() else { return found }

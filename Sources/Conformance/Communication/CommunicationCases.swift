@@ -22,7 +22,7 @@ private func communicationCase(_ format: DispatchFormat, tokens: [Int]) -> Confo
         // Twice, so that the second step meets the flags of the first.
         for _ in 0..<2 {
             try group.load(inputs)
-            let receives = try group.ranks.map { try group.dispatch($0) }
+            let receives = try group.ranks.map { try $0.dispatch() }
             for receive in receives { try receive() }
             try group.synchronize()
             let check = ReceivedRows(group: group, inputs: inputs)
@@ -39,11 +39,11 @@ private func checkCombine(_ group: RankGroup, _ inputs: [RankInput]) throws {
         try group.device.copy(
             from: rank.rows, offset: 0, to: rank.expertOutput, offset: 0, bytes: rank.rows.bytes, on: rank.compute)
     }
-    let receives = try group.ranks.map { try group.combine($0) }
+    let receives = try group.ranks.map { try $0.combine() }
     for receive in receives { try receive() }
     try group.synchronize()
     for (rank, input) in zip(group.ranks, inputs) {
-        let found = try group.output(of: rank, tokens: input.routing.tokens)
+        let found = try rank.output(tokens: input.routing.tokens)
         let expected = input.hiddenStates.enumerated().map { index, value in
             let token = index / shape.hidden
             // The kernel's own order of Float32 operations.
@@ -62,7 +62,7 @@ private struct ReceivedRows {
     let group: RankGroup
     let inputs: [RankInput]
 
-    func check(_ rank: Rank) throws {
+    func check(_ rank: ExpertRank) throws {
         let shape = group.configuration.shape
         let device = group.device
         let counts = try device.read(Int32.self, count: shape.localExperts, from: rank.receivedCount)
@@ -94,7 +94,7 @@ private struct ReceivedRows {
         }
     }
 
-    private func checkRow(_ rank: Rank, _ local: Int, _ row: Int, _ source: UInt64, _ place: String) throws {
+    private func checkRow(_ rank: ExpertRank, _ local: Int, _ row: Int, _ source: UInt64, _ place: String) throws {
         let shape = group.configuration.shape
         let token = Int(source & 0xFFFF_FFFF)
         let sent = inputs[Int(source >> 32)].hiddenStates[token * shape.hidden..<(token + 1) * shape.hidden]

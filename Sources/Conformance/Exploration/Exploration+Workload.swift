@@ -4,7 +4,7 @@ import Simulator
 
 extension Workload {
     /// What comes out of a plain simulation, the kernels that it runs, and how many warp instructions that takes.
-    public func plain() throws -> (outputs: [[UInt16]], kernels: [Kernel], instructions: UInt64) {
+    package func plain() throws -> (outputs: [[UInt16]], kernels: [Kernel], instructions: UInt64) {
         let device = SimulatedDevice(multiprocessors: multiprocessors)
         let outputs = try run(on: device)
         return (outputs, device.launchedKernels, device.statistics.instructions)
@@ -18,7 +18,7 @@ extension Exploration {
     /// - Parameters:
     ///   - expected: What a plain simulation gives.
     ///   - rewrite: What is done to every kernel before it is loaded; nothing unless faults are to be planted.
-    public func run(
+    package func run(
         _ workload: Workload, expecting expected: [[UInt16]],
         rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
     ) -> ExplorationReport<Bool> {

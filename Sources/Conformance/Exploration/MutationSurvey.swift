@@ -3,31 +3,31 @@ import Simulator
 import Synchronization
 
 /// Mutates every kernel of some workloads, one operation at a time, and sees whether exploration finds out.
-public struct MutationSurvey: Sendable {
+package struct MutationSurvey: Sendable {
     /// What runs the kernels.
-    public var workloads: [Workload]
+    package var workloads: [Workload]
     /// Schedules for each mutation and workload, half of them random and half PCT.
-    public var schedules: Int
+    package var schedules: Int
     /// Only mutations whose kernel, line or operation contain this text.
-    public var filter: String?
+    package var filter: String?
 
     /// A survey; see the properties.
-    public init(workloads: [Workload], schedules: Int = 6, filter: String? = nil) {
+    package init(workloads: [Workload], schedules: Int = 6, filter: String? = nil) {
         self.workloads = workloads
         self.schedules = schedules
         self.filter = filter
     }
 
     /// A line of a kernel's source that orders less than it does, wherever the line has come in, and what became of it.
-    public struct Finding: Sendable {
+    package struct Finding: Sendable {
         /// What kind of kernel.
-        public var kernel: String
+        package var kernel: String
         /// The first of the mutations that are made together.
-        public var mutation: Mutation
+        package var mutation: Mutation
         /// The first failure that gave it away; nil if there was none.
-        public var failure: String?
+        package var failure: String?
         /// Schedules run, those of all workloads together.
-        public var schedules: Int
+        package var schedules: Int
     }
 
     /// Mutations of one line, in every kernel of a kind that has it.
@@ -51,7 +51,7 @@ public struct MutationSurvey: Sendable {
     /// - Parameter progress: Called with each finding, the number of mutations done and of all.
     /// - Returns: All mutations, by kernel and line.
     /// - Throws: What a workload throws when nothing is mutated.
-    public func run(progress: @escaping @Sendable (Finding, Int, Int) -> Void = { _, _, _ in }) throws -> [Finding] {
+    package func run(progress: @escaping @Sendable (Finding, Int, Int) -> Void = { _, _, _ in }) throws -> [Finding] {
         // The cheapest first: most mutations are found out by whatever runs them.
         let baselines = try workloads.map { workload in
             let (outputs, kernels, instructions) = try workload.plain()
@@ -116,7 +116,7 @@ public struct MutationSurvey: Sendable {
     }
 
     /// What kind of kernel has a name.
-    public static func kind(_ name: String) -> String {
+    package static func kind(_ name: String) -> String {
         let kinds = [
             "dispatch_send", "dispatch_receive", "combine_send", "combine_receive", "gemm", "swiglu", "stream",
         ]

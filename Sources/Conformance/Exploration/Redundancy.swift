@@ -1,14 +1,14 @@
 /// A mutation that no exploration can find out, because the operation is not needed where it stands; with the reason.
-public struct Redundancy: Sendable {
+package struct Redundancy: Sendable {
     /// What kind of kernel.
-    public let kernel: String
+    package let kernel: String
     /// The mutation, without the line's number: file, operation and change.
-    public let mutation: String
+    package let mutation: String
     /// Why nothing goes wrong.
-    public let proof: String
+    package let proof: String
 
     /// All there are.
-    public static let all = [
+    package static let all = [
         Redundancy(
             kernel: "dispatch send", mutation: "PacedLink.swift relaxed (gpu scope) atomic: block scope",
             proof:
@@ -33,19 +33,38 @@ public struct Redundancy: Sendable {
         Redundancy(
             kernel: "gemm", mutation: "GroupedGEMMKernel.swift syncWarp: removed",
             proof: "Nothing comes behind it. It stands there for what ptxas makes of the branch before."),
-        resetOfClaims("block scope"), resetOfClaims("weak"),
+        resetOfCounter("block scope"), resetOfCounter("weak"),
+        diagnosis("dispatch receive"), diagnosis("gemm"),
+        diagnosedCount("gpu scope"), diagnosedCount("weak"),
     ]
 
-    private static func resetOfClaims(_ change: String) -> Redundancy {
+    private static func diagnosis(_ kernel: String) -> Redundancy {
         Redundancy(
-            kernel: "gemm", mutation: "TileClaims.swift relaxed (gpu scope) store: \(change)",
+            kernel: kernel, mutation: "RowCounts.swift polling loop: not waiting",
             proof:
-                "The block has just made the launch's last claim, as the number that it got says: its own add comes after "
-                + "those of all others, and its store after that. Who claims next comes behind the kernel's end.")
+                "The loop only adds up row counts to name, in a fault's record, the rank whose row is missing. It waits for "
+                + "nothing.")
     }
 
-    /// Entries that explain none of the findings of a whole survey: the operation has gone, or the mutation is found now.
-    public static func stale(in findings: [MutationSurvey.Finding]) -> [Redundancy] {
+    private static func diagnosedCount(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "dispatch receive", mutation: "RowCounts.swift relaxed (system scope) load: \(change)",
+            proof:
+                "The counts are read for a fault's record alone, when a wait has been given up. What they say was acquired "
+                + "before.")
+    }
+
+    private static func resetOfCounter(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "gemm", mutation: "WorkTileQueue.swift relaxed (gpu scope) store: \(change)",
+            proof:
+                "The thread block has just made the launch's last add, as the number that it got says: its own comes after "
+                + "those of all others, and its store after that. Who adds next comes behind the kernel's end.")
+    }
+
+    /// Entries that explain none of the findings of a whole survey: the operation has gone, or the mutation is found
+    /// now.
+    package static func stale(in findings: [MutationSurvey.Finding]) -> [Redundancy] {
         all.filter { entry in
             !findings.contains { $0.failure == nil && $0.kernel == entry.kernel && $0.key == entry.mutation }
         }
@@ -62,10 +81,10 @@ extension MutationSurvey.Finding {
     var key: String { "\(fileName) \(mutation.operation): \(mutation.change)" }
 
     /// The file that the line is in, without its module.
-    public var fileName: Substring { mutation.location.file.split(separator: "/").last ?? "" }
+    package var fileName: Substring { mutation.location.file.split(separator: "/").last ?? "" }
 
     /// What became of the mutation.
-    public enum Verdict: Hashable, Sendable {
+    package enum Verdict: Hashable, Sendable {
         /// An exploration has failed.
         case found
         /// None has, and none can, for this reason.
@@ -75,7 +94,7 @@ extension MutationSurvey.Finding {
     }
 
     /// What became of the mutation.
-    public var verdict: Verdict {
+    package var verdict: Verdict {
         if failure != nil { return .found }
         return Redundancy.proof(kernel: kernel, key).map { .redundant(proof: $0) } ?? .unexplained
     }

@@ -3,26 +3,26 @@ import Simulator
 import Synchronization
 
 /// Explores several workloads, each under random and PCT schedules, on as many threads as there are processors.
-public struct Survey: Sendable {
+package struct Survey: Sendable {
     /// What is explored.
-    public var workloads: [Workload]
+    package var workloads: [Workload]
     /// Where schedules come from; the budget is split evenly among them.
-    public var policies: [Exploration.Policy]
+    package var policies: [Exploration.Policy]
     /// Schedules of each workload.
-    public var schedules: Int
+    package var schedules: Int
     /// Seconds after which no further schedule starts; nil for no limit.
-    public var seconds: Double?
+    package var seconds: Double?
     /// Seed of the first schedules.
-    public var seed: UInt64
-    /// A fault to plant: in every operation whose kernel, line, name and change, as `Survey.faults` lists them, contain this
-    /// text.
-    public var planted: String?
+    package var seed: UInt64
+    /// A fault to plant: in every operation whose kernel, line, name and change, as `Survey.faults` lists them, contain
+    /// this text.
+    package var planted: String?
 
     /// What finds most: everything at random, and few changes at the right moments.
-    public static let usualPolicies: [Exploration.Policy] = [.random, .pct(depth: 3)]
+    package static let usualPolicies: [Exploration.Policy] = [.random, .pct(depth: 3)]
 
     /// A survey; see the properties.
-    public init(
+    package init(
         workloads: [Workload], policies: [Exploration.Policy] = usualPolicies, schedules: Int = 100,
         seconds: Double? = nil, seed: UInt64 = 0, planted: String? = nil
     ) {
@@ -35,27 +35,27 @@ public struct Survey: Sendable {
     }
 
     /// What was run of a workload, and found.
-    public struct Finding: Sendable {
+    package struct Finding: Sendable {
         /// The workload.
-        public var workload: String
+        package var workload: String
         /// Schedules run.
-        public var schedules = 0
+        package var schedules = 0
         /// Numbers of the interleavings that came up.
-        public var interleavings: Set<UInt64> = []
+        package var interleavings: Set<UInt64> = []
         /// The first failure of each policy that found one.
-        public var failures: [ExplorationFailure] = []
+        package var failures: [ExplorationFailure] = []
         /// Whether an exhaustive exploration has seen everything.
-        public var isComplete = false
+        package var isComplete = false
         /// Seconds that the schedules took.
-        public var seconds = 0.0
+        package var seconds = 0.0
         /// Seconds that a plain simulation takes.
-        public var plainSeconds = 0.0
+        package var plainSeconds = 0.0
     }
 
     /// The faults that can be planted in the kernels of some workloads, as one line each.
     ///
     /// - Throws: What a workload throws when nothing is planted.
-    public static func faults(in workloads: [Workload]) throws -> [String] {
+    package static func faults(in workloads: [Workload]) throws -> [String] {
         var known: Set<String> = []
         return try workloads.flatMap { try $0.plain().kernels }
             .flatMap { kernel in kernel.mutations.map { fault(kernel, $0) } }
@@ -71,7 +71,7 @@ public struct Survey: Sendable {
     /// - Parameter progress: Called after each schedule with the number of schedules so far.
     /// - Returns: A finding for each workload.
     /// - Throws: What a workload throws when nothing is planted.
-    public func run(progress: @escaping @Sendable (Int) -> Void = { _ in }) throws -> [Finding] {
+    package func run(progress: @escaping @Sendable (Int) -> Void = { _ in }) throws -> [Finding] {
         let clock = ContinuousClock()
         var plain: [Finding] = []
         let expected = try workloads.map { workload in

@@ -2,9 +2,9 @@ import ExpertKernels
 import ExpertParallel
 
 extension Workload {
-    /// Work that runs every kernel there is, in every configuration whose ordering is its own, at sizes that make rings come
-    /// round, cut or claim tiles and fill several blocks of rows.
-    public static func all() throws -> [Workload] {
+    /// Work that runs every kernel there is, in every configuration whose ordering is its own, at sizes that make rings
+    /// come round, split tiles or not, and fill several row blocks.
+    package static func all() throws -> [Workload] {
         let link = try LinkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500)
         let shape = try LayerShape(
             hidden: 256, intermediate: 128, experts: 6, topK: 2, ranks: 2, maxTokens: 3, sharedExperts: 1)
@@ -13,9 +13,9 @@ extension Workload {
         let large = try LayerShape(hidden: 512, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let tall = try LayerShape(hidden: 512, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let many = try LayerShape(hidden: 128, intermediate: 128, experts: 40, topK: 8, ranks: 2, maxTokens: 2)
-        var gemms = GEMMConfiguration.blockHeights.flatMap {
+        var gemms = TileShape.heights.flatMap {
             [
-                // Behind another kernel low tiles are cut.
+                // Behind another GEMM low tiles are split.
                 gemm(counts: [$0 + 3, 0, 5], n: 384, k: 1024, blockM: $0, signals: true, dependent: true, grid: 5),
                 gemm(counts: [5, 3], n: 384, k: 1408, blockM: $0, tileN: 128, signals: $0 == 64, grid: 5),
                 activation(counts: [$0 + 1, 3, 1], blockM: $0),
@@ -25,7 +25,7 @@ extension Workload {
         gemms += [
             gemm(counts: [64, 3], n: 768, k: 4096, blockM: 64, signals: true, grid: 5),
             gemm(counts: [64, 3], n: 384, k: 4096, blockM: 128, signals: true, grid: 3),
-            // More tiles in a block than it has room for numbers of what it has claimed.
+            // More work tiles in a thread block than it has room for numbers of what it has fetched.
             gemm(counts: [1], n: 18 * 128, k: 128, blockM: 16, tileN: 128, signals: true, grid: 1),
         ]
         return OverlapMode.allCases.flatMap { mode in
@@ -41,7 +41,7 @@ extension Workload {
                     layer(shape, tokens: [3, 2], overlap: mode, enqueueing: .replayed),
                     layer(shape, tokens: [3, 2], overlap: mode, link: link, multiprocessors: 4, communicating: 2),
                     layer(wide, tokens: [18, 17], overlap: mode, blockM: 16),
-                    // Blocks claim tiles.
+                    // No tiles are split.
                     layer(large, tokens: [3, 2], overlap: mode, blockM: 64),
                     layer(narrow, tokens: [2, 1], overlap: mode, multiprocessors: 4),
                     layer(tall, tokens: [3, 2], overlap: mode),

@@ -5,7 +5,7 @@ import KernelLanguage
 
 extension Workload {
     /// What goes wrong in a step.
-    public enum Fault: String, CaseIterable, Sendable {
+    package enum Fault: String, CaseIterable, Sendable {
         /// A rank takes no part.
         case absentRank
         /// A rank tells how many rows it sends, and sends none.
@@ -15,7 +15,7 @@ extension Workload {
     }
 
     /// A step in which waits run into their deadlines, which must end all the same, and a whole step after it.
-    public static func failingLayer(
+    package static func failingLayer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, fault: Fault, multiprocessors: Int,
         communicating: Int? = nil
     ) -> Workload {
@@ -25,7 +25,7 @@ extension Workload {
             multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(shape, tokens: tokens, pattern: fault == .droppedSignal ? .allToOne : .random)
-            let dropped = MoELayer.DroppedSignal(rank: shape.ranks - 1, expert: shape.localExperts - 1, block: 0)
+            let dropped = MoELayerGroup.DroppedSignal(rank: shape.ranks - 1, expert: shape.localExperts - 1, block: 0)
             let layer = try fixture.layer(
                 on: device, communicating: communicating ?? multiprocessors / 2, waitLimit: 50e-6,
                 droppedSignal: fault == .droppedSignal ? dropped : nil,
@@ -33,7 +33,7 @@ extension Workload {
             try layer.group.load(fixture.inputs())
             let working = layer.group.ranks.dropLast(fault == .droppedSignal ? 0 : 1)
             for rank in working { try layer.enqueue(rank, overlap: overlap) }
-            if fault == .silentRank, let last = layer.group.ranks.last { try layer.group.dispatchNothing(last) }
+            if fault == .silentRank, let last = layer.group.ranks.last { try last.dispatchNothing() }
             do {
                 try layer.group.synchronize()
                 throw ConformanceFailure("the step ended in spite of the fault")

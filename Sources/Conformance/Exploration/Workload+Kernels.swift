@@ -4,9 +4,9 @@ import ExpertParallel
 import KernelLanguage
 
 extension Workload {
-    /// Dispatch and combine alone, twice: rows that arrive in BF16 go straight home; of rows in FP8 the step is over when
-    /// they have arrived.
-    public static func communication(
+    /// Dispatch and combine alone, twice: rows that arrive in BF16 go straight home; of rows in FP8 the step is over
+    /// when they have arrived.
+    package static func communication(
         _ format: DispatchFormat, tokens: [Int], localExperts: Int = 2, link: LinkModel? = nil, multiprocessors: Int = 2
     ) throws -> Workload {
         let shape = try LayerShape(
@@ -30,18 +30,18 @@ extension Workload {
     }
 
     private static func roundTrip(_ group: RankGroup, _ inputs: [RankInput]) throws -> [[UInt16]] {
-        for receive in try group.ranks.map({ try group.dispatch($0) }) { try receive() }
+        for receive in try group.ranks.map({ try $0.dispatch() }) { try receive() }
         for rank in group.ranks {
             try group.device.copy(
                 from: rank.rows, offset: 0, to: rank.expertOutput, offset: 0, bytes: rank.rows.bytes, on: rank.compute)
         }
-        for receive in try group.ranks.map({ try group.combine($0) }) { try receive() }
+        for receive in try group.ranks.map({ try $0.combine() }) { try receive() }
         try group.synchronize()
-        return try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens).map(\.bits) }
+        return try zip(group.ranks, inputs).map { try $0.output(tokens: $1.routing.tokens).map(\.bits) }
     }
 
     private static func oneWay(_ group: RankGroup) throws -> [[UInt16]] {
-        for rank in group.ranks { try group.dispatchOnly(rank) }
+        for rank in group.ranks { try rank.dispatchOnly() }
         try group.synchronize()
         return try group.ranks.flatMap { rank in
             let counts = try group.device.read(
@@ -51,14 +51,14 @@ extension Workload {
     }
 
     /// The grouped GEMM alone, twice.
-    public static func gemm(
+    package static func gemm(
         counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool = false,
         dependent: Bool = false, grid: Int = 3
     ) -> Workload {
         let maxRows = max(counts.max() ?? 0, 1)
         let configuration = GEMMConfiguration(
-            n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-            blockM: blockM, tileN: tileN, signals: signals, dependent: dependent)
+            GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM, n: tileN),
+            role: .plain(launch: dependent ? .behindGEMM : .alone, signals: signals))
         return Workload(
             "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals)"
                 + (dependent ? " dependent" : "") + ", \(TilePlan(configuration, counts: counts, gridSize: grid))",
@@ -70,7 +70,7 @@ extension Workload {
     }
 
     /// The gate and up GEMM with SwiGLU in its epilogue, and with the separate kernel behind it.
-    public static func activation(counts: [Int], blockM: Int) -> Workload {
+    package static func activation(counts: [Int], blockM: Int) -> Workload {
         let (intermediate, hidden, grid) = (128, 256, 3)
         let configuration = ActivationTrial.configuration(
             counts: counts, intermediate: intermediate, hidden: hidden, blockM: blockM)
@@ -87,7 +87,7 @@ extension Workload {
     }
 
     /// The kernel that moves memory as fast as it can.
-    public static func stream(_ direction: StreamDirection) -> Workload {
+    package static func stream(_ direction: StreamDirection) -> Workload {
         Workload("stream \(direction.rawValue)", multiprocessors: 1) { device in
             let chunks = 8
             let words = chunks * streamChunkBytes / 4

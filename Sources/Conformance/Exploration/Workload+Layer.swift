@@ -5,13 +5,13 @@ import KernelLanguage
 
 extension Workload {
     /// How the steps of a layer are enqueued.
-    public enum Enqueueing: String, Sendable {
+    package enum Enqueueing: String, Sendable {
         /// One after the other, each waited for.
         case stepwise
         /// Two steps in a graph that is replayed twice, nothing waited for in between.
         case replayed
-        /// Three steps with nothing waited for in between, of which the second sends tokens to other ranks, and the first and
-        /// third only to experts of their own.
+        /// Three steps with nothing waited for in between, of which the second sends tokens to other ranks, and the
+        /// first and third only to experts of their own.
         case streamed
     }
 
@@ -21,7 +21,7 @@ extension Workload {
     ///   - tokens: Of each rank.
     ///   - multiprocessors: Of each rank.
     ///   - communicating: How many of them send beside the down GEMM.
-    public static func layer(
+    package static func layer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
         link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1,
         notesArrivals: Bool = false
@@ -58,7 +58,8 @@ extension Workload {
         }
     }
 
-    private static func stream(_ layer: MoELayer, _ fixture: LayerFixture, _ overlap: OverlapMode) throws -> [[UInt16]]
+    private static func stream(_ layer: MoELayerGroup, _ fixture: LayerFixture, _ overlap: OverlapMode) throws
+        -> [[UInt16]]
     {
         let device = layer.group.device
         let inputs = fixture.inputs()

@@ -2,11 +2,11 @@ import Accelerator
 
 /// Work whose schedules are explored: what it runs, on how large a machine, and what must come out whatever the
 /// schedule.
-public struct Workload: Sendable, CustomStringConvertible {
+package struct Workload: Sendable, CustomStringConvertible {
     /// Unique name with all values that tell it from its neighbours.
-    public let name: String
+    package let name: String
     /// Multiprocessors of the machine: as few as the work can be done with, for short schedules.
-    public let multiprocessors: Int
+    package let multiprocessors: Int
     private let body: @Sendable (any Device) throws -> [[UInt16]]
 
     package init(_ name: String, multiprocessors: Int, _ body: @escaping @Sendable (any Device) throws -> [[UInt16]]) {
@@ -19,8 +19,8 @@ public struct Workload: Sendable, CustomStringConvertible {
     ///
     /// - Returns: All outputs, as bits of 16.
     /// - Throws: `ConformanceFailure` for a wrong result, or what the library threw.
-    public func run(on device: any Device) throws -> [[UInt16]] { try body(device) }
+    package func run(on device: any Device) throws -> [[UInt16]] { try body(device) }
 
     /// The name.
-    public var description: String { name }
+    package var description: String { name }
 }

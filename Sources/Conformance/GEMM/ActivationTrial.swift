@@ -11,6 +11,7 @@ struct ActivationTrial {
     private let plain: GroupedGEMM
     private let fused: GroupedGEMM
     private let swiGLU: LoadedKernel
+    private let swiGLUArguments: [KernelArgument]
     private let counts: DeviceBuffer
     private let gateUp: DeviceBuffer
     private let rows: DeviceBuffer
@@ -28,8 +29,8 @@ struct ActivationTrial {
     /// The GEMM without SwiGLU.
     static func configuration(counts: [Int], intermediate: Int, hidden: Int, blockM: Int) -> GEMMConfiguration {
         GEMMConfiguration(
-            n: 2 * intermediate, k: hidden, experts: counts.count, maxRows: maxRows(counts),
-            scaleRows: GEMMConfiguration.scaleRows(maxRows(counts)), blockM: blockM)
+            GEMMProblem(n: 2 * intermediate, k: hidden, experts: counts.count, maxRows: maxRows(counts)),
+            tile: TileShape(m: blockM))
     }
 
     init(_ device: any Device, counts: [Int], intermediate: Int, hidden: Int, blockM: Int) throws {
@@ -68,21 +69,22 @@ struct ActivationTrial {
             counts: counts, intermediate: intermediate, hidden: hidden, blockM: blockM)
         plain = try GroupedGEMM(device, configuration, below, operands, scratch)
         var (fusing, fusedOperands) = (configuration, operands)
-        fusing.output = .swiGLU
+        fusing.role = .plain(.swiGLU)
         (fusedOperands.output, fusedOperands.outputScales) = (rows, scales)
         fused = try GroupedGEMM(device, fusing, inTurns, fusedOperands, scratch)
-        swiGLU = try device.load(swiGLUKernel(shape))
+        let kernel = try swiGLUKernel(shape)
+        swiGLU = try device.load(kernel)
+        let parameters = SwiGLUParameters(
+            counts: MemoryParameter(address: self.counts.address), gateUp: MemoryParameter(address: gateUp.address),
+            rows: MemoryParameter(address: rows.address), scales: MemoryParameter(address: scales.address))
+        swiGLUArguments = try KernelArguments([parameters]).ordered(for: kernel)
     }
 
     func runSeparate() throws -> Result {
         try result {
             try plain.enqueue(blocks: 7, on: stream)
             try device.launch(
-                swiGLU, blocks: 5,
-                arguments: [
-                    .address(counts.address), .address(gateUp.address), .address(rows.address),
-                    .address(scales.address),
-                ], dependentLaunch: false, on: stream)
+                swiGLU, blocks: 5, arguments: swiGLUArguments, dependentLaunch: false, on: stream)
         }
     }
 

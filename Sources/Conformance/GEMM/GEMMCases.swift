@@ -3,9 +3,9 @@ import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 
-/// The grouped GEMM alone: uneven counts, every block height, with and without signals.
+/// The grouped GEMM alone: uneven counts, every tile height, with and without signals.
 func gemmCases() -> [ConformanceCase] {
-    GEMMConfiguration.blockHeights.flatMap { blockM in
+    TileShape.heights.flatMap { blockM in
         [(false, false), (true, false), (false, true), (true, true)].map { signals, dependent in
             gemmCase(
                 counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 1024, blockM: blockM, signals: signals,
@@ -18,11 +18,11 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [3], n: 128, k: 128, blockM: 16, signals: false),
         gemmCase(counts: [17, 0, 0, 2], n: 128, k: 2048, blockM: 32, signals: true),
         gemmCase(counts: [0, 0], n: 256, k: 128, blockM: 64, signals: true),
-        // One and two steps more than there are stages.
+        // One and two k-blocks more than there are stages.
         gemmCase(counts: [64, 0, 3], n: 512, k: 768, blockM: 64, signals: true),
         gemmCase(counts: [5, 16], n: 640, k: 1024, blockM: 16, signals: true),
         gemmCase(counts: [5, 16], n: 896, k: 1152, blockM: 16, signals: true),
-        // Tiles of a long K are cut whatever their height.
+        // Tiles of a long K are split whatever their height.
         gemmCase(counts: [16, 0, 3], n: 1024, k: 4096, blockM: 16, signals: false),
         activationCase(counts: [16, 9, 0, 3, 1], hidden: 4096, blockM: 16),
         gemmCase(counts: [64, 0, 3], n: 1024, k: 4096, blockM: 32, signals: true),
@@ -32,13 +32,13 @@ func gemmCases() -> [ConformanceCase] {
         activationCase(counts: [100, 0, 3], hidden: 4096, blockM: 128),
         gemmCase(
             counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),
-        blockHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),
-        // Tiles claimed before a tile's end and, of a short K, at it; and tiles that are cut.
+        tileHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),
+        // Work tiles fetched before the end of the one before and, of a short K, at it; and tiles that are split.
         chainCase(counts: [129, 3, 65], n: 768, k: 1024, blockM: 128),
         chainCase(counts: [129, 3, 65], n: 768, k: 256, blockM: 128),
         chainCase(counts: [64, 3, 65], n: 768, k: 1024, blockM: 64),
         chainCase(counts: [5, 16, 17], n: 896, k: 1152, blockM: 16),
-    ] + GEMMConfiguration.blockHeights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0) }
+    ] + TileShape.heights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0) }
 }
 
 private func gemmCase(
@@ -49,12 +49,12 @@ private func gemmCase(
     return ConformanceCase("gemm counts=\(few) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) \(options)") { device in
         let maxRows = max(counts.max() ?? 0, 1) + 5
         let configuration = GEMMConfiguration(
-            n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-            blockM: blockM, tileN: tileN, signals: signals, dependent: dependent)
+            GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM, n: tileN),
+            role: .plain(launch: dependent ? .behindGEMM : .alone, signals: signals))
         let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 16)
         let first = try trial.run(blocks: 7)
         try trial.check(first)
-        // The sums of a row depend on K alone: any grid gives the same bits, wherever it cuts tiles.
+        // The sums of a row depend on K alone: any grid gives the same bits, wherever it splits tiles.
         for blocks in [1, 3, 16] {
             try requireEqual("output on a grid of \(blocks)", try trial.run(blocks: blocks), first)
         }
@@ -62,17 +62,16 @@ private func gemmCase(
 }
 
 /// Whichever operand of the tensor cores the weights are, a row has the same bits.
-private func blockHeightCase(counts: [Int], n: Int, k: Int) -> ConformanceCase {
-    ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) at every block height") { device in
+private func tileHeightCase(counts: [Int], n: Int, k: Int) -> ConformanceCase {
+    ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) at every tile height") { device in
         let maxRows = (counts.max() ?? 0) + 3
         var first: [UInt16]?
-        for blockM in GEMMConfiguration.blockHeights {
+        for blockM in TileShape.heights {
             let configuration = GEMMConfiguration(
-                n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-                blockM: blockM)
+                GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM))
             let output = try GEMMTrial(device, configuration, counts: counts, maxGrid: 5).run(blocks: 5)
             if let first {
-                try requireEqual("output of blocks of \(blockM) rows", output, first)
+                try requireEqual("output of tiles of \(blockM) rows", output, first)
             } else {
                 first = output
             }
@@ -85,8 +84,8 @@ private func chainCase(counts: [Int], n: Int, k: Int, blockM: Int) -> Conformanc
     ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) behind itself") { device in
         let maxRows = (counts.max() ?? 0) + 3
         let configuration = GEMMConfiguration(
-            n: n, k: k, experts: counts.count, maxRows: maxRows, scaleRows: GEMMConfiguration.scaleRows(maxRows),
-            blockM: blockM, dependent: true)
+            GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM),
+            role: .plain(launch: .behindGEMM))
         let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 5, launches: 4)
         for blocks in [3, 5] {
             for (launch, output) in try trial.runAll(blocks: blocks).enumerated() {

@@ -14,43 +14,45 @@ struct GEMMTrial {
     private let launches: [(gemm: GroupedGEMM, output: DeviceBuffer)]
     private let signals: DeviceBuffer
     private let stream: DeviceStream
-    private let blocks: Int
+    private let rowBlocks: Int
     private let scratch: GEMMScratch
 
     /// - Parameters:
-    ///   - maxGrid: Blocks of the largest grid that will run.
-    ///   - launches: Launches of a run, each right behind the one before, with an output of its own and the same scratch.
+    ///   - maxGrid: Thread blocks of the largest grid that will run.
+    ///   - launches: Launches of a run, each right behind the one before, with an output of its own and the same
+    ///     scratch.
     init(
         _ device: any Device, _ configuration: GEMMConfiguration, counts: [Int], maxGrid: Int, launches: Int = 1
     ) throws {
         self.device = device
         self.configuration = configuration
         self.counts = counts
-        let (n, k, experts, maxRows) = (configuration.n, configuration.k, configuration.experts, configuration.maxRows)
+        let problem = configuration.problem
+        let (n, k, experts, maxRows) = (problem.n, problem.k, problem.experts, problem.maxRows)
         let fixture = try LayerFixture.matrices()
         weights = try (0..<experts).map { try fixture.matrix("gemm \($0)", n, k) }
         var stream = RandomStream(seed: 2)
         rows = counts.map { count in
             (0..<count).map { _ in QuantisedRow(quantising: (0..<k).map { _ in stream.normal() }) }
         }
-        blocks = configuration.blocks
+        rowBlocks = configuration.rowBlocks
 
         let packed = try WeightBuffer(
-            device, rows: n, columns: k, experts: experts, tileN: configuration.tileN, label: "gemm")
+            device, rows: n, columns: k, experts: experts, tileN: configuration.tile.n, label: "gemm")
         var values = [UInt8](repeating: 0, count: experts * maxRows * k)
-        var scales = [Float](repeating: 0, count: experts * k / 128 * configuration.scaleRows)
+        var scales = [Float](repeating: 0, count: experts * k / 128 * problem.scaleRows)
         for expert in 0..<experts {
             try packed.write(weights[expert], of: expert, name: "weights")
             for (row, content) in rows[expert].enumerated() {
                 values.replaceSubrange(
                     (expert * maxRows + row) * k..<(expert * maxRows + row + 1) * k, with: content.values)
                 for (group, scale) in content.scales.enumerated() {
-                    scales[(expert * k / 128 + group) * configuration.scaleRows + row] = scale
+                    scales[(expert * k / 128 + group) * problem.scaleRows + row] = scale
                 }
             }
         }
         self.stream = try device.makeStream(label: "gemm")
-        signals = try device.allocate(bytes: max(16, experts * blocks * 4), label: "gemm signals")
+        signals = try device.allocate(bytes: max(16, experts * rowBlocks * 4), label: "gemm signals")
         scratch = try GEMMScratch(device, gridSize: maxGrid, label: "gemm")
         let rowValues = try device.makeBuffer(values, label: "gemm rows")
         let rowScales = try device.makeBuffer(scales, label: "gemm row scales")
@@ -77,18 +79,19 @@ struct GEMMTrial {
         try scratch.requireNoFault(device)
         let flags = try device.read(UInt32.self, count: blocks, from: scratch.flags)
         try requireEqual("split flags afterwards", flags, [UInt32](repeating: 0, count: blocks))
-        let count = configuration.experts * configuration.maxRows * configuration.n
+        let problem = configuration.problem
+        let count = problem.experts * problem.maxRows * problem.n
         return try launches.map { try device.read(UInt16.self, count: count, from: $0.output) }
     }
 
     /// Compares with the reference; rows beyond an expert's count must be untouched, and signals complete.
     func check(_ found: [UInt16]) throws {
-        let n = configuration.n
+        let (n, maxRows) = (configuration.problem.n, configuration.problem.maxRows)
         var values: [BFloat16] = []
         var reference: [Double] = []
-        for expert in 0..<configuration.experts {
-            for row in 0..<configuration.maxRows {
-                let start = (expert * configuration.maxRows + row) * n
+        for expert in 0..<configuration.problem.experts {
+            for row in 0..<maxRows {
+                let start = (expert * maxRows + row) * n
                 let bits = found[start..<start + n]
                 if row < counts[expert] {
                     values += bits.map(BFloat16.init(bits:))
@@ -102,13 +105,13 @@ struct GEMMTrial {
         }
         let error = relativeError(values, reference)
         try require(error <= 1e-3, "relative error \(error), limit 1e-3")
-        if configuration.signals { try checkSignals() }
+        if configuration.role.signals { try checkSignals() }
     }
 
     private func checkSignals() throws {
-        let found = try device.read(UInt32.self, count: configuration.experts * blocks, from: signals)
+        let found = try device.read(UInt32.self, count: configuration.problem.experts * rowBlocks, from: signals)
         let expected = counts.flatMap { count in
-            (0..<blocks).map { $0 * configuration.blockM < count ? UInt32(configuration.tilesAcross) : 0 }
+            (0..<rowBlocks).map { $0 * configuration.tile.m < count ? UInt32(configuration.tilesAcross) : 0 }
         }
         try requireEqual("signals", found, expected)
     }
@@ -117,9 +120,9 @@ struct GEMMTrial {
     private func expected(_ expert: Int, _ row: Int) -> [Double] {
         let content = rows[expert][row]
         let matrix = weights[expert]
-        let k = configuration.k
+        let k = configuration.problem.k
         let values = (0..<k).map { content[$0] }
-        return (0..<configuration.n).map { channel in
+        return (0..<configuration.problem.n).map { channel in
             var sum = 0.0
             for group in 0..<k / 128 {
                 var partial = 0.0

@@ -6,7 +6,8 @@ import KernelLanguage
 /// Arrival statistics: whom ranks wait for, and what their experts receive.
 func arrivalCases() -> [ConformanceCase] { OverlapMode.allCases.map(lateRankCase) }
 
-/// A rank that begins late is the one that the others wait for, as long as it was late; rows are counted; and no bit changes.
+/// A rank that begins late is the one that the others wait for, as long as it was late; rows are counted; and no bit
+/// changes.
 private func lateRankCase(_ mode: OverlapMode) -> ConformanceCase {
     ConformanceCase("arrival statistics name a late rank, \(mode)") { device in
         let shape = try LayerShape(

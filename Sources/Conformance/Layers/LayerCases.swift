@@ -75,7 +75,7 @@ private func sizeCases() -> [ConformanceCase] {
 /// Rows of one expert at the edges of blocks, with every block height.
 private func blockEdgeCases() -> [ConformanceCase] {
     [63, 64, 65].flatMap { rows in
-        GEMMConfiguration.blockHeights.map {
+        TileShape.heights.map {
             layerCase(hidden: 128, experts: 2, topK: 1, tokens: [rows], pattern: .allToOne, blockM: $0)
         }
     }

@@ -4,9 +4,9 @@ import ExpertParallel
 import KernelLanguage
 
 /// A layer's weights and inputs, made from a seed.
-struct LayerFixture: Sendable {
+package struct LayerFixture: Sendable {
     /// How tokens choose experts.
-    enum Pattern: String, Sendable {
+    package enum Pattern: String, Sendable {
         /// Different random experts.
         case random
         /// Random, with every third choice taken back (-1).
@@ -21,14 +21,14 @@ struct LayerFixture: Sendable {
         case nothing
     }
 
-    let shape: LayerShape
-    let tokens: [Int]
-    let pattern: Pattern
-    let sharedIntermediate: Int?
-    let seed: UInt64
+    package let shape: LayerShape
+    package let tokens: [Int]
+    package let pattern: Pattern
+    package let sharedIntermediate: Int?
+    package let seed: UInt64
     private let table = GaussianFloat8Table()
 
-    init(
+    package init(
         _ shape: LayerShape, tokens: [Int], pattern: Pattern = .random, sharedIntermediate: Int? = nil,
         seed: UInt64 = 1
     ) {
@@ -40,12 +40,12 @@ struct LayerFixture: Sendable {
     }
 
     /// Weights of a routed expert.
-    func weights(_ expert: Int) throws -> ExpertWeights {
+    package func weights(_ expert: Int) throws -> ExpertWeights {
         try weights("expert \(expert)", intermediate: shape.intermediate)
     }
 
     /// Weights of the shared expert.
-    func shared() throws -> ExpertWeights? {
+    package func shared() throws -> ExpertWeights? {
         try sharedIntermediate.map { try weights("shared", intermediate: $0) }
     }
 
@@ -57,13 +57,13 @@ struct LayerFixture: Sendable {
     }
 
     /// A fixture that is only asked for matrices.
-    static func matrices() throws -> LayerFixture {
+    package static func matrices() throws -> LayerFixture {
         LayerFixture(
             try LayerShape(hidden: 128, intermediate: 128, experts: 1, topK: 1, ranks: 1, maxTokens: 1), tokens: [0])
     }
 
     /// A random matrix with block scales that make its products with normal vectors about normal.
-    func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
+    package func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
         var stream = RandomStream(seed: seed, name: name)
         let values = table.codes(rows * columns, from: &stream)
         let deviation = 1 / (GaussianFloat8Table.deviation * Float(columns).squareRoot())
@@ -72,7 +72,7 @@ struct LayerFixture: Sendable {
     }
 
     /// Inputs of all ranks for step `step`.
-    func inputs(step: Int = 0) -> [RankInput] {
+    package func inputs(step: Int = 0) -> [RankInput] {
         tokens.enumerated().map { rank, tokens in
             var stream = RandomStream(seed: seed, name: "input \(rank) \(step)")
             let hidden = (0..<tokens * shape.hidden).map { _ in BFloat16(stream.normal()) }
@@ -101,26 +101,26 @@ struct LayerFixture: Sendable {
     }
 
     /// Multiprocessors of each rank that send beside the down GEMM, where the two shall run side by side.
-    func split(of device: any Device) -> Int { max(1, device.properties.multiprocessors / shape.ranks / 8) }
+    package func split(of device: any Device) -> Int { max(1, device.properties.multiprocessors / shape.ranks / 8) }
 
     /// The layer on a device.
-    func layer(
+    package func layer(
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
-        link: LinkModel? = nil, droppedSignal: MoELayer.DroppedSignal? = nil,
+        link: LinkModel? = nil, droppedSignal: MoELayerGroup.DroppedSignal? = nil,
         halves: Bool = true, notesArrivals: Bool = false
-    ) throws -> MoELayer {
+    ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
             communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         let group = try RankGroup(device: device, configuration: configuration)
-        return try MoELayer(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
+        return try MoELayerGroup(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
     }
 }
 
 /// Fails at the first element in which two steps' outputs differ.
-func requireIdentical(_ what: String, _ found: [[BFloat16]], _ expected: [[BFloat16]], hidden: Int) throws {
+package func requireIdentical(_ what: String, _ found: [[BFloat16]], _ expected: [[BFloat16]], hidden: Int) throws {
     try require(found.count == expected.count, "\(what): \(found.count) ranks, expected \(expected.count)")
     for rank in found.indices {
         try require(

@@ -60,7 +60,7 @@ private func silentRankCase() -> ConformanceCase {
             let plain = try layer.step(inputs, overlap: .none)
             try layer.group.load(inputs)
             try layer.enqueue(layer.group.ranks[0], overlap: mode)
-            try layer.group.dispatchNothing(layer.group.ranks[1])
+            try layer.group.ranks[1].dispatchNothing()
             do {
                 try layer.group.synchronize()
                 throw ConformanceFailure("\(mode): the step ended although rank 1 sent no rows")
@@ -98,13 +98,13 @@ private func waitsInsideGEMMsCase() -> ConformanceCase {
         }
         // The others tell how many rows they send; rank 3 itself does not.
         let counts = try faults {
-            for rank in layer.group.ranks[..<3] { try layer.group.dispatchNothing(rank) }
-            try layer.enqueueAlone(.gateUp, of: last)
+            for rank in layer.group.ranks[..<3] { try rank.dispatchNothing() }
+            try layer.layers[last.index].enqueueAlone(.gateUp)
         }
         guard counts.count == 1, counts[0].kernel == .gateUp, case .rowCount(_, source: 3) = counts[0].subject,
             counts[0].seen < counts[0].expected
         else { throw ConformanceFailure("without rank 3's counts the faults are \(counts)") }
-        let blocks = try faults { try layer.enqueueAlone(.down, of: last) }
+        let blocks = try faults { try layer.layers[last.index].enqueueAlone(.down) }
         guard blocks.count == 1, blocks[0].kernel == .down, case .block(let expert, 0) = blocks[0].subject,
             (3 * shape.localExperts..<4 * shape.localExperts).contains(expert)
         else { throw ConformanceFailure("without gate and up the faults are \(blocks)") }
@@ -116,8 +116,8 @@ private func requireInOrder(_ faults: [WaitFault]) throws {
     try require(faults.map(\.time) == faults.map(\.time).sorted(), "faults are not in the order of time: \(faults)")
 }
 
-/// A captured step gives the bits of a direct one, whatever inputs and token counts it is replayed with, though it discards rows where
-/// the direct one keeps them.
+/// A captured step gives the bits of a direct one, whatever inputs and token counts it is replayed with, though it
+/// discards rows where the direct one keeps them.
 private func replayCase(_ mode: OverlapMode) -> ConformanceCase {
     ConformanceCase("replay with changing inputs, \(mode)") { device in
         let shape = try smallShape(sharedExperts: 1)
@@ -140,8 +140,8 @@ private func replayCase(_ mode: OverlapMode) -> ConformanceCase {
     }
 }
 
-/// Replays follow each other without the host in between. No rank may run so far ahead that it overwrites what another one
-/// has not read, also when neither has a token for the other.
+/// Replays follow each other without the host in between. No rank may run so far ahead that it overwrites what another
+/// one has not read, also when neither has a token for the other.
 private func rowOfReplaysCase(_ mode: OverlapMode) -> ConformanceCase {
     ConformanceCase("replays in a row, \(mode)") { device in
         let shape = try smallShape(ranks: 4)
@@ -214,11 +214,11 @@ private func droppedTileCase() -> ConformanceCase {
 
 /// A step without one add fails as `check` says, no step follows before a reset, and the next one after it is right.
 private func checkDroppedSignal(
-    _ mode: OverlapMode, on device: any Device, _ check: (MoELayer, [WaitFault]) throws -> Void
+    _ mode: OverlapMode, on device: any Device, _ check: (MoELayerGroup, [WaitFault]) throws -> Void
 ) throws {
     let shape = try smallShape()
     let fixture = LayerFixture(shape, tokens: [8, 8], pattern: .allToOne)
-    let dropped = MoELayer.DroppedSignal(rank: 1, expert: 3, block: 0)
+    let dropped = MoELayerGroup.DroppedSignal(rank: 1, expert: 3, block: 0)
     let inputs = fixture.inputs()
     for communicating in mode == .singleBatch ? [fixture.split(of: device), 0] : [0] {
         let layer = try fixture.layer(

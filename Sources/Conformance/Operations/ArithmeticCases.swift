@@ -82,7 +82,8 @@ private func floatCase(
     }
 }
 
-/// Whether a result that differs from the exact one is as near to it as an operation promises. Any NaN is as good as another.
+/// Whether a result that differs from the exact one is as near to it as an operation promises. Any NaN is as good as
+/// another.
 private func isNear(_ result: UInt32, _ exact: UInt32, relativeError: Double) -> Bool {
     let (result, exact) = (Float(bitPattern: result), Float(bitPattern: exact))
     if result.isNaN || exact.isNaN { return result.isNaN && exact.isNaN }

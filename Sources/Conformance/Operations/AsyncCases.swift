@@ -12,7 +12,9 @@ func asyncCases() -> [ConformanceCase] {
 }
 
 /// All cases of single operations.
-func operationCases() -> [ConformanceCase] { arithmeticCases() + warpCases() + asyncCases() + launchCases() }
+func operationCases() -> [ConformanceCase] {
+    arithmeticCases() + warpCases() + sharedWordCases() + asyncCases() + launchCases()
+}
 
 /// Global to shared to global by bulk copies, several stages of one ring.
 private func bulkCopyCase() -> ConformanceCase {

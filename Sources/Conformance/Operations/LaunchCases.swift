@@ -4,8 +4,8 @@ import KernelLanguage
 /// What concerns a kernel as a whole: dependent launch, clusters, registers.
 func launchCases() -> [ConformanceCase] { [dependentLaunchCase(), clusterCase(), registerCase()] }
 
-/// The second kernel may start early, and sees all of the first one's memory after its wait. Captured, so that both are in
-/// one graph, and run several times.
+/// The second kernel may start early, and sees all of the first one's memory after its wait. Captured, so that both are
+/// in one graph, and run several times.
 private func dependentLaunchCase() -> ConformanceCase {
     ConformanceCase("operation dependent launch") { device in
         let first = try KernelBuilder.build("first", threads: 64) { k in

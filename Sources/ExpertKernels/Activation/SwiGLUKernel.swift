@@ -1,27 +1,44 @@
 import KernelLanguage
 
-/// SwiGLU and quantisation between the two GEMMs: `silu(gate) * up`, quantised per row and 128 channels.
-///
-/// - In: `counts` UInt32 `[experts]`, rows of each expert; `gateUp` BF16 `[experts, maxRows, 2 * intermediate]`, gate
-///   channels first.
-/// - Out: `rows` FP8 `[experts, maxRows, intermediate]`; `scales` Float32 `[experts, intermediate / 128, scaleRows]`.
-public func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Kernel {
+/// What the SwiGLU kernel is given.
+package struct SwiGLUParameters: KernelParameters {
+    /// UInt32 `[experts]`: rows of each expert.
+    package var counts: MemoryParameter<UInt32>
+    /// BF16 `[experts, maxRows, 2 * intermediate]`, gate channels first.
+    package var gateUp: MemoryParameter<BFloat16>
+    /// Written: FP8 `[experts, maxRows, intermediate]`, four channels in a word.
+    package var rows: MemoryParameter<UInt32>
+    /// Written: Float32 `[experts, intermediate / 128, scaleRows]`.
+    package var scales: MemoryParameter<Float>
+
+    /// All of them.
+    package init(
+        counts: MemoryParameter<UInt32>, gateUp: MemoryParameter<BFloat16>, rows: MemoryParameter<UInt32>,
+        scales: MemoryParameter<Float>
+    ) {
+        self.counts = counts
+        self.gateUp = gateUp
+        self.rows = rows
+        self.scales = scales
+    }
+}
+
+/// SwiGLU and quantisation between the two GEMMs: `silu(gate) * up`, quantised per row and 128 channels. Given
+/// `SwiGLUParameters`.
+package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Kernel {
     let (intermediate, experts, maxRows, scaleRows) = (
         shape.intermediate, shape.experts, shape.maxRows, shape.scaleRows
     )
     let warps = 8
-    let groups = intermediate / 128
+    let groups = intermediate / ScaleGroup.channels
     let name = "swiglu_i\(intermediate)_e\(experts)_r\(maxRows)"
     return try KernelBuilder.build(name, threads: warps * 32) { k in
-        let counts = k.pointerParameter("counts", to: UInt32.self)
-        let gateUp = k.pointerParameter("gateUp", to: BFloat16.self)
-        let rows = k.pointerParameter("rows", to: UInt32.self)
-        let scales = k.pointerParameter("scales", to: Float.self)
-
-        let worker = k.blockIndex * warps + k.warpIndex
+        let parameters = k.parameters(SwiGLUParameters.self)
+        let (gateUp, rows, scales) = (parameters.gateUp, parameters.rows, parameters.scales)
+        let warp = k.blockIndex * warps + k.warpIndex
         k.for(to: experts) { expert in
-            let items = k.load(counts + expert) * groups
-            k.for(from: worker, to: items, by: k.gridSize * warps) { item in
+            let items = k.load(parameters.counts + expert) * groups
+            k.for(from: warp, to: items, by: k.gridSize * warps) { item in
                 let row = item / groups
                 let group = item % groups
                 let globalRow = expert.multiply(maxRows, add: row)

@@ -1,7 +1,7 @@
 import KernelLanguage
 
 /// What a stream kernel does with the memory that it goes through.
-public enum StreamDirection: String, CaseIterable, Hashable, Sendable {
+package enum StreamDirection: String, CaseIterable, Hashable, Sendable {
     /// Loads it into shared memory.
     case read
     /// Loads it into shared memory and stores it elsewhere, all of it or one chunk of several.
@@ -9,16 +9,18 @@ public enum StreamDirection: String, CaseIterable, Hashable, Sendable {
 }
 
 /// Bytes that a stream kernel moves at a time.
-public let streamChunkBytes = 32 * 1024
+package let streamChunkBytes = 32 * 1024
 
 /// Moves memory as fast as the device can and computes nothing: the floor of every kernel that has to read as much.
 ///
-/// One thread of each block keeps a ring of bulk copies in flight; blocks take chunks of `streamChunkBytes` in turn.
+/// One thread of each thread block keeps a ring of bulk copies in flight; thread blocks take chunks of
+/// `streamChunkBytes` in turn.
 ///
 /// - In: `source`, aligned to 16 bytes; `chunks` UInt32, of `streamChunkBytes` each.
-/// - In, `.copy` only: `every` UInt32; one chunk of `every` is stored, as many by each block, see `storedChunks`.
+/// - In, `.copy` only: `every` UInt32; one chunk of `every` is stored, as many by each thread
+///   block, see `storedChunks`.
 /// - Out: `.copy` only: `destination`, aligned to 16 bytes, of `⌈⌈chunks / gridSize⌉ / every⌉ * gridSize` chunks.
-public func streamKernel(_ direction: StreamDirection) throws(VerificationError) -> Kernel {
+package func streamKernel(_ direction: StreamDirection) throws(VerificationError) -> Kernel {
     let stages = 6
     return try KernelBuilder.build("stream_\(direction.rawValue)", threads: 32) { k in
         let source = k.pointerParameter("source", to: UInt32.self)
@@ -36,20 +38,19 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
             k.arrive(barrier, expecting: streamChunkBytes)
             k.bulkLoad(
                 source + chunk.multipliedWide(by: words), to: ring + stage * words,
-                bytes: k.constant(UInt32(streamChunkBytes)), barrier: barrier)
+                bytes: streamChunkBytes, barrier: barrier)
         }
 
         k.if(k.isFirstThread) {
             for stage in 0..<stages { k.initialise(MemoryBarrier(full + stage), arrivals: 1) }
             k.proxyFence(.barrierInit)
-            // Chunks of this block: its index, and every `gridSize`-th after it.
+            // Chunks of this thread block: its index, and every `gridSize`-th after it.
             let own = (chunks + k.gridSize - k.blockIndex - 1) / k.gridSize
-            k.for(from: k.constant(UInt32(0)), to: own.minimum(k.constant(UInt32(stages))), by: k.constant(UInt32(1))) {
-                load($0)
-            }
-            // Those of all blocks are counted block by block here, so that no block stores more than others.
+            k.for(to: own.minimum(stages)) { load($0) }
+            // Those of all thread blocks are counted one thread block after the other here, so that none stores more
+            // than others.
             let before = k.blockIndex * ((chunks + k.gridSize - 1) / k.gridSize)
-            k.for(from: k.constant(UInt32(0)), to: own, by: k.constant(UInt32(1))) { number in
+            k.for(to: own) { number in
                 let stage = number % stages
                 k.wait(MemoryBarrier(full + stage), parity: (number / stages) & 1)
                 guard let destination, let every else {
@@ -62,7 +63,7 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
                     k.bulkStore(
                         ring + stage * words,
                         to: destination + (ofBlock * k.gridSize + k.blockIndex).multipliedWide(by: words),
-                        bytes: k.constant(UInt32(streamChunkBytes)))
+                        bytes: streamChunkBytes)
                 }
                 k.bulkStoreCommit()
                 // The stage before this one is refilled once its store, the last but one, has read it.
@@ -75,7 +76,7 @@ public func streamKernel(_ direction: StreamDirection) throws(VerificationError)
 }
 
 /// Which chunk of the source each chunk of a stream copy's destination holds; nil where nothing is stored.
-public func storedChunks(of chunks: Int, every: Int, gridSize: Int) -> [Int?] {
+package func storedChunks(of chunks: Int, every: Int, gridSize: Int) -> [Int?] {
     let most = (chunks + gridSize - 1) / gridSize
     var stored = [Int?](repeating: nil, count: (most + every - 1) / every * gridSize)
     for block in 0..<gridSize {

@@ -1,21 +1,21 @@
 /// How the combine send works; all constants of one kernel.
-public struct CombineConfiguration: Hashable, Sendable {
+package struct CombineConfiguration: Hashable, Sendable {
     /// The ranks' windows.
-    public var window: RankWindow
+    package var window: RankWindow
     /// Rows per signal, as the down GEMM's.
-    public var blockM: Int
+    package var blockM: Int
     /// Polls signals, or sends at once because the GEMM has ended before.
-    public var signals: Bool
+    package var signals: Bool
 
     /// A configuration as given.
-    public init(window: RankWindow, blockM: Int, signals: Bool) {
+    package init(window: RankWindow, blockM: Int, signals: Bool) {
         self.window = window
         self.blockM = blockM
         self.signals = signals
     }
 
     /// Warps of a block: as many as have room for a row each in about 200 KB of shared memory, at most 16.
-    public var warps: Int { min(16, 200 * 1024 / (window.shape.hidden * 2)) }
+    package var warps: Int { min(16, 200 * 1024 / (window.shape.hidden * 2)) }
 
     var kernelName: String { "combine_send_\(window.name)" + (signals ? "_m\(blockM)_signals" : "") }
 }

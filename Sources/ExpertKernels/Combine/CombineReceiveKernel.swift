@@ -1,33 +1,60 @@
 import KernelLanguage
 
+/// What the combine receive is given.
+package struct CombineReceiveParameters: KernelParameters {
+    /// Where rows come home, and which rank and step it is.
+    package var home: ArrivingParameters
+    /// UInt32: tokens of the step.
+    package var tokenCount: MemoryParameter<UInt32>
+    /// UInt64 `[maxTokens, topK]`: the chosen experts.
+    package var experts: MemoryParameter<UInt64>
+    /// Float32 `[maxTokens, topK]`: their weights.
+    package var weights: MemoryParameter<Float>
+    /// BF16 `[maxTokens, hidden]`: the sums; zero for tokens without experts.
+    package var output: MemoryParameter<BFloat16>
+    /// Whether nobody wants the rows any more when they have been added up, so that the L2 need not write them to
+    /// memory: 1 or 0.
+    package var discards: ScalarParameter<UInt32>
+    /// For its waits.
+    package var watchdog: WatchdogParameters
+
+    /// Parameters as given.
+    package init(
+        home: ArrivingParameters, tokenCount: MemoryParameter<UInt32>, experts: MemoryParameter<UInt64>,
+        weights: MemoryParameter<Float>, output: MemoryParameter<BFloat16>, discards: Bool, watchdog: WatchdogParameters
+    ) {
+        self.home = home
+        self.tokenCount = tokenCount
+        self.experts = experts
+        self.weights = weights
+        self.output = output
+        self.discards = ScalarParameter(discards ? 1 : 0)
+        self.watchdog = watchdog
+    }
+}
+
 /// Waits for the rows of each token's experts and adds them up, weighted, in the order of the token's choices; so the
-/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1. The last kernel of a step.
+/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1. The last kernel of
+/// a step.
 ///
-/// - In: `window` of this rank; `rank`; `tokenCount` UInt32; `experts` UInt64 `[maxTokens, topK]`; `weights` Float32
-///   `[maxTokens, topK]`; `discards` UInt32: whether nobody wants the rows any more when they have been added up, so that the L2
-///   need not write them to memory.
-/// - Out: `output` BF16 `[maxTokens, hidden]`, zero for tokens without experts.
-/// - State: `step`.
-public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError) -> Kernel {
+/// Given `CombineReceiveParameters`.
+package func combineReceiveKernel(_ window: RankWindow) throws(VerificationError) -> Kernel {
     let shape = window.shape
     // Eight channels to a thread.
     let threads = min(1024, max(128, (shape.hidden / 8 + 31) / 32 * 32))
     return try KernelBuilder.build("combine_receive_\(window.name)", threads: threads) { k in
-        let own = k.pointerParameter("window", to: UInt32.self)
-        let rank = k.parameter("rank", UInt32.self)
-        let tokenCount = k.pointerParameter("tokenCount", to: UInt32.self)
+        let parameters = k.parameters(CombineReceiveParameters.self)
+        let (own, rank, weights) = (parameters.home.window, parameters.home.rank, parameters.weights)
+        let (output, discards) = (parameters.output, parameters.discards == 1)
         let choices = Choices(
-            experts: k.pointerParameter("experts", to: UInt64.self), tokens: k.load(tokenCount), shape: shape)
-        let weights = k.pointerParameter("weights", to: Float.self)
-        let output = k.pointerParameter("output", to: BFloat16.self)
-        let step = StepCounter(k.pointerParameter("step", to: UInt32.self))
+            experts: parameters.experts, tokens: k.load(parameters.tokenCount).minimum(shape.maxTokens), shape: shape)
+        let step = StepCounter(parameters.home.step)
         let rows = CombinedRows(window: window, own: own, rank: rank, step: step.current(k))
-        let discards = k.parameter("discards", UInt32.self) == 1
-        let watchdog = Watchdog(k, .combineReceive)
+        let watchdog = Watchdog(parameters.watchdog, .combineReceive)
 
         let terms = TokenTerms(k, shape)
         let failed = k.shared(UInt32.self, count: 1)
-        k.if(k.isFirstThread) { k.store(k.constant(UInt32(0)), to: failed) }
+        k.if(k.isFirstThread) { k.store(0, to: failed) }
         k.syncThreads()
 
         k.for(from: k.blockIndex, to: choices.tokens, by: k.gridSize) { token in
@@ -47,7 +74,7 @@ public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError)
                     k.if(exists) {
                         let place = token.multiply(shape.tokenRows, add: row)
                         let arrived = rows.await(k, watchdog, place: place, token: token, expert: expert.value)
-                        k.if(!arrived) { k.store(k.constant(UInt32(1)), to: failed, order: .relaxed(.block)) }
+                        k.if(!arrived) { k.store(1, to: failed, order: .relaxed(.block)) }
                     }
                 }
                 k.syncThreads()
@@ -55,7 +82,7 @@ public func combineReceiveKernel(_ window: RankWindow) throws(VerificationError)
             let isComplete = k.load(failed) == 0
             k.if(isComplete) {
                 k.for(
-                    from: k.threadIndex * 8, to: k.constant(UInt32(shape.hidden)), by: k.constant(UInt32(threads * 8))
+                    from: k.threadIndex * 8, to: shape.hidden, by: threads * 8
                 ) { channel in
                     let sums = terms.sum(k, rows.row(token) + channel)
                     let place = token.multipliedWide(by: shape.hidden) + channel.wide
@@ -84,7 +111,7 @@ private struct CombinedRows {
         _ k: KernelBuilder, _ watchdog: Watchdog, place: Value<UInt32>, token: Value<UInt32>, expert: Value<UInt32>
     ) -> Condition {
         let subject = Watchdog.Subject(kind: .result, expert: expert, place: token, expected: step.wide)
-        let word = own + window.combineArrivals / 4 + place
+        let word = window.combineArrivals.pointer(in: own) + place
         let notes = ArrivalNotes(window, own: own)
         let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
             let seen = k.load(word, order: .acquire(.system))
@@ -96,7 +123,7 @@ private struct CombinedRows {
         let waited = wait.nanoseconds.map { k.variable($0) }
         if window.link != nil {
             k.if(wait.arrived && owner != rank) {
-                let due = k.load((own + window.combineDue / 4).cast(to: UInt64.self) + place)
+                let due = k.load(window.combineDue.pointer(in: own) + place)
                 let delivery = watchdog.wait(k, for: subject, until: due, source: owner, timed: notes != nil)
                 arrived.value = delivery.arrived
                 if let time = delivery.nanoseconds { waited?.add(time) }
@@ -113,7 +140,7 @@ private struct CombinedRows {
 
     /// The rows of a token, BF16 `[tokenRows, hidden]`.
     func row(_ token: Value<UInt32>) -> Pointer<BFloat16> {
-        (own + window.combineRows / 4).cast(to: BFloat16.self)
+        window.combineRows.pointer(in: own)
             + token.multipliedWide(by: window.shape.tokenRows * window.shape.hidden)
     }
 
@@ -121,7 +148,7 @@ private struct CombinedRows {
     func discard(_ k: KernelBuilder, _ token: Value<UInt32>, threads: Int) {
         let channels = Op.discardedBytes / 2
         let lines = window.shape.tokenRows * window.shape.hidden / channels
-        k.for(from: k.threadIndex, to: k.constant(UInt32(lines)), by: k.constant(UInt32(threads))) { line in
+        k.for(from: k.threadIndex, to: lines, by: threads) { line in
             k.discard(row(token) + line * channels)
         }
     }
@@ -149,12 +176,12 @@ private struct TokenTerms {
     ///
     /// - Parameter first: The eight channels of row 0; those of the others follow `hidden` apart.
     func sum(_ k: KernelBuilder, _ first: Pointer<BFloat16>) -> [Value<Float>] {
-        let sums = (0..<8).map { _ in k.variable(k.constant(Float(0))) }
+        let sums = (0..<8).map { _ in k.variable(Float(0)) }
         // Loads of several rows are under way at once.
         for group in stride(from: 0, to: shape.tokenRows, by: 8) {
             let choices = group..<min(group + 8, shape.tokenRows)
             let rows = choices.map { choice -> [Variable<UInt32>] in
-                let words = (0..<4).map { _ in k.variable(k.constant(UInt32(0))) }
+                let words = (0..<4).map { _ in k.variable(UInt32(0)) }
                 k.if(k.load(exists + choice) != 0) {
                     let loaded = k.loadVector((first + choice * shape.hidden).cast(to: UInt32.self), count: 4)
                     for (word, value) in zip(words, loaded) { word.value = value }

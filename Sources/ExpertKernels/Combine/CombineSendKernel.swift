@@ -1,32 +1,67 @@
 import KernelLanguage
 
+/// What the combine send is given.
+package struct CombineSendParameters: KernelParameters {
+    /// BF16 `[rankExperts, maxRows, hidden]`: the experts' results.
+    package var rows: MemoryParameter<BFloat16>
+    /// UInt32 `[rankExperts]`: rows of each.
+    package var counts: MemoryParameter<UInt32>
+    /// The ranks; dispatch has filled `sourceInfo` and `arrivals` of this one's window.
+    package var ranks: PeersParameters
+    /// UInt32 `[rankExperts, blocks]`: adds of the GEMM beside it; read with signals only.
+    package var signals: MemoryParameter<UInt32>
+    /// The number of adds at which a block of rows is complete.
+    package var threshold: ScalarParameter<UInt32>
+    /// UInt64 `[2]`, added to: polls that found their block not ready, and all waits.
+    package var statistics: MemoryParameter<UInt64>
+    /// Whether nobody wants `rows` any more when they have been sent, so that the L2 need not write them to memory: 1
+    /// or 0.
+    package var discards: ScalarParameter<UInt32>
+    /// UInt32 `[StepCounter.words]`.
+    package var step: MemoryParameter<UInt32>
+    /// For its waits.
+    package var watchdog: WatchdogParameters
+
+    /// Parameters as given.
+    package init(
+        rows: MemoryParameter<BFloat16>, counts: MemoryParameter<UInt32>, ranks: PeersParameters,
+        signals: MemoryParameter<UInt32>, threshold: Int, statistics: MemoryParameter<UInt64>, discards: Bool,
+        step: MemoryParameter<UInt32>, watchdog: WatchdogParameters
+    ) {
+        self.rows = rows
+        self.counts = counts
+        self.ranks = ranks
+        self.signals = signals
+        self.threshold = ScalarParameter(UInt32(threshold))
+        self.statistics = statistics
+        self.discards = ScalarParameter(discards ? 1 : 0)
+        self.step = step
+        self.watchdog = watchdog
+    }
+}
+
 /// Sends the experts' results home: each warp takes a row at a time through its own stretch of shared memory. A row is
-/// announced by a word of its own, written after it.
+/// published by a word of its own, written after it.
 ///
-/// With signals it runs beside the down GEMM, on a few multiprocessors or on those that the GEMM has left: rows are taken in
-/// the order in which the GEMM finishes blocks, and a row is touched only after its block's signal has reached the threshold.
+/// With signals it runs beside the down GEMM, on a few multiprocessors or on those that the GEMM has left: rows are
+/// taken in the order in which the GEMM finishes blocks, and a row is touched only after its block's signal has reached
+/// the threshold.
 ///
-/// - In: `rows` BF16 `[rankExperts, maxRows, hidden]`; `counts` UInt32 `[rankExperts]`; `peers` UInt64 `[ranks]` and
-///   `rank`, of whose window dispatch has filled `sourceInfo` and `arrivals`; `signals` UInt32 `[rankExperts, blocks]`;
-///   `threshold`; `step`; `discards` UInt32: whether nobody wants `rows` any more when they have been sent, so that the L2 need not
-///   write them to memory.
-/// - State: `statistics` UInt64 `[2]`: polls that found their block not ready, and all waits; `linkBusy` UInt64 `[ranks]`,
-///   with a link only.
-public func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
+/// Given `CombineSendParameters`, and `LinkParameters` with a link.
+package func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
     let window = configuration.window
     let shape = window.shape
     let warps = configuration.warps
     return try KernelBuilder.build(configuration.kernelName, threads: warps * 32) { k in
-        let rows = k.pointerParameter("rows", to: BFloat16.self)
-        let counts = k.pointerParameter("counts", to: UInt32.self)
-        let peers = Peers(k, window)
+        let parameters = k.parameters(CombineSendParameters.self)
+        let links = PacedLink(k, window)
+        let (rows, counts, threshold) = (parameters.rows, parameters.counts, parameters.threshold)
+        let (statistics, discards) = (parameters.statistics, parameters.discards == 1)
+        let peers = Peers(parameters.ranks, window)
         let blocks = signalBlocks(shape, blockM: configuration.blockM)
-        let signals = BlockSignals(k.pointerParameter("signals", to: UInt32.self), blocks: blocks)
-        let threshold = k.parameter("threshold", UInt32.self)
-        let statistics = k.pointerParameter("statistics", to: UInt64.self)
-        let discards = k.parameter("discards", UInt32.self) == 1
-        let home = HomeRows(k, peers)
-        let watchdog = Watchdog(k, .combineSend)
+        let signals = BlockSignals(parameters.signals, blocks: blocks)
+        let home = HomeRows(peers, links, step: StepCounter(parameters.step).current(k))
+        let watchdog = Watchdog(parameters.watchdog, .combineSend)
 
         let staging = k.shared(BFloat16.self, count: warps * shape.hidden, alignment: 128)
         let barriers = k.memoryBarriers(count: warps)
@@ -44,9 +79,9 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
             let warp = k.threadIndex >> 5
             let mover = RowMover(
                 staging: staging + warp * shape.hidden, barrier: MemoryBarrier(barriers + warp),
-                bytes: shape.hidden * 2, discards: discards, moved: k.variable(k.constant(UInt32(0))))
-            let unready = k.variable(k.constant(UInt32(0)))
-            let waits = k.variable(k.constant(UInt32(0)))
+                bytes: shape.hidden * 2, discards: discards, moved: k.variable(UInt32(0)))
+            let unready = k.variable(UInt32(0))
+            let waits = k.variable(UInt32(0))
             // After a failed dispatch the counts and sources say nothing; then nothing is sent.
             let failed = k.variable(k.load(watchdog.record, order: .relaxed(.gpu)) != 0)
             // Neighbouring rows go to different multiprocessors.
@@ -79,7 +114,7 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                     k.span(.send, (expert, row)) {
                         let destination = home.destination(k, expert: expert, row: row)
                         mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
-                        home.announce(k, destination)
+                        home.publish(k, destination)
                     }
                 }
             }
@@ -88,7 +123,8 @@ public func combineSendKernel(_ configuration: CombineConfiguration) throws(Veri
                 k.atomicAdd(statistics + 1, waits.value.wide, order: .relaxed(.gpu))
             }
         }
-        // Where it takes over the GEMM's multiprocessors: whoever waits for this kernel may rely on the GEMM having ended.
+        // Where it takes over the GEMM's multiprocessors: whoever waits for this kernel may rely on the GEMM having
+        // ended.
         if configuration.signals { k.waitForPrerequisites() }
     }
 }
@@ -113,7 +149,7 @@ private struct RowMover {
         k.bulkStoreCommit()
         k.if(discards) {
             let (channels, lines) = (Op.discardedBytes / 2, bytes / Op.discardedBytes)
-            k.for(from: k.constant(UInt32(0)), to: k.constant(UInt32(lines)), by: k.constant(UInt32(1))) { line in
+            k.for(to: lines) { line in
                 k.discard(source + line * channels)
             }
         }

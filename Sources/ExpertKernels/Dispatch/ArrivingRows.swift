@@ -9,16 +9,19 @@ struct ArrivingRows {
     let watchdog: Watchdog
     let step: StepCounter
 
-    /// Declares the parameters, and reads what step it is.
-    init(_ k: KernelBuilder, _ window: RankWindow, watchdog: Watchdog) {
-        own = k.pointerParameter("window", to: UInt32.self)
-        rank = k.parameter("rank", UInt32.self)
-        step = StepCounter(k.pointerParameter("step", to: UInt32.self))
+    /// Reads what step it is.
+    init(
+        _ k: KernelBuilder, _ parameters: KernelParameterValues<ArrivingParameters>, _ window: RankWindow,
+        watchdog: Watchdog
+    ) {
+        own = parameters.window
+        rank = parameters.rank
+        step = StepCounter(parameters.step)
         counts = RowCounts(window: window, step: step.current(k))
         self.watchdog = watchdog
     }
 
-    /// Rows of one of the rank's experts, from all ranks; waits until they have told.
+    /// Rows of one of the rank's experts, from all ranks; waits until they have published theirs.
     func count(_ k: KernelBuilder, expert: Value<UInt32>) -> Value<UInt32> {
         counts.total(k, own, watchdog, expert: number(of: expert))
     }
@@ -33,10 +36,9 @@ struct ArrivingRows {
         let shape = window.shape
         let place = expert.multiply(shape.maxRows, add: row)
         let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: counts.step.wide)
-        let words = own.cast(to: UInt64.self)
         let notes = ArrivalNotes(window, own: own)
         let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
-            let step = k.load(words + window.arrivals / 8 + place, order: .acquire(.system)).halves.high
+            let step = k.load(window.arrivals.pointer(in: own) + place, order: .acquire(.system)).halves.high
             return .init(step == counts.step, seen: step.wide) {
                 counts.source(k, own, ofRow: row, expert: number(of: expert))
             }
@@ -44,12 +46,12 @@ struct ArrivingRows {
         if window.link == nil, notes == nil { return }
         let waited = wait.nanoseconds.map { k.variable($0) }
         k.if(wait.arrived) {
-            let source = k.load(words + window.sourceInfo / 8 + place).halves.high
+            let source = k.load(window.sourceInfo.pointer(in: own) + place).halves.high
             if let link = window.link {
                 k.if(source != rank) {
-                    // Told before the source's counts, which this thread has seen.
-                    let start = k.load(words + window.linkStarts / 8 + counts.linkStart(source: source))
-                    let carried = k.load(own + window.linkPositions / 4 + place) + 1
+                    // Published before the source's counts, which this thread has seen.
+                    let start = k.load(window.linkStarts.pointer(in: own) + counts.linkStart(source: source))
+                    let carried = k.load(window.linkPositions.pointer(in: own) + place) + 1
                     let transfer = PacedLink.nanoseconds(link, bytes: window.dispatchedBytes, times: carried)
                     let delivery = watchdog.wait(
                         k, for: subject, until: start + transfer + link.latencyNanoseconds, source: source,

@@ -12,8 +12,8 @@ struct Choices {
         return (expert < shape.experts).select(expert.low, k.constant(UInt32.max))
     }
 
-    /// The expert of row `row` of a token, as `ExpertNumbers` has it: that of a choice, or a shared one of `rank`. 2³²-1 for
-    /// a choice of nothing. All lanes ask for the same row.
+    /// The expert of row `row` of a token, as `ExpertNumbers` has it: that of a choice, or a shared one of `rank`.
+    /// 2³²-1 for a choice of nothing. All lanes ask for the same row.
     func expert(
         _ k: KernelBuilder, token: Value<UInt32>, row: Value<UInt32>, rank: Value<UInt32>
     ) -> Value<UInt32> {
@@ -26,13 +26,13 @@ struct Choices {
         return result.value
     }
 
-    /// Adds one to the word of each expert, numbered as `ExpertNumbers` does, that choices `first ..< end` name. All threads of the block call it together,
-    /// with barriers before and after.
+    /// Adds one to the word of each expert, numbered as `ExpertNumbers` does, that choices `first ..< end` name. All
+    /// threads of the block call it together, with barriers before and after.
     func count(
         _ k: KernelBuilder, from first: Value<UInt32>, to end: Value<UInt32>, threads: Int,
         into words: SharedPointer<UInt32>
     ) {
-        k.for(from: first + k.threadIndex, to: end, by: k.constant(UInt32(threads))) { index in
+        k.for(from: first + k.threadIndex, to: end, by: threads) { index in
             let expert = expert(k, at: index)
             k.if(expert < shape.experts) {
                 k.atomicAdd(words + ExpertNumbers(shape: shape).routed(expert), 1, order: .relaxed(.block))

@@ -1,23 +1,40 @@
 import KernelLanguage
 
-/// Waits for the rows of all local experts, which their senders write straight to their places. For those who compute with
-/// kernels that do not wait for rows themselves.
+/// What the dispatch receive is given.
+package struct DispatchReceiveParameters: KernelParameters {
+    /// UInt32 `[rankExperts]`: rows of each expert.
+    package var counts: MemoryParameter<UInt32>
+    /// For its waits.
+    package var watchdog: WatchdogParameters
+    /// Where rows come in.
+    package var arriving: ArrivingParameters
+
+    /// Parameters as given.
+    package init(counts: MemoryParameter<UInt32>, watchdog: WatchdogParameters, arriving: ArrivingParameters) {
+        self.counts = counts
+        self.watchdog = watchdog
+        self.arriving = arriving
+    }
+}
+
+/// Waits for the rows of all local experts, which their senders write straight to their places. For those who compute
+/// with kernels that do not wait for rows themselves. Given `DispatchReceiveParameters`.
 ///
 /// - Parameter endsStep: No combine follows: the step ends here.
-/// - In: `counts` UInt32 `[rankExperts]`; `window` of this rank; `rank`; `step`.
-public func dispatchReceiveKernel(_ window: RankWindow, endsStep: Bool = false) throws(VerificationError) -> Kernel {
+package func dispatchReceiveKernel(_ window: RankWindow, endsStep: Bool = false) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = 16
     let name = "dispatch_receive_\(window.format)_\(window.name)" + (endsStep ? "_end" : "")
     return try KernelBuilder.build(name, threads: warps * 32) { k in
-        let counts = k.pointerParameter("counts", to: UInt32.self)
-        let watchdog = Watchdog(k, .dispatchReceive)
-        let rows = ArrivingRows(k, window, watchdog: watchdog)
+        let parameters = k.parameters(DispatchReceiveParameters.self)
+        let counts = parameters.counts
+        let rows = ArrivingRows(
+            k, parameters.arriving, window, watchdog: Watchdog(parameters.watchdog, .dispatchReceive))
         k.waitForPrerequisites()
         let worker = k.blockIndex.multiply(warps, add: k.warpIndex)
         k.for(from: worker, to: k.constant(UInt32(shape.rankExperts)), by: k.gridSize * warps) { expert in
             k.span(.wait, where: k.isFirstLane, (expert, expert)) {
-                k.for(from: k.lane, to: k.load(counts + expert), by: k.constant(UInt32(32))) { row in
+                k.for(from: k.lane, to: k.load(counts + expert), by: 32) { row in
                     rows.await(k, expert: expert, row: row)
                 }
                 k.syncWarp()

@@ -1,34 +1,66 @@
 import KernelLanguage
 
-/// Sends each token to the ranks of its experts, straight to where their GEMM reads it, and to this rank's shared experts.
+/// What the dispatch send is given.
+package struct DispatchSendParameters: KernelParameters {
+    /// UInt32: tokens of the step.
+    package var tokenCount: MemoryParameter<UInt32>
+    /// BF16 `[maxTokens, hidden]`.
+    package var input: MemoryParameter<BFloat16>
+    /// UInt64 `[maxTokens, topK]`: the chosen experts; anything but the number of one selects nothing.
+    package var experts: MemoryParameter<UInt64>
+    /// The ranks, to whose windows it writes what `RankWindow` says of dispatch.
+    package var ranks: PeersParameters
+    /// UInt32 `[StepCounter.words]`.
+    package var step: MemoryParameter<UInt32>
+    /// UInt32 `[rankExperts]`, written: rows of each of the rank's experts.
+    package var counts: MemoryParameter<UInt32>
+    /// UInt64 `[rankExperts, ranks]`, written: count in the low and first row in the high half.
+    package var layoutRange: MemoryParameter<UInt64>
+    /// UInt32 `[signalCount]`, cleared for the GEMMs.
+    package var signals: MemoryParameter<UInt32>
+    /// For its waits.
+    package var watchdog: WatchdogParameters
+
+    /// Parameters as given.
+    package init(
+        tokenCount: MemoryParameter<UInt32>, input: MemoryParameter<BFloat16>, experts: MemoryParameter<UInt64>,
+        ranks: PeersParameters, step: MemoryParameter<UInt32>, counts: MemoryParameter<UInt32>,
+        layoutRange: MemoryParameter<UInt64>, signals: MemoryParameter<UInt32>, watchdog: WatchdogParameters
+    ) {
+        self.tokenCount = tokenCount
+        self.input = input
+        self.experts = experts
+        self.ranks = ranks
+        self.step = step
+        self.counts = counts
+        self.layoutRange = layoutRange
+        self.signals = signals
+        self.watchdog = watchdog
+    }
+}
+
+/// Sends each token to the ranks of its experts, straight to where their GEMM reads it, and to this rank's shared
+/// experts.
 ///
-/// Block 0 tells all ranks how many rows this one sends to each expert, and notes what the others tell. Every other block
-/// takes a token at a time. A row's place follows from the routing alone: rows of lower ranks come first, then this rank's
-/// in the order of tokens. So no counter is shared, and the layout is the same in every run. A row is announced by a word
-/// of its own, written after it.
+/// Thread block 0 publishes how many rows this rank sends to each expert, and notes what the others publish. Every
+/// other block takes a token at a time. A row's place follows from the routing alone: rows of lower ranks come first,
+/// then this rank's in the order of tokens. So no counter is shared, and the layout is the same in every run. A row is
+/// published by a word of its own, written after it.
 ///
-/// - In: `tokenCount` UInt32; `input` BF16 `[maxTokens, hidden]`; `experts` UInt64 `[maxTokens, topK]` (-1 selects
-///   nothing); `peers` UInt64 `[ranks]`, addresses of the ranks' windows; `rank`; `step`.
-/// - Out: what `RankWindow` says of dispatch, at the ranks; `counts` UInt32 `[rankExperts]`, rows of each of the rank's experts;
-///   `layoutRange` UInt64 `[rankExperts, ranks]`, count in the low and first row in the high half; `signals` UInt32
-///   `[signalCount]`, cleared for the down GEMM.
-/// - State: `linkBusy` UInt64 `[ranks]`, with a link only.
-public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
+/// Given `DispatchSendParameters`, and `LinkParameters` with a link.
+package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = DispatchedToken.warps(shape)
     let threads = warps * 32
     return try KernelBuilder.build("dispatch_send_\(window.format)_\(window.name)", threads: threads) { k in
-        let tokenCount = k.pointerParameter("tokenCount", to: UInt32.self)
-        let input = k.pointerParameter("input", to: BFloat16.self)
-        let chosen = k.pointerParameter("experts", to: UInt64.self)
-        let peers = Peers(k, window)
-        let counter = StepCounter(k.pointerParameter("step", to: UInt32.self))
-        let received = ReceivedCounts(k, window)
-        let signals = k.pointerParameter("signals", to: UInt32.self)
-        let links = window.link.map { model in
-            PacedLink(model: model, busyUntil: k.pointerParameter("linkBusy", to: UInt64.self))
-        }
-        let watchdog = Watchdog(k, .dispatchSend)
+        let parameters = k.parameters(DispatchSendParameters.self)
+        let links = PacedLink(k, window)
+        let (input, signals) = (parameters.input, parameters.signals)
+        let peers = Peers(parameters.ranks, window)
+        let counter = StepCounter(parameters.step)
+        let received = ReceivedCounts(
+            shape: shape, counts: parameters.counts, layoutRange: parameters.layoutRange)
+        let watchdog = Watchdog(parameters.watchdog, .dispatchSend)
 
         // Rows for each expert: all of them in block 0, and with a link; and those of tokens before the block's.
         let experts = shape.ranks * shape.rankExperts
@@ -38,7 +70,8 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
         k.clear(total, count: experts, threads: threads)
         k.clear(before, count: experts, threads: threads)
         k.waitForPrerequisites()
-        let choices = Choices(experts: chosen, tokens: k.load(tokenCount), shape: shape)
+        let choices = Choices(
+            experts: parameters.experts, tokens: k.load(parameters.tokenCount).minimum(shape.maxTokens), shape: shape)
         let allChoices = choices.tokens * shape.topK
         let counts = RowCounts(window: window, step: counter.current(k))
         k.syncThreads()
@@ -57,14 +90,14 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
             k.syncThreads()
             if let links { startTransfers(k, links, counts, peers, total, warps: warps) }
             k.for(
-                from: k.threadIndex, to: k.constant(UInt32(shape.ranks * experts)),
-                by: k.constant(UInt32(threads))
+                from: k.threadIndex, to: shape.ranks * experts,
+                by: threads
             ) { index in
                 let expert = index % experts
-                counts.tell(k, peers, owner: index / experts, expert: expert, rows: k.load(total + expert))
+                counts.publish(k, peers, owner: index / experts, expert: expert, rows: k.load(total + expert))
             }
-            k.for(from: k.threadIndex, to: k.constant(UInt32(signalCount)), by: k.constant(UInt32(threads))) { index in
-                k.store(k.constant(UInt32(0)), to: signals + index)
+            k.for(from: k.threadIndex, to: signalCount, by: threads) { index in
+                k.store(0, to: signals + index)
             }
             received.note(k, counts, peers, watchdog, warps: warps)
         } else: {
@@ -72,7 +105,7 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
                 noteShared(choices.tokens, in: total)
                 choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total)
             }
-            let counted = k.variable(k.constant(UInt32(0)))
+            let counted = k.variable(UInt32(0))
             k.for(from: k.blockIndex - 1, to: choices.tokens, by: k.gridSize - 1) { token in
                 let row = DispatchedToken(
                     k, window, from: input + token.multipliedWide(by: shape.hidden), threads: threads)
@@ -82,7 +115,7 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
                 counted.value = first
                 k.syncThreads()
                 k.span(.wait, where: k.isFirstThread, (token, token)) {
-                    k.for(from: k.warpIndex, to: k.constant(UInt32(shape.tokenRows)), by: k.constant(UInt32(warps))) {
+                    k.for(from: k.warpIndex, to: shape.tokenRows, by: warps) {
                         row in
                         let expert = choices.expert(k, token: token, row: row, rank: peers.rank)
                         places.find(
@@ -96,7 +129,7 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
                     row.store(k, to: (0..<shape.tokenRows).map { places.destination(k, row: $0, window) })
                     k.syncThreads()
                     k.if(k.threadIndex < shape.tokenRows) {
-                        places.announce(k, row: k.threadIndex, token: token, peers, step: counts.step)
+                        places.publish(k, row: k.threadIndex, token: token, peers, step: counts.step)
                     }
                 }
                 // The next token's places are written behind the barrier after its counts.
@@ -105,21 +138,21 @@ public func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(Ve
     }
 }
 
-/// Block 0 takes the links for all rows of this rank, and tells each rank when its rows' transfer begins.
+/// Block 0 takes the links for all rows of this rank, and publishes to each when its rows' transfer begins.
 private func startTransfers(
     _ k: KernelBuilder, _ links: PacedLink, _ counts: RowCounts, _ peers: Peers, _ total: SharedPointer<UInt32>,
     warps: Int
 ) {
     let shape = peers.window.shape
-    k.for(from: k.warpIndex, to: k.constant(UInt32(shape.ranks)), by: k.constant(UInt32(warps))) { owner in
-        let own = k.variable(k.constant(UInt32(0)))
-        k.for(from: k.lane, to: k.constant(UInt32(shape.rankExperts)), by: k.constant(UInt32(32))) { local in
+    k.for(from: k.warpIndex, to: shape.ranks, by: warps) { owner in
+        let own = k.variable(UInt32(0))
+        k.for(from: k.lane, to: shape.rankExperts, by: 32) { local in
             own.add(k.load(total + ExpertNumbers(shape: shape).number(rank: owner, local: local)))
         }
         let rows = k.warpSum(own.value)
         k.if(k.isFirstLane && owner != peers.rank) {
             let time = PacedLink.nanoseconds(links.model, bytes: peers.window.dispatchedBytes, times: rows)
-            let starts = peers.pointer(k, UInt64.self, owner: owner, offset: peers.window.linkStarts)
+            let starts = peers.pointer(k, peers.window.linkStarts, of: owner)
             k.store(links.reserve(k, to: owner, nanoseconds: time), to: starts + counts.linkStart(source: peers.rank))
         }
     }
@@ -128,32 +161,25 @@ private func startTransfers(
 
 /// What a rank receives: rows of each local expert, and those of each source among them.
 private struct ReceivedCounts {
-    private let shape: LayerShape
-    private let counts: Pointer<UInt32>
-    private let layoutRange: Pointer<UInt64>
-
-    /// Declares the parameters.
-    init(_ k: KernelBuilder, _ window: RankWindow) {
-        shape = window.shape
-        counts = k.pointerParameter("counts", to: UInt32.self)
-        layoutRange = k.pointerParameter("layoutRange", to: UInt64.self)
-    }
+    let shape: LayerShape
+    let counts: Pointer<UInt32>
+    let layoutRange: Pointer<UInt64>
 
     /// Waits for all ranks' numbers and writes them down, a warp for each local expert and a lane for each rank.
-    func note(_ k: KernelBuilder, _ told: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
+    func note(_ k: KernelBuilder, _ published: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
         let own = peers.own(k)
-        let notes = ArrivalNotes(told.window, own: own)
-        k.for(from: k.warpIndex, to: k.constant(UInt32(shape.rankExperts)), by: k.constant(UInt32(warps))) { local in
-            let count = k.variable(k.constant(UInt32(0)))
-            let complete = k.variable(k.constant(true))
+        let notes = ArrivalNotes(published.window, own: own)
+        k.for(from: k.warpIndex, to: shape.rankExperts, by: warps) { local in
+            let count = k.variable(UInt32(0))
+            let complete = k.variable(true)
             k.if(k.lane < shape.ranks) {
-                let (wait, rows) = told.await(
+                let (wait, rows) = published.await(
                     k, own, watchdog, source: k.lane,
                     expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local), timed: notes != nil)
                 (complete.value, count.value) = (wait.arrived, rows)
                 notes?.note(k, .counts, source: k.lane, nanoseconds: wait.nanoseconds)
             }
-            // If a rank does not tell, nothing is known of where rows lie.
+            // If a rank publishes none, nothing is known of where rows lie.
             let known = k.all(complete.value).select(count.value, k.constant(UInt32(0)))
             let end = k.warpPrefix(known)
             k.if(k.lane < shape.ranks) {

@@ -1,11 +1,11 @@
 import KernelLanguage
 
-/// How many rows each rank sends to each expert in a step, as each rank tells all others before it sends: with that, a
+/// How many rows each rank sends to each expert in a step, as each rank publishes before it sends: with that, a
 /// sender knows where its rows begin, and a receiver how many to expect.
 ///
-/// It is also how a rank says that its memory is free for the step's rows: it tells its numbers only when all its kernels
-/// of the step before have ended. Since no rank's send ends before it knows the numbers of all others, ranks are never more
-/// than one step apart, and words of even and odd steps lie apart.
+/// It is also how a rank says that its memory is free for the step's rows: it publishes its numbers only when all its
+/// kernels of the step before have ended. Since no rank's send ends before it knows the numbers of all others, ranks
+/// are never more than one step apart, and words of even and odd steps lie apart.
 struct RowCounts {
     let window: RankWindow
     /// The step under way.
@@ -20,24 +20,25 @@ struct RowCounts {
     /// Index of a word behind `RankWindow.linkStarts`.
     func linkStart(source: Value<UInt32>) -> Value<UInt32> { (step & 1).multiply(window.shape.ranks, add: source) }
 
-    /// Tells rank `owner` how many rows `peers.rank` sends to `expert`. Earlier accesses of the calling thread, and what it
-    /// has observed, come before.
-    func tell(
+    /// Publishes to rank `owner` how many rows `peers.rank` sends to `expert`. Earlier accesses of the calling thread,
+    /// and what it has observed, come before.
+    func publish(
         _ k: KernelBuilder, _ peers: Peers, owner: Value<UInt32>, expert: Value<UInt32>, rows: Value<UInt32>
     ) {
-        let words = peers.pointer(k, UInt64.self, owner: owner, offset: window.rowCounts)
+        let words = peers.pointer(k, window.rowCounts, of: owner)
         k.store(
             k.packUInt64(low: rows, high: step), to: words + index(source: peers.rank, expert: expert),
             order: .release(.system))
     }
 
-    /// Waits until `source` has told its number of rows for `expert`; 0 when it does not in time. Lanes wait independently.
+    /// Waits until `source` has published its number of rows for `expert`; 0 when it does not in time. Lanes wait
+    /// independently.
     func await(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, source: Value<UInt32>, expert: Value<UInt32>,
         timed: Bool = false
     ) -> (wait: Watchdog.Wait, rows: Value<UInt32>) {
-        let word = own.cast(to: UInt64.self) + window.rowCounts / 8 + index(source: source, expert: expert)
-        let rows = k.variable(k.constant(UInt32(0)))
+        let word = window.rowCounts.pointer(in: own) + index(source: source, expert: expert)
+        let rows = k.variable(UInt32(0))
         let wait = watchdog.wait(k, for: subject(k, expert), timed: timed) {
             let (low, high) = k.load(word, order: .acquire(.system)).halves
             k.if(high == step) { rows.value = low }
@@ -46,13 +47,14 @@ struct RowCounts {
         return (wait, rows.value)
     }
 
-    /// Rows that all ranks send to `expert`, waited for; 0 when some rank does not tell in time.
+    /// Rows that all ranks send to `expert`, waited for; 0 when some rank publishes none in time.
     func total(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>
     ) -> Value<UInt32> {
-        let words = own.cast(to: UInt64.self) + window.rowCounts / 8
-        let total = k.variable(k.constant(UInt32(0)))
-        // All words are read at once. With a link, what their ranks told before them is read next, and one fence acquires it.
+        let words = window.rowCounts.pointer(in: own)
+        let total = k.variable(UInt32(0))
+        // All words are read at once. With a link, what their ranks published before them is read next, and one fence
+        // acquires it.
         let wait = watchdog.wait(k, for: subject(k, expert)) {
             let seen = (0..<window.shape.ranks).map { source in
                 k.load(
@@ -61,7 +63,7 @@ struct RowCounts {
             }
             let missing = seen.reduce(k.constant(UInt32(0))) { $0 | ($1.high ^ step) }
             total.value = seen.dropFirst().reduce(seen[0].low) { $0 + $1.low }
-            // The first rank that has not told yet, and what it told last.
+            // The first rank that has not published its number yet, and what it published last.
             func firstMissing(_ value: (Int) -> Value<UInt32>) -> Value<UInt32> {
                 seen.indices.dropLast().reversed().reduce(value(seen.count - 1)) { later, source in
                     (seen[source].high == step).select(later, value(source))
@@ -75,13 +77,13 @@ struct RowCounts {
         return wait.arrived.select(total.value, k.constant(UInt32(0)))
     }
 
-    /// The rank that sends row `row` of `expert`, by what ranks have told in this step; the last one if none does.
+    /// The rank that sends row `row` of `expert`, by what ranks have published in this step; the last one if none does.
     func source(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, ofRow row: Value<UInt32>, expert: Value<UInt32>
     ) -> Value<UInt32> {
-        let words = own.cast(to: UInt64.self) + window.rowCounts / 8
-        let end = k.variable(k.constant(UInt32(0)))
-        let found = k.variable(k.constant(UInt32(0)))
+        let words = window.rowCounts.pointer(in: own)
+        let end = k.variable(UInt32(0))
+        let found = k.variable(UInt32(0))
         k.for(to: window.shape.ranks) { source in
             found.value = source
             let (rows, _) = k.load(words + index(source: source, expert: expert), order: .relaxed(.system)).halves

@@ -3,7 +3,8 @@ import KernelLanguage
 /// Where the rows of a block's token go, in shared memory: found by a warp for each choice, used by all.
 struct TokenPlaces {
     private let shape: LayerShape
-    /// UInt64 `[tokenRows]`: address of the window of the expert's rank; 0 for a choice of nothing, or after a failed wait.
+    /// UInt64 `[tokenRows]`: address of the window of the expert's rank; 0 for a choice of nothing, or after a failed
+    /// wait.
     private let windows: SharedPointer<UInt64>
     /// UInt32 `[tokenRows]`: number of the local expert on that rank.
     private let locals: SharedPointer<UInt32>
@@ -35,8 +36,8 @@ struct TokenPlaces {
         let known = exists.select(expert, k.constant(UInt32(0)))
         let owner = numbers.owner(known)
         // Lane r waits for rank r: lower ranks' rows come first, and the owner must have its memory free.
-        let lower = k.variable(k.constant(UInt32(0)))
-        let complete = k.variable(k.constant(true))
+        let lower = k.variable(UInt32(0))
+        let complete = k.variable(true)
         let isOther = k.lane < shape.ranks && k.lane != peers.rank
         k.if(exists && isOther && (k.lane < peers.rank || k.lane == owner)) {
             let (wait, rows) = counts.await(k, peers.own(k), watchdog, source: k.lane, expert: known)
@@ -45,10 +46,10 @@ struct TokenPlaces {
         }
         let place = k.warpSum(lower.value) + k.load(before + known)
         let ready = exists && k.all(complete.value)
-        let position = k.variable(k.constant(UInt32(0)))
+        let position = k.variable(UInt32(0))
         if let total {
             // The link carries a rank's rows expert by expert.
-            k.for(from: numbers.number(rank: owner, local: k.lane), to: known, by: k.constant(UInt32(32))) {
+            k.for(from: numbers.number(rank: owner, local: k.lane), to: known, by: 32) {
                 earlier in
                 position.add(k.load(total + earlier))
             }
@@ -69,13 +70,13 @@ struct TokenPlaces {
         let place = local.multiply(shape.maxRows, add: row)
         return DispatchedToken.Destination(
             exists: base != 0,
-            row: Pointer<UInt32>(bits: base + window.rows) + place.multipliedWide(by: window.rowBytes / 4),
-            scale: Pointer<Float>(bits: base + window.scales)
+            row: window.rows.pointer(at: base) + place.multipliedWide(by: window.rowBytes / 4),
+            scale: window.scales.pointer(at: base)
                 + ((local * shape.hiddenGroups).multipliedWide(by: shape.scaleRows) + row.wide))
     }
 
-    /// Tells the expert's rank that the row has been written, by all threads that met at the barrier before.
-    func announce(
+    /// Publishes the row at the expert's rank, when all threads that met at the barrier before have written it.
+    func publish(
         _ k: KernelBuilder, row: Value<UInt32>, token: Value<UInt32>, _ peers: Peers, step: Value<UInt32>
     ) {
         let window = peers.window
@@ -83,14 +84,14 @@ struct TokenPlaces {
         k.if(base != 0) {
             let place = k.load(locals + row).multiply(shape.maxRows, add: k.load(rows + row))
             k.store(
-                k.packUInt64(low: token, high: peers.rank), to: Pointer<UInt64>(bits: base + window.sourceInfo) + place)
+                k.packUInt64(low: token, high: peers.rank), to: window.sourceInfo.pointer(at: base) + place)
             if window.link != nil {
                 k.store(
-                    k.load(positions + row), to: Pointer<UInt32>(bits: base + window.linkPositions) + place)
+                    k.load(positions + row), to: window.linkPositions.pointer(at: base) + place)
             }
             k.store(
                 k.packUInt64(low: token.multiply(shape.tokenRows, add: row), high: step),
-                to: Pointer<UInt64>(bits: base + window.arrivals) + place, order: .release(.system))
+                to: window.arrivals.pointer(at: base) + place, order: .release(.system))
         }
     }
 }

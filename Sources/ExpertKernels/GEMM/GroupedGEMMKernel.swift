@@ -3,124 +3,153 @@ import KernelLanguage
 /// Masked grouped FP8 GEMM on tensor cores, with partial sums scaled and added in Float32 every 128 channels.
 ///
 /// A persistent grid of any size; the order of additions depends on `k` alone, so the same row gives the same bits
-/// whatever the grid, the block height and the other rows.
-///
-/// - In: `weights` FP8 `[experts, n / tileN, k / 128, tileN, 128]`, each 128 bytes swizzled as shared memory is to hold
-///   them, with zeros where `n` does not fill the last tile; `rows` tensor map, FP8 `[experts, maxRows, k]` in boxes of
-///   `GEMMConfiguration.rowBox` rows of 128 channels, swizzled by 128 bytes; `weightScales` Float32
-///   `[experts, n / 128, k / 128]`; `rowScales` Float32 `[experts, k / 128, scaleRows]`, initialised throughout; `counts`
-///   UInt32 `[experts]`.
-/// - Out: the first `counts[e]` rows of each expert. `.sums`: `output` BF16 `[experts, maxRows, n]`. `.swiGLU`: `output`
-///   FP8 `[experts, maxRows, n / 2]`, `outputScales` Float32 `[experts, n / 256, scaleRows]`. With signals: `signals` UInt32
-///   `[experts, blocks]`.
-/// - With arriving rows: `window` of this rank, which holds the rows; `rank`; `step`. `counts` is not read.
-/// - With rows sent home: `peers`, `rank`, `step` and, with a link, `linkBusy`; rows go to `RankWindow.combineRows` of their
-///   ranks instead of `output`, and `signals`, zero before, are counted inside.
-/// - That follows a running GEMM: `rowSignals` UInt32 `[experts, blocks]`, raised by it.
-/// - Scratch: `splitSums`, `GEMMConfiguration.splitBytes`; `splitFlags` UInt32 `[gridSize]`, zero before and after, of which the
-///   first counts what blocks have claimed.
-public func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
-    precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(GEMMConfiguration.maxTileN) channels")
-    return try KernelBuilder.build(configuration.kernelName, threads: configuration.threads) { k in
-        let weights = k.pointerParameter("weights", to: Float8E4M3.self)
-        let rows = k.tensorMapParameter("rows")
-        let weightScales = k.pointerParameter("weightScales", to: Float.self)
-        let rowScales = k.pointerParameter("rowScales", to: Float.self)
-        let counts = k.pointerParameter("counts", to: UInt32.self)
-        let output = k.pointerParameter("output", to: UInt32.self)
-        let outputScales = k.pointerParameter("outputScales", to: Float.self)
-        let signals = BlockSignals(
-            k.pointerParameter("signals", to: UInt32.self),
-            blocks: configuration.blocks)
-        let split = SplitSums(k, configuration)
-
-        let ring = StageRing(k, configuration)
-        let arriving = configuration.arriving.map { window in
-            ArrivingRows(k, window, watchdog: split.watchdog)
-        }
-        let tiles = ExpertTiles(k, configuration, counts: arriving.map { .told($0) } ?? .given(counts))
-        let home = configuration.home.map { HomeRows(k, Peers(k, $0)) }
-        var source = arriving.map { PieceArrivals.Source.ranks($0) }
-        if let threshold = configuration.follows {
-            let words = k.pointerParameter("rowSignals", to: UInt32.self)
-            source = .blocks(
-                BlockSignals(words, blocks: configuration.blocks), threshold: threshold, split.watchdog)
-        }
-        let arrivals = source.map { PieceArrivals(k, $0, configuration) }
-        let announcer =
-            configuration.announces
-            ? PieceAnnouncer(k, configuration, signals: signals, split: split, arrivals: arrivals, home: home) : nil
-        let loader = TileLoader(
-            k, ring, weights: weights, rows: rows, rowScales: rowScales, split: split, arrivals: arrivals,
-            announcer: announcer)
-        let multiplier = TileMultiplier(ring: ring, weightScales: weightScales)
-        let sumsEpilogue = SumsEpilogue(k, ring, output: output, home: home)
-        let swiGLUEpilogue =
-            configuration.output == .swiGLU ? SwiGLUEpilogue(k, ring, output: output, scales: outputScales) : nil
-
-        let schedule = TileSchedule(k, tiles: tiles, counter: split.claims)
-        let isLoader = k.warpIndex == configuration.multiplyingWarps
-        k.if(isLoader && k.elected) { loader.fetchEarly(k, schedule) }
+/// whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the role
+/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`.
+package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
+    precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
+    let pipeline = configuration.pipeline
+    return try KernelBuilder.build(configuration.kernelName, threads: pipeline.threads) { k in
+        let kernel = GroupedGEMM(k, configuration)
+        k.if(kernel.isProducer && k.elected) { kernel.producer.prefetchFirst(k, kernel.scheduler) }
         k.if(k.isFirstThread) {
-            ring.initialise(k)
-            schedule.initialise(k)
-            arrivals?.initialise(k)
-            announcer?.initialise(k)
+            kernel.initialise(k)
             k.proxyFence(.barrierInit)
         }
-        k.if(isLoader) { tiles.initialise(k) }
+        k.if(kernel.isProducer) { kernel.tiles.initialise(k) }
         k.syncThreads()
 
-        k.if(k.warpIndex >= configuration.multiplyingWarps) {
-            k.decreaseRegisters(to: configuration.loaderRegisters)
-            k.if(isLoader) {
-                k.if(k.elected) { loader.run(k, schedule) }
+        k.if(k.warpIndex >= WarpRole.producer.warp(pipeline)) {
+            k.decreaseRegisters(to: pipeline.producerRegisters)
+            k.if(kernel.isProducer) {
+                k.if(k.elected) { kernel.producer.run(k, kernel.scheduler) }
             } else: {
-                if let arrivals {
-                    k.if(k.warpIndex == configuration.multiplyingWarps + 1) { arrivals.run(k, schedule) }
+                if let arrivals = kernel.arrivals {
+                    k.if(k.isWarp(.arrivals, of: pipeline)) { arrivals.run(k, kernel.scheduler) }
                 }
-                if let announcer {
-                    k.if(k.warpIndex == configuration.multiplyingWarps + 2) { announcer.run(k, schedule) }
+                if let publisher = kernel.publisher {
+                    k.if(k.isWarp(.publisher, of: pipeline)) { publisher.run(k, kernel.scheduler) }
                 }
             }
         } else: {
-            k.increaseRegisters(to: configuration.multiplierRegisters)
-            let position = ring.start(k)
-            schedule.forEachPiece(k) { piece in
-                k.span(.work, where: k.isFirstThread, (piece.tile.expert, piece.tile.column)) {
-                    let sums = multiplier.makeSums(k)
-                    // With its rows, what dispatch told about them is there as well.
-                    if configuration.home != nil { arrivals?.await(k, piece) }
-                    sumsEpilogue.prepare(k, piece)
-                    if let cut = piece.cut {
-                        k.if(cut.isTail) { split.take(k, piece.tile, slot: cut.slot, from: ring, position, into: sums) }
-                    }
-                    multiplier.multiply(k, piece, position, into: sums)
-                    let last = ring.current(position)
-                    func storeTile() {
-                        if let swiGLUEpilogue {
-                            swiGLUEpilogue.store(k, sums, piece.tile, last)
-                        } else {
-                            sumsEpilogue.store(k, sums, piece, last)
-                        }
-                    }
-                    if let cut = piece.cut {
-                        k.if(cut.isHead) {
-                            ring.release(k, last)
-                            split.store(k, slot: cut.slot, sums)
-                        } else: {
-                            storeTile()
-                        }
-                    } else {
-                        storeTile()
+            k.increaseRegisters(to: pipeline.consumerRegisters)
+            kernel.consume(k)
+            // An instruction at the end, as `ProducerWarp.run` has one: else ptxas does not see that one thread loads,
+            // and moves what it loads by from registers of each lane to uniform ones for every load. With 128 rows that
+            // takes 2 % longer.
+            k.syncWarp()
+        }
+    }
+}
+
+/// The parts of a grouped GEMM kernel, each for a role.
+private struct GroupedGEMM {
+    let configuration: GEMMConfiguration
+    let ring: StageRing
+    let tiles: ExpertTiles
+    let scheduler: TileScheduler
+    let isProducer: Condition
+    let producer: ProducerWarp
+    let arrivals: ArrivalsWarp?
+    let publisher: PublisherWarp?
+    let mainloop: ConsumerMainloop
+    let partials: SplitPartials
+    let bfloat16: BFloat16Epilogue
+    let swiGLU: SwiGLUEpilogue?
+
+    /// Declares the parameters and lays out shared memory.
+    init(_ k: KernelBuilder, _ configuration: GEMMConfiguration) {
+        let role = configuration.role
+        let parameters = k.parameters(GEMMParameters.self)
+        let signals = BlockSignals(parameters.signals, blocks: configuration.rowBlocks)
+        let partials = SplitPartials(
+            parameters.partials, Watchdog(parameters.watchdog, role.phase), configuration)
+
+        ring = StageRing(k, configuration)
+        let arriving = role.arriving.map {
+            ArrivingRows(k, k.parameters(ArrivingParameters.self), $0, watchdog: partials.watchdog)
+        }
+        tiles = ExpertTiles(k, configuration, counts: arriving.map { .arriving($0) } ?? .given(parameters.counts))
+        let home = role.home.map { window in
+            let parameters = k.parameters(HomeParameters.self)
+            return HomeRows(
+                Peers(parameters.ranks, window), PacedLink(k, window), step: StepCounter(parameters.step).current(k))
+        }
+        var source = arriving.map { ArrivalsWarp.Source.ranks($0) }
+        if let threshold = role.rowsAfter {
+            let rowSignals = k.parameters(RowSignalParameters.self).rowSignals
+            source = .rowBlocks(
+                BlockSignals(rowSignals, blocks: configuration.rowBlocks), threshold: threshold, partials.watchdog)
+        }
+        arrivals = source.map { ArrivalsWarp(k, $0, configuration) }
+        publisher =
+            configuration.publishes
+            ? PublisherWarp(
+                k, configuration, signals: signals, partials: partials, arrivals: arrivals, home: home) : nil
+        let operands = TileOperands(
+            packedWeights: parameters.weights, rows: parameters.rows, rowScales: parameters.rowScales,
+            configuration: configuration)
+        producer = ProducerWarp(ring, operands, partials: partials, arrivals: arrivals, publisher: publisher)
+        mainloop = ConsumerMainloop(ring: ring, weightScales: parameters.weightScales)
+        bfloat16 = BFloat16Epilogue(k, ring, output: parameters.output, home: home)
+        swiGLU =
+            role.output == .swiGLU
+            ? SwiGLUEpilogue(k, ring, output: parameters.output, scales: parameters.outputScales) : nil
+        scheduler = TileScheduler(k, tiles: tiles, counter: partials.counter)
+        isProducer = k.isWarp(.producer, of: configuration.pipeline)
+        self.partials = partials
+        self.configuration = configuration
+    }
+
+    /// One thread calls it, and a proxy fence and a barrier of the thread block follow.
+    func initialise(_ k: KernelBuilder) {
+        ring.initialise(k)
+        scheduler.initialise(k)
+        arrivals?.initialise(k)
+        publisher?.initialise(k)
+    }
+
+    /// The consumer warps: work tile after work tile.
+    func consume(_ k: KernelBuilder) {
+        let position = ring.start(k)
+        scheduler.forEachWorkTile(k) { workTile in
+            k.span(.work, where: k.isFirstThread, (workTile.tile.expert, workTile.tile.column)) {
+                let sums = mainloop.makeSums(k)
+                // With its rows, what dispatch published of them is there as well.
+                if configuration.role.home != nil { arrivals?.await(k, workTile) }
+                bfloat16.prepare(k, workTile)
+                if let split = workTile.split {
+                    k.if(split.readsPartials) {
+                        partials.read(k, workTile.tile, slot: split.slot, from: ring, position, into: sums)
                     }
                 }
-                announcer?.tell(k)
-                ring.advance(k, position)
+                mainloop.multiply(k, workTile, position, into: sums)
+                store(k, sums, workTile, ring.current(position))
             }
-            // An instruction at the end, as `TileLoader.run` has one: else ptxas does not see that one thread loads, and moves what it loads
-            // by from registers of each lane to uniform ones for every load. With 128 rows that takes 2 % longer.
-            k.syncWarp()
+            publisher?.noteStored(k)
+            ring.advance(k, position)
+        }
+    }
+
+    /// Stores the partials of a first split, and else the finished tile. `last` is the stage of the last k-block.
+    private func store(
+        _ k: KernelBuilder, _ sums: [Variable<Float>], _ workTile: TileScheduler.WorkTile, _ last: StageRing.Stage
+    ) {
+        guard let split = workTile.split else { return storeTile(k, sums, workTile, last) }
+        k.if(split.writesPartials) {
+            ring.release(k, last)
+            partials.store(k, slot: split.slot, sums)
+        } else: {
+            storeTile(k, sums, workTile, last)
+        }
+    }
+
+    private func storeTile(
+        _ k: KernelBuilder, _ sums: [Variable<Float>], _ workTile: TileScheduler.WorkTile, _ last: StageRing.Stage
+    ) {
+        if let swiGLU {
+            swiGLU.store(k, sums, workTile.tile, last)
+        } else {
+            bfloat16.store(k, sums, workTile, last)
         }
     }
 }

@@ -11,19 +11,19 @@ struct ExpertEnds {
         ends = k.shared(UInt32.self, count: experts, alignment: 16)
     }
 
-    /// Sums up. One warp calls it, and the block meets at a barrier afterwards.
+    /// Sums up. One warp calls it, and the thread block meets at a barrier afterwards.
     ///
     /// - Parameter number: How many of an expert's own there are; lanes ask for different experts.
     func initialise(_ k: KernelBuilder, number: (Value<UInt32>) -> Value<UInt32>) {
-        let total = k.variable(k.constant(UInt32(0)))
-        k.for(to: (experts + 31) / 32) { group in
+        let total = k.variable(0 as UInt32)
+        k.for(to: (experts + Hopper.warpThreads - 1) / Hopper.warpThreads) { group in
             let expert = (group << 5) + k.lane
-            let own = k.variable(k.constant(UInt32(0)))
+            let own = k.variable(0 as UInt32)
             let exists = expert < experts
             k.if(exists) { own.value = number(expert) }
             let end = total.value + k.warpPrefix(own.value)
             k.if(exists) { k.store(end, to: ends + expert) }
-            total.value = k.shuffle(end, from: k.constant(UInt32(31)))
+            total.value = k.shuffle(end, from: Hopper.warpThreads - 1)
         }
     }
 
@@ -33,12 +33,12 @@ struct ExpertEnds {
     /// The expert of `number`, which must exist, and the first number of that expert.
     func find(_ k: KernelBuilder, _ number: Value<UInt32>) -> (expert: Value<UInt32>, begin: Value<UInt32>) {
         // The first expert that ends above the number; `first` experts are known to end at or below it.
-        let first = k.variable(k.constant(UInt32(0)))
-        let begin = k.variable(k.constant(UInt32(0)))
-        var step = 1
-        while step * 2 <= experts { step *= 2 }
-        while step > 0 {
-            let last = first.value + (step - 1)
+        let first = k.variable(0 as UInt32)
+        let begin = k.variable(0 as UInt32)
+        var stride = 1
+        while stride * 2 <= experts { stride *= 2 }
+        while stride > 0 {
+            let last = first.value + (stride - 1)
             k.if(last < experts) {
                 let end = k.load(ends + last)
                 k.if(end <= number) {
@@ -46,7 +46,7 @@ struct ExpertEnds {
                     begin.value = end
                 }
             }
-            step /= 2
+            stride /= 2
         }
         return (first.value, begin.value)
     }

@@ -1,6 +1,7 @@
 import KernelLanguage
 
-/// How kernels number experts: those of rank `r` are `r * rankExperts ..< (r + 1) * rankExperts`, its shared experts first.
+/// How kernels number experts: those of rank `r` are `r * rankExperts ..< (r + 1) * rankExperts`, its shared experts
+/// first.
 struct ExpertNumbers {
     let shape: LayerShape
 

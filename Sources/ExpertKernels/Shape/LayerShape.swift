@@ -55,9 +55,9 @@ public struct LayerShape: Hashable, Sendable {
     /// Most rows that one local expert can receive.
     public var maxRows: Int { ranks * maxTokens }
     /// Rows of a scale array.
-    public var scaleRows: Int { GEMMConfiguration.scaleRows(maxRows) }
+    public var scaleRows: Int { ScaleGroup.rows(maxRows) }
     /// Groups of 128 channels that share a scale.
-    public var hiddenGroups: Int { hidden / 128 }
+    public var hiddenGroups: Int { hidden / ScaleGroup.channels }
 }
 
 /// A size that the kernels do not support.

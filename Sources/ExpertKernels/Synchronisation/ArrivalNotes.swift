@@ -3,8 +3,8 @@ import KernelLanguage
 /// Words of a rank's own window in which its kernels note whom they waited for, and how long; see
 /// `RankWindow.notesArrivals`. They are added to from step to step.
 ///
-/// UInt64 `[3, ranks, 3]`: for each `ArrivalKind` and source rank, waits that found nothing yet, the nanoseconds that they took
-/// together, and those of the longest. Then UInt64 `[rankExperts]`: rows that each expert received.
+/// UInt64 `[3, ranks, 3]`: for each `ArrivalKind` and source rank, waits that found nothing yet, the nanoseconds that
+/// they took together, and those of the longest. Then UInt64 `[rankExperts]`: rows that each expert received.
 package struct ArrivalNotes {
     /// Words for a source.
     package static let wordsOfSource = 3
@@ -15,7 +15,7 @@ package struct ArrivalNotes {
     /// nil where nothing is to be noted: then kernels are as if there were no such thing.
     init?(_ window: RankWindow, own: Pointer<UInt32>) {
         guard window.notesArrivals else { return nil }
-        words = own.cast(to: UInt64.self) + window.arrivalNotes / 8
+        words = window.arrivalNotes.pointer(in: own)
         shape = window.shape
     }
 
@@ -48,7 +48,7 @@ package struct ArrivalNotes {
 
 /// What one rank waits for from another.
 public enum ArrivalKind: Int, CaseIterable, Hashable, Sendable {
-    /// How many rows it sends, which it tells when it begins its step.
+    /// How many rows it sends, which it publishes when it begins its step.
     case counts
     /// Rows for the rank's experts.
     case rows

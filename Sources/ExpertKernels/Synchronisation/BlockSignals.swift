@@ -18,4 +18,4 @@ struct BlockSignals {
 }
 
 /// Number of signals per local expert: blocks of `blockM` rows that the rows of all ranks can fill.
-public func signalBlocks(_ shape: LayerShape, blockM: Int) -> Int { (shape.maxRows + blockM - 1) / blockM }
+package func signalBlocks(_ shape: LayerShape, blockM: Int) -> Int { (shape.maxRows + blockM - 1) / blockM }

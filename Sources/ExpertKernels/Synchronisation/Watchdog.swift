@@ -9,10 +9,10 @@ struct Watchdog {
     /// The kernel, as its faults name it.
     let kernel: StepPhase
 
-    /// Declares the two parameters that every waiting kernel has.
-    init(_ k: KernelBuilder, _ kernel: StepPhase) {
-        record = k.pointerParameter("faultRecord", to: UInt64.self)
-        limit = k.parameter("waitLimit", UInt64.self)
+    /// The watchdog of a kernel, with its parameters.
+    init(_ parameters: KernelParameterValues<WatchdogParameters>, _ kernel: StepPhase) {
+        record = parameters.faultRecord
+        limit = parameters.waitLimit
         self.kernel = kernel
     }
 
@@ -24,6 +24,11 @@ struct Watchdog {
         /// Row, row block or token; 0 where there is none.
         let place: Value<UInt32>
         let expected: Value<UInt64>
+
+        /// The same with another value that would end the wait.
+        func expecting(_ value: Value<UInt64>) -> Subject {
+            Subject(kind: kind, expert: expert, place: place, expected: value)
+        }
     }
 
     /// What one poll found.
@@ -62,9 +67,9 @@ struct Watchdog {
         _ k: KernelBuilder, for subject: Subject, timed: Bool = false,
         poll: () -> Poll
     ) -> Wait {
-        let arrived = k.variable(k.constant(false))
-        let polls = k.variable(k.constant(UInt32(0)))
-        let time = timed ? k.variable(k.constant(UInt64(0))) : nil
+        let arrived = k.variable(false)
+        let polls = k.variable(UInt32(0))
+        let time = timed ? k.variable(UInt64(0)) : nil
         let start = k.globalTimer
         k.loop {
             let poll = poll()

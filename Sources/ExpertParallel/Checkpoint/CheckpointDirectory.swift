@@ -17,6 +17,8 @@ package struct CheckpointDirectory: Sendable {
     package let path: String
     /// What `config.json` says.
     package let configuration: ModelConfiguration
+    /// The family that the configuration names.
+    let family: ModelFamily
     /// File name for each tensor; nil when there is no index, but one file with everything.
     package let shardOfTensor: [String: String]?
     /// Names of all tensor files, in order.
@@ -25,18 +27,31 @@ package struct CheckpointDirectory: Sendable {
     /// Reads `config.json` and the index.
     package init(path: String) throws(CheckpointError) {
         self.path = path
-        configuration = try ModelConfiguration(file: path + "/" + FileName.configuration)
-        let indexPath = path + "/" + FileName.index
-        if FileManager.default.fileExists(atPath: indexPath) {
-            let map = try Self.readIndex(indexPath)
+        let file = path + "/" + FileName.configuration
+        configuration = try ModelConfiguration(file: file)
+        guard let family = ModelFamily.named(configuration.family) else {
+            throw .familyUnknown(file: file, modelType: configuration.modelType, known: ModelFamily.names)
+        }
+        self.family = family
+        if let index = try MappedFile.ifPresent(path: path + "/" + FileName.index) {
+            let map = try Self.readIndex(index)
             shardOfTensor = map
             shards = Set(map.values).sorted()
-        } else if FileManager.default.fileExists(atPath: path + "/" + FileName.single) {
+        } else {
             shardOfTensor = nil
             shards = [FileName.single]
-        } else {
-            throw .noTensorFiles(directory: path)
+            // Whether it can be read is seen when it is opened; only a file that is not there is another matter.
+            guard FileManager.default.fileExists(atPath: path + "/" + FileName.single) else {
+                let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+                let shard = entries.filter { $0.hasSuffix(".safetensors") }.min()
+                throw shard.map { .indexMissing(directory: path, shard: $0) } ?? .noTensorFiles(directory: path)
+            }
         }
+    }
+
+    /// What the names of all tensors of a layer's experts begin with.
+    func prefixes(ofLayer layer: Int) -> [String] {
+        family.tensors.parts.map { "\(family.layerPrefix)\(layer).\($0)" }
     }
 
     /// Path of a file in this directory.
@@ -65,29 +80,35 @@ package struct CheckpointDirectory: Sendable {
         return files
     }
 
-    private struct Index: Decodable {
-        var shardOfTensor: [String: String]
-
-        enum CodingKeys: String, CodingKey {
-            case shardOfTensor = "weight_map"
-        }
-    }
-
-    private static func readIndex(_ path: String) throws(CheckpointError) -> [String: String] {
-        let mapping = try MappedFile(path: path)
-        let map: [String: String]
-        do {
-            map = try JSONDecoder().decode(Index.self, from: Data(mapping.bytes)).shardOfTensor
+    private static func readIndex(_ index: MappedFile) throws(CheckpointError) -> [String: String] {
+        let path = index.path
+        let map: [String: JSONValue]
+        do throws(JSONError) {
+            guard case .object(let object) = try JSONParser.parseObject(index.bytes)[weightMap] else {
+                throw .malformed("there is no object \(weightMap)")
+            }
+            map = object.values
+        } catch .repeatedKey(let tensor, [weightMap]) {
+            throw .tensorDuplicated(file: path, tensor: tensor, other: path)
         } catch {
-            throw .indexMalformed(file: path, reason: decodingReason(error))
+            throw .indexMalformed(file: path, reason: error.reason)
         }
-        if let key = firstRepeatedKey(inJSON: mapping.bytes) {
-            throw .tensorDuplicated(file: path, tensor: key, other: path)
+        guard !map.isEmpty else { throw .indexMalformed(file: path, reason: "\(weightMap) names no tensor") }
+        var shards: [String: String] = [:]
+        for (tensor, shard) in map {
+            guard case .string(let name) = shard else {
+                throw .indexMalformed(
+                    file: path, reason: "\(weightMap) gives \(tensor) the file \(shard.quoted), which is no string")
+            }
+            shards[tensor] = name
         }
         // A name with a slash could lead out of the directory.
-        for name in Set(map.values).sorted() where name.isEmpty || name.contains("/") || name.contains("\0") {
+        for name in Set(shards.values).sorted()
+        where name.isEmpty || name == "." || name == ".." || name.contains("/") || name.contains("\0") {
             throw .shardNameInvalid(file: path, name: name)
         }
-        return map
+        return shards
     }
+
+    private static let weightMap = "weight_map"
 }

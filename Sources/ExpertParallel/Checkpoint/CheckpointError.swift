@@ -3,8 +3,12 @@ public enum CheckpointError: Error, Equatable, Sendable {
     // Files
     /// The file cannot be opened or mapped; `reason` is the system's text.
     case fileUnreadable(file: String, reason: String)
+    /// The file is what Git LFS leaves in the place of a file that has not been fetched.
+    case fileIsPointer(file: String)
     /// The directory holds neither an index nor a single `model.safetensors`.
     case noTensorFiles(directory: String)
+    /// The directory holds tensor files, but not the index that says which tensor is in which.
+    case indexMissing(directory: String, shard: String)
     /// The file is too short for the eight bytes of its header length.
     case fileTooShort(file: String, bytes: Int)
     /// The header claims to be longer than the format allows.
@@ -57,8 +61,22 @@ public enum CheckpointError: Error, Equatable, Sendable {
     case indexMalformed(file: String, reason: String)
     /// The index names a file that is not a plain name inside the directory.
     case shardNameInvalid(file: String, name: String)
-    /// The model has no such layer, or it is a dense one.
-    case layerWithoutExperts(layer: Int, first: Int, last: Int)
+    /// No family has this `model_type`.
+    case familyUnknown(file: String, modelType: String, known: [String])
+    /// The family is known, and its layers cannot be run here.
+    case familyRefused(file: String, modelType: String, reason: String)
+    /// Keys that change what experts compute, and that the family, or the quantisation method, does not define.
+    case configurationUnread(file: String, keys: [String], family: String)
+    /// Tensors that belong to the experts of a layer and were not used; the first of so many.
+    case tensorsUnread(directory: String, layer: Int, first: String, count: Int)
+    /// The weights are quantised, and `config.json` does not say so.
+    case quantisationUndeclared(file: String, tensor: String, format: String)
+    /// FP8 in blocks of 128 x 128 does not hold the weights of this block exactly.
+    case conversionInexact(file: String, tensor: String, format: String, row: Int, column: Int)
+    /// The layer needs what kernels do not do.
+    case layerUnsupported(directory: String, layer: Int, requirements: [LayerRequirement])
+    /// The model has no such layer, or it is a dense one; the ranges of those that have experts.
+    case layerWithoutExperts(layer: Int, with: [ClosedRange<Int>])
     /// The layer has no such expert.
     case expertOutOfRange(expert: Int, experts: Int)
 
@@ -74,11 +92,18 @@ public enum CheckpointError: Error, Equatable, Sendable {
 }
 
 extension CheckpointError: CustomStringConvertible {
-    /// One sentence with the file, the tensor, the value and the remedy.
-    public var description: String {
+    /// One sentence with the file, the tensor, the value and the remedy. Control characters of names are spelled out.
+    public var description: String { sentence.escapingControls }
+
+    private var sentence: String {
         switch self {
         case .fileUnreadable(let file, let reason):
             "\(file) cannot be read: \(reason)."
+        case .fileIsPointer(let file):
+            "\(file) is a Git LFS pointer and not the file itself; fetch it with git lfs pull."
+        case .indexMissing(let directory, let shard):
+            "\(directory) has tensor files (\(shard)) and no model.safetensors.index.json, which says what they hold; "
+                + "fetch it as well."
         case .noTensorFiles(let directory):
             "\(directory) has neither model.safetensors.index.json nor model.safetensors; name a checkpoint directory."
         case .fileTooShort(let file, let bytes):
@@ -107,7 +132,9 @@ extension CheckpointError: CustomStringConvertible {
             "\(file): \(bytes) bytes at \(offset), "
                 + (tensor.map { "before tensor \($0)," } ?? "at the end,") + " belong to no tensor."
         case .tensorDuplicated(let file, let tensor, let other):
-            "\(file): tensor \(tensor) stands in \(other == file ? "this file twice" : other + " as well")."
+            other == file
+                ? "\(file) names the tensor \(tensor) more than once; a name must be unique, so write the file again."
+                : "\(file) holds the tensor \(tensor), and so does \(other); remove it from one of them and from the index."
         case .tensorMissing(let file, let tensor):
             "\(file) has no tensor \(tensor), which the model needs."
         case .typeMismatch(let file, let tensor, let expected, let found):
@@ -129,8 +156,32 @@ extension CheckpointError: CustomStringConvertible {
             "\(file) is not an index of safetensors files: \(reason)."
         case .shardNameInvalid(let file, let name):
             "\(file) names the file \"\(name)\", which is not a plain file name in the same directory."
-        case .layerWithoutExperts(let layer, let first, let last):
-            "Layer \(layer) has no experts; the layers from \(first) to \(last) of this model may."
+        case .familyUnknown(let file, let modelType, let known):
+            "\(file): the model_type \"\(modelType)\" is not one whose layers are known; those are "
+                + known.joined(separator: ", ") + "."
+        case .familyRefused(let file, let modelType, let reason):
+            "\(file): layers of \(modelType) cannot be run: \(reason)."
+        case .configurationUnread(let file, let keys, let family):
+            "\(file): \(keys.joined(separator: ", ")) may change what experts compute, and \(family) does not define "
+                + "\(keys.count == 1 ? "it" : "them"); the model is not what its type says."
+        case .tensorsUnread(let directory, let layer, let first, let count):
+            "\(directory): \(count) tensor\(count == 1 ? "" : "s") of the experts of layer \(layer) \(count == 1 ? "is" : "are") "
+                + "used by nothing (\(first)); the model is not what its type says."
+        case .quantisationUndeclared(let file, let tensor, let format):
+            "\(file): tensor \(tensor) holds \(format), and config.json has no quantization_config that says so."
+        case .conversionInexact(let file, let tensor, let format, let row, let column):
+            "\(file): \(format) of tensor \(tensor) cannot be kept exactly in FP8 with one scale for 128 x 128 (block at row "
+                + "\(row), column \(column)); use a checkpoint in FP8 or BF16."
+        case .layerUnsupported(let directory, let layer, let requirements):
+            "\(directory): layer \(layer) needs "
+                + requirements.map(\.description).joined(separator: ", and ") + "; it is not run without."
+        case .layerWithoutExperts(let layer, let ranges):
+            "Layer \(layer) has no experts; "
+                + (ranges.isEmpty
+                    ? "no layer of this model has."
+                    : "layers "
+                        + ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound) to \($0.upperBound)" }
+                        .joined(separator: ", ") + " of this model have.")
         case .expertOutOfRange(let expert, let experts):
             "There is no expert \(expert); the layer has the experts 0 to \(experts - 1)."
         case .checkpointExists(let path):

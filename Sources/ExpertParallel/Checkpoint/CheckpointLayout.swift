@@ -60,45 +60,38 @@ struct CheckpointLayout: Sendable {
     /// Bytes of all tensors.
     var bytes: Int { tensors.reduce(0) { $0 + $1.count * $1.tensor.type.size } }
 
-    /// The layout for a model whose sizes are in range and multiples of 128.
-    init(model: ModelConfiguration, layer: Int, weightType: CheckpointWriter.WeightType) {
-        var items: [Item] = []
-        func add(_ name: String, _ type: ElementType, _ shape: [Int], _ content: Content) {
-            items.append(
-                Item(
-                    tensor: .init(name: name, type: type, shape: shape), content: content,
-                    count: shape.reduce(1, *)))
+    /// The layout for a model of a family whose sizes are in range and multiples of 128.
+    init(model: ModelConfiguration, family: ModelFamily, layer: Int, weightType: CheckpointWriter.WeightType) {
+        var builder = LayoutBuilder(prefix: family.layerPrefix + "\(layer).", weightType: weightType)
+        let names = family.tensors
+        let deviation = 1 / Float(model.hidden).squareRoot()
+        builder.add(names.router, .bfloat16, [model.experts, model.hidden], .weights(deviation: deviation))
+        if let bias = names.choiceBias { builder.add(bias, .float32, [model.experts], .bias) }
+        if let shared = names.shared, model.sharedIntermediate > 0 {
+            builder.addMatrix(shared.gate, rows: model.sharedIntermediate, columns: model.hidden)
+            builder.addMatrix(shared.up, rows: model.sharedIntermediate, columns: model.hidden)
+            builder.addMatrix(shared.down, rows: model.hidden, columns: model.sharedIntermediate)
         }
-        func addMatrix(_ name: String, rows: Int, columns: Int) {
-            let deviation = 1 / Float(columns).squareRoot()
-            switch weightType {
-            case .bfloat16:
-                add(name, .bfloat16, [rows, columns], .weights(deviation: deviation))
-            case .float8:
-                let block = QuantisedMatrix.block
-                add(name, .float8e4m3, [rows, columns], .codes)
-                add(name + "_scale_inv", .float32, [rows / block, columns / block], .scales(deviation: deviation))
+        if let gate = names.sharedGate, model.hasSharedGate {
+            builder.add(gate, .bfloat16, [1, model.hidden], .weights(deviation: deviation))
+        }
+        switch names.experts[0] {
+        case .single(let gate, let up, let down):
+            for expert in 0..<model.experts {
+                let named = { (name: String) in name.replacing("#", with: "\(expert)") }
+                builder.addMatrix(named(gate), rows: model.intermediate, columns: model.hidden)
+                builder.addMatrix(named(up), rows: model.intermediate, columns: model.hidden)
+                builder.addMatrix(named(down), rows: model.hidden, columns: model.intermediate)
             }
+        case .stacked(let gate, let up, let down):
+            builder.addMatrix(gate, count: model.experts, rows: model.intermediate, columns: model.hidden)
+            builder.addMatrix(up, count: model.experts, rows: model.intermediate, columns: model.hidden)
+            builder.addMatrix(down, count: model.experts, rows: model.hidden, columns: model.intermediate)
+        case .fused(let gateUp, let down):
+            builder.addMatrix(gateUp, count: model.experts, rows: 2 * model.intermediate, columns: model.hidden)
+            builder.addMatrix(down, count: model.experts, rows: model.hidden, columns: model.intermediate)
         }
-        func addExpert(_ prefix: String, intermediate: Int) {
-            addMatrix(prefix + "gate_proj.weight", rows: intermediate, columns: model.hidden)
-            addMatrix(prefix + "up_proj.weight", rows: intermediate, columns: model.hidden)
-            addMatrix(prefix + "down_proj.weight", rows: model.hidden, columns: intermediate)
-        }
-        let prefix = "model.layers.\(layer).mlp."
-        add(
-            prefix + "gate.weight", .bfloat16, [model.experts, model.hidden],
-            .weights(deviation: 1 / Float(model.hidden).squareRoot()))
-        if model.hasCorrectionBias {
-            add(prefix + "gate.e_score_correction_bias", .float32, [model.experts], .bias)
-        }
-        if model.sharedExperts > 0 {
-            addExpert(prefix + "shared_experts.", intermediate: model.sharedIntermediate)
-        }
-        for expert in 0..<model.experts {
-            addExpert(prefix + "experts.\(expert).", intermediate: model.intermediate)
-        }
-        tensors = items
+        tensors = builder.items
     }
 
     /// A file for each tensor, ascending and nearly equal in bytes, none of them empty.
@@ -116,6 +109,40 @@ struct CheckpointLayout: Sendable {
                 if (wanted > file || mustAdvance) && file < files - 1 { file += 1 }
             }
             return file
+        }
+    }
+}
+
+/// Collects the tensors of a layer.
+private struct LayoutBuilder {
+    let prefix: String
+    let weightType: CheckpointWriter.WeightType
+    private(set) var items: [CheckpointLayout.Item] = []
+
+    init(prefix: String, weightType: CheckpointWriter.WeightType) {
+        self.prefix = prefix
+        self.weightType = weightType
+    }
+
+    mutating func add(_ name: String, _ type: ElementType, _ shape: [Int], _ content: CheckpointLayout.Content) {
+        items.append(
+            CheckpointLayout.Item(
+                tensor: .init(name: prefix + name, type: type, shape: shape), content: content,
+                count: shape.reduce(1, *)))
+    }
+
+    /// A weight matrix, or so many in one tensor, with scales where they are FP8.
+    mutating func addMatrix(_ base: String, count: Int? = nil, rows: Int, columns: Int) {
+        let (name, stack) = (base + ".weight", count.map { [$0] } ?? [])
+        let deviation = 1 / Float(columns).squareRoot()
+        switch weightType {
+        case .bfloat16:
+            add(name, .bfloat16, stack + [rows, columns], .weights(deviation: deviation))
+        case .float8:
+            let block = QuantisedMatrix.block
+            add(name, .float8e4m3, stack + [rows, columns], .codes)
+            add(
+                name + "_scale_inv", .float32, stack + [rows / block, columns / block], .scales(deviation: deviation))
         }
     }
 }

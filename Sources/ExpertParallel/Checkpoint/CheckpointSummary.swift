@@ -24,12 +24,17 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
     public let directory: String
     /// What `config.json` says.
     public let configuration: ModelConfiguration
+    /// The models of the family, for people.
+    public let title: String
     /// The tensor files, by name.
     public let shards: [Shard]
     /// Tensors by element type, by name of the type.
     public let types: [TypeCount]
-    /// Layers that have a router, ascending.
+    /// Layers of whose routers and experts there is any tensor, ascending.
     public let expertLayers: [Int]
+    /// Layers that should have experts by the configuration, and of which there is nothing, ascending. Layers that
+    /// predict further tokens are often left out and do not count.
+    public let absentLayers: [Int]
 
     /// Bytes of all tensors.
     public var bytes: Int { shards.reduce(0) { $0 + $1.bytes } }
@@ -52,20 +57,42 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
                 bytes += tensor.range.count
                 let count = types[tensor.type.rawValue] ?? (0, 0)
                 types[tensor.type.rawValue] = (count.tensors + 1, count.bytes + tensor.range.count)
-                let parts = tensor.name.split(separator: ".")
-                if parts.count == 6, parts[1] == "layers", tensor.name.hasSuffix(".mlp.gate.weight"),
-                    let layer = Int(parts[2])
-                {
-                    layers.insert(layer)
-                }
+                if let layer = expertLayer(of: tensor.name, directory.family) { layers.insert(layer) }
             }
             shards.append(Shard(name: name, tensors: file.tensors.count, bytes: bytes))
         }
+        let model = directory.configuration
+        let expert = layers.sorted()
+        let absent = model.expertLayers.filter { !layers.contains($0) }
         return CheckpointSummary(
-            directory: path, configuration: directory.configuration, shards: shards,
+            directory: path, configuration: model, title: directory.family.title, shards: shards,
             types: types.map { TypeCount(type: $0.key, tensors: $0.value.tensors, bytes: $0.value.bytes) }
                 .sorted { $0.type < $1.type },
-            expertLayers: layers.sorted())
+            expertLayers: expert, absentLayers: absent)
+    }
+
+    /// The layer of whose router or experts the tensor of this name is a part; nil for all others.
+    private static func expertLayer(of tensor: String, _ family: ModelFamily) -> Int? {
+        guard tensor.hasPrefix(family.layerPrefix) else { return nil }
+        let parts = tensor.dropFirst(family.layerPrefix.count).split(separator: ".", maxSplits: 1)
+        guard parts.count == 2, let layer = Int(parts[0]) else { return nil }
+        let names = family.tensors
+        let isPart = parts[1] == names.router || names.experts.contains { parts[1].hasPrefix($0.commonPrefix) }
+        return isPart ? layer : nil
+    }
+
+    /// Bytes of the FP8 weights and scales of the experts that one of so many ranks holds, the shared expert's among
+    /// them; nil unless the ranks share the experts evenly.
+    public func bytesPerLayer(ranks: Int) -> Int? {
+        let model = configuration
+        guard ranks >= 1, model.experts % ranks == 0 else { return nil }
+        let width = model.experts / ranks * model.intermediate + model.sharedIntermediate
+        let elements = 3 * model.hidden * width
+        return elements + elements / (QuantisedMatrix.block * QuantisedMatrix.block) * 4
+    }
+
+    private static func size(_ bytes: Int) -> String {
+        bytes < 10 << 20 ? "\((bytes + 512) >> 10) KiB" : "\((bytes + (1 << 19)) >> 20) MiB"
     }
 
     /// A few lines: the model, the tensors by type, the files, the layers.
@@ -73,10 +100,16 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
         let model = configuration
         var lines = [
             directory,
-            "  model    \(model.modelType), \(model.layers) layers, hidden \(model.hidden),"
-                + " intermediate \(model.intermediate)",
-            "  experts  \(model.experts), top \(model.topK), \(model.groupsKept) of \(model.groups) groups,"
-                + " \(model.sharedExperts) shared, \(model.scoring), scale \(model.routedScale)",
+            "  family   \(title) (\(model.modelType))",
+            "  model    \(model.layers) layers, hidden \(model.hidden), intermediate \(model.intermediate)",
+            "  experts  \(model.experts), top \(model.topK), "
+                + (model.sharedIntermediate == 0 ? "none shared" : "a shared one of \(model.sharedIntermediate)")
+                + (model.hasSharedGate ? " with a gate" : ""),
+            "  router   \(model.routerText)",
+            "  ranks    "
+                + [1, 2, 4, 8, 16, 32, 64].compactMap { ranks in
+                    bytesPerLayer(ranks: ranks).map { "\(ranks): \(Self.size($0))" }
+                }.joined(separator: ", ") + " of experts for each layer",
             "  tensors  \(tensors), \(bytes) bytes",
         ]
         for type in types {
@@ -89,6 +122,38 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
         lines.append(
             "  layers with experts  "
                 + (expertLayers.isEmpty ? "none" : expertLayers.map(String.init).joined(separator: " ")))
-        return lines.joined(separator: "\n")
+        if let first = absentLayers.first, let last = absentLayers.last {
+            lines.append("  not here  \(absentLayers.count) of the layers with experts, from \(first) to \(last)")
+        }
+        return lines.map(\.escapingControls).joined(separator: "\n")
+    }
+}
+
+extension TensorNames.Experts {
+    /// What all names of routed experts begin with, after the layer's number.
+    fileprivate var commonPrefix: String {
+        switch self {
+        case .single(let gate, _, _): String(gate.prefix { $0 != "#" })
+        case .stacked(let gate, _, _): gate
+        case .fused(let gateUp, _): gateUp
+        }
+    }
+}
+
+extension ModelConfiguration {
+    /// What the router computes, in a line.
+    public var routerText: String {
+        let score =
+            switch scoring {
+            case .sigmoid: "sigmoid"
+            case .softmax: "softmax"
+            case .squareRootOfSoftplus: "square root of softplus"
+            case .softmaxOfChosen: "softmax of the chosen"
+            }
+        return [
+            score, hasCorrectionBias ? "a bias for the choice" : nil,
+            groups > 1 ? "\(groupsKept) of \(groups) groups" : nil, normalisesWeights ? "normalised" : "not normalised",
+            routedScale == 1 ? nil : "times \(routedScale)",
+        ].compactMap { $0 }.joined(separator: ", ")
     }
 }

@@ -8,7 +8,7 @@ import Synchronization
     import Foundation
 #endif
 
-/// Writes a checkpoint of one mixture-of-experts layer with random weights, in the layout of DeepSeek-V3.
+/// Writes a checkpoint of one mixture-of-experts layer with random weights, as the configuration's family does.
 ///
 /// The same seed and options give the same bytes, whatever the number of files or threads. Weights are roughly normal
 /// with a standard deviation of about `1 / columns.squareRoot()`, so that activations keep their size.
@@ -21,7 +21,7 @@ public struct CheckpointWriter: Sendable {
         case bfloat16
     }
 
-    /// The model that is written. The weights' quantisation and the number of layers are set from the options below.
+    /// The model that is written. The weights' quantisation and the numbers of layers are set from the options below.
     public var configuration: ModelConfiguration
     /// Index of the layer, 0...10000.
     public var layer: Int
@@ -50,11 +50,16 @@ public struct CheckpointWriter: Sendable {
     /// Writes the checkpoint to a directory, which is created together with those above it.
     ///
     /// Everything is written under a temporary name beside it and renamed at the end, so a checkpoint is there whole or
-    /// not at all. Throws `configurationInvalid`, `dimensionNotMultiple` and `optionInvalid` before anything is written,
-    /// `checkpointExists` and `notACheckpoint` where the place is taken, and `writeFailed`.
+    /// not at all. Throws `configurationInvalid`, `dimensionNotMultiple` and `optionInvalid` before anything is
+    /// written, `checkpointExists` and `notACheckpoint` where the place is taken, and `writeFailed`.
     public func write(to directory: String) throws(CheckpointError) {
-        let model = try checkedModel()
-        let layout = CheckpointLayout(model: model, layer: layer, weightType: weightType)
+        guard let family = ModelFamily.named(configuration.family) else {
+            throw .familyUnknown(
+                file: CheckpointDirectory.FileName.configuration, modelType: configuration.family,
+                known: ModelFamily.names)
+        }
+        let (model, json) = try checkedModel(family)
+        let layout = CheckpointLayout(model: model, family: family, layer: layer, weightType: weightType)
         guard shards >= 1, shards <= min(1000, layout.tensors.count) else {
             throw .optionInvalid(
                 option: "The number of tensor files", value: shards,
@@ -63,11 +68,9 @@ public struct CheckpointWriter: Sendable {
         let place = try CheckpointPlace(directory: directory, overwrites: overwrites)
         do throws(CheckpointError) {
             let names = try writeTensors(layout, in: place.temporary)
-            try writeJSON(model, to: place.temporary + "/" + CheckpointDirectory.FileName.configuration)
-            let index = Index(
-                metadata: .init(bytes: layout.bytes),
-                shardOfTensor: Dictionary(uniqueKeysWithValues: zip(layout.tensors.map(\.name), names)))
-            try writeJSON(index, to: place.temporary + "/" + CheckpointDirectory.FileName.index)
+            try writeJSON(json, to: place.temporary + "/" + CheckpointDirectory.FileName.configuration)
+            try writeJSON(
+                index(layout, files: names), to: place.temporary + "/" + CheckpointDirectory.FileName.index)
             try place.commit()
         } catch {
             place.discard()
@@ -75,34 +78,36 @@ public struct CheckpointWriter: Sendable {
         }
     }
 
-    private struct Index: Encodable {
-        struct Metadata: Encodable {
-            var bytes: Int
-            enum CodingKeys: String, CodingKey { case bytes = "total_size" }
-        }
-        var metadata: Metadata
-        var shardOfTensor: [String: String]
-        enum CodingKeys: String, CodingKey {
-            case metadata
-            case shardOfTensor = "weight_map"
-        }
+    private func index(_ layout: CheckpointLayout, files: [String]) -> JSONObject {
+        let map = zip(layout.tensors, files).map { ($0.name, JSONValue.string($1)) }
+        return JSONObject(values: [
+            "metadata": .object(JSONObject(values: ["total_size": .number("\(layout.bytes)")])),
+            "weight_map": .object(JSONObject(values: Dictionary(uniqueKeysWithValues: map))),
+        ])
     }
 
-    private func checkedModel() throws(CheckpointError) -> ModelConfiguration {
+    /// The model with one layer, as a reader of its `config.json` sees it, and that file.
+    private func checkedModel(
+        _ family: ModelFamily
+    ) throws(CheckpointError) -> (model: ModelConfiguration, json: JSONObject) {
         guard (0...10_000).contains(layer) else {
             throw .optionInvalid(option: "The layer", value: layer, expected: "between 0 and 10000")
         }
         var model = configuration
         model.layers = layer + 1
-        model.denseLayers = min(model.denseLayers, layer)
-        model.weightBlock = weightType == .float8 ? [QuantisedMatrix.block, QuantisedMatrix.block] : nil
-        try model.validate(file: CheckpointDirectory.FileName.configuration)
+        // No other layer is written.
+        model.expertLayers = [layer]
+        model.predictionLayers = 0
+        model.quantisation = weightType == .float8 ? .float8Blocks : .none
+        let json = try family.encode(model)
+        let read = try ModelConfiguration(
+            ConfigurationReader(file: CheckpointDirectory.FileName.configuration, object: json))
         let block = QuantisedMatrix.block
-        guard model.hidden % block == 0, model.intermediate % block == 0 else {
+        guard read.hidden % block == 0, read.intermediate % block == 0, read.sharedIntermediate % block == 0 else {
             throw .dimensionNotMultiple(
-                matrix: "of the experts", rows: model.hidden, columns: model.intermediate, multiple: block)
+                matrix: "of the experts", rows: read.hidden, columns: read.intermediate, multiple: block)
         }
-        return model
+        return (read, json)
     }
 
     /// Writes all tensor files; returns the name of the file for each tensor.
@@ -137,11 +142,9 @@ public struct CheckpointWriter: Sendable {
         return shardOfTensor.map { names[$0] }
     }
 
-    private func writeJSON(_ value: some Encodable, to path: String) throws(CheckpointError) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    private func writeJSON(_ value: JSONObject, to path: String) throws(CheckpointError) {
         do {
-            try encoder.encode(value).write(to: URL(filePath: path))
+            try Data((JSONValue.object(value).text() + "\n").utf8).write(to: URL(filePath: path))
         } catch {
             throw .writeFailed(path: path, reason: "\(error)")
         }

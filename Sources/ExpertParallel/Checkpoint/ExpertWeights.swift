@@ -7,6 +7,12 @@ public struct ExpertWeights: Hashable, Sendable {
     /// `[hidden, intermediate]`.
     public var down: QuantisedMatrix
 
+    /// What was lost by converting the matrices to FP8; nil if nothing was.
+    public var loss: ConversionLoss? {
+        let losses = [gate.loss, up.loss, down.loss].compactMap { $0 }
+        return losses.isEmpty ? nil : losses.reduce(into: ConversionLoss()) { $0.add($1) }
+    }
+
     /// An expert of these matrices.
     public init(gate: QuantisedMatrix, up: QuantisedMatrix, down: QuantisedMatrix) {
         self.gate = gate
@@ -21,10 +27,13 @@ public struct RouterWeights: Hashable, Sendable {
     public var weight: [Float]
     /// `[experts]`, added to the scores when experts are chosen, not to their weights. Zeros where a model has none.
     public var correctionBias: [Float]
+    /// `[experts]`, added to the logits; nil where a model has none.
+    public var logitBias: [Float]?
 
     /// A router of these weights.
-    public init(weight: [Float], correctionBias: [Float]) {
+    public init(weight: [Float], correctionBias: [Float], logitBias: [Float]? = nil) {
         self.weight = weight
         self.correctionBias = correctionBias
+        self.logitBias = logitBias
     }
 }

@@ -1,61 +1,109 @@
+import Synchronization
+
 /// One mixture-of-experts layer of a checkpoint on disk.
 ///
-/// Opening reads the headers only and checks that every tensor of the layer is there with the right type and shape.
-/// The bytes of an expert are read when that expert is asked for, so a rank touches its own experts alone.
+/// Opening reads the headers only and checks that every tensor of the layer is there with the right type and shape, and
+/// that no tensor of its experts is left over. The bytes of an expert are read when that expert is asked for, so a rank
+/// touches its own experts alone.
 public struct MoELayerCheckpoint: Sendable {
     /// The model's configuration.
     public let configuration: ModelConfiguration
     /// Index of the layer in the model.
     public let layer: Int
+    /// What the layer needs beyond what kernels do for all models.
+    public let requirements: [LayerRequirement]
 
     private let routerWeight: TensorSource
     private let routerBias: TensorSource?
+    private let sharedGate: TensorSource?
     private let shared: ExpertSource?
     private let experts: [ExpertSource]
+    private let losses = Losses()
 
-    /// Opens one layer of the checkpoint in a directory.
+    /// Opens one layer of the checkpoint in a directory, to run it.
     ///
-    /// Throws a `CheckpointError`: for files that cannot be read or are damaged, for a `layer` without experts, and for
-    /// tensors that are missing or do not have the type and shape that `config.json` asks for.
+    /// Throws a `CheckpointError`: for files that cannot be read or are damaged, for a `layer` without experts, for
+    /// tensors that are missing, left over, or do not have the type and shape that `config.json` asks for, and
+    /// `layerUnsupported` for a layer that needs what kernels do not do.
     public init(directory path: String, layer: Int) throws(CheckpointError) {
-        let directory = try CheckpointDirectory(path: path)
-        let configuration = directory.configuration
-        guard layer >= configuration.denseLayers, layer < configuration.layers else {
-            throw .layerWithoutExperts(
-                layer: layer, first: configuration.denseLayers, last: configuration.layers - 1)
+        try self.init(describing: path, layer: layer)
+        let unsupported = requirements.filter { !$0.isSupported }
+        guard unsupported.isEmpty else {
+            throw .layerUnsupported(directory: path, layer: layer, requirements: unsupported)
         }
-        let prefix = "model.layers.\(layer).mlp."
-        let lookup = try TensorLookup(directory: directory, prefix: prefix)
-        self.configuration = configuration
-        self.layer = layer
+    }
 
-        routerWeight = try lookup.tensor(prefix + "gate.weight")
-        try routerWeight.expect(
-            types: [.bfloat16, .float32], shape: [configuration.experts, configuration.hidden])
-        if configuration.hasCorrectionBias {
-            let bias = try lookup.tensor(prefix + "gate.e_score_correction_bias")
-            try bias.expect(types: [.float32, .bfloat16], shape: [configuration.experts])
+    /// Opens one layer to look at it, whatever it needs; throws as the other initialiser, but not `layerUnsupported`.
+    public init(describing path: String, layer: Int) throws(CheckpointError) {
+        let directory = try CheckpointDirectory(path: path)
+        let files = try TensorLookup.files(of: directory, prefixes: directory.prefixes(ofLayer: layer))
+        try self.init(directory, files: files, layer: layer)
+    }
+
+    /// Opens several layers to look at them, and each file once; throws as `init(describing:layer:)`.
+    public static func describing(_ path: String, layers: [Int]) throws(CheckpointError) -> [MoELayerCheckpoint] {
+        let directory = try CheckpointDirectory(path: path)
+        let files = try directory.open(shards: directory.shards)
+        var opened: [MoELayerCheckpoint] = []
+        for layer in layers { opened.append(try MoELayerCheckpoint(directory, files: files, layer: layer)) }
+        return opened
+    }
+
+    private init(
+        _ directory: CheckpointDirectory, files: [String: SafetensorsFile], layer: Int
+    ) throws(CheckpointError) {
+        let model = directory.configuration
+        guard model.hasExperts(inLayer: layer) else {
+            throw .layerWithoutExperts(layer: layer, with: model.rangesWithExperts)
+        }
+        configuration = model
+        self.layer = layer
+        requirements = model.requirements(ofLayer: layer)
+
+        let (names, prefix) = (directory.family.tensors, directory.family.layerPrefix + "\(layer).")
+        let parts = directory.prefixes(ofLayer: layer)
+        let lookup = TensorLookup(directory, files: files)
+        routerWeight = try lookup.tensor(prefix + names.router)
+        try routerWeight.expect(types: [.bfloat16, .float32], shape: [model.experts, model.hidden])
+        if let name = names.choiceBias {
+            let bias = try lookup.tensor(prefix + name)
+            // ERNIE's has a dimension for groups, of which it has one.
+            let shape = bias.tensor.shape == [1, model.experts] ? [1, model.experts] : [model.experts]
+            try bias.expect(types: [.float32, .bfloat16], shape: shape)
             routerBias = bias
         } else {
             routerBias = nil
         }
-        if configuration.sharedExperts > 0 {
-            shared = try ExpertSource(
-                lookup, prefix: prefix + "shared_experts.", hidden: configuration.hidden,
-                intermediate: configuration.sharedIntermediate)
+        if let shared = names.shared, model.sharedIntermediate > 0 {
+            self.shared = try ExpertSource(lookup, model, prefix, shared)
         } else {
             shared = nil
         }
-        var experts: [ExpertSource] = []
-        experts.reserveCapacity(configuration.experts)
-        for expert in 0..<configuration.experts {
-            experts.append(
-                try ExpertSource(
-                    lookup, prefix: prefix + "experts.\(expert).", hidden: configuration.hidden,
-                    intermediate: configuration.intermediate))
+        if let name = names.sharedGate, model.hasSharedGate {
+            let gate = try lookup.tensor(prefix + name)
+            try gate.expect(types: [.bfloat16, .float32], shape: [1, model.hidden])
+            sharedGate = gate
+        } else {
+            sharedGate = nil
         }
-        self.experts = experts
+        experts = try ExpertSource.all(lookup, model, prefix, names.experts)
+        let unread = lookup.unread(under: parts)
+        if let first = unread.first {
+            throw .tensorsUnread(directory: directory.path, layer: layer, first: first, count: unread.count)
+        }
     }
+
+    /// The formats in which the matrices of the layer's experts are stored, the shared one's among them, each once.
+    public var formats: [WeightFormat] {
+        var formats: [WeightFormat] = []
+        for expert in (shared.map { [$0] } ?? []) + experts {
+            for format in expert.formats where !formats.contains(format) { formats.append(format) }
+        }
+        return formats
+    }
+
+    /// What was lost by converting the experts that have been read so far to FP8; nil if nothing was.
+    public var conversionLoss: ConversionLoss? { losses.sum }
 
     /// The router's weight and bias. Throws `valueNotFinite`.
     public func router() throws(CheckpointError) -> RouterWeights {
@@ -64,46 +112,40 @@ public struct MoELayerCheckpoint: Sendable {
             correctionBias: try routerBias?.floats() ?? [Float](repeating: 0, count: configuration.experts))
     }
 
-    /// The shared expert, or nil when the model has none. Throws `valueNotFinite`.
+    /// The shared expert, or nil when the model has none. Throws `valueNotFinite` and `conversionInexact`.
     public func sharedExpert() throws(CheckpointError) -> ExpertWeights? {
-        try shared?.load()
+        guard let shared else { return nil }
+        return losses.noting(try shared.load(), of: nil)
     }
+
+    /// `[hidden]`: the sigmoid of its product with a token multiplies the shared expert's output. Nil when the model
+    /// has no such gate. Throws `valueNotFinite`.
+    public func sharedExpertGate() throws(CheckpointError) -> [Float]? { try sharedGate?.floats() }
 
     /// The weights of one expert, `0..<experts`; BF16 weights are quantised.
     ///
-    /// Throws `expertOutOfRange` and `valueNotFinite`.
+    /// Throws `expertOutOfRange`, `valueNotFinite` and `conversionInexact`.
     public func expert(_ index: Int) throws(CheckpointError) -> ExpertWeights {
         guard experts.indices.contains(index) else {
             throw .expertOutOfRange(expert: index, experts: experts.count)
         }
-        return try experts[index].load()
+        return losses.noting(try experts[index].load(), of: index)
     }
 }
 
-/// Finds tensors by name in the files that hold those of one layer.
-private struct TensorLookup {
-    let directory: CheckpointDirectory
-    let files: [String: SafetensorsFile]
+/// What conversions have lost, by expert; nil is the shared one.
+private final class Losses: Sendable {
+    private let byExpert = Mutex<[Int?: ConversionLoss]>([:])
 
-    init(directory: CheckpointDirectory, prefix: String) throws(CheckpointError) {
-        self.directory = directory
-        if let map = directory.shardOfTensor {
-            files = try directory.open(shards: Set(map.filter { $0.key.hasPrefix(prefix) }.values))
-        } else {
-            files = try directory.open(shards: directory.shards)
-        }
+    func noting(_ weights: ExpertWeights, of expert: Int?) -> ExpertWeights {
+        if let loss = weights.loss { byExpert.withLock { $0[expert] = loss } }
+        return weights
     }
 
-    func tensor(_ name: String) throws(CheckpointError) -> TensorSource {
-        let shard = directory.shardOfTensor.map { $0[name] } ?? CheckpointDirectory.FileName.single
-        guard let shard else {
-            throw .tensorMissing(
-                file: directory.path(of: CheckpointDirectory.FileName.index), tensor: name)
-        }
-        guard let file = files[shard], let tensor = file.tensors[name] else {
-            throw .tensorMissing(file: directory.path(of: shard), tensor: name)
-        }
-        return TensorSource(file: file, tensor: tensor)
+    var sum: ConversionLoss? {
+        let losses = byExpert.withLock { $0.values.map { $0 } }
+        guard !losses.isEmpty else { return nil }
+        return losses.reduce(into: ConversionLoss()) { $0.add($1) }
     }
 }
 
@@ -113,48 +155,77 @@ private struct ExpertSource {
     let up: MatrixSource
     let down: MatrixSource
 
-    init(_ lookup: TensorLookup, prefix: String, hidden: Int, intermediate: Int) throws(CheckpointError) {
-        gate = try MatrixSource(lookup, name: prefix + "gate_proj.weight", rows: intermediate, columns: hidden)
-        up = try MatrixSource(lookup, name: prefix + "up_proj.weight", rows: intermediate, columns: hidden)
-        down = try MatrixSource(lookup, name: prefix + "down_proj.weight", rows: hidden, columns: intermediate)
-    }
+    var formats: [WeightFormat] { [gate.format, up.format, down.format] }
 
     func load() throws(CheckpointError) -> ExpertWeights {
         ExpertWeights(gate: try gate.load(), up: try up.load(), down: try down.load())
     }
-}
 
-/// A weight matrix on disk: FP8 with scales, or BF16.
-private struct MatrixSource {
-    let values: TensorSource
-    let scales: TensorSource?
-    let rows: Int
-    let columns: Int
-
-    init(_ lookup: TensorLookup, name: String, rows: Int, columns: Int) throws(CheckpointError) {
-        let block = QuantisedMatrix.block
-        values = try lookup.tensor(name)
-        try values.expect(types: [.float8e4m3, .bfloat16], shape: [rows, columns])
-        if values.tensor.type == .float8e4m3 {
-            let scales = try lookup.tensor(name + "_scale_inv")
-            try scales.expect(types: [.float32], shape: [(rows + block - 1) / block, (columns + block - 1) / block])
-            self.scales = scales
-        } else {
-            scales = nil
-        }
-        guard rows % block == 0, columns % block == 0 else {
-            throw .dimensionNotMultiple(matrix: name, rows: rows, columns: columns, multiple: block)
-        }
-        self.rows = rows
-        self.columns = columns
+    /// The shared expert.
+    init(
+        _ lookup: TensorLookup, _ model: ModelConfiguration, _ prefix: String,
+        _ names: (gate: String, up: String, down: String)
+    ) throws(CheckpointError) {
+        let width = model.sharedIntermediate
+        let declared = model.quantisation
+        gate = try MatrixSource(lookup, prefix + names.gate, rows: width, columns: model.hidden, declared: declared)
+        up = try MatrixSource(lookup, prefix + names.up, rows: width, columns: model.hidden, declared: declared)
+        down = try MatrixSource(lookup, prefix + names.down, rows: model.hidden, columns: width, declared: declared)
     }
 
-    func load() throws(CheckpointError) -> QuantisedMatrix {
-        let name = values.tensor.name
-        if let scales {
-            return try QuantisedMatrix(
-                rows: rows, columns: columns, values: try values.float8Codes(), scales: try scales.floats(), name: name)
+    /// All routed experts, stored in the first of these ways of which a tensor is there.
+    static func all(
+        _ lookup: TensorLookup, _ model: ModelConfiguration, _ prefix: String, _ ways: [TensorNames.Experts]
+    ) throws(CheckpointError) -> [ExpertSource] {
+        let way = ways.first { way in lookup.has(prefix + way.firstTensor) } ?? ways[0]
+        var experts: [ExpertSource] = []
+        experts.reserveCapacity(model.experts)
+        for expert in 0..<model.experts {
+            experts.append(try ExpertSource(lookup, model, prefix, way, expert))
         }
-        return try QuantisedMatrix(quantising: try values.bfloats(), rows: rows, columns: columns, name: name)
+        return experts
+    }
+
+    private init(
+        _ lookup: TensorLookup, _ model: ModelConfiguration, _ prefix: String, _ way: TensorNames.Experts, _ expert: Int
+    ) throws(CheckpointError) {
+        let (rows, columns) = (model.intermediate, model.hidden)
+        func matrix(
+            _ name: String, _ rows: Int, _ columns: Int, _ place: MatrixSource.Place
+        ) throws(CheckpointError) -> MatrixSource {
+            let number = name.replacing("#", with: "\(expert)")
+            return try MatrixSource(
+                lookup, prefix + number, rows: rows, columns: columns, place, declared: model.quantisation)
+        }
+        var place = MatrixSource.Place()
+        switch way {
+        case .single(let gateName, let upName, let downName):
+            gate = try matrix(gateName, rows, columns, place)
+            up = try matrix(upName, rows, columns, place)
+            down = try matrix(downName, columns, rows, place)
+        case .stacked(let gateName, let upName, let downName):
+            place.expert = (expert, model.experts)
+            gate = try matrix(gateName, rows, columns, place)
+            up = try matrix(upName, rows, columns, place)
+            down = try matrix(downName, columns, rows, place)
+        case .fused(let gateUpName, let downName):
+            place.expert = (expert, model.experts)
+            place.isParameter = true
+            down = try matrix(downName, columns, rows, place)
+            place.part = (0, 2)
+            gate = try matrix(gateUpName, rows, columns, place)
+            place.part = (1, 2)
+            up = try matrix(gateUpName, rows, columns, place)
+        }
+    }
+}
+
+extension TensorNames.Experts {
+    /// The tensor whose presence tells this way of storing from the others.
+    var firstTensor: String {
+        switch self {
+        case .single(let gate, _, _), .stacked(let gate, _, _): gate.replacing("#", with: "0") + ".weight"
+        case .fused(let gateUp, _): gateUp
+        }
     }
 }

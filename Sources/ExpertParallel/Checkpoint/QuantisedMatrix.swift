@@ -16,6 +16,8 @@ public struct QuantisedMatrix: Hashable, Sendable {
     public let values: [UInt8]
     /// Row-major `[rows / 128, columns / 128]`.
     public let scales: [Float]
+    /// What was lost when the matrix was quantised here; nil if it came as it is, or was converted exactly.
+    public let loss: ConversionLoss?
 
     /// A matrix of these codes and scales.
     ///
@@ -35,6 +37,7 @@ public struct QuantisedMatrix: Hashable, Sendable {
         self.columns = columns
         self.values = values
         self.scales = scales
+        loss = nil
     }
 
     /// Quantises a matrix `[rows, columns]`: per block, the scale is the largest magnitude / 448 and each code the
@@ -49,6 +52,7 @@ public struct QuantisedMatrix: Hashable, Sendable {
             throw .countMismatch(matrix: name, what: "values", expected: blocks.elements, found: weights.count)
         }
         var scales = [Float](repeating: 1, count: blocks.count)
+        var loss = ConversionLoss()
         let values = [UInt8](unsafeUninitializedCapacity: weights.count) { codes, count in
             for block in 0..<blocks.count {
                 let row = block / (columns / Self.block) * Self.block
@@ -64,7 +68,10 @@ public struct QuantisedMatrix: Hashable, Sendable {
                 scales[block] = scale
                 for r in row..<row + Self.block {
                     for c in column..<column + Self.block {
-                        codes[r * columns + c] = Float8E4M3(weights[r * columns + c].float / scale).bits
+                        let weight = weights[r * columns + c].float
+                        let code = Float8E4M3(weight / scale)
+                        codes[r * columns + c] = code.bits
+                        loss.add(exact: Double(weight), kept: Double(code.float) * Double(scale))
                     }
                 }
             }
@@ -74,6 +81,41 @@ public struct QuantisedMatrix: Hashable, Sendable {
         self.columns = columns
         self.values = values
         self.scales = scales
+        self.loss = loss
+    }
+
+    /// A matrix whose blocks are exactly those that `block` fills in, row-major `[128, 128]`, by the first row and
+    /// column.
+    ///
+    /// Returns nil and the block's place where no FP32 scale makes all of its numbers E4M3 numbers. Throws
+    /// `dimensionNotMultiple`, and what `fill` throws.
+    init?(
+        exactly rows: Int, columns: Int, name: String, inexact: inout (row: Int, column: Int)?,
+        fill: (_ row: Int, _ column: Int, _ block: inout [Double]) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+        let blocks = try Self.blocks(rows: rows, columns: columns, name: name)
+        var scales = [Float](repeating: 1, count: blocks.count)
+        var values = [UInt8](repeating: 0, count: blocks.elements)
+        var block = [Double](repeating: 0, count: Self.block * Self.block)
+        for index in 0..<blocks.count {
+            let row = index / (columns / Self.block) * Self.block
+            let column = index % (columns / Self.block) * Self.block
+            try fill(row, column, &block)
+            guard let (scale, codes) = ExactBlock.codes(of: block) else {
+                inexact = (row, column)
+                return nil
+            }
+            scales[index] = scale
+            for r in 0..<Self.block {
+                let start = (row + r) * columns + column
+                values.replaceSubrange(start..<start + Self.block, with: codes[r * Self.block..<(r + 1) * Self.block])
+            }
+        }
+        self.rows = rows
+        self.columns = columns
+        self.values = values
+        self.scales = scales
+        loss = nil
     }
 
     /// The value of one weight.

@@ -1,9 +1,3 @@
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// A safetensors file, mapped and with its header checked.
 ///
 /// Format: eight bytes little-endian header length, a JSON header, then the tensors' bytes without gaps
@@ -77,16 +71,13 @@ package struct SafetensorsFile: Sendable {
         guard header.first == UInt8(ascii: "{") else {
             throw .headerMalformed(file: file, reason: "it does not begin with {")
         }
-        let decoded: SafetensorsHeader
-        do {
-            decoded = try JSONDecoder().decode(SafetensorsHeader.self, from: Data(header))
+        do throws(JSONError) {
+            return try SafetensorsHeader(JSONParser.parseObject(header)).entries
+        } catch .repeatedKey(let tensor, []) {
+            throw .tensorDuplicated(file: file, tensor: tensor, other: file)
         } catch {
-            throw .headerMalformed(file: file, reason: decodingReason(error))
+            throw .headerMalformed(file: file, reason: error.reason)
         }
-        if let key = firstRepeatedKey(inJSON: header) {
-            throw .tensorDuplicated(file: file, tensor: key, other: file)
-        }
-        return decoded.entries
     }
 
     private static func tensor(

@@ -1,7 +1,7 @@
 /// The JSON header of a safetensors file: tensors by name, and `__metadata__`.
-struct SafetensorsHeader: Codable {
+struct SafetensorsHeader: Encodable {
     /// One tensor: element type, shape, and where its bytes begin and end after the header.
-    struct Entry: Codable {
+    struct Entry: Encodable {
         var type: String
         var shape: [Int]
         var offsets: [Int]
@@ -32,15 +32,24 @@ struct SafetensorsHeader: Codable {
         self.metadata = metadata
     }
 
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Key.self)
+    /// The header of a file, from its JSON. Throws `JSONError` for what is not a table of tensors.
+    init(_ object: JSONObject) throws(JSONError) {
         entries = [:]
         metadata = [:]
-        for key in container.allKeys {
-            if key.stringValue == Self.metadataName {
-                metadata = try container.decode([String: String].self, forKey: key)
+        entries.reserveCapacity(object.values.count)
+        for (name, value) in object.values {
+            guard case .object(let fields) = value else {
+                throw .malformed("\(name) is \(value.quoted) and must be an object")
+            }
+            if name == Self.metadataName {
+                for (key, value) in fields.values {
+                    guard case .string(let text) = value else {
+                        throw .malformed("\(name).\(key) is \(value.quoted) and must be a string")
+                    }
+                    metadata[key] = text
+                }
             } else {
-                entries[key.stringValue] = try container.decode(Entry.self, forKey: key)
+                entries[name] = try Entry(fields, of: name)
             }
         }
     }
@@ -54,24 +63,30 @@ struct SafetensorsHeader: Codable {
     }
 }
 
-/// What a JSON decoder did not like, in few words: the path of keys and the reason.
-func decodingReason(_ error: any Error) -> String {
-    guard let error = error as? DecodingError else { return "\(error)" }
-    func at(_ context: DecodingError.Context) -> String {
-        let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-        return path.isEmpty ? "" : " at \(path)"
+extension SafetensorsHeader.Entry {
+    fileprivate init(_ fields: JSONObject, of name: String) throws(JSONError) {
+        guard case .string(let type) = try Self.value("dtype", fields, name) else {
+            throw .malformed("\(name).dtype must be a string")
+        }
+        self.type = type
+        shape = try Self.integers("shape", fields, name)
+        offsets = try Self.integers("data_offsets", fields, name)
     }
-    switch error {
-    case .keyNotFound(let key, let context):
-        return "there is no \(key.stringValue)\(at(context))"
-    case .typeMismatch(let type, let context):
-        return "the value\(at(context)) is not of the type \(type)"
-    case .valueNotFound(let type, let context):
-        return "the value\(at(context)) is null instead of \(type)"
-    case .dataCorrupted(let context):
-        let text = context.debugDescription
-        return "invalid JSON\(at(context)): \(text.hasSuffix(".") ? String(text.dropLast()) : text)"
-    @unknown default:
-        return "\(error)"
+
+    private static func value(_ key: String, _ fields: JSONObject, _ name: String) throws(JSONError) -> JSONValue {
+        guard let value = fields[key] else { throw .malformed("there is no \(key) at \(name)") }
+        return value
+    }
+
+    private static func integers(_ key: String, _ fields: JSONObject, _ name: String) throws(JSONError) -> [Int] {
+        let value = try value(key, fields, name)
+        guard case .array(let values) = value else {
+            throw .malformed("\(name).\(key) is \(value.quoted) and must be a list of whole numbers")
+        }
+        let integers = values.compactMap(\.integer)
+        guard integers.count == values.count else {
+            throw .malformed("\(name).\(key) is \(value.quoted) and must be a list of whole numbers")
+        }
+        return integers
     }
 }

@@ -4,6 +4,8 @@ import KernelLanguage
 struct TensorSource: Sendable {
     let file: SafetensorsFile
     let tensor: SafetensorsFile.Tensor
+    /// Which of the tensor's elements; nil for all.
+    var part: Range<Int>?
 
     /// Throws `typeMismatch` or `shapeMismatch` unless the tensor is as the model needs it.
     func expect(types: [ElementType], shape: [Int]) throws(CheckpointError) {
@@ -16,13 +18,14 @@ struct TensorSource: Sendable {
         }
     }
 
-    /// All elements of an F32 or BF16 tensor. Throws `valueNotFinite`.
+    /// All elements of an F32, BF16, F8_E8M0 or F8_E4M3 tensor. Throws `valueNotFinite`.
     func floats() throws(CheckpointError) -> [Float] {
         let values: [Float] =
-            if tensor.type == .bfloat16 {
-                elements(of: UInt16.self).map { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
-            } else {
-                elements(of: UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
+            switch tensor.type {
+            case .bfloat16: elements(of: UInt16.self).map { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
+            case .float8e8m0: try powersOfTwo()
+            case .float8e4m3: try float8Codes().map { Float8E4M3(bits: $0).float }
+            default: elements(of: UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
             }
         if let index = values.firstIndex(where: { !$0.isFinite }) {
             throw .valueNotFinite(file: file.path, tensor: tensor.name, index: index)
@@ -56,8 +59,29 @@ struct TensorSource: Sendable {
         return codes
     }
 
+    /// All codes of an F8_E8M0 tensor, or of a U8 tensor that holds such: powers of two. Throws `valueNotFinite`.
+    func powersOfTwo() throws(CheckpointError) -> [Float] {
+        let codes = elements(of: UInt8.self)
+        if let index = codes.firstIndex(of: 0xFF) {
+            throw .valueNotFinite(file: file.path, tensor: tensor.name, index: index)
+        }
+        // 2^(code - 127); the least one is no normal number.
+        return codes.map { $0 == 0 ? 0x1p-127 : Float(bitPattern: UInt32($0) << 23) }
+    }
+
+    /// All bytes.
+    func bytes() -> [UInt8] { elements(of: UInt8.self) }
+
+    /// All elements of an I32 or U32 tensor, as unsigned numbers.
+    func words() -> [UInt32] { elements(of: UInt32.self).map { UInt32(littleEndian: $0) } }
+
     private func elements<Element: BitwiseCopyable>(of type: Element.Type) -> [Element] {
-        file.withBytes(of: tensor) { bytes in
+        file.withBytes(of: tensor) { all in
+            let size = tensor.type.size
+            let bytes =
+                part.map {
+                    UnsafeRawBufferPointer(rebasing: all[$0.lowerBound * size..<$0.upperBound * size])
+                } ?? all
             let count = bytes.count / MemoryLayout<Element>.size
             return [Element](unsafeUninitializedCapacity: count) { buffer, initialised in
                 // The bytes in the file need not be aligned for the element type.

@@ -53,27 +53,34 @@ public struct ArrivalStatistics: Hashable, Sendable {
     }
 }
 
-extension RankGroup {
-    /// Reads the statistics of all ranks and starts them anew. Nothing of the group may be running.
+extension ExpertRank {
+    /// Reads the rank's statistics and starts them anew. Nothing of the rank may be running.
     ///
-    /// A rank that is behind shows in the waits of the others: first for the number of its rows (`ArrivalKind.counts`). Steps of
-    /// all modes count, and halves of a batch together.
+    /// A rank that is behind shows in the waits of the others: first for the number of its rows (`ArrivalKind.counts`).
+    /// Steps of all modes count, and halves of a batch together.
     ///
     /// - Throws: `GroupError.noArrivalStatistics` if the configuration does not ask for them.
-    public func takeArrivalStatistics() throws -> [ArrivalStatistics] {
+    public func takeArrivalStatistics() throws -> ArrivalStatistics {
         guard configuration.notesArrivals else { throw GroupError.noArrivalStatistics }
-        let shape = configuration.shape
-        var result = try ranks.map { rank in
-            let count = ArrivalNotes.count(shape)
-            let notes = rank.window.part(
-                "arrivals of rank \(rank.index)", offset: configuration.window.arrivalNotes, bytes: count * 8)
-            let words = try device.read(UInt64.self, count: count, from: notes)
-            try device.write([UInt64](repeating: 0, count: count), to: notes)
-            return ArrivalStatistics(words: words, shape)
-        }
-        for half in halves {
-            for (index, statistics) in try half.takeArrivalStatistics().enumerated() { result[index].add(statistics) }
-        }
+        var result = try whole.takeArrivalStatistics()
+        for half in halves { result.add(try half.takeArrivalStatistics()) }
         return result
+    }
+}
+
+extension TokenExchange {
+    fileprivate func takeArrivalStatistics() throws -> ArrivalStatistics {
+        let region = configuration.window.arrivalNotes
+        let notes = window.part("arrivals", offset: region.offset, bytes: region.bytes)
+        let words = try device.read(UInt64.self, count: region.count, from: notes)
+        try device.write([UInt64](repeating: 0, count: region.count), to: notes)
+        return ArrivalStatistics(words: words, configuration.shape)
+    }
+}
+
+extension RankGroup {
+    /// Those of all ranks; see ``ExpertRank/takeArrivalStatistics()``.
+    public func takeArrivalStatistics() throws -> [ArrivalStatistics] {
+        try ranks.map { try $0.takeArrivalStatistics() }
     }
 }

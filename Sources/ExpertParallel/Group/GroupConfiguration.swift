@@ -7,12 +7,12 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var shape: LayerShape
     /// How rows travel. The MoE layer needs FP8.
     public var format: DispatchFormat
-    /// Rows per tile of the GEMMs and per signal: 16, 32, 64 or 128.
+    /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Multiprocessors that a rank may use; all ranks' together must fit the device. At least 2.
     public var multiprocessors: Int
-    /// How many of them communicate in overlapped phases; the others compute. 0 ..< `multiprocessors`; with 0 all compute,
-    /// and what communicates takes them over as they come free.
+    /// How many of them communicate in overlapped phases; the others compute. 0 ..< `multiprocessors`; with 0 all
+    /// compute, and what communicates takes them over as they come free.
     public var communicationMultiprocessors: Int
     /// Seconds after which a wait on memory is given up and reported; above 0, at most 3,600.
     public var waitLimit: Double
@@ -20,27 +20,27 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var link: LinkModel?
     /// Whether memory is set aside for `OverlapMode.twoBatch`, whose halves have windows of their own.
     public var twoBatch = false
-    /// Whether kernels note what they do and when, for `RankGroup.takeTimeline`. It costs a little time.
+    /// Whether kernels note what they do and when, for `ExpertRank.takeTraceEvents`. It costs a little time.
     public var traced = false
 
-    /// Whether ranks note whom they wait for and how many rows their experts receive, for `RankGroup.takeArrivalStatistics`. It
-    /// costs an add for each wait; without it, kernels know nothing of it.
+    /// Whether ranks note whom they wait for and how many rows their experts receive, for
+    /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels know nothing of it.
     public var notesArrivals = false
 
     /// A configuration for a device with `deviceMultiprocessors`, which the ranks share evenly.
     ///
     /// - Parameters:
     ///   - blockM: Chosen for an even spread of tokens over experts when nil.
-    ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link, and none without: where
-    ///     rows are home as soon as they are written, the end of the GEMM hides a send as well as a split does, and the GEMM
-    ///     misses nothing.
+    ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link, and none without:
+    ///     where rows are home as soon as they are written, the end of the GEMM hides a send as well as a split does,
+    ///     and the GEMM misses nothing.
     public init(
         shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int, blockM: Int? = nil,
         communicationMultiprocessors: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil
     ) {
         self.shape = shape
         self.format = format
-        self.blockM = blockM ?? GEMMConfiguration.blockM(meanRows: shape.meanRows)
+        self.blockM = blockM ?? TileShape.m(meanRows: shape.meanRows)
         multiprocessors = deviceMultiprocessors / shape.ranks
         self.communicationMultiprocessors = communicationMultiprocessors ?? 0
         self.waitLimit = waitLimit
@@ -50,10 +50,10 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// How many of a rank's multiprocessors send while the others run the down GEMM, by the rows that come home.
     ///
-    /// The send must keep up with the GEMM, and at the end be done with the last blocks soon; the GEMM is bound by memory and
-    /// misses a few multiprocessors hardly at all. Measured on an H100 with 66 for each of two ranks and links of 50 GB/s:
-    /// 64 rows take 270 µs a step with 2, 272 with 4; 256 rows 303 with 2 and 287 with 4 to 18; 512 rows 325 with 4, 322 with 8
-    /// and 320 with 18; 1,024 rows 414 with 8 and 403 with 18. See docs/performance.md.
+    /// The send must keep up with the GEMM, and at the end be done with the last blocks soon; the GEMM is bound by
+    /// memory and misses a few multiprocessors hardly at all. Measured on an H100 with 66 for each of two ranks and
+    /// links of 50 GB/s: 64 rows take 270 µs a step with 2, 272 with 4; 256 rows 303 with 2 and 287 with 4 to 18; 512
+    /// rows 325 with 4, 322 with 8 and 320 with 18; 1,024 rows 414 with 8 and 403 with 18. See docs/performance.md.
     private var usualSplit: Int {
         let rows = shape.maxTokens * shape.topK
         let share = Self.sharesByRows.first { rows <= $0.rows }?.share ?? Self.largestShare
@@ -68,12 +68,12 @@ public struct GroupConfiguration: Hashable, Sendable {
         communicationMultiprocessors > 0 ? communicationMultiprocessors : usualSplit
     }
 
-    /// Bytes that the GEMMs of all ranks keep in the L2 in a step with as many tokens as there may be, evenly spread over experts.
+    /// Bytes that the GEMMs of a rank keep in the L2 in a step with as many tokens as there may be, evenly spread over
+    /// experts.
     var keptBytes: Int {
         let shared = [Int](repeating: shape.maxTokens, count: shape.sharedExperts)
         let routed = [Int](repeating: Int(shape.meanRows.rounded(.up)), count: shape.localExperts)
-        return shape.ranks
-            * shape.expertsOfRank(blockM: blockM).keptBytes(counts: shared + routed, multiprocessors: multiprocessors)
+        return shape.expertsOfRank(blockM: blockM).keptBytes(counts: shared + routed, multiprocessors: multiprocessors)
     }
 
     /// What the ranks' windows hold.
@@ -81,10 +81,10 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
     ///
-    /// No kernel that waits on memory has more blocks than its rank's share, so for each rank as many multiprocessors as
-    /// its share are free of other ranks' waiting blocks. Waiting kernels of the rank itself either leave room for the
-    /// kernel that they wait for (the combine send: `communicationMultiprocessors` beside the GEMM on the others), or come
-    /// after it in the rank's own stream.
+    /// No kernel that waits on memory has more blocks than its rank's share, so for each rank as many multiprocessors
+    /// as its share are free of other ranks' waiting blocks. Waiting kernels of the rank itself either leave room for
+    /// the kernel that they wait for (the combine send: `communicationMultiprocessors` beside the GEMM on the others),
+    /// or come after it in the rank's own stream.
     func validate(deviceMultiprocessors: Int) throws(GroupError) {
         guard multiprocessors >= 2, multiprocessors <= deviceMultiprocessors / shape.ranks else {
             throw .tooFewMultiprocessors(
@@ -93,7 +93,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         guard (0..<multiprocessors).contains(communicationMultiprocessors) else {
             throw .splitImpossible(communication: communicationMultiprocessors, perRank: multiprocessors)
         }
-        guard GEMMConfiguration.blockHeights.contains(blockM) else { throw .blockHeight(blockM) }
+        guard TileShape.heights.contains(blockM) else { throw .blockHeight(blockM) }
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
     }
 

@@ -24,14 +24,24 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case repeatedExpert(rank: Int, token: Int, expert: Int64)
     /// More ranks than the device runs side by side: streams that share a hardware queue wait for each other.
     case tooManyRanks(ranks: Int, limit: Int)
+    /// A transport for another number of ranks than the shape has.
+    case rankCount(transport: Int, shape: Int)
+    /// Ranks that are not all of one group, in order and with one configuration.
+    case notAllRanks([Int])
     /// A rank of another group.
     case foreignRank(Int)
+    /// A rank whose window is of another size than this one's.
+    case windowSize(rank: Int, bytes: Int, expected: Int)
+    /// A step of a rank that does not know the others yet.
+    case notConnected(rank: Int)
     /// A captured step of another layer.
     case foreignStep
     /// The value at which a block counts as complete.
     case threshold(Int)
     /// A buffer that is too small for what is read from it.
     case bufferTooSmall(String, bytes: Int, needed: Int)
+    /// A buffer at an address that kernels cannot read it from.
+    case misaligned(String, address: UInt64, alignment: Int)
     /// An overlapped combine on the stream of the kernel that it waits for.
     case overlapOnComputeStream(rank: Int)
     /// A block of rows that the rank does not have.
@@ -54,8 +64,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case formatUnsupported(DispatchFormat)
     /// Dispatch, receive and combine of a step were called out of order.
     case outOfOrder(call: String, expected: String)
-    /// A wait on memory passed its deadline: the first by time, and those of other ranks that did so later. Reset the group
-    /// before its next step.
+    /// A wait on memory passed its deadline: the first by time, and those of other ranks that did so later. Reset the
+    /// group before its next step.
     case waitTimedOut(WaitFault, seconds: Double, others: [WaitFault])
     /// A former step failed and the group was not reset.
     case needsReset
@@ -93,14 +103,25 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .tooManyRanks(let ranks, let limit):
             return
                 "\(ranks) ranks on one GPU; at most \(limit) have streams that do not wait for each other, so use fewer"
+        case .rankCount(let transport, let shape):
+            return "the transport is one of \(transport) ranks and the shape of \(shape); make both for the same number"
+        case .notAllRanks(let ranks):
+            return "ranks \(ranks) are not all ranks of one group; give each once, in order, with one configuration"
         case .foreignRank(let rank):
             return "rank \(rank) belongs to another group; use one of this group's ranks"
+        case .windowSize(let rank, let bytes, let expected):
+            return "the window of rank \(rank) has \(bytes) bytes, and this rank's \(expected); "
+                + "make all ranks with the same configuration"
+        case .notConnected(let rank):
+            return "rank \(rank) has not found the other ranks yet; call connect() first"
         case .foreignStep:
             return "the captured step belongs to another layer; replay it with the layer that captured it"
         case .threshold(let value):
             return "a threshold of \(value) is out of range; choose the number of adds per block, 1 to \(UInt32.max)"
         case .bufferTooSmall(let name, let bytes, let needed):
             return "\(name) has \(bytes) bytes and \(needed) are read from it; allocate more"
+        case .misaligned(let name, let address, let alignment):
+            return "\(name) is at address 0x\(String(address, radix: 16)); put it at a multiple of \(alignment) bytes"
         case .overlapOnComputeStream(let rank):
             return
                 "the overlapped combine of rank \(rank) is on its compute stream, behind the GEMM it should run beside; "

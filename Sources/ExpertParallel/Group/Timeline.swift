@@ -12,17 +12,19 @@ public struct Timeline: Hashable, Sendable {
     public var end: UInt64 { ranks.joined().map(\.end).max() ?? 0 }
 }
 
-extension RankGroup {
-    /// Reads what traced kernels have noted since the last call, and starts anew. Nothing of the group may be running. Empty
-    /// unless the group is `traced`.
-    public func takeTimeline() throws -> Timeline {
-        Timeline(
-            ranks: try ranks.map { rank in
-                guard let trace = rank.trace else { return [] }
-                let words = try device.read(UInt64.self, count: trace.bytes / 8, from: trace)
-                try device.fill(trace, with: 0, on: rank.compute)
-                try device.synchronize(rank.compute)
-                return TraceEvent.events(in: words).sorted { $0.start < $1.start }
-            })
+extension ExpertRank {
+    /// Reads what traced kernels have noted since the last call, by start, and starts anew. Nothing of the rank may be
+    /// running. Empty unless the configuration is `traced`.
+    public func takeTraceEvents() throws -> [TraceEvent] {
+        guard let trace = records.trace else { return [] }
+        let words = try device.read(UInt64.self, count: trace.count, from: trace.buffer)
+        try device.fill(trace.buffer, with: 0, on: compute)
+        try device.synchronize(compute)
+        return TraceEvent.events(in: words).sorted { $0.start < $1.start }
     }
+}
+
+extension RankGroup {
+    /// The events of all ranks; see ``ExpertRank/takeTraceEvents()``.
+    public func takeTimeline() throws -> Timeline { Timeline(ranks: try ranks.map { try $0.takeTraceEvents() }) }
 }

@@ -16,23 +16,6 @@ final class ExpertStack {
         var output: DeviceBuffer
     }
 
-    /// How the launches begin where kernels are traced, see `Rank.traceArguments`.
-    struct Traces {
-        var gateUp: [KernelArgument] = []
-        var down: [KernelArgument] = []
-    }
-
-    /// Where rows come from and go to, if GEMMs may deal with other ranks by themselves.
-    struct Ranks {
-        let window: RankWindow
-        /// Arguments of a GEMM whose rows arrive while it runs.
-        let arriving: [KernelArgument]
-        /// Arguments of a GEMM that sends its rows home.
-        let home: [KernelArgument]
-        /// Raised by gate and up for the down GEMM.
-        let rowSignals: DeviceBuffer
-    }
-
     /// Where a stack's weights come from.
     enum WeightSource {
         /// From the host: weights of expert `e` of the rank.
@@ -58,36 +41,60 @@ final class ExpertStack {
     /// Float32 `[experts, intermediate / 128, scaleRows]`.
     let activatedScales: DeviceBuffer
 
-    /// Allocates the stack and uploads its weights, one expert at a time.
+    /// Allocates the stack of a rank's experts and uploads its weights, one expert at a time.
     ///
     /// - Parameters:
-    ///   - scratch: Used by nothing else that may run at the same time.
-    ///   - signals: Where the overlapped down GEMM raises its signals; nil if it is never overlapped.
+    ///   - exchange: Where rows come from and go to. The stack may use its scratch memory.
+    ///   - overlaps: Whether its GEMMs may wait for rows, raise signals and send rows home themselves.
+    ///   - droppedSignal: Test hook, see `GEMMConfiguration.droppedSignal`.
     ///   - source: Where the weights come from.
     init(
-        _ device: any Device, _ shape: ExpertShape, _ operands: Operands, ranks: Ranks? = nil, traces: Traces,
-        label: String, scratch: (gateUp: GEMMScratch, down: GEMMScratch), signals: DeviceBuffer?,
-        droppedSignal: GEMMConfiguration.BlockID? = nil, weights source: WeightSource
+        _ exchange: TokenExchange, overlaps: Bool, droppedSignal: RowBlock? = nil,
+        weights source: WeightSource
     ) throws {
-        self.device = device
-        self.shape = shape
-        self.operands = operands
+        let device = exchange.device
+        let shape = exchange.configuration.shape.expertsOfRank(blockM: exchange.configuration.blockM)
+        let label = exchange.label
+        let operands = Operands(
+            rows: exchange.rows.buffer, rowScales: exchange.rowScales.buffer, counts: exchange.receivedCount.buffer,
+            output: exchange.expertOutput.buffer)
+        (self.device, self.shape, self.operands) = (device, shape, operands)
         let (hidden, intermediate, experts) = (shape.hidden, shape.intermediate, shape.experts)
         activated = try device.allocate(bytes: experts * shape.maxRows * intermediate, label: "activation of \(label)")
         activatedScales = try device.allocate(
             bytes: experts * intermediate / 128 * shape.scaleRows * 4, label: "activation scales of \(label)")
-        let plainDown = shape.down(multiprocessors: scratch.gateUp.gridSize)
-        gateUp = try GateUp(
-            device, shape, operands, output: activated, outputScales: activatedScales,
-            weights: source.stack?.gateUp.weights, arriving: ranks, trace: traces.gateUp, scratch: scratch.gateUp,
-            label: label
-        )
-        let downWeights =
-            try source.stack?.downWeights
-            ?? WeightBuffer(
-                device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tileN,
-                label: "down of \(label)")
-        self.downWeights = downWeights
+        let plainDown = shape.down(multiprocessors: exchange.scratch.gateUp.gridSize)
+        let (activated, activatedScales) = (activated, activatedScales)
+        let kernels = try KernelBuilder.$isTracing.withValue(exchange.configuration.traced) {
+            let gateUp = try GateUp(
+                device, shape, operands, output: activated, outputScales: activatedScales,
+                weights: source.stack?.gateUp.weights, exchange: exchange, overlaps: overlaps, label: label)
+            let downWeights =
+                try source.stack?.downWeights
+                ?? WeightBuffer(
+                    device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tile.n,
+                    label: "down of \(label)")
+            func downGEMM(_ gemm: ExpertGEMM) throws -> GroupedGEMM {
+                var configuration = shape.configuration(
+                    gemm, window: exchange.configuration.window, multiprocessors: exchange.scratch.gateUp.gridSize)
+                configuration.droppedSignal = droppedSignal
+                var written = GroupedGEMM.Operands(
+                    rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
+                    signals: overlaps ? exchange.signals.buffer : nil)
+                written.trace = exchange.records.traceParameters(.down)
+                if gemm == .homeDown { written.ranks = [exchange.home] + (exchange.links.map { [$0] } ?? []) }
+                written.rowSignals = configuration.role.rowsAfter == nil ? nil : exchange.rowSignals.buffer
+                return try GroupedGEMM(device, configuration, downWeights, written, exchange.scratch.down)
+            }
+            return (
+                gateUp: gateUp, downWeights: downWeights, down: try downGEMM(.down),
+                downWithSignals: try overlaps ? downGEMM(.signallingDown) : nil,
+                downToHome: try overlaps ? downGEMM(.homeDown) : nil
+            )
+        }
+        (gateUp, downWeights, down) = (kernels.gateUp, kernels.downWeights, kernels.down)
+        (downWithSignals, downToHome) = (kernels.downWithSignals, kernels.downToHome)
+        signalThreshold = plainDown.tilesAcross
         if case .upload(let weights) = source {
             for expert in 0..<experts {
                 let own = try weights(expert)
@@ -95,25 +102,6 @@ final class ExpertStack {
                 try downWeights.write(own.down, of: expert, name: "down")
             }
         }
-
-        let (activated, activatedScales) = (activated, activatedScales)
-        func downGEMM(_ configuration: GEMMConfiguration, home: [KernelArgument]? = nil) throws -> GroupedGEMM {
-            var configuration = configuration
-            configuration.droppedSignal = configuration.signals || home != nil ? droppedSignal : nil
-            var written = GroupedGEMM.Operands(
-                rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
-                signals: signals, ranks: home)
-            written.trace = traces.down
-            written.rowSignals = configuration.follows == nil ? nil : ranks?.rowSignals
-            return try GroupedGEMM(device, configuration, downWeights, written, scratch.down)
-        }
-        down = try downGEMM(plainDown)
-        var (signalling, sending) = (plainDown, plainDown)
-        (signalling.signals, signalling.follows) = (true, ranks == nil ? nil : gateUp.followedAfter)
-        downWithSignals = try signals.map { _ in try downGEMM(signalling) }
-        (sending.home, sending.follows) = (ranks?.window, gateUp.followedAfter)
-        downToHome = try ranks.map { try downGEMM(sending, home: $0.home) }
-        signalThreshold = plainDown.tilesAcross
     }
 
     /// Value of a block's signal once the overlapped down GEMM has finished it.

@@ -6,8 +6,8 @@ extension ExpertWeights {
         shared.map { ($0 + intermediate - 1) / intermediate } ?? 0
     }
 
-    /// The expert as several of `intermediate` channels each, whose outputs add up to its own. The last one is filled up with
-    /// weights of zero.
+    /// The expert as several of `intermediate` channels each, whose outputs add up to its own. The last one is filled
+    /// up with weights of zero.
     func parts(intermediate: Int) throws -> [ExpertWeights] {
         try stride(from: 0, to: gate.rows, by: intermediate).map { first in
             ExpertWeights(

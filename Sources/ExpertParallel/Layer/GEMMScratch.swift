@@ -1,18 +1,19 @@
 import Accelerator
 import ExpertKernels
+import KernelLanguage
 
-/// Memory through which the blocks of a grouped GEMM hand on sums of tiles that one begins and another finishes. GEMMs
-/// that run one after the other share it; those that may run at the same time may not.
+/// Memory through which the thread blocks of a grouped GEMM pass on partials of split tiles. GEMMs that run one after
+/// the other share it; those that may run at the same time may not.
 package struct GEMMScratch: Sendable {
     /// Largest grid that it serves.
     let gridSize: Int
-    /// See `SplitSums`.
-    let sums: DeviceBuffer
+    /// See `SplitPartials`.
+    let partials: DeviceBuffer
     /// UInt32 `[gridSize]`, zero between launches.
     package let flags: DeviceBuffer
-    /// Where a wait for sums that takes longer than `waitNanoseconds` is recorded.
+    /// Where a wait for partials that takes longer than `waitSeconds` is recorded.
     let faultRecord: DeviceBuffer
-    let waitNanoseconds: UInt64
+    private let waitSeconds: Double
 
     /// Allocates it, with the flags in the state before the first launch.
     ///
@@ -22,20 +23,31 @@ package struct GEMMScratch: Sendable {
         waitSeconds: Double = 10
     ) throws {
         self.gridSize = gridSize
-        sums = try device.allocate(
-            bytes: GEMMConfiguration.splitBytes(gridSize: gridSize), label: "split sums of \(label)")
+        partials = try device.allocate(
+            bytes: GEMMConfiguration.partialBytes(gridSize: gridSize), label: "split partials of \(label)")
         flags = try device.makeBuffer([UInt32](repeating: 0, count: gridSize), label: "split flags of \(label)")
         self.faultRecord =
             try faultRecord
             ?? device.makeBuffer([UInt64](repeating: 0, count: WaitFault.words), label: "fault record of \(label)")
-        waitNanoseconds = UInt64(waitSeconds * 1e9)
+        self.waitSeconds = waitSeconds
+    }
+
+    /// Where a GEMM passes on partials.
+    var parameters: SplitPartialParameters {
+        SplitPartialParameters(
+            splitSums: MemoryParameter(address: partials.address), splitFlags: MemoryParameter(address: flags.address))
+    }
+
+    /// What ends its waits.
+    var watchdog: WatchdogParameters {
+        WatchdogParameters(faultRecord: MemoryParameter(address: faultRecord.address), seconds: waitSeconds)
     }
 
     /// Throws if a wait has failed.
     package func requireNoFault(_ device: any Device) throws {
         let record = try device.read(UInt64.self, count: WaitFault.words, from: faultRecord)
         if let fault = WaitFault(record: record, rank: 0) {
-            throw GroupError.waitTimedOut(fault, seconds: Double(waitNanoseconds) / 1e9, others: [])
+            throw GroupError.waitTimedOut(fault, seconds: waitSeconds, others: [])
         }
     }
 }

@@ -6,8 +6,6 @@ import KernelLanguage
 struct GateUp {
     private let device: any Device
     let weights: WeightBuffer
-    /// See `GEMMConfiguration.followedAfter`.
-    let followedAfter: Int?
     private let gemm: GroupedGEMM
     /// The same for rows that arrive while it runs.
     private let arrivingGEMM: GroupedGEMM?
@@ -28,43 +26,50 @@ struct GateUp {
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
-        outputScales: DeviceBuffer, weights shared: WeightBuffer?, arriving: ExpertStack.Ranks?,
-        trace: [KernelArgument], scratch: GEMMScratch,
+        outputScales: DeviceBuffer, weights shared: WeightBuffer?, exchange: TokenExchange, overlaps: Bool,
         label: String
     ) throws {
         self.device = device
+        let (scratch, trace) = (exchange.scratch.gateUp, exchange.records.traceParameters(.gateUp))
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
-        followedAfter = configuration.followedAfter
         weights =
             try shared
             ?? WeightBuffer(
-                device, rows: configuration.n, columns: shape.hidden, experts: shape.experts,
-                tileN: configuration.tileN, label: "gate and up of \(label)")
+                device, rows: configuration.problem.n, columns: shape.hidden, experts: shape.experts,
+                tileN: configuration.tile.n, label: "gate and up of \(label)")
         var written = GroupedGEMM.Operands(
             rows: operands.rows, rowScales: operands.rowScales, counts: operands.counts, output: output,
             outputScales: outputScales)
         written.trace = trace
-        switch configuration.output {
+        switch configuration.role.output {
         case .swiGLU: swiGLU = nil
-        case .sums:
+        case .bfloat16:
             written.output = try device.allocate(
-                bytes: shape.experts * shape.maxRows * configuration.n * 2, label: "gate and up sums of \(label)")
+                bytes: shape.experts * shape.maxRows * configuration.problem.n * 2,
+                label: "gate and up sums of \(label)")
             let buffers = [operands.counts, written.output, output, outputScales]
-            swiGLU = SeparateSwiGLU(
-                kernel: try device.loadFitting(swiGLUKernel(shape)),
-                arguments: trace + buffers.map { .address($0.address) }, operands: buffers)
+            let kernel = try swiGLUKernel(shape)
+            let swiGLU = SwiGLUParameters(
+                counts: MemoryParameter(address: operands.counts.address),
+                gateUp: MemoryParameter(address: written.output.address),
+                rows: MemoryParameter(address: output.address),
+                scales: MemoryParameter(address: outputScales.address))
+            let arguments = KernelArguments([trace, swiGLU])
+            self.swiGLU = SeparateSwiGLU(
+                kernel: try device.loadFitting(kernel), arguments: try arguments.ordered(for: kernel),
+                operands: buffers)
         }
         gemm = try GroupedGEMM(device, configuration, weights, written, scratch)
         let (weights, operands) = (weights, written)
-        arrivingGEMM = try arriving.map { arriving in
-            var (configuration, operands) = (configuration, operands)
-            configuration.arriving = arriving.window
-            operands.ranks = arriving.arriving
-            // The down GEMM begins with blocks that are done.
-            configuration.signals = configuration.followedAfter != nil
-            operands.signals = arriving.rowSignals
+        func arriving() throws -> GroupedGEMM {
+            var operands = operands
+            operands.ranks = [exchange.arriving]
+            operands.signals = exchange.rowSignals.buffer
+            let configuration = shape.configuration(
+                .arrivingGateUp, window: exchange.configuration.window, multiprocessors: scratch.gridSize)
             return try GroupedGEMM(device, configuration, weights, operands, scratch)
         }
+        arrivingGEMM = try overlaps ? arriving() : nil
     }
 
     /// Uploads the weights of one expert.

@@ -12,7 +12,7 @@ package struct GroupedGEMM {
     /// Arguments are bare addresses; this keeps what they point at.
     private let operands: [DeviceBuffer]
 
-    /// What a grouped GEMM reads and writes; see `groupedGEMMKernel` for types and shapes.
+    /// What a grouped GEMM reads and writes; see `GEMMParameters` for types and shapes.
     package struct Operands {
         package var rows: DeviceBuffer
         package var rowScales: DeviceBuffer
@@ -24,14 +24,16 @@ package struct GroupedGEMM {
         package var signals: DeviceBuffer?
         /// Needed by a GEMM that follows a running one: its signals.
         package var rowSignals: DeviceBuffer?
-        /// Needed where kernels are traced: the kernel's first arguments.
-        package var trace: [KernelArgument] = []
-        /// Needed with arriving rows, and where rows are sent home: the kernel's last arguments.
-        package var ranks: [KernelArgument]?
+        /// Needed where kernels are traced.
+        package var trace: TraceParameters?
+        /// Needed with arriving rows, and where rows are sent home: `ArrivingParameters`, or `HomeParameters` and with
+        /// links `LinkParameters`.
+        package var ranks: [any KernelParameters]
 
         package init(
             rows: DeviceBuffer, rowScales: DeviceBuffer, counts: DeviceBuffer, output: DeviceBuffer,
-            outputScales: DeviceBuffer? = nil, signals: DeviceBuffer? = nil, ranks: [KernelArgument]? = nil
+            outputScales: DeviceBuffer? = nil, signals: DeviceBuffer? = nil,
+            ranks: [any KernelParameters] = []
         ) {
             self.rows = rows
             self.rowScales = rowScales
@@ -47,41 +49,49 @@ package struct GroupedGEMM {
         _ device: any Device, _ configuration: GEMMConfiguration, _ weights: WeightBuffer, _ operands: Operands,
         _ scratch: GEMMScratch
     ) throws {
-        precondition(configuration.tileN == weights.tileN, "the weights are packed for other tiles")
+        precondition(configuration.tile.n == weights.tileN, "the weights are packed for other tiles")
         precondition(
-            !(configuration.signals || configuration.home != nil) || operands.signals != nil, "signals need memory")
-        precondition(configuration.output == .sums || operands.outputScales != nil, "quantised rows need scales")
-        precondition(configuration.communicates == (operands.ranks != nil), "other ranks need their windows")
+            !configuration.role.countsTiles || operands.signals != nil, "signals need memory")
+        precondition(
+            configuration.role.output == .bfloat16 || operands.outputScales != nil, "quantised rows need scales")
+        precondition(configuration.role.communicates != operands.ranks.isEmpty, "other ranks need their windows")
         self.device = device
-        dependent = configuration.dependent
+        dependent = configuration.role.isDependent
         maxGrid = scratch.gridSize
         // A kernel reads no parameter that it has no use for.
         let outputScales = operands.outputScales ?? operands.counts
         let signals = operands.signals ?? operands.counts
         self.operands = [
             weights.values, weights.scales, operands.rows, operands.rowScales, operands.counts, operands.output,
-            outputScales, signals, scratch.sums, scratch.flags, scratch.faultRecord,
+            outputScales, signals, scratch.partials, scratch.flags, scratch.faultRecord,
         ]
-        kernel = try device.loadFitting(groupedGEMMKernel(configuration))
+        let kernel = try groupedGEMMKernel(configuration)
+        self.kernel = try device.loadFitting(kernel)
         // Experts are a dimension of their own: the next one's rows, which may be on their way, are not loaded.
+        let problem = configuration.problem
         let rowMap = TensorMap(
             address: operands.rows.address, element: .float8E4M3,
-            dimensions: [configuration.k, configuration.maxRows, configuration.experts],
-            strides: [configuration.k, configuration.maxRows * configuration.k],
-            box: [GEMMConfiguration.blockK, GEMMConfiguration.rowBox, 1], swizzle: .bytes128)
-        arguments =
-            operands.trace + [
-                .address(weights.values.address), .tensorMap(rowMap),
-                .address(weights.scales.address), .address(operands.rowScales.address),
-                .address(operands.counts.address), .address(operands.output.address), .address(outputScales.address),
-                .address(signals.address), .address(scratch.sums.address), .address(scratch.flags.address),
-                .address(scratch.faultRecord.address), .uint64(scratch.waitNanoseconds),
-            ] + (operands.ranks ?? [])
-            + (configuration.follows == nil ? [] : operands.rowSignals.map { [.address($0.address)] } ?? [])
+            dimensions: [problem.k, problem.maxRows, problem.experts],
+            strides: [problem.k, problem.maxRows * problem.k],
+            box: [TileShape.k, TileShape.rowBox, 1], swizzle: .bytes128)
+        let own = GEMMParameters(
+            weights: MemoryParameter(address: weights.values.address), rows: TensorParameter(rowMap),
+            weightScales: MemoryParameter(address: weights.scales.address),
+            rowScales: MemoryParameter(address: operands.rowScales.address),
+            counts: MemoryParameter(address: operands.counts.address),
+            output: MemoryParameter(address: operands.output.address),
+            outputScales: MemoryParameter(address: outputScales.address),
+            signals: MemoryParameter(address: signals.address), partials: scratch.parameters,
+            watchdog: scratch.watchdog)
+        var packs: [(any KernelParameters)?] = [operands.trace, own] + operands.ranks
+        if configuration.role.rowsAfter != nil, let rowSignals = operands.rowSignals {
+            packs.append(RowSignalParameters(rowSignals: MemoryParameter(address: rowSignals.address)))
+        }
+        arguments = try KernelArguments(packs).ordered(for: kernel)
     }
 
-    /// Enqueues the GEMM on a persistent grid of `blocks` blocks, one to a multiprocessor. A dependent one comes right after
-    /// the kernel that it depends on.
+    /// Enqueues the GEMM on a persistent grid of `blocks` thread blocks, one to a multiprocessor. A dependent one comes
+    /// right after the kernel that it depends on.
     package func enqueue(blocks: Int, on stream: DeviceStream) throws {
         precondition(blocks <= maxGrid, "the scratch memory is for smaller grids")
         try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: dependent, on: stream)

@@ -29,10 +29,10 @@ public struct LayerJudge {
 
     /// Computes both references of a step that `layer` has just run with `step`, or otherwise so that it kept its rows.
     ///
-    /// - Throws: `GroupError.rowsDiscarded` if it did not, and `ReferenceError` when a rounded value on the device is not a right
-    ///   rounding, naming the element.
+    /// - Throws: `GroupError.rowsDiscarded` if it did not, and `ReferenceError` when a rounded value on the device is
+    ///   not a right rounding, naming the element.
     public init(
-        _ layer: MoELayer, _ inputs: [RankInput], shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
+        _ layer: MoELayerGroup, _ inputs: [RankInput], shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
         let observed = try layer.observedExperts(inputs)
         let shape = layer.group.configuration.shape

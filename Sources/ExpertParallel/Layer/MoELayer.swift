@@ -2,25 +2,27 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// One MoE layer on a group of ranks: dispatch, the routed experts, the shared expert, combine.
+/// One MoE layer on one rank: dispatch, the rank's routed experts, the shared expert, combine. The other ranks of the
+/// group have the same layer with their own experts, and make the same calls.
 ///
-/// All modes give the same bits. A step only enqueues; it can be captured per rank and replayed with other inputs, token
-/// counts and routing, since all of these are read on the device.
+/// All modes give the same bits. A step only enqueues; it can be captured and replayed with other inputs, token counts
+/// and routing, since all of these are read on the device.
 public final class MoELayer {
-    /// The group that the layer runs on.
-    public let group: RankGroup
-    var device: any Device { group.device }
-    let stacks: [ExpertStack]
-    /// For each half of the batch, its stacks of all ranks.
-    private let halves: [[ExpertStack]]
-    private let forks: [Fork]
+    /// The rank that the layer runs on.
+    public let rank: ExpertRank
+    let stack: ExpertStack
+    /// For each half of the batch, its stack.
+    private let halves: [ExpertStack]
+    private let fork: Fork
     /// For what kernels of a step hand on to each other.
     private let l2Share: L2Share
-    /// Ranks whose step that was enqueued last leaves its experts' rows for `observedExperts`.
-    private var ranksKeepingRows: Set<Int> = []
-    var keepsRows: Bool { ranksKeepingRows.count == group.ranks.count }
+    /// Whether the step that was enqueued last leaves its experts' rows for `observedExperts`.
+    private(set) var keepsRows = false
 
-    /// Where work on a rank's communication stream leaves its compute stream and comes back.
+    private var device: any Device { rank.device }
+    private var configuration: GroupConfiguration { rank.configuration }
+
+    /// Where work on the communication stream leaves the compute stream and comes back.
     private struct Fork {
         let send: DeviceEvent
         let sent: DeviceEvent
@@ -29,272 +31,194 @@ public final class MoELayer {
         let computed: [DeviceEvent]
     }
 
-    /// Leaves out one signal add on one rank, to see the watchdog at work.
-    public struct DroppedSignal: Hashable, Sendable {
-        /// The rank whose GEMM leaves the add out.
-        public var rank: Int
-        /// Local expert of that rank.
-        public var expert: Int
-        /// Block of rows.
-        public var block: Int
-
-        /// The add of `block` of local `expert` on `rank`.
-        public init(rank: Int, expert: Int, block: Int) {
-            self.rank = rank
-            self.expert = expert
-            self.block = block
-        }
-    }
-
-    /// Allocates the layer and uploads each rank's own experts.
+    /// Allocates the layer and uploads the rank's own experts.
     ///
     /// - Parameters:
-    ///   - shared: The shared expert, nil if the model has none. The shape's `sharedExperts` must be the number of routed
-    ///     experts that it is as large as, see `ExpertWeights.parts(ofShared:intermediate:)`.
-    ///   - droppedSignal: Test hook; overlapped steps in which that block has rows then end in
-    ///     `GroupError.waitTimedOut`.
-    ///   - weights: Weights of a routed expert, by global number; called once for each.
-    /// - Throws: `GroupError` for weights of a wrong shape or a group that does not dispatch FP8.
-    public init(
-        _ group: RankGroup, shared: ExpertWeights?, droppedSignal: DroppedSignal? = nil,
+    ///   - shared: The shared expert, nil if the model has none. The shape's `sharedExperts` must be the number of
+    ///     routed experts that it is as large as, see `ExpertWeights.parts(ofShared:intermediate:)`.
+    ///   - weights: Weights of a routed expert, by its number in the layer; called once for each of the rank's own.
+    /// - Throws: `GroupError` for weights of a wrong shape or a rank that does not dispatch FP8.
+    public convenience init(
+        _ rank: ExpertRank, shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
+    ) throws {
+        try self.init(rank, shared: shared, droppedSignal: nil, weights: weights)
+    }
+
+    /// - Parameter droppedSignal: One signal add of this block of a local expert, routed ones counted from 0, is left
+    ///   out, to see the watchdog at work.
+    package init(
+        _ rank: ExpertRank, shared: ExpertWeights?, droppedSignal: RowBlock?,
         weights: (Int) throws -> ExpertWeights
     ) throws {
-        let configuration = group.configuration
+        let (configuration, device) = (rank.configuration, rank.device)
         let shape = configuration.shape
         guard configuration.format == .float8 else { throw GroupError.formatUnsupported(configuration.format) }
         if let drop = droppedSignal {
             let blocks = signalBlocks(shape, blockM: configuration.blockM)
-            guard (0..<shape.ranks).contains(drop.rank), (0..<shape.localExperts).contains(drop.expert),
-                (0..<blocks).contains(drop.block)
-            else { throw GroupError.noSuchBlock(rank: drop.rank, expert: drop.expert, block: drop.block) }
+            guard (0..<shape.localExperts).contains(drop.expert), (0..<blocks).contains(drop.index)
+            else { throw GroupError.noSuchBlock(rank: rank.index, expert: drop.expert, block: drop.index) }
         }
-        self.group = group
-        let device = group.device
-        l2Share = try device.keepInL2(bytes: configuration.keptBytes)
+        self.rank = rank
+        // All ranks of the device keep theirs at the same time.
+        let sharing = (0..<shape.ranks).count { rank.transport.reach(of: $0) == .sameDevice }
+        l2Share = try device.keepInL2(bytes: sharing * configuration.keptBytes)
         let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
         guard parts.count == shape.sharedExperts else {
             throw GroupError.sharedExperts(
                 intermediate: shared?.gate.rows ?? 0, expected: parts.count, made: shape.sharedExperts)
         }
-        stacks = try withoutActuallyEscaping(weights) { weights in
-            try group.ranks.map { rank in
-                let stack = try KernelBuilder.$isTracing.withValue(configuration.traced) {
-                    try ExpertStack(
-                        device, shape.expertsOfRank(blockM: configuration.blockM),
-                        rank.stackOperands,
-                        ranks: ExpertStack.Ranks(
-                            window: configuration.window, arriving: group.arriving(rank), home: group.home(rank),
-                            rowSignals: rank.rowSignals),
-                        traces: rank.stackTraces,
-                        label: "rank \(rank.index)", scratch: (rank.scratch, rank.downScratch), signals: rank.signals,
-                        droppedSignal: droppedSignal.flatMap {
-                            $0.rank == rank.index ? .init(expert: parts.count + $0.expert, block: $0.block) : nil
-                        },
-                        weights: .upload { local in
-                            local < parts.count
-                                ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
-                        })
-                }
-                try stack.reset(on: rank.compute)
-                try device.synchronize(rank.compute)
-                return stack
-            }
+        let stack = try withoutActuallyEscaping(weights) { weights in
+            try ExpertStack(
+                rank.whole, overlaps: true,
+                droppedSignal: droppedSignal.map { .init(expert: parts.count + $0.expert, index: $0.index) },
+                weights: .upload { local in
+                    local < parts.count
+                        ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
+                })
         }
-        let stacks = stacks
-        halves = try KernelBuilder.$isTracing.withValue(configuration.traced) {
-            try group.halves.map { half in
-                try zip(half.ranks, stacks).map { rank, whole in
-                    let stack = try ExpertStack(
-                        device, half.configuration.shape.expertsOfRank(blockM: half.configuration.blockM),
-                        rank.stackOperands,
-                        traces: rank.stackTraces,
-                        label: "a half of rank \(rank.index)", scratch: (rank.scratch, rank.downScratch), signals: nil,
-                        weights: .share(whole))
-                    try stack.reset(on: rank.compute)
-                    try device.synchronize(rank.compute)
-                    return stack
-                }
-            }
-        }
-        forks = try group.ranks.map { _ in
-            Fork(
-                send: try device.makeEvent(), sent: try device.makeEvent(),
-                received: try (0..<2).map { _ in try device.makeEvent() },
-                computed: try (0..<2).map { _ in try device.makeEvent() })
-        }
+        self.stack = stack
+        halves = try rank.halves.map { try ExpertStack($0, overlaps: false, weights: .share(stack)) }
+        for stack in [stack] + halves { try stack.reset(on: rank.compute) }
+        try device.synchronize(rank.compute)
+        fork = Fork(
+            send: try device.makeEvent(), sent: try device.makeEvent(),
+            received: try (0..<2).map { _ in try device.makeEvent() },
+            computed: try (0..<2).map { _ in try device.makeEvent() })
     }
 
-    /// Runs one step and waits for it. Rows of its experts are kept for `observedExperts`.
-    ///
-    /// - Parameter inputs: One for each rank.
-    /// - Returns: The combined hidden states of each rank, BF16 `[tokens, hidden]`.
-    /// - Throws: `GroupError` for bad inputs, before anything runs, or for a wait that timed out.
-    public func step(_ inputs: [RankInput], overlap: OverlapMode) throws -> [[BFloat16]] {
-        try group.load(inputs)
-        for rank in group.ranks { try enqueue(rank, overlap: overlap, keepingRows: true) }
-        try group.synchronize()
-        return try outputs(inputs)
-    }
+    // MARK: Steps
 
-    /// The results of the step that `inputs` were loaded for.
-    public func outputs(_ inputs: [RankInput]) throws -> [[BFloat16]] {
-        try group.requireOnePerRank(inputs)
-        return try zip(group.ranks, inputs).map { try group.output(of: $0, tokens: $1.routing.tokens) }
-    }
-
-    /// Captures a step of every rank for `replay`, or several in a row.
-    public func capture(overlap: OverlapMode, steps: Int = 1) throws -> CapturedStep {
-        try group.requireIdle(before: "capture")
-        var graphs: [DeviceGraph] = []
-        try group.failing {
-            graphs = try group.ranks.map { rank in
-                try device.capture(on: rank.compute) {
-                    for _ in 0..<steps { try launch(rank, overlap: overlap, keepingRows: false) }
-                }
-            }
-        }
-        return CapturedStep(layer: self, graphs: graphs)
-    }
-
-    /// A step of every rank as graphs.
+    /// A step as a graph.
     public struct CapturedStep {
         /// Graphs hold bare addresses; this keeps what they point at.
         fileprivate let layer: MoELayer
-        fileprivate let graphs: [DeviceGraph]
+        fileprivate let tokens: [TokenMemory]
+        fileprivate let graph: DeviceGraph
     }
 
-    /// Enqueues a captured step with the inputs loaded last. `group.synchronize()` waits for it.
+    /// Captures a step for `replay`, or several in a row.
+    public func capture(overlap: OverlapMode, steps: Int = 1) throws -> CapturedStep {
+        try rank.requireIdle(before: "capture")
+        return try rank.failing {
+            let graph = try device.capture(on: rank.compute) {
+                for _ in 0..<steps { try launch(overlap, keepingRows: false) }
+            }
+            return CapturedStep(layer: self, tokens: rank.exchanges.map(\.tokens), graph: graph)
+        }
+    }
+
+    /// Refuses a step that another layer captured.
+    func requireOwn(_ step: CapturedStep) throws(GroupError) { if step.layer !== self { throw .foreignStep } }
+
+    /// Enqueues a captured step with the inputs loaded last; `rank.synchronize()` waits for it.
     public func replay(_ step: CapturedStep) throws {
-        guard step.layer === self else { throw GroupError.foreignStep }
-        try group.requireIdle(before: "replay")
-        ranksKeepingRows = []
-        try group.failing {
-            for (rank, graph) in zip(group.ranks, step.graphs) { try device.replay(graph, on: rank.compute) }
-        }
+        try requireOwn(step)
+        try rank.requireIdle(before: "replay")
+        keepsRows = false
+        try rank.failing { try device.replay(step.graph, on: rank.compute) }
     }
 
-    /// Enqueues the step of one rank.
+    /// Enqueues a step with the inputs loaded last; `rank.synchronize()` waits for it.
     ///
-    /// - Parameter keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have been added up, so
-    ///   that the L2 need not write them to memory.
-    public func enqueue(_ rank: Rank, overlap: OverlapMode, keepingRows: Bool = false) throws {
-        try group.requireOwn(rank)
-        ranksKeepingRows.remove(rank.index)
-        try launch(rank, overlap: overlap, keepingRows: keepingRows)
-        if keepingRows && overlap != .twoBatch { ranksKeepingRows.insert(rank.index) }
+    /// - Parameter keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have
+    ///   been added up, so that the L2 need not write them to memory.
+    public func enqueue(overlap: OverlapMode, keepingRows: Bool = false) throws {
+        keepsRows = false
+        try launch(overlap, keepingRows: keepingRows)
+        keepsRows = keepingRows && overlap != .twoBatch
     }
 
-    private func launch(_ rank: Rank, overlap: OverlapMode, keepingRows: Bool) throws {
-        let discards = RankGroup.Discards(sent: true, combined: !keepingRows)
+    private func launch(_ overlap: OverlapMode, keepingRows: Bool) throws {
+        let discards = TokenExchange.Discards(sent: true, combined: !keepingRows)
         switch overlap {
-        case .none: try enqueueSequential(rank, discards)
-        case .singleBatch: try enqueueSingleBatch(rank, discards)
-        case .twoBatch: try enqueueTwoBatch(rank, discards)
-        case .direct: try enqueueDirect(rank, discards)
+        case .none: try enqueueSequential(discards)
+        case .singleBatch: try enqueueSingleBatch(discards)
+        case .twoBatch: try enqueueTwoBatch(discards)
+        case .direct: try enqueueDirect(discards)
         }
     }
 
-    private func enqueueSequential(_ rank: Rank, _ discards: RankGroup.Discards) throws {
-        let all = group.configuration.multiprocessors
-        let stack = stacks[rank.index]
-        let receive = try group.dispatch(rank)
+    private func enqueueSequential(_ discards: TokenExchange.Discards) throws {
+        let all = configuration.multiprocessors
+        let receive = try rank.whole.dispatch()
         try receive()
         try stack.enqueueUp(blocks: all, on: rank.compute)
         try stack.enqueueDown(blocks: all, on: rank.compute)
-        let combineReceive = try group.combine(rank, discarding: discards)
+        let combineReceive = try rank.whole.combine(discarding: discards)
         try combineReceive()
     }
 
-    private func enqueueSingleBatch(_ rank: Rank, _ discards: RankGroup.Discards) throws {
-        let configuration = group.configuration
+    private func enqueueSingleBatch(_ discards: TokenExchange.Discards) throws {
         let communicating = configuration.communicationMultiprocessors
         let computing = configuration.multiprocessors - communicating
-        let stack = stacks[rank.index]
-        let fork = forks[rank.index]
-
-        // While rows are on their way, gate and up run for the shared expert, and then for experts whose rows are there.
-        _ = try group.dispatch(rank)
-        try group.receiveInKernel(rank)
+        // While rows are on their way, gate and up run for the shared expert, and then for experts whose rows are
+        // there.
+        _ = try rank.whole.dispatch()
+        try rank.whole.receiveInKernel()
         try stack.enqueueUp(blocks: configuration.multiprocessors, arriving: true, on: rank.compute)
-        let overlap = RankGroup.CombineOverlap(
+        let overlap = CombineOverlap(
             signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
             multiprocessors: communicating)
         if communicating == 0 {
             try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
-            let combineReceive = try group.combine(rank, overlap: overlap, discarding: discards)
+            let combineReceive = try rank.whole.combine(overlap: overlap, discarding: discards)
             return try combineReceive()
         }
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
-        let combineReceive = try group.combine(rank, overlap: overlap, discarding: discards)
+        let combineReceive = try rank.whole.combine(overlap: overlap, discarding: discards)
         try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
         try combineReceive()
     }
 
-    /// Each half's communication is on the communication stream, behind or before the other's; the GEMMs of both are on the
-    /// compute stream, on the multiprocessors that are left.
-    private func enqueueTwoBatch(_ rank: Rank, _ discards: RankGroup.Discards) throws {
-        guard group.halves.count == 2 else { throw GroupError.noHalves }
-        let configuration = group.configuration
+    /// Each half's communication is on the communication stream, behind or before the other's; the GEMMs of both are on
+    /// the compute stream, on the multiprocessors that are left.
+    private func enqueueTwoBatch(_ discards: TokenExchange.Discards) throws {
+        guard rank.halves.count == 2 else { throw GroupError.noHalves }
         let communicating = configuration.splitMultiprocessors
         let computing = configuration.multiprocessors - communicating
-        let fork = forks[rank.index]
-        let parts = zip(group.halves, halves).map { (group: $0, rank: $0.ranks[rank.index], stack: $1[rank.index]) }
 
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
-        let receives = try parts.map { try $0.group.dispatch($0.rank) }
+        let receives = try rank.halves.map { try $0.dispatch() }
         for (receive, received) in zip(receives, fork.received) {
             try receive()
             try device.record(received, on: rank.communication)
         }
-        for (index, part) in parts.enumerated() {
+        for (index, half) in halves.enumerated() {
             try device.wait(for: fork.received[index], on: rank.compute)
-            try part.stack.enqueueUp(blocks: computing, on: rank.compute)
-            try part.stack.enqueueDown(blocks: computing, on: rank.compute)
+            try half.enqueueUp(blocks: computing, on: rank.compute)
+            try half.enqueueDown(blocks: computing, on: rank.compute)
             try device.record(fork.computed[index], on: rank.compute)
         }
-        let combines = try zip(parts, fork.computed).map { part, computed in
+        let combines = try zip(rank.halves, fork.computed).map { half, computed in
             try device.wait(for: computed, on: rank.communication)
-            return try part.group.combine(
-                part.rank, on: rank.communication, multiprocessors: communicating, discarding: discards)
+            return try half.combine(
+                on: rank.communication, multiprocessors: communicating, discarding: discards)
         }
         for combineReceive in combines { try combineReceive() }
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
     }
 
+    private func enqueueDirect(_ discards: TokenExchange.Discards) throws {
+        let all = configuration.multiprocessors
+        _ = try rank.whole.dispatch()
+        try rank.whole.receiveInKernel()
+        try stack.enqueueUp(blocks: all, arriving: true, on: rank.compute)
+        try stack.enqueueDownToHome(blocks: all, on: rank.compute)
+        try rank.whole.combineFromKernel(discards: discards.combined)
+    }
+
     /// Enqueues one GEMM of an overlapped step by itself, to see it wait for what nobody delivers.
-    package func enqueueAlone(_ phase: StepPhase, of rank: Rank) throws {
-        let (stack, blocks) = (stacks[rank.index], group.configuration.multiprocessors)
+    package func enqueueAlone(_ phase: StepPhase) throws {
+        let blocks = configuration.multiprocessors
         switch phase {
         case .gateUp: try stack.enqueueUp(blocks: blocks, arriving: true, on: rank.compute)
         case .down: try stack.enqueueDown(blocks: blocks, signals: true, on: rank.compute)
         case .dispatchSend, .dispatchReceive, .combineSend, .combineReceive: break
         }
-    }
-
-    private func enqueueDirect(_ rank: Rank, _ discards: RankGroup.Discards) throws {
-        let all = group.configuration.multiprocessors
-        let stack = stacks[rank.index]
-        _ = try group.dispatch(rank)
-        try group.receiveInKernel(rank)
-        try stack.enqueueUp(blocks: all, arriving: true, on: rank.compute)
-        try stack.enqueueDownToHome(blocks: all, on: rank.compute)
-        try group.combineFromKernel(rank, discards: discards.combined)
-    }
-}
-
-extension Rank {
-    /// What the rank's experts read and write.
-    fileprivate var stackOperands: ExpertStack.Operands {
-        ExpertStack.Operands(rows: rows, rowScales: rowScales, counts: receivedCount, output: expertOutput)
-    }
-
-    /// How the launches of their GEMMs begin.
-    fileprivate var stackTraces: ExpertStack.Traces {
-        ExpertStack.Traces(gateUp: traceArguments(.gateUp), down: traceArguments(.down))
     }
 }

@@ -2,11 +2,11 @@ import Accelerator
 import KernelLanguage
 
 /// What a step's experts left on the device, by expert, rank and token.
-public struct ObservedExperts: Sendable {
+package struct ObservedExperts: Sendable {
     /// The quantised SwiGLU result of each row.
-    public private(set) var activations: [ReferenceRow: QuantisedRow] = [:]
+    package private(set) var activations: [ReferenceRow: QuantisedRow] = [:]
     /// The down projection's output of each row, BF16 `[hidden]`.
-    public private(set) var outputs: [ReferenceRow: [BFloat16]] = [:]
+    package private(set) var outputs: [ReferenceRow: [BFloat16]] = [:]
 
     /// Adds the first rows of one expert of a stack.
     ///
@@ -33,20 +33,20 @@ public struct ObservedExperts: Sendable {
     }
 }
 
-extension MoELayer {
+extension MoELayerGroup {
     /// Reads what the experts of the step that ran last rounded, for the reference to check and go on from.
     ///
     /// - Parameter inputs: The step's inputs.
     /// - Throws: `GroupError.rowsDiscarded` unless the step kept its rows, as `step` does.
-    public func observedExperts(_ inputs: [RankInput]) throws -> ObservedExperts {
-        guard keepsRows else { throw GroupError.rowsDiscarded }
+    package func observedExperts(_ inputs: [RankInput]) throws -> ObservedExperts {
+        guard layers.allSatisfy(\.keepsRows) else { throw GroupError.rowsDiscarded }
         try group.requireOnePerRank(inputs)
         var observed = ObservedExperts()
         let shape = group.configuration.shape
-        for (rank, stack) in zip(group.ranks, stacks) {
-            let counts = try device.read(Int32.self, count: shape.rankExperts, from: rank.receivedCount)
+        for (rank, stack) in zip(group.ranks, layers.map(\.stack)) {
+            let counts = try rank.device.read(Int32.self, count: shape.rankExperts, from: rank.receivedCount)
             for local in 0..<shape.rankExperts where counts[local] > 0 {
-                let sources = try device.read(
+                let sources = try rank.device.read(
                     UInt64.self, count: Int(counts[local]), from: rank.sourceInfo, offset: local * shape.maxRows * 8)
                 let routed = local - shape.sharedExperts
                 let keys = sources.map {
@@ -54,7 +54,7 @@ extension MoELayer {
                         expert: routed < 0 ? nil : rank.index * shape.localExperts + routed, rank: Int($0 >> 32),
                         token: Int($0 & 0xFFFF_FFFF), sharedPart: routed < 0 ? local : 0)
                 }
-                try observed.add(stack, localExpert: local, rows: keys, device) { key in
+                try observed.add(stack, localExpert: local, rows: keys, rank.device) { key in
                     // Whatever sent it, the row is now at home.
                     let routing = inputs[key.rank].routing
                     let choices = routing.experts[key.token * shape.topK..<(key.token + 1) * shape.topK]
@@ -62,7 +62,10 @@ extension MoELayer {
                         key.expert.flatMap { choices.firstIndex(of: Int64($0)).map { $0 - choices.startIndex } }
                         ?? shape.topK + key.sharedPart
                     let place = (key.token * shape.tokenRows + row) * shape.hidden * 2
-                    return (group.ranks[key.rank].window, offset: group.configuration.window.combineRows + place)
+                    return (
+                        group.ranks[key.rank].whole.window,
+                        offset: group.configuration.window.combineRows.offset + place
+                    )
                 }
             }
         }

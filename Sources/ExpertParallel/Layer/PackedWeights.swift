@@ -1,17 +1,17 @@
 import ExpertKernels
 
-/// An expert's weights in the order in which the grouped GEMM streams them: for each tile of 256 (or 128) output channels and each
-/// step of 128 channels of K one contiguous run of 32 (or 16) KiB, just as it has to lie in shared memory. Reads of whole runs
-/// keep the memory at full speed, which reads of 128 bytes from each of 256 rows do not.
+/// An expert's weights in the order in which the grouped GEMM streams them: for each tile of 256 (or 128) output
+/// channels and each k-block of 128 channels one contiguous run of 32 (or 16) KiB, just as it has to lie in shared
+/// memory. Reads of whole runs keep the memory at full speed, which reads of 128 bytes from each of 256 rows do not.
 package struct PackedWeights {
-    /// FP8 `[n / tileN, k / 128, tileN, 128]`, zeros where `n` has no more channels; of each 128 bytes, groups of 16 are permuted
-    /// by exclusive or of their index and the row's, modulo 8 (the 128-byte swizzle of PTX).
+    /// FP8 `[n / tileN, k / 128, tileN, 128]`, zeros where `n` has no more channels; of each 128 bytes, groups of 16
+    /// are permuted by exclusive or of their index and the row's, modulo 8 (the 128-byte swizzle of PTX).
     let values: [UInt8]
     /// Float32 `[n / 128, k / 128]`.
     let scales: [Float]
 
     /// Packs a matrix.
-    package init(_ matrix: QuantisedMatrix, tileN: Int = GEMMConfiguration.maxTileN) {
+    package init(_ matrix: QuantisedMatrix, tileN: Int = TileShape.maxN) {
         values = Self.packed(rows: matrix.rows, columns: matrix.columns, tileRows: tileN) { (matrix.values, $0) }
         scales = matrix.scales
     }
@@ -20,7 +20,7 @@ package struct PackedWeights {
     /// scales of each in turns.
     package init(gate: QuantisedMatrix, up: QuantisedMatrix) {
         values = Self.packed(
-            rows: 2 * gate.rows, columns: gate.columns, tileRows: GEMMConfiguration.maxTileN
+            rows: 2 * gate.rows, columns: gate.columns, tileRows: TileShape.maxN
         ) { row in
             (row / 8 % 2 == 0 ? gate.values : up.values, row / 16 * 8 + row % 8)
         }
@@ -32,22 +32,22 @@ package struct PackedWeights {
 
     /// - Parameter source: Where row `row` of the result comes from: a matrix of `columns` columns, and the row in it.
     private static func packed(rows: Int, columns: Int, tileRows: Int, source: (Int) -> ([UInt8], Int)) -> [UInt8] {
-        let stepBytes = GEMMConfiguration.blockK
-        let bytes = GEMMConfiguration.tilesAcross(n: rows, tileN: tileRows) * tileRows * columns
+        let runBytes = TileShape.k
+        let bytes = TileShape.across(rows, tileN: tileRows) * tileRows * columns
         return [UInt8](unsafeUninitializedCapacity: bytes) { target, count in
             target.initialize(repeating: 0)
             count = bytes
             let target = UnsafeMutableRawBufferPointer(target)
             for row in 0..<rows {
                 let (matrix, sourceRow) = source(row)
-                let first = row / tileRows * tileRows * columns + row % tileRows * stepBytes
+                let first = row / tileRows * tileRows * columns + row % tileRows * runBytes
                 matrix.withUnsafeBytes { matrix in
                     for chunk in 0..<columns / 16 {
-                        let (step, place) = (chunk / 8, (chunk % 8) ^ (row % 8))
+                        let (kBlock, place) = (chunk / 8, (chunk % 8) ^ (row % 8))
                         let value = matrix.loadUnaligned(
                             fromByteOffset: sourceRow * columns + chunk * 16, as: SIMD16<UInt8>.self)
                         target.storeBytes(
-                            of: value, toByteOffset: first + step * tileRows * stepBytes + place * 16,
+                            of: value, toByteOffset: first + kBlock * tileRows * runBytes + place * 16,
                             as: SIMD16<UInt8>.self)
                     }
                 }

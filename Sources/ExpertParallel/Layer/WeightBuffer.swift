@@ -7,7 +7,7 @@ package struct WeightBuffer {
     package let rows: Int
     /// Channels summed over.
     package let columns: Int
-    /// Rows of a tile.
+    /// Output channels of a tile, `TileShape.n`.
     package let tileN: Int
     /// See `PackedWeights`.
     package let values: DeviceBuffer
@@ -16,14 +16,14 @@ package struct WeightBuffer {
     private let device: any Device
 
     package init(
-        _ device: any Device, rows: Int, columns: Int, experts: Int, tileN: Int = GEMMConfiguration.maxTileN,
+        _ device: any Device, rows: Int, columns: Int, experts: Int, tileN: Int = TileShape.maxN,
         label: String
     ) throws {
         self.device = device
         self.rows = rows
         self.columns = columns
         self.tileN = tileN
-        let tileRows = GEMMConfiguration.tilesAcross(n: rows, tileN: tileN) * tileN
+        let tileRows = TileShape.across(rows, tileN: tileN) * tileN
         values = try device.allocate(bytes: experts * tileRows * columns, label: "weights: \(label)")
         scales = try device.allocate(
             bytes: experts * (rows / 128) * (columns / 128) * 4, label: "weight scales: \(label)")

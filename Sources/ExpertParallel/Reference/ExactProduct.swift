@@ -1,8 +1,8 @@
 import Dispatch
 import KernelLanguage
 
-/// Rows of activations in FP64, stored so that the exact product reads them in order: `[columns / 128, rows, 128]`, with
-/// rows padded to an even number.
+/// Rows of activations in FP64, stored so that the exact product reads them in order: `[columns / 128, rows, 128]`,
+/// with rows padded to an even number.
 struct ExactActivations {
     let rows: Int
     let columns: Int
@@ -34,8 +34,8 @@ struct ExactActivations {
 
 /// The product `[rows of x, rows of weight]` of activations with a transposed weight matrix, products and sums in FP64.
 ///
-/// Uses all cores: each takes 16 weight rows at a time, and multiplies blocks of 128 columns of two weight rows with two
-/// activation rows while they are in registers.
+/// Uses all cores: each takes 16 weight rows at a time, and multiplies blocks of 128 columns of two weight rows with
+/// two activation rows while they are in registers.
 func exactProduct(_ x: ExactActivations, _ weight: QuantisedMatrix) -> [Double] {
     let chunk = 16
     return [Double](unsafeUninitializedCapacity: x.rows * weight.rows) { output, count in

@@ -4,20 +4,20 @@ import KernelLanguage
 ///
 /// Each token's output is the sum over its choices, in their order, of weight x expert output, and last the shared
 /// expert's output. Sums are in FP64 whatever the model of quantisation.
-public struct LayerReference {
+package struct LayerReference {
     /// Experts of the layer.
-    public let experts: Int
+    package let experts: Int
     /// Channels of a token; a multiple of 128.
-    public let hidden: Int
+    package let hidden: Int
     /// Channels between the projections of a routed expert; a multiple of 128.
-    public let intermediate: Int
+    package let intermediate: Int
     /// Which roundings are made.
-    public var model: QuantisationModel
+    package var model: QuantisationModel
     /// The kernels' own quantised values, to check and go on from; used by `.asKernels` only.
-    public var observed: ObservedQuantisation?
+    package var observed: ObservedQuantisation?
 
     /// A reference for this shape. Throws `dimensionNotMultiple`.
-    public init(
+    package init(
         experts: Int, hidden: Int, intermediate: Int, model: QuantisationModel = .asKernels,
         observed: ObservedQuantisation? = nil
     ) throws(ReferenceError) {
@@ -36,20 +36,29 @@ public struct LayerReference {
 
     /// The layer's output for each rank, `[tokens, hidden]`; with `.asKernels` all values are BF16 numbers.
     ///
-    /// `weights` is called once for each expert that has tokens, in ascending order. The outputs of all choices are held
-    /// until the end: `tokens * topK * hidden * 8` bytes. Throws a `ReferenceError` for sizes that do not fit together,
-    /// hidden states that are not finite and observed values that are wrong, and what `weights` throws.
-    public func output(
-        of ranks: [RankInput], shared: ExpertWeights? = nil, weights: (Int) throws -> ExpertWeights
+    /// `weights` is called once for each expert that has tokens, in ascending order. The outputs of all choices are
+    /// held until the end: `tokens * topK * hidden * 8` bytes. Throws a `ReferenceError` for sizes that do not fit
+    /// together, hidden states that are not finite and observed values that are wrong, and what `weights` throws.
+    ///
+    /// - Parameter sharedGate: `[hidden]`; if given, the sigmoid of its product with a token multiplies what the shared
+    ///   expert makes of that token.
+    package func output(
+        of ranks: [RankInput], shared: ExpertWeights? = nil, sharedGate: [Float]? = nil,
+        weights: (Int) throws -> ExpertWeights
     ) throws -> [[Double]] {
-        try output(of: ranks, sharedParts: shared.map { [$0] } ?? [], weights: weights)
+        try output(of: ranks, sharedParts: shared.map { [$0] } ?? [], sharedGate: sharedGate, weights: weights)
     }
 
-    /// The same for a shared expert in several parts, whose outputs are rounded each by itself, as kernels do that compute
-    /// them as experts of their own.
+    /// The same for a shared expert in several parts, whose outputs are rounded each by itself, as kernels do that
+    /// compute them as experts of their own.
     func output(
-        of ranks: [RankInput], sharedParts: [ExpertWeights], weights: (Int) throws -> ExpertWeights
+        of ranks: [RankInput], sharedParts: [ExpertWeights], sharedGate: [Float]? = nil,
+        weights: (Int) throws -> ExpertWeights
     ) throws -> [[Double]] {
+        if let sharedGate, sharedGate.count != hidden {
+            throw ReferenceError.sizeMismatch(
+                what: "weights of the shared expert's gate", expected: hidden, found: sharedGate.count)
+        }
         let choices = try choicesByExpert(ranks)
         var contributions = ranks.map { [Double](repeating: 0, count: $0.routing.experts.count * hidden) }
         for expert in 0..<experts where !choices[expert].isEmpty {
@@ -74,7 +83,7 @@ public struct LayerReference {
             }
             return rows.isEmpty ? [] : try run(weights, rows: rows, ranks: ranks)
         }
-        return combine(ranks, contributions: contributions, shared: sharedOutputs)
+        return combine(ranks, contributions: contributions, shared: sharedOutputs, sharedGate: sharedGate)
     }
 
     private func run(_ weights: ExpertWeights, rows: [ReferenceRow], ranks: [RankInput]) throws -> [Double] {
@@ -85,7 +94,17 @@ public struct LayerReference {
         }
     }
 
-    private func combine(_ ranks: [RankInput], contributions: [[Double]], shared: [[Double]]) -> [[Double]] {
+    /// How much the shared expert counts for a token.
+    private func sharedFactor(_ gate: [Float]?, _ input: RankInput, token: Int) -> Double {
+        guard let gate else { return 1 }
+        let states = input.hiddenStates[token * hidden..<(token + 1) * hidden]
+        let product = zip(states, gate).reduce(0) { $0 + Double($1.0.float) * Double($1.1) }
+        return ReferenceExpert.sigmoid(product)
+    }
+
+    private func combine(
+        _ ranks: [RankInput], contributions: [[Double]], shared: [[Double]], sharedGate: [Float]?
+    ) -> [[Double]] {
         var firstSharedRow = 0
         return ranks.indices.map { rank in
             let routing = ranks[rank].routing
@@ -98,9 +117,10 @@ public struct LayerReference {
                         output[token * hidden + channel] += weight * contributions[rank][choice * hidden + channel]
                     }
                 }
+                let factor = sharedFactor(sharedGate, ranks[rank], token: token)
                 for part in shared where !part.isEmpty {
                     for channel in 0..<hidden {
-                        output[token * hidden + channel] += part[(firstSharedRow + token) * hidden + channel]
+                        output[token * hidden + channel] += factor * part[(firstSharedRow + token) * hidden + channel]
                     }
                 }
             }

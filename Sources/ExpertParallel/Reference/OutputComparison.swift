@@ -2,9 +2,9 @@ import KernelLanguage
 
 /// `‖output - reference‖ / ‖reference‖`, the Euclidean norms over all elements.
 ///
-/// Infinite when the lengths differ, when anything is NaN or infinite, and for a difference from a reference of zeros; so
-/// a comparison with a limit never passes on such outputs. 0 for two empty arrays.
-public func relativeError(_ output: [Double], _ reference: [Double]) -> Double {
+/// Infinite when the lengths differ, when anything is NaN or infinite, and for a difference from a reference of zeros;
+/// so a comparison with a limit never passes on such outputs. 0 for two empty arrays.
+package func relativeError(_ output: [Double], _ reference: [Double]) -> Double {
     guard output.count == reference.count else { return .infinity }
     var difference = 0.0
     var norm = 0.0
@@ -18,14 +18,14 @@ public func relativeError(_ output: [Double], _ reference: [Double]) -> Double {
 }
 
 /// `‖output - reference‖ / ‖reference‖` for a BF16 output; see the other `relativeError`.
-public func relativeError(_ output: [BFloat16], _ reference: [Double]) -> Double {
+package func relativeError(_ output: [BFloat16], _ reference: [Double]) -> Double {
     relativeError(output.map { Double($0.float) }, reference)
 }
 
 /// `1 - 2⟨x, y⟩ / (⟨x, x⟩ + ⟨y, y⟩)`: 0 for equal vectors, 1 for orthogonal ones; a wrong length counts as well.
 ///
 /// Infinite when the lengths differ or anything is NaN or infinite. 0 for two vectors of zeros.
-public func cosineDistance(_ x: [Double], _ y: [Double]) -> Double {
+package func cosineDistance(_ x: [Double], _ y: [Double]) -> Double {
     guard x.count == y.count else { return .infinity }
     var product = 0.0
     var squares = 0.0
@@ -39,25 +39,25 @@ public func cosineDistance(_ x: [Double], _ y: [Double]) -> Double {
 }
 
 /// `cosineDistance` for a BF16 output.
-public func cosineDistance(_ x: [BFloat16], _ y: [Double]) -> Double {
+package func cosineDistance(_ x: [BFloat16], _ y: [Double]) -> Double {
     cosineDistance(x.map { Double($0.float) }, y)
 }
 
 /// One element in which two outputs differ.
-public struct OutputDifference: Hashable, Sendable, CustomStringConvertible {
+package struct OutputDifference: Hashable, Sendable, CustomStringConvertible {
     /// The rank whose output differs.
-    public var rank: Int
+    package var rank: Int
     /// Index of the token on that rank.
-    public var token: Int
+    package var token: Int
     /// Channel of the token.
-    public var channel: Int
+    package var channel: Int
     /// What is there; nil when the output is too short.
-    public var value: Double?
+    package var value: Double?
     /// What was expected; nil when the output is too long.
-    public var expected: Double?
+    package var expected: Double?
 
     /// A difference in this place.
-    public init(rank: Int, token: Int, channel: Int, value: Double?, expected: Double?) {
+    package init(rank: Int, token: Int, channel: Int, value: Double?, expected: Double?) {
         self.rank = rank
         self.token = token
         self.channel = channel
@@ -66,23 +66,23 @@ public struct OutputDifference: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// One line with the place and both values.
-    public var description: String {
+    package var description: String {
         "rank \(rank), token \(token), channel \(channel): \(value.map { "\($0)" } ?? "nothing")"
             + " instead of \(expected.map { "\($0)" } ?? "nothing")"
     }
 }
 
-/// The first element whose bits differ in two outputs, one array `[tokens, hidden]` for each rank; nil when they are equal
-/// bit for bit.
-public func firstDifference(
+/// The first element whose bits differ in two outputs, one array `[tokens, hidden]` for each rank; nil when they are
+/// equal bit for bit.
+package func firstDifference(
     _ output: [[BFloat16]], _ expected: [[BFloat16]], hidden: Int
 ) -> OutputDifference? {
     firstDifference(output, expected, hidden: hidden, value: { Double($0.float) }, agree: { $0.bits == $1.bits })
 }
 
-/// The first element that is further than `absolute + relative * |expected|` from the expected one, or is NaN; one array
-/// `[tokens, hidden]` for each rank.
-public func firstDifference(
+/// The first element that is further than `absolute + relative * |expected|` from the expected one, or is NaN; one
+/// array `[tokens, hidden]` for each rank.
+package func firstDifference(
     _ output: [[Double]], _ expected: [[Double]], hidden: Int, absolute: Double, relative: Double
 ) -> OutputDifference? {
     firstDifference(

@@ -38,7 +38,7 @@ struct QuantisationCheck {
         let channels = start..<start + QuantisedRow.block
         let largest = channels.reduce(0) { max($0, exact[$1].magnitude) }
         let own = Self.scale(ofLargest: largest)
-        let limit = own * scaleTolerance
+        let limit = own * scaleTolerance + Self.rounding
         if (scale - own).magnitude <= limit { return nil }
         // The largest value may have been rounded to either of two BF16 numbers.
         var low = 0.0
@@ -50,9 +50,9 @@ struct QuantisationCheck {
                 low = max(low, min(values.lowerBound.magnitude, values.upperBound.magnitude))
             }
         }
-        let lowest = low / Double(Float8E4M3.largest) * (1 - scaleTolerance)
-        let highest = high / Double(Float8E4M3.largest) * (1 + scaleTolerance)
-        if scale > 0, scale >= lowest, scale <= highest { return nil }
+        let lowest = low / Double(Float8E4M3.largest) * (1 - scaleTolerance) - Self.rounding
+        let highest = high / Double(Float8E4M3.largest) * (1 + scaleTolerance) + Self.rounding
+        if scale >= max(0, lowest), scale <= highest, scale > 0 || low == 0 { return nil }
         if low == 0, scale == 1 { return nil }
         return QuantisationDifference(
             stage: stage, part: .scale, row: row, channel: start, observed: scale, expected: own,
@@ -66,11 +66,12 @@ struct QuantisationCheck {
             // At the border between two step sizes the smaller one counts.
             (0.5 + slack) * min(Self.step(value), Self.step(code))
         }
-        let wanted = Self.saturated(exact / scale)
+        let factor = Self.factor(of: scale)
+        let wanted = Self.saturated(exact * factor)
         if (code - wanted).magnitude <= limit(wanted) { return nil }
         let values = range(channel)
         let nearest = min(
-            max(code, Self.saturated(values.lowerBound / scale)), Self.saturated(values.upperBound / scale))
+            max(code, Self.saturated(values.lowerBound * factor)), Self.saturated(values.upperBound * factor))
         if (code - nearest).magnitude <= limit(nearest) { return nil }
         return QuantisationDifference(
             stage: stage, part: .value, row: row, channel: channel, observed: code * scale, expected: exact,
@@ -79,6 +80,15 @@ struct QuantisationCheck {
 
     private static func scale(ofLargest largest: Double) -> Double {
         largest == 0 ? 1 : largest / Double(Float8E4M3.largest)
+    }
+
+    /// How far FP32 numbers near zero are from the exact ones that they round: half of the least one.
+    private static let rounding = Double(Float.leastNonzeroMagnitude) / 2
+
+    /// What values are multiplied by to give codes. Its largest value is FP32's: in a block whose largest magnitude is
+    /// below 448 / 3.4e38, about 1.3e-36, codes use only a part of E4M3's range, and come out as 0 at last.
+    private static func factor(of scale: Double) -> Double {
+        min(1 / scale, Double(Float.greatestFiniteMagnitude))
     }
 
     private static func saturated(_ value: Double) -> Double {

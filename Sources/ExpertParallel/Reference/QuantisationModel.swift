@@ -1,7 +1,7 @@
 import KernelLanguage
 
 /// Which roundings the reference makes.
-public enum QuantisationModel: String, Hashable, Sendable {
+package enum QuantisationModel: String, Hashable, Sendable {
     /// None: FP64 throughout, from the BF16 hidden states and the FP8 weights as they are.
     case none
     /// Where the kernels round, and only there: tokens to FP8 before the first projections, their outputs to BF16,
@@ -10,18 +10,18 @@ public enum QuantisationModel: String, Hashable, Sendable {
 }
 
 /// Names a row of an expert's input: one token that was sent to it.
-public struct ReferenceRow: Hashable, Sendable, CustomStringConvertible {
+package struct ReferenceRow: Hashable, Sendable, CustomStringConvertible {
     /// The expert, or nil for the shared one.
-    public var expert: Int?
+    package var expert: Int?
     /// The rank that the token comes from.
-    public var rank: Int
+    package var rank: Int
     /// Index of the token on that rank.
-    public var token: Int
+    package var token: Int
     /// Which part of a shared expert that is larger than a routed one.
-    public var sharedPart: Int
+    package var sharedPart: Int
 
     /// The row of this token.
-    public init(expert: Int?, rank: Int, token: Int, sharedPart: Int = 0) {
+    package init(expert: Int?, rank: Int, token: Int, sharedPart: Int = 0) {
         self.expert = expert
         self.rank = rank
         self.token = token
@@ -29,7 +29,7 @@ public struct ReferenceRow: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// For messages.
-    public var description: String {
+    package var description: String {
         "rank \(rank), token \(token), " + (expert.map { "expert \($0)" } ?? "shared expert")
     }
 }
@@ -39,23 +39,23 @@ public struct ReferenceRow: Hashable, Sendable, CustomStringConvertible {
 /// A tensor core's FP32 sum and the reference's FP64 sum differ by about 1e-4. Where a value lies near the boundary
 /// between two FP8 codes, either may be right, and they are 6 to 12 % apart. So the reference does not compare codes:
 /// it asks that each is a right rounding of its own value, within a slack, and then adopts it.
-public struct ObservedQuantisation {
+package struct ObservedQuantisation {
     /// The quantised token as an expert received it; nil to use the reference's own.
-    public var input: ((ReferenceRow) throws -> QuantisedRow?)?
+    package var input: ((ReferenceRow) throws -> QuantisedRow?)?
     /// SwiGLU's quantised result; nil to use the reference's own.
-    public var activation: ((ReferenceRow) throws -> QuantisedRow?)?
+    package var activation: ((ReferenceRow) throws -> QuantisedRow?)?
     /// The down projection's output in BF16; nil to use the reference's own.
-    public var output: ((ReferenceRow) throws -> [BFloat16]?)?
+    package var output: ((ReferenceRow) throws -> [BFloat16]?)?
     /// How far beyond half a step a value may be from its code, in units of the distance between codes.
-    public var slack: Double
+    package var slack: Double
     /// How far a scale may be from the reference's own, as a fraction.
-    public var scaleTolerance: Double
+    package var scaleTolerance: Double
     /// How far the sums of the projections may be from exact ones, as a fraction of the root mean square of the
     /// row. Sums that near to the boundary between two BF16 numbers may be rounded to either.
-    public var accumulationError: Double
+    package var accumulationError: Double
 
     /// Observations with the usual tolerances: a tenth of a step, 1 % and 2^-8.
-    public init(
+    package init(
         input: ((ReferenceRow) throws -> QuantisedRow?)? = nil,
         activation: ((ReferenceRow) throws -> QuantisedRow?)? = nil,
         output: ((ReferenceRow) throws -> [BFloat16]?)? = nil,

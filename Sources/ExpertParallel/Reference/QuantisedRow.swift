@@ -1,17 +1,17 @@
 import KernelLanguage
 
 /// A token's channels in FP8 E4M3 with one FP32 scale for each 128 of them, as the kernels exchange it.
-public struct QuantisedRow: Hashable, Sendable {
+package struct QuantisedRow: Hashable, Sendable {
     /// Channels that share a scale.
-    public static let block = 128
+    package static let block = 128
 
     /// E4M3 codes, one for each channel.
-    public var values: [UInt8]
+    package var values: [UInt8]
     /// One scale for each 128 channels; a channel's value is code x scale.
-    public var scales: [Float]
+    package var scales: [Float]
 
     /// A row of these codes and scales.
-    public init(values: [UInt8], scales: [Float]) {
+    package init(values: [UInt8], scales: [Float]) {
         self.values = values
         self.scales = scales
     }
@@ -20,7 +20,7 @@ public struct QuantisedRow: Hashable, Sendable {
     /// when all are zero, and each code is `Float8E4M3(x * (448 / largest))`.
     ///
     /// The number of channels is a multiple of 128; channels after the last whole block are left out.
-    public init(quantising row: some RandomAccessCollection<Float>) {
+    package init(quantising row: some RandomAccessCollection<Float>) {
         values = []
         scales = []
         values.reserveCapacity(row.count)
@@ -39,7 +39,7 @@ public struct QuantisedRow: Hashable, Sendable {
     }
 
     /// The value of one channel, exact.
-    public subscript(channel: Int) -> Double {
+    package subscript(channel: Int) -> Double {
         Double(Float8E4M3(bits: values[channel]).float) * Double(scales[channel / Self.block])
     }
 }

@@ -1,5 +1,5 @@
 /// Why the reference does not compute, or does not agree with what it was given.
-public enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible {
     /// An array or matrix has another size than the layer's shape asks for.
     case sizeMismatch(what: String, expected: Int, found: Int)
     /// A dimension is not a positive multiple of 128.
@@ -8,11 +8,13 @@ public enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case expertOutOfRange(rank: Int, token: Int, slot: Int, expert: Int64, experts: Int)
     /// A hidden state is NaN or infinite.
     case hiddenNotFinite(rank: Int, token: Int, channel: Int)
+    /// A value of the reference is beyond what its format holds, or not a number.
+    case overflow(stage: QuantisationDifference.Stage, row: ReferenceRow, channel: Int, value: Double)
     /// An observed value is no right rounding of the reference's own.
     case observedDiffers(QuantisationDifference)
 
     /// One sentence with the place, the value and the limit.
-    public var description: String {
+    package var description: String {
         switch self {
         case .sizeMismatch(let what, let expected, let found):
             "The reference needs \(expected) \(what) and got \(found)."
@@ -22,6 +24,9 @@ public enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible 
             "Rank \(rank), token \(token), choice \(slot) is expert \(expert); experts are 0 to \(experts - 1), or -1."
         case .hiddenNotFinite(let rank, let token, let channel):
             "The hidden state of rank \(rank), token \(token), channel \(channel) is not finite."
+        case .overflow(let stage, let row, let channel, let value):
+            "The \(stage.rawValue) of \(row), channel \(channel) is \(value) in the reference too, beyond the format that "
+                + "kernels keep it in; look for weights or hidden states that are too large."
         case .observedDiffers(let difference):
             difference.description
         }
@@ -29,9 +34,9 @@ public enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible 
 }
 
 /// The first observed value that is no right rounding of the reference's own.
-public struct QuantisationDifference: Hashable, Sendable, CustomStringConvertible {
+package struct QuantisationDifference: Hashable, Sendable, CustomStringConvertible {
     /// What was quantised.
-    public enum Stage: String, Hashable, Sendable {
+    package enum Stage: String, Hashable, Sendable {
         /// A token on its way to an expert.
         case input
         /// SwiGLU's result.
@@ -41,7 +46,7 @@ public struct QuantisationDifference: Hashable, Sendable, CustomStringConvertibl
     }
 
     /// What differs.
-    public enum Part: String, Hashable, Sendable {
+    package enum Part: String, Hashable, Sendable {
         /// The scale of the 128 channels from `channel` on.
         case scale
         /// The value of `channel`, code x scale.
@@ -49,22 +54,22 @@ public struct QuantisationDifference: Hashable, Sendable, CustomStringConvertibl
     }
 
     /// What was quantised.
-    public var stage: Stage
+    package var stage: Stage
     /// What differs.
-    public var part: Part
+    package var part: Part
     /// Which row.
-    public var row: ReferenceRow
+    package var row: ReferenceRow
     /// Which channel of it.
-    public var channel: Int
+    package var channel: Int
     /// What the kernel made.
-    public var observed: Double
+    package var observed: Double
     /// The reference's own, before it is quantised.
-    public var expected: Double
+    package var expected: Double
     /// The largest difference that would have been accepted.
-    public var limit: Double
+    package var limit: Double
 
     /// One sentence with the place and both values.
-    public var description: String {
+    package var description: String {
         "The quantised \(stage.rawValue) of \(row), channel \(channel) has the \(part.rawValue) \(observed), "
             + "and the reference \(expected), with at most \(limit) between them."
     }

@@ -21,15 +21,20 @@ struct ReferenceExpert {
     ///
     /// `input(row)` gives the exact hidden state of a row. Throws `observedDiffers`, and what the observation throws.
     func outputs(rows: [ReferenceRow], input: (Int) -> [Float]) throws -> [Double] {
-        let x = try activations(rows: rows, input: input)
+        let (x, inputScales) = try activations(rows: rows, input: input)
         let gate = exactProduct(x, weights.gate)
         let up = exactProduct(x, weights.up)
+        let (gateUnderflow, upUnderflow) = (SumUnderflow(of: weights.gate), SumUnderflow(of: weights.up))
+        let downUnderflow = SumUnderflow(of: weights.down)
         var a = ExactActivations(rows: rows.count, columns: intermediate)
+        var activationScales = inputScales
         for (index, row) in rows.enumerated() {
             let range = index * intermediate..<(index + 1) * intermediate
             try gate[range].withUnsafeBufferPointer { gate in
                 try up[range].withUnsafeBufferPointer { up in
-                    try setActivation(&a, index: index, row: row, gate: gate, up: up)
+                    let underflow = inputScales[index].map { (gateUnderflow.bound($0), upUnderflow.bound($0)) }
+                    activationScales[index] = try setActivation(
+                        &a, index: index, row: row, gate: gate, up: up, underflow: underflow ?? (0, 0))
                 }
             }
         }
@@ -37,20 +42,25 @@ struct ReferenceExpert {
         if model == .asKernels {
             for (index, row) in rows.enumerated() {
                 let range = index * hidden..<(index + 1) * hidden
-                down.replaceSubrange(range, with: try roundedOutput(Array(down[range]), row: row))
+                let underflow = activationScales[index].map(downUnderflow.bound) ?? 0
+                down.replaceSubrange(
+                    range, with: try roundedOutput(Array(down[range]), row: row, underflow: underflow))
             }
         }
         return down
     }
 
     /// The down projection's output in BF16: as the kernel rounded it where that is right, else as the reference does.
-    private func roundedOutput(_ exact: [Double], row: ReferenceRow) throws -> [Double] {
+    private func roundedOutput(_ exact: [Double], row: ReferenceRow, underflow: Double) throws -> [Double] {
+        if let channel = exact.firstIndex(where: { !Self.rounded($0).isFinite }) {
+            throw ReferenceError.overflow(stage: .output, row: row, channel: channel, value: exact[channel])
+        }
         guard let observed, let seen = try observed.output?(row) else { return exact.map(Self.rounded) }
         guard seen.count == exact.count else {
             throw ReferenceError.sizeMismatch(
                 what: "observed channels of the output", expected: exact.count, found: seen.count)
         }
-        let error = observed.accumulationError * exact.withUnsafeBufferPointer(Self.rootMeanSquare)
+        let error = observed.accumulationError * exact.withUnsafeBufferPointer(Self.rootMeanSquare) + underflow
         return try exact.indices.map { channel in
             let (value, own) = (Double(seen[channel].float), exact[channel])
             // BF16 numbers that sums within the accumulation error are rounded to.
@@ -64,9 +74,12 @@ struct ReferenceExpert {
         }
     }
 
-    /// The inputs of the first projections.
-    private func activations(rows: [ReferenceRow], input: (Int) -> [Float]) throws -> ExactActivations {
+    /// The inputs of the first projections, and for each row its smallest scale, nil if it has none.
+    private func activations(
+        rows: [ReferenceRow], input: (Int) -> [Float]
+    ) throws -> (values: ExactActivations, scales: [Float?]) {
         var x = ExactActivations(rows: rows.count, columns: hidden)
+        var scales = [Float?](repeating: nil, count: rows.count)
         for (index, row) in rows.enumerated() {
             let exact = input(index)
             switch model {
@@ -81,28 +94,39 @@ struct ReferenceExpert {
                     used = seen
                 }
                 x.set(row: index) { used[$0] }
+                scales[index] = used.scales.filter { $0 > 0 }.min()
             }
         }
-        return x
+        return (x, scales)
     }
 
-    /// SwiGLU of one row.
+    /// SwiGLU of one row; returns the smallest scale of the quantised result, nil if it has none.
+    ///
+    /// - Parameter underflow: How far the sums of gate and up may be from exact ones because scales underflowed.
     private func setActivation(
         _ a: inout ExactActivations, index: Int, row: ReferenceRow, gate: UnsafeBufferPointer<Double>,
-        up: UnsafeBufferPointer<Double>
-    ) throws {
+        up: UnsafeBufferPointer<Double>, underflow: (gate: Double, up: Double)
+    ) throws -> Float? {
         switch model {
         case .none:
-            a.set(row: index) { Self.silu(gate[$0]) * up[$0] }
+            a.set(row: index) { gate[$0] * Self.sigmoid(gate[$0]) * up[$0] }
+            return nil
         case .asKernels:
-            let exact = gate.indices.map { Self.silu(Self.rounded(gate[$0])) * Self.rounded(up[$0]) }
-            var used: QuantisedRow
+            let exact = gate.indices.map { Self.swiGLU(gate: Self.rounded(gate[$0]), up: Self.rounded(up[$0])) }
+            if let channel = exact.firstIndex(where: { !($0.magnitude <= Double(Float.greatestFiniteMagnitude)) }) {
+                throw ReferenceError.overflow(stage: .activation, row: row, channel: channel, value: exact[channel])
+            }
+            let used: QuantisedRow
             if let seen = try observed?.activation?(row) {
                 let error = observed?.accumulationError ?? 0
                 // Found only when a value needs it: nearly all rows do without.
                 var errors: (gate: Double, up: Double)?
                 try check(.activation, row: row, seen: seen, exact: exact) { channel in
-                    let bounds = errors ?? (error * Self.rootMeanSquare(gate), error * Self.rootMeanSquare(up))
+                    let bounds =
+                        errors ?? (
+                            error * Self.rootMeanSquare(gate) + underflow.gate,
+                            error * Self.rootMeanSquare(up) + underflow.up
+                        )
                     errors = bounds
                     return Self.range(gate: gate[channel], up: up[channel], errors: bounds)
                 }
@@ -111,6 +135,7 @@ struct ReferenceExpert {
                 used = QuantisedRow(quantising: exact.map { Float($0) })
             }
             a.set(row: index) { used[$0] }
+            return used.scales.filter { $0 > 0 }.min()
         }
     }
 
@@ -143,9 +168,11 @@ struct ReferenceExpert {
         var high = -Double.infinity
         for gate in [rounded(gate - errors.gate), rounded(gate + errors.gate)] {
             for up in [rounded(up - errors.up), rounded(up + errors.up)] {
-                let value = silu(gate) * up
-                low = min(low, value)
-                high = max(high, value)
+                let value = swiGLU(gate: gate, up: up)
+                // Both products are rounded to FP32, whose steps near zero are no fraction of the value.
+                let rounding = (up.magnitude + 1) * Double(Float.leastNonzeroMagnitude) / 2
+                low = min(low, value - rounding)
+                high = max(high, value + rounding)
             }
         }
         return low <= high ? low...high : 0...0
@@ -155,9 +182,14 @@ struct ReferenceExpert {
         Double(BFloat16(value).float)
     }
 
-    private static func silu(_ value: Double) -> Double {
-        value / (1 + exp(-value))
+    /// `silu(gate) * up` as kernels define it: PTX `rcp.approx.ftz` gives 0 for a reciprocal below the least normal
+    /// FP32 number, and so a gate below about -87.3 closes altogether.
+    private static func swiGLU(gate: Double, up: Double) -> Double {
+        let open = sigmoid(gate)
+        return gate * (open < Double(Float.leastNormalMagnitude) ? 0 : open) * up
     }
+
+    static func sigmoid(_ value: Double) -> Double { 1 / (1 + exp(-value)) }
 
     private static func rootMeanSquare(_ values: UnsafeBufferPointer<Double>) -> Double {
         (values.reduce(0) { $0 + $1 * $1 } / Double(max(1, values.count))).squareRoot()

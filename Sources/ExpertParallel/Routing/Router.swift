@@ -12,7 +12,8 @@ import KernelLanguage
 ///
 /// As in DeepSeek-V3 (arXiv 2412.19437, section 2.1.2): scores are the sigmoid of the logits; the correction bias is
 /// added for the choice only; the groups with the largest sum of their two best biased scores stay; of their experts
-/// the `topK` best are chosen; weights are the unbiased scores. Among equals the lower index wins.
+/// the `topK` best are chosen; weights are the unbiased scores. Among equals the lower index wins. Other models score
+/// and rank otherwise, see `RouterConfiguration`.
 public struct Router: Sendable {
     /// How the choice is made.
     public let configuration: RouterConfiguration
@@ -23,8 +24,8 @@ public struct Router: Sendable {
 
     /// A router for tokens of `hidden` channels.
     ///
-    /// Throws `countMismatch` unless there are `experts * hidden` weights and `experts` biases, `optionInvalid` for a bias
-    /// that is not finite.
+    /// Throws `countMismatch` unless there are `experts * hidden` weights and `experts` biases, `optionInvalid` for a
+    /// bias that is not finite.
     public init(
         configuration: RouterConfiguration, weights: RouterWeights, hidden: Int
     ) throws(RouterError) {
@@ -38,6 +39,9 @@ public struct Router: Sendable {
         guard weights.correctionBias.count == configuration.experts else {
             throw .countMismatch(
                 what: "correction biases", expected: configuration.experts, found: weights.correctionBias.count)
+        }
+        if let logitBias = weights.logitBias, logitBias.count != configuration.experts {
+            throw .countMismatch(what: "biases of logits", expected: configuration.experts, found: logitBias.count)
         }
         if let bias = weights.correctionBias.first(where: { !$0.isFinite }) {
             throw .optionInvalid(option: "correction bias", value: "\(bias)", expected: "a finite number")
@@ -93,7 +97,7 @@ public struct Router: Sendable {
                         total += row[channel] * weight[channel]
                         channel += 1
                     }
-                    return Float(total)
+                    return Float(total + Double(self.weights.logitBias?[expert] ?? 0))
                 }
             }
         }
@@ -104,6 +108,14 @@ public struct Router: Sendable {
         case .sigmoid:
             // Infinite logits have a sigmoid, but they are a sign of overflow and not to be hidden.
             return logits.map { $0.isFinite ? Float(1 / (1 + exp(-Double($0)))) : .nan }
+        case .squareRootOfSoftplus:
+            return logits.map { logit in
+                // log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|), which does not overflow.
+                let value = Double(logit)
+                return logit.isFinite ? Float((max(value, 0) + log1p(exp(-value.magnitude))).squareRoot()) : .nan
+            }
+        case .softmaxOfChosen:
+            return logits
         case .softmax:
             let largest = Double(logits.max() ?? 0)
             let powers = logits.map { exp(Double($0) - largest) }
@@ -118,8 +130,9 @@ public struct Router: Sendable {
         let size = configuration.experts / configuration.groups
         var eligible = Array(biased.indices)
         if configuration.groupsKept < configuration.groups {
-            let groupScores = (0..<configuration.groups).map { group in
-                biased[group * size..<(group + 1) * size].sorted(by: >).prefix(2).reduce(0, +)
+            let groupScores = (0..<configuration.groups).map { group -> Float in
+                let best = biased[group * size..<(group + 1) * size].sorted(by: >)
+                return configuration.groupScore == .best ? best[0] : best.prefix(2).reduce(0, +)
             }
             let kept = Self.largest(configuration.groupsKept, of: Array(groupScores.indices), by: groupScores)
             eligible = kept.sorted().flatMap { $0 * size..<($0 + 1) * size }
@@ -128,6 +141,12 @@ public struct Router: Sendable {
     }
 
     private func factors(_ scores: [Float]) -> [Float] {
+        if configuration.scoring == .softmaxOfChosen {
+            let largest = Double(scores.max() ?? 0)
+            let powers = scores.map { exp(Double($0) - largest) }
+            let sum = powers.reduce(0, +)
+            return powers.map { Float($0 / sum) * configuration.scale }
+        }
         let divisor = configuration.normalise ? scores.reduce(0, +) + 1e-20 : 1
         return scores.map { $0 / divisor * configuration.scale }
     }

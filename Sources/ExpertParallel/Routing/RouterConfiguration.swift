@@ -2,10 +2,22 @@
 public struct RouterConfiguration: Hashable, Sendable {
     /// How logits become scores.
     public enum Scoring: String, Hashable, Sendable {
-        /// Each logit by itself (DeepSeek-V3, Kimi).
+        /// Each logit by itself (DeepSeek-V3, GLM, Kimi).
         case sigmoid
         /// Over all experts (Qwen3-MoE).
         case softmax
+        /// `sqrt(log(1 + eˣ))`, each logit by itself (DeepSeek-V4).
+        case squareRootOfSoftplus
+        /// Over the chosen experts only, which are chosen by their logits (gpt-oss).
+        case softmaxOfChosen
+    }
+
+    /// What a group of experts is ranked by.
+    public enum GroupScore: String, Hashable, Sendable {
+        /// The sum of its two best scores (DeepSeek-V3).
+        case sumOfTwoBest
+        /// Its best score (DeepSeek-V2).
+        case best
     }
 
     /// Experts of the layer.
@@ -16,6 +28,8 @@ public struct RouterConfiguration: Hashable, Sendable {
     public let groups: Int
     /// Groups whose experts a token may choose from.
     public let groupsKept: Int
+    /// What groups are ranked by.
+    public let groupScore: GroupScore
     /// Whether the chosen experts' scores are divided by their sum.
     public let normalise: Bool
     /// Factor on all weights.
@@ -28,8 +42,8 @@ public struct RouterConfiguration: Hashable, Sendable {
     /// Throws `optionInvalid` unless `experts >= 1`, `groups` divides `experts`, `1 <= groupsKept <= groups`,
     /// `1 <= topK <= ` the experts of `groupsKept` groups, and `scale` is a positive finite number.
     public init(
-        experts: Int, topK: Int, groups: Int = 1, groupsKept: Int = 1, normalise: Bool = true, scale: Float = 1,
-        scoring: Scoring = .sigmoid
+        experts: Int, topK: Int, groups: Int = 1, groupsKept: Int = 1, groupScore: GroupScore = .sumOfTwoBest,
+        normalise: Bool = true, scale: Float = 1, scoring: Scoring = .sigmoid
     ) throws(RouterError) {
         guard experts >= 1, experts <= 1 << 20 else {
             throw .optionInvalid(option: "experts", value: "\(experts)", expected: "between 1 and \(1 << 20)")
@@ -54,6 +68,7 @@ public struct RouterConfiguration: Hashable, Sendable {
         self.topK = topK
         self.groups = groups
         self.groupsKept = groupsKept
+        self.groupScore = groupScore
         self.normalise = normalise
         self.scale = scale
         self.scoring = scoring

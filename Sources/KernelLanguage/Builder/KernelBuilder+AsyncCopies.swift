@@ -26,7 +26,8 @@ extension KernelBuilder {
         emit(.bulkPrefetch(global: source.address, bytes: bytes.operand), file, line)
     }
 
-    /// Copies the box at `coordinates` (innermost first) into shared memory; completes on `barrier` with the box's bytes.
+    /// Copies the box at `coordinates` (innermost first) into shared memory; completes on `barrier` with the box's
+    /// bytes.
     public func tensorLoad<T: Scalar>(
         _ map: TensorMapParameter, at coordinates: [Value<UInt32>], to destination: SharedPointer<T>,
         barrier: MemoryBarrier, cache: CacheHint = .normal, file: StaticString = #fileID, line: Int = #line

@@ -27,8 +27,8 @@ extension KernelBuilder {
         emit(.barrier(.sync, id: .constant(UInt64(barrier.number)), threads: threads), file, line)
     }
 
-    /// Waits at the named barrier that is `offset` after `first` until `threads` threads have arrived. The warp's lanes agree
-    /// on it.
+    /// Waits at the named barrier that is `offset` after `first` until `threads` threads have arrived. The warp's lanes
+    /// agree on it.
     public func barrier(
         _ first: NamedBarrier, plus offset: Value<UInt32>, threads: Int, file: StaticString = #fileID, line: Int = #line
     ) {

@@ -42,8 +42,8 @@ extension KernelBuilder {
         emitting(T.self) { .shuffle(.down, $0, value.operand, lane: .constant(UInt64(distance))) }
     }
 
-    /// The transpose of an 8x8 matrix of 16-bit elements, of which lane `l` holds elements `2 * (l % 4)`, in the low half,
-    /// and `2 * (l % 4) + 1` of row `l / 4`.
+    /// The transpose of an 8x8 matrix of 16-bit elements, of which lane `l` holds elements `2 * (l % 4)`, in the low
+    /// half, and `2 * (l % 4) + 1` of row `l / 4`.
     public func transpose(_ pair: Value<UInt32>) -> Value<UInt32> {
         emitting(UInt32.self) { .transpose($0, pair.operand) }
     }

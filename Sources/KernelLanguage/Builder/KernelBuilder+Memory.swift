@@ -39,8 +39,8 @@ extension KernelBuilder {
         emit(.store(access(pointer, .weak, cache), values.map(\.operand), pointer.address), file, line)
     }
 
-    /// Says that nobody needs what 128 bytes at `pointer`, a multiple of 128, hold: the L2 need not write them to memory. Until they
-    /// are stored to, reading them gives anything.
+    /// Says that nobody needs what 128 bytes at `pointer`, a multiple of 128, hold: the L2 need not write them to
+    /// memory. Until they are stored to, reading them gives anything.
     public func discard<T: Scalar>(_ pointer: Pointer<T>, file: StaticString = #fileID, line: Int = #line) {
         emit(.discard(pointer.address), file, line)
     }

@@ -4,10 +4,23 @@ struct Trace {
     let label: Value<UInt32>
 }
 
+/// What a traced kernel is given besides its own parameters, and before them.
+public struct TraceParameters: KernelParameters {
+    /// UInt64 `[TraceEvent.traceBytes / 8]`.
+    public var trace: MemoryParameter<UInt64>
+    /// What the kernel's events carry, at most 255.
+    public var traceLabel: ScalarParameter<UInt32>
+
+    /// A trace, and the label of the launch.
+    public init(trace: MemoryParameter<UInt64>, label: UInt32) {
+        self.trace = trace
+        traceLabel = ScalarParameter(label)
+    }
+}
+
 extension KernelBuilder {
-    /// Whether kernels built in this task note what they do and when. A traced kernel has two more parameters before all
-    /// others: `trace`, `TraceEvent.traceBytes` of device memory, and `traceLabel` UInt32, at most 255, which its events carry.
-    /// Without it, spans cost nothing: they are not there.
+    /// Whether kernels built in this task note what they do and when. A traced kernel has `TraceParameters` before all
+    /// others. Without it, spans cost nothing: they are not there.
     @TaskLocal public static var isTracing = false
 
     /// Notes when `body` began and ended, on the lanes where `condition` holds.

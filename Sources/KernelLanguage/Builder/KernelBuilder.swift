@@ -10,6 +10,8 @@
 public final class KernelBuilder {
     private(set) var registerTypes: [ScalarType] = []
     private(set) var parameters: [Kernel.Parameter] = []
+    /// What holds each parameter; nil for tensor maps.
+    private var parameterRegisters: [Operand?] = []
     private(set) var sharedBytes = 0
     private var blocks: [Block] = [Block()]
     private var location = SourceLocation(file: "", line: 0)
@@ -47,8 +49,8 @@ public final class KernelBuilder {
     }
 
     private func buildTraced(_ body: (KernelBuilder) -> Void) {
-        trace = Trace(
-            events: pointerParameter("trace", to: UInt64.self), label: parameter("traceLabel", UInt32.self))
+        let parameters = parameters(TraceParameters.self)
+        trace = Trace(events: parameters.trace, label: parameters.traceLabel)
         let start = globalTimer
         body(self)
         `if`(isFirstThread) { note(.block, from: start, constant(UInt32(0)), constant(UInt32(0))) }
@@ -105,24 +107,44 @@ public final class KernelBuilder {
 
     // MARK: Parameters and shared memory
 
-    /// A parameter of the kernel, passed by value.
-    public func parameter<T: ArithmeticScalar>(_ name: String, _ type: T.Type) -> Value<T> {
-        parameters.append(Kernel.Parameter(name: name, kind: .scalar(T.scalarType)))
+    /// Declares one more parameter, and reads it unless it is a tensor map. Returns its number.
+    func declare(_ parameter: Kernel.Parameter) -> Int {
+        parameters.append(parameter)
         let number = parameters.count - 1
-        return emitting(T.self) { .parameter($0, parameter: number) }
+        let type: ScalarType? =
+            switch parameter.kind {
+            case .scalar(let type): type
+            case .pointer: .uint64
+            case .tensorMap: nil
+            }
+        parameterRegisters.append(
+            type.map { type in
+                let register = newRegister(type)
+                emit(.parameter(register, parameter: number))
+                return .register(register)
+            })
+        return number
+    }
+
+    /// The value of parameter `number`, which is no tensor map.
+    func parameterValue<T: Scalar>(_ number: Int) -> Value<T> {
+        guard let operand = parameterRegisters[number] else { preconditionFailure("a tensor map has no value") }
+        return Value(operand, self)
+    }
+
+    /// A parameter of the kernel, passed by value. Kernels with more than a few have `KernelParameters`.
+    public func parameter<T: ArithmeticScalar>(_ name: String, _ type: T.Type) -> Value<T> {
+        parameterValue(declare(Kernel.Parameter(name: name, kind: .scalar(T.scalarType))))
     }
 
     /// A parameter that points at elements in global memory.
     public func pointerParameter<T: Scalar>(_ name: String, to type: T.Type) -> Pointer<T> {
-        parameters.append(Kernel.Parameter(name: name, kind: .pointer(T.scalarType)))
-        let number = parameters.count - 1
-        return Pointer(bits: emitting(UInt64.self) { .parameter($0, parameter: number) })
+        Pointer(bits: parameterValue(declare(Kernel.Parameter(name: name, kind: .pointer(T.scalarType)))))
     }
 
     /// A tensor map parameter.
     public func tensorMapParameter(_ name: String) -> TensorMapParameter {
-        parameters.append(Kernel.Parameter(name: name, kind: .tensorMap))
-        return TensorMapParameter(number: parameters.count - 1)
+        TensorMapParameter(number: declare(Kernel.Parameter(name: name, kind: .tensorMap)))
     }
 
     /// Room for `count` elements in the block's shared memory, at a multiple of `alignment` bytes.

@@ -29,8 +29,8 @@ public struct Address: Hashable, Sendable {
 
 /// One operation of the kernel language.
 ///
-/// Its type rule (`Op.problem`), its PTX spelling and its simulated effect are exhaustive switches over this enum, so an
-/// operation cannot be added by half. Results come first.
+/// Its type rule (`Op.problem`), its PTX spelling and its simulated effect are exhaustive switches over this enum, so
+/// an operation cannot be added by half. Results come first.
 public indirect enum Op: Hashable, Sendable {
     // Values
     case move(Register, Operand)
@@ -54,8 +54,8 @@ public indirect enum Op: Hashable, Sendable {
 
     // Warp. All 32 lanes take part, except where lanes have exited.
     case shuffle(ShuffleMode, Register, Operand, lane: Operand)
-    /// An 8x8 matrix of 16-bit elements becomes its transpose. Lane `l` holds elements `2 * (l % 4)`, in the low half, and
-    /// `2 * (l % 4) + 1` of row `l / 4`.
+    /// An 8x8 matrix of 16-bit elements becomes its transpose. Lane `l` holds elements `2 * (l % 4)`, in the low half,
+    /// and `2 * (l % 4) + 1` of row `l / 4`.
     case transpose(Register, Operand)
     case vote(VoteMode, Register, Operand)
     /// Bool: true on exactly one active lane, the lowest.
@@ -64,12 +64,14 @@ public indirect enum Op: Hashable, Sendable {
     case syncWarp
 
     // Memory
-    /// Consecutive elements into 1, 2 or 4 registers (or more 1- and 2-byte ones): at most 16 bytes, aligned to their total.
+    /// Consecutive elements into 1, 2 or 4 registers (or more 1- and 2-byte ones): at most 16 bytes, aligned to their
+    /// total.
     case load(MemoryAccess, [Register], Address)
     case store(MemoryAccess, [Operand], Address)
     /// Read-modify-write; result is the old value. `compare` for compare-and-swap only.
     case atomic(AtomicOperation, MemoryAccess, Register?, Address, Operand, compare: Operand?)
-    /// Nobody needs `discardedBytes` of global memory, at a multiple of as many, any more: like a weak store of unknown values.
+    /// Nobody needs `discardedBytes` of global memory, at a multiple of as many, any more: like a weak store of unknown
+    /// values.
     case discard(Address)
     case fence(MemoryOrder)
     case proxyFence(ProxyFence)
@@ -101,8 +103,8 @@ public indirect enum Op: Hashable, Sendable {
     case tensorPrefetch(map: Int)
     /// Closes the thread's current bulk group.
     case bulkCommit
-    /// Waits until at most `pending` of the thread's bulk groups have not completed; with `reading`, until they have only
-    /// read their source.
+    /// Waits until at most `pending` of the thread's bulk groups have not completed; with `reading`, until they have
+    /// only read their source.
     case bulkWait(pending: Int, reading: Bool)
 
     // Tensor cores

@@ -7,7 +7,8 @@ public struct TensorMap: Hashable, Sendable {
     public var element: ScalarType
     /// Elements per dimension, innermost first; 1 to 5 dimensions.
     public var dimensions: [Int]
-    /// Bytes between elements of dimension 1, 2, …; multiples of 16; one fewer than dimensions (the innermost is dense).
+    /// Bytes between elements of dimension 1, 2, …; multiples of 16; one fewer than dimensions (the innermost is
+    /// dense).
     public var strides: [Int]
     /// Elements per dimension that one copy moves; each 1 to 256.
     public var box: [Int]

@@ -41,8 +41,9 @@ extension Value where Element: ArithmeticScalar {
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element: IntegerScalar & ArithmeticScalar {
     private static func constant(_ value: Int) -> Operand { .constant(Element.bits(value)) }
-    /// Whether a shift divides by a number: a power of two, and not of signed integers, which are rounded towards zero. ptxas does
-    /// not see it for values that all lanes share, and divides them by way of a floating point reciprocal, some 150 cycles long.
+    /// Whether a shift divides by a number: a power of two, and not of signed integers, which are rounded towards zero.
+    /// ptxas does not see it for values that all lanes share, and divides them by way of a floating point reciprocal,
+    /// some 150 cycles long.
     private static func isShift(_ divisor: Int) -> Bool {
         Element.scalarType != .int32 && divisor > 0 && divisor & (divisor - 1) == 0
     }
@@ -97,7 +98,8 @@ extension Value where Element == Float {
 
     /// |self|
     public var magnitude: Self { unary(.absolute) }
-    /// 2 to the power of self, relative error at most 2⁻²²; subnormal numbers are taken, and given, as zeros of their sign.
+    /// 2 to the power of self, relative error at most 2⁻²²; subnormal numbers are taken, and given, as zeros of their
+    /// sign.
     ///
     /// Like `reciprocal` what the hardware does in one instruction, where more care takes ten and a branch.
     public var exponential2: Self { unary(.exponential2) }

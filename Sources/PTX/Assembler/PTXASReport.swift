@@ -41,8 +41,8 @@ public struct PTXASReport: Hashable, Sendable {
     /// The kernel with this name.
     public func usage(of kernel: String) -> KernelUsage? { kernels.first { $0.name == kernel } }
 
-    /// Remarks with a number, such as `ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are
-    /// serialized …`, are warnings in all but their prefix.
+    /// Remarks with a number, such as `ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions
+    /// are serialized …`, are warnings in all but their prefix.
     private static func warning(_ line: Substring) -> String? {
         if let remark = line.firstRange(of: ": (C") { return String(line[remark.lowerBound...].dropFirst(2)) }
         // `warning : text`; a kernel may have the word in its name.

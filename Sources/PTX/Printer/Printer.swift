@@ -3,7 +3,9 @@ import KernelLanguage
 /// Prints one kernel. The body is printed first, since the header declares the registers that it turned out to need.
 struct Printer {
     let kernel: Kernel
-    private let locations: Bool
+    private let locations: LocationStyle
+    /// The files that the printed lines are in, those of kernels before this one first.
+    private(set) var files: SourceFiles
     private var body = ""
     private var location: SourceLocation?
     private var depth = 1
@@ -19,9 +21,10 @@ struct Printer {
     /// … and cache policies.
     private var policies: [CacheHint: String] = [:]
 
-    init(_ kernel: Kernel, locations: Bool) {
+    init(_ kernel: Kernel, locations: LocationStyle, files: SourceFiles) {
         self.kernel = kernel
         self.locations = locations
+        self.files = files
         names = kernel.registerTypes.map { newRegister($0) }
     }
 
@@ -85,11 +88,18 @@ struct Printer {
     }
 
     private mutating func instruction(_ instruction: Instruction) {
-        if locations && instruction.location != location && instruction.location.line > 0 {
-            line("// \(instruction.location)", depth: depth)
-        }
+        if instruction.location != location && instruction.location.line > 0 { say(instruction.location) }
         location = instruction.location
         print(instruction.op)
+    }
+
+    /// Says that what follows comes from `location`.
+    private mutating func say(_ location: SourceLocation) {
+        switch locations {
+        case .none: break
+        case .comments: line("// \(location)", depth: depth)
+        case .directives: line(".loc \(files.number(of: location.file)) \(location.line) 0", depth: depth)
+        }
     }
 
     // MARK: Entry

@@ -70,8 +70,8 @@ struct WarpGroupMath {
         }
     }
 
-    /// Calls `body` with row, half and offset in shared memory of each 16 bytes of an operand (PTX ISA, "Matrix descriptor"
-    /// and "Canonical layouts", K-major). Gives the first address outside of the memory.
+    /// Calls `body` with row, half and offset in shared memory of each 16 bytes of an operand (PTX ISA, "Matrix
+    /// descriptor" and "Canonical layouts", K-major). Gives the first address outside of the memory.
     @inline(__always)
     private static func forEachChunk(
         _ descriptor: UInt64, rows: Range<Int>, _ shared: UnsafeMutablePointer<Region>, _ body: (Int, Int, Int) -> Void

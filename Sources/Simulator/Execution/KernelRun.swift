@@ -27,7 +27,8 @@ final class KernelRun {
     var endClock = View()
     /// The event that the kernel is complete.
     var completion = MemoryEvent()
-    /// Blocks that knew, when they let dependent kernels start, that the predecessor was complete, and what that makes known.
+    /// Blocks that knew, when they let dependent kernels start, that the predecessor was complete, and what that makes
+    /// known.
     var knowingBlocks = 0
     var knownOfPredecessor = View()
     /// Slots of its warps and of what they issued.

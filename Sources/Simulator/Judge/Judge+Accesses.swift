@@ -19,7 +19,8 @@ extension Judge {
         case .lane(let warp, let lane): return warp.knows(earlier, lane)
         case .host(let view): return view.seen.knows(earlier)
         case .asynchronous(let view, let block, let space):
-            // A fence between the proxies is needed after writes, except from asynchronous to asynchronous in one block.
+            // A fence between the proxies is needed after writes, except from asynchronous to asynchronous in one
+            // block.
             if !earlier.isWrite { return view.seen.knows(earlier) }
             if earlier.isAsynchronous, owner(earlier.slot).blockNumber == block { return view.seen.knows(earlier) }
             return view.fenced(space).knows(earlier)

@@ -19,8 +19,8 @@ final class JudgedCopy {
     func accessor(_ space: MemorySpace) -> Accessor { .asynchronous(view, block: block, space) }
 }
 
-/// Asynchronous copies and multiplies. Each is a thread of its own that starts with what its issuer knows; others know of
-/// it only by waiting for it.
+/// Asynchronous copies and multiplies. Each is a thread of its own that starts with what its issuer knows; others know
+/// of it only by waiting for it.
 extension Judge {
     /// A copy is issued. Gives nil if its mbarrier is not ready for the asynchronous proxy; the failure is then set.
     func issue(_ copy: CopyOperation, isLoad: Bool) -> Bool {

@@ -2,9 +2,9 @@ import KernelLanguage
 
 /// Kernel boundaries, streams, events and the host.
 extension Judge {
-    /// A kernel starts: it knows what its stream has completed. With a dependent launch it knows, however late it starts, no
-    /// more than that its predecessor has started, and the kernel before that one has completed if all blocks of the
-    /// predecessor had waited for it when they let dependent kernels start. The rest it must wait for.
+    /// A kernel starts: it knows what its stream has completed. With a dependent launch it knows, however late it
+    /// starts, no more than that its predecessor has started, and the kernel before that one has completed if all
+    /// blocks of the predecessor had waited for it when they let dependent kernels start. The rest it must wait for.
     func start(_ run: KernelRun, in stream: StreamState) {
         if let predecessor = run.predecessor {
             run.startClock = predecessor.startClock

@@ -2,8 +2,8 @@ import KernelLanguage
 
 /// What the judge knows of a warp: its time, what its lanes know, and of what they have told.
 ///
-/// What lanes know of their own warp stands in plain numbers; what they know of others in one view for all lanes, and in
-/// views of their own for lanes that have acquired something since the last barrier of the warp.
+/// What lanes know of their own warp stands in plain numbers; what they know of others in one view for all lanes, and
+/// in views of their own for lanes that have acquired something since the last barrier of the warp.
 final class JudgedWarp {
     let slot: UInt32
     unowned(unsafe) let warp: Warp

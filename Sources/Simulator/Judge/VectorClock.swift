@@ -1,5 +1,5 @@
-/// What is known to have happened: for each slot (a warp, an asynchronous copy, a stream's host work) up to which of its
-/// times, for all of its lanes or for single ones.
+/// What is known to have happened: for each slot (a warp, an asynchronous copy, a stream's host work) up to which of
+/// its times, for all of its lanes or for single ones.
 struct VectorClock {
     private struct Single {
         let key: UInt32

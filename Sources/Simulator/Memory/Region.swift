@@ -6,7 +6,7 @@ struct Region {
     let base: UInt64
     let bytes: Int
     let data: UnsafeMutableRawPointer
-    private let ownsData: Bool
+    let ownsData: Bool
     /// Which bytes have been written, one bit each.
     let initialised: UnsafeMutablePointer<UInt8>
     /// How many have not; zero lets accesses skip the map.

@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// One way in which one operation of a kernel orders less than it does: a weaker order, a narrower scope, a fence, barrier or
-/// wait that is not there. A checker that is worth its name finds each, unless the operation was not needed.
+/// One way in which one operation of a kernel orders less than it does: a weaker order, a narrower scope, a fence,
+/// barrier or wait that is not there. A checker that is worth its name finds each, unless the operation was not needed.
 public struct Mutation: Hashable, Sendable, CustomStringConvertible {
     /// What happens to the operation.
     public enum Change: Hashable, Sendable {

@@ -103,7 +103,8 @@ extension MemoryOrder {
 }
 
 extension Block {
-    /// A loop over this block waits for memory: it reads with an order other than weak and leaves when it likes what it sees.
+    /// A loop over this block waits for memory: it reads with an order other than weak and leaves when it likes what it
+    /// sees.
     fileprivate var isPolling: Bool {
         instructions.contains { if case .load(let access, _, _) = $0.op { access.order != .weak } else { false } }
             && instructions.contains { if case .breakIf = $0.op { true } else { false } }

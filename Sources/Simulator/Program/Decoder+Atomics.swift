@@ -1,7 +1,8 @@
 import KernelLanguage
 
-/// What atomic operations do. `a` is the address, `x` is added to it, `b` the operand, `c` what compare-and-swap compares
-/// with, `d` the register for the old value, or below zero for none; `y` is 0 for global and 1 for shared memory.
+/// What atomic operations do. `a` is the address, `x` is added to it, `b` the operand, `c` what compare-and-swap
+/// compares with, `d` the register for the old value, or below zero for none; `y` is 0 for global and 1 for shared
+/// memory.
 extension Decoder {
     func atomicHandler(_ operation: AtomicOperation, _ type: ScalarType) -> StepHandler {
         switch (operation, type) {

@@ -1,6 +1,7 @@
 import KernelLanguage
 
-/// What loads and stores do. `a` is the address, `x` is added to it, `y` registers stand in the program's lists from `z`.
+/// What loads and stores do. `a` is the address, `x` is added to it, `y` registers stand in the program's lists from
+/// `z`.
 extension Decoder {
     func loadHandler(_ element: ScalarType, _ space: MemorySpace) -> StepHandler {
         switch (element.bytes, space) {

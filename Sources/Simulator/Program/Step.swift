@@ -18,8 +18,8 @@ enum StepOutcome {
 
 /// One decoded operation: a handler and its operands.
 ///
-/// `d` is where the result goes, `a`, `b` and `c` are operands: offsets into the warp's register file, or the complement
-/// of an offset into the program's constants. What `x`, `y` and `z` mean depends on the handler.
+/// `d` is where the result goes, `a`, `b` and `c` are operands: offsets into the warp's register file, or the
+/// complement of an offset into the program's constants. What `x`, `y` and `z` mean depends on the handler.
 struct Step {
     var handler: StepHandler
     var d: Int32 = 0

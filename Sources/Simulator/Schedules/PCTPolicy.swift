@@ -1,6 +1,6 @@
-/// Probabilistic concurrency testing (Burckhardt and others, 2010): agents have random priorities, the highest one runs,
-/// and at `depth` - 1 random moments the running one falls below all others. Here an agent that has been chosen often falls
-/// too, since kernels poll, and those that they wait for must get their turn.
+/// Probabilistic concurrency testing (Burckhardt and others, 2010): agents have random priorities, the highest one
+/// runs, and at `depth` - 1 random moments the running one falls below all others. Here an agent that has been chosen
+/// often falls too, since kernels poll, and those that they wait for must get their turn.
 struct PCTPolicy: SchedulePolicy {
     private static let mostTurns = 100
 

@@ -12,7 +12,7 @@ struct GEMMBench {
     private let n: Int
     private let k: Int
     private let multiprocessors: Int
-    private let output: GEMMConfiguration.Output
+    private let output: GEMMOutput
     private let signals: Bool
     private let dependent: Bool
     /// Sets of weights, larger together than the L2.
@@ -21,7 +21,7 @@ struct GEMMBench {
     /// Makes the weights. `n` and `k` are multiples of 128, `n` of 256 with SwiGLU, and there are as many
     /// multiprocessors.
     init(
-        _ device: any Device, experts: Int, n: Int, k: Int, multiprocessors: Int?, output: GEMMConfiguration.Output,
+        _ device: any Device, experts: Int, n: Int, k: Int, multiprocessors: Int?, output: GEMMOutput,
         signals: Bool, dependent: Bool
     ) throws {
         self.device = device
@@ -63,6 +63,7 @@ struct GEMMBench {
         for rows in tokens {
             Console.progress("\(rows) tokens")
             let configuration = configuration(rows: rows)
+            for part in configuration.parts { Console.progress("  \(part.name): \(part.text)") }
             let (times, setAside) = try measure(configuration)
             report.add(
                 tokens: rows, configuration: configuration, setAsideL2Bytes: setAside, nanoseconds: times,
@@ -98,18 +99,16 @@ struct GEMMBench {
     }
 
     private func configuration(rows: Int) -> GEMMConfiguration {
-        var configuration = GEMMConfiguration(
-            n: n, k: k, experts: experts, maxRows: rows, scaleRows: GEMMConfiguration.scaleRows(rows),
-            blockM: GEMMConfiguration.blockM(holding: rows), output: output, signals: signals,
-            dependent: dependent)
-        configuration.memoryBytesPerSecond = device.properties.memoryBytesPerSecond
-        return configuration
+        GEMMConfiguration(
+            GEMMProblem(n: n, k: k, experts: experts, maxRows: rows), tile: TileShape(m: TileShape.m(holding: rows)),
+            role: .plain(output, launch: dependent ? .behindGEMM : .alone, signals: signals),
+            tuning: .device(memoryBytesPerSecond: device.properties.memoryBytesPerSecond))
     }
 
     /// Nanoseconds of launches with as many rows as experts have room for, and the bytes of the L2 that were set aside
     /// for them. Floors are measured without.
     private func measure(_ configuration: GEMMConfiguration) throws -> (nanoseconds: [Double], setAsideL2Bytes: Int) {
-        let (rows, scaleRows) = (configuration.maxRows, configuration.scaleRows)
+        let (rows, scaleRows) = (configuration.problem.maxRows, configuration.problem.scaleRows)
         let share = try device.keepInL2(
             bytes: configuration.keptBytes(
                 counts: [Int](repeating: rows, count: experts), gridSize: multiprocessors))
@@ -123,7 +122,7 @@ struct GEMMBench {
             output: try device.allocate(bytes: experts * rows * n * 2, label: "output"),
             outputScales: try device.allocate(bytes: experts * (n / 128) * scaleRows * 4, label: "output scales"),
             signals: try device.makeBuffer(
-                [UInt32](repeating: 0, count: experts * configuration.blocks), label: "signals"))
+                [UInt32](repeating: 0, count: experts * configuration.rowBlocks), label: "signals"))
         let scratch = try GEMMScratch(device, gridSize: multiprocessors, label: "bench")
         let gemms = try weights.map { try GroupedGEMM(device, configuration, $0, operands, scratch) }
         let times = try timer.measure(device, on: stream) { launch in

@@ -52,7 +52,7 @@ enum GEMMBenchCommand {
             }
             let bench = try GEMMBench(
                 device, experts: experts, n: n, k: k,
-                multiprocessors: arguments[multiprocessors], output: arguments[swiGLU] ? .swiGLU : .sums,
+                multiprocessors: arguments[multiprocessors], output: arguments[swiGLU] ? .swiGLU : .bfloat16,
                 signals: arguments[signals], dependent: arguments[dependent])
             let report = try bench.run(tokens: counts)
             if arguments[CommonOptions.json] {

@@ -34,7 +34,7 @@ struct LayerBench {
         let expert = try Self.expert(plan.shape)
         let inputs = Self.inputs(plan.shape)
         let group = try group(plan, twoBatch: modes.contains(.twoBatch))
-        let layer = try MoELayer(group, shared: plan.shape.sharedExperts > 0 ? expert : nil) { _ in expert }
+        let layer = try MoELayerGroup(group, shared: plan.shape.sharedExperts > 0 ? expert : nil) { _ in expert }
         let expected = try layer.step(inputs, overlap: .none)
         return try modes.map { mode in
             Console.progress("\(plan.shape.maxTokens) tokens, overlap \(mode.rawValue)")
@@ -54,7 +54,7 @@ struct LayerBench {
             try device.fill(rank.expertOutput, with: 0x3F, on: rank.compute)
         }
         Console.progress("\(plan.shape.maxTokens) tokens")
-        func times(_ step: @escaping (Rank) throws -> Void) throws -> Times {
+        func times(_ step: @escaping (ExpertRank) throws -> Void) throws -> Times {
             let graphs = try group.ranks.map { rank in
                 try device.capture(on: rank.compute) { for _ in 0..<steps { try step(rank) } }
             }
@@ -65,10 +65,10 @@ struct LayerBench {
             return times
         }
         return (
-            try times { try group.dispatchOnly($0) },
+            try times { try $0.dispatchOnly() },
             try times { rank in
-                try group.dispatch(rank)()
-                try group.combine(rank)()
+                try rank.dispatch()()
+                try rank.combine()()
             }
         )
     }

@@ -1,25 +1,26 @@
+import ExpertKernels
 import ExpertParallel
 
 /// `swiftep checkpoint inspect`
 enum InspectCheckpointCommand {
     static let command = Command(
         name: "inspect",
-        summary: "Prints what a checkpoint holds: the model, the tensors by type, the files, the layers with experts.",
+        summary: "Prints what a checkpoint holds and whether it can be run: family, router, formats, sizes, files.",
         discussion: [
-            "The headers of all files are read and checked, and every tensor of the layers with experts must be there "
-                + "with the type and shape that config.json asks for."
+            "The headers of all files are read and checked, and every tensor of the layers with experts must be there with "
+                + "the type and shape that config.json asks for. Layers that predict further tokens may be left out as a whole."
         ],
         positionals: [CheckpointCommand.directory],
         options: [CommonOptions.json],
         run: { arguments in
             let summary = try CheckpointSummary.inspect(directory: arguments.positionals[0])
-            for layer in summary.expertLayers {
-                _ = try MoELayerCheckpoint(directory: summary.directory, layer: layer)
-            }
+            let layers = try MoELayerCheckpoint.describing(
+                summary.directory, layers: summary.absentLayers.prefix(1) + summary.expertLayers)
+            let report = CheckpointReport(summary, layers)
             if arguments[CommonOptions.json] {
-                try Console.json(CheckpointReport(summary))
+                try Console.json(report)
             } else {
-                try Console.result("\(summary)")
+                try Console.result("\(summary)\n\(report.text)")
             }
             return 0
         })
@@ -46,8 +47,14 @@ private struct CheckpointReport: Encodable {
     let types: [File]
     let files: [File]
     let expertLayers: [Int]
+    let family: String
+    let router: String
+    /// How experts are stored.
+    let formats: [String]
+    /// Why layers cannot be run; empty if all can.
+    let obstacles: [String]
 
-    init(_ summary: CheckpointSummary) {
+    init(_ summary: CheckpointSummary, _ checked: [MoELayerCheckpoint]) {
         let model = summary.configuration
         directory = summary.directory
         modelType = model.modelType
@@ -62,5 +69,44 @@ private struct CheckpointReport: Encodable {
         types = summary.types.map { File(name: $0.type, tensors: $0.tensors, bytes: $0.bytes) }
         files = summary.shards.map { File(name: $0.name, tensors: $0.tensors, bytes: $0.bytes) }
         expertLayers = summary.expertLayers
+        family = model.family
+        router = model.routerText
+        formats = Set(checked.flatMap(\.formats).map(\.description)).sorted()
+        obstacles = Self.obstacles(model) + Self.obstacles(checked)
+    }
+
+    /// What kernels have against the sizes.
+    private static func obstacles(_ model: ModelConfiguration) -> [String] {
+        do {
+            _ = try LayerShape(
+                hidden: model.hidden, intermediate: model.intermediate, experts: model.experts, topK: model.topK,
+                ranks: 1, maxTokens: 1, sharedExperts: model.sharedExperts)
+            return []
+        } catch {
+            return ["\(error)"]
+        }
+    }
+
+    /// A line for each requirement that is not supported, with the layers that have it.
+    private static func obstacles(_ layers: [MoELayerCheckpoint]) -> [String] {
+        var numbers: [String: [Int]] = [:]
+        for layer in layers {
+            for requirement in layer.requirements where !requirement.isSupported {
+                numbers[requirement.description, default: []].append(layer.layer)
+            }
+        }
+        return numbers.sorted { $0.key < $1.key }.map { text, found in
+            (found.count == layers.count ? "all layers" : "layers " + found.map(String.init).joined(separator: " "))
+                + " need \(text)"
+        }
+    }
+
+    /// What the summary does not say.
+    var text: String {
+        let kept = "  formats  \(formats.isEmpty ? "none" : formats.joined(separator: "; "))"
+        let run =
+            obstacles.isEmpty
+            ? "  run      takes these layers" : "  run      refuses: \(obstacles.joined(separator: "; "))"
+        return kept + "\n" + run
     }
 }

@@ -12,7 +12,7 @@ struct KernelReport: Encodable {
 
     /// Assembles the kernel. Throws `AssemblerError`.
     init(_ kernel: Kernel, _ assembler: Assembler) throws(AssemblerError) {
-        let report = try assembler.assemble(kernel.ptx(locations: false))
+        let report = try assembler.assemble(kernel.ptx(locations: .none))
         guard let usage = report.usage(of: kernel.name) else {
             throw .rejected(messages: "the output says nothing about the kernel \(kernel.name)", excerpt: nil)
         }

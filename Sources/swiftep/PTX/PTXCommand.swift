@@ -6,6 +6,9 @@ import PTX
 enum PTXCommand {
     static let tokens = Option<Int>.integer("tokens", in: 1...4_096, help: "Most tokens of a rank. Default: 128.")
     static let list = Option<Bool>.flag("list", help: "Print the kernels' names.")
+    static let lines = Option<Bool>.flag(
+        "lines",
+        help: "Name lines of Swift by .loc directives, as ptxas --generate-line-info reads them, instead of comments.")
     static let report = Option<Bool>.flag(
         "report",
         help:
@@ -22,9 +25,11 @@ enum PTXCommand {
             "ptxas needs no GPU. It is looked for where \(Assembler.variable) says, in PATH, and in .build/ptxas; "
                 + "'pip download --no-deps nvidia-cuda-nvcc==13.0.88' fetches a wheel, a zip file, that has it as "
                 + "nvidia/cu13/bin/ptxas.",
+            "Programs that use a GPU load kernels with their lines if SWIFTEP_LINES is 1 in the environment: then "
+                + "compute-sanitizer and Nsight Compute show lines of Swift.",
         ],
         positionals: [.init(name: "KERNEL", help: "Name of a kernel, as --list prints it.", required: false)],
-        options: [list, report] + ShapeOptions.model + [ShapeOptions.ranks, tokens, CommonOptions.json],
+        options: [list, lines, report] + ShapeOptions.model + [ShapeOptions.ranks, tokens, CommonOptions.json],
         run: { arguments in
             let kernels = try selected(arguments)
             if arguments[report] { return try printReport(kernels, json: arguments[CommonOptions.json]) }
@@ -39,7 +44,7 @@ enum PTXCommand {
             guard !arguments[CommonOptions.json] else {
                 throw UsageError.conflict("--json goes with --list or --report; PTX is printed as text")
             }
-            try Console.result(PTXModule(kernels).text)
+            try Console.result(PTXModule(kernels, locations: arguments[lines] ? .directives : .comments).text)
             return 0
         })
 

@@ -26,7 +26,7 @@ struct LayerRun {
         if let dropped = settings.droppedSignal { try check(dropped) }
     }
 
-    private func check(_ dropped: MoELayer.DroppedSignal) throws(UsageError) {
+    private func check(_ dropped: MoELayerGroup.DroppedSignal) throws(UsageError) {
         let shape = source.shape
         let blocks = (shape.maxRows + configuration.blockM - 1) / configuration.blockM
         guard dropped.rank < shape.ranks, dropped.expert < shape.localExperts, dropped.block < blocks else {
@@ -45,7 +45,7 @@ struct LayerRun {
         let shared = try source.checkpoint.sharedExpert()
         Console.progress("uploading the experts to \(device.properties.name)")
         let group = try RankGroup(device: device, configuration: configuration)
-        let layer = try MoELayer(group, shared: shared, droppedSignal: settings.droppedSignal) {
+        let layer = try MoELayerGroup(group, shared: shared, droppedSignal: settings.droppedSignal) {
             try source.checkpoint.expert($0)
         }
         let timer = try StepTimer(device, layer, replays: settings.replays(on: device.properties.kind))
@@ -75,7 +75,9 @@ struct LayerRun {
             try TimelineFile(file: file, title: title(mode)).write(try timer.timeline(mode))
         }
         return RunReport(
-            device.properties, configuration, settings, origin: source.origin, shared: shared?.gate.rows, results)
+            device.properties, configuration, settings,
+            origin: source.origin + (source.checkpoint.conversionLoss.map { ", \($0.text)" } ?? ""),
+            shared: shared?.gate.rows, results)
     }
 
     private func title(_ mode: OverlapMode) -> String {

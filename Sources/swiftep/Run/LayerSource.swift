@@ -55,12 +55,9 @@ struct LayerSource {
         do {
             return try MoELayerCheckpoint(directory: directory, layer: layer)
         } catch {
-            guard case .layerWithoutExperts(_, let first, let last) = error, arguments[RunCommand.layer] != nil else {
-                throw error
-            }
+            guard case .layerWithoutExperts = error, arguments[RunCommand.layer] != nil else { throw error }
             throw UsageError.invalidValue(
-                option: "--layer", value: "\(layer)",
-                expected: "a layer of \(directory) that has experts, which those from \(first) to \(last) may have")
+                option: "--layer", value: "\(layer)", expected: "a layer of \(directory) that has experts. \(error)")
         }
     }
 

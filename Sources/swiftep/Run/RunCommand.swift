@@ -16,7 +16,7 @@ enum RunCommand {
     static let seed = Option<UInt64>.seed(
         help: "Seed of hidden states, random weights and the simulator's schedule. Default: 1.")
     static let blockM = Option<Int>.integer(
-        "block-m", oneOf: GEMMConfiguration.blockHeights,
+        "block-m", oneOf: TileShape.heights,
         help:
             "Rows for each tile of the GEMMs and for each signal: 16, 32, 64 or 128. Default: the lowest that holds "
             + "the rows that an expert can expect.")
@@ -26,7 +26,7 @@ enum RunCommand {
             "Seconds of the device's clock after which a kernel gives up waiting for memory and the run fails; more "
             + "than a row takes over --link. Default: \(Int(DeviceLimits.waitLimit)) on a GPU, "
             + "\(DeviceLimits.simulatedWaitLimit) on the simulator.")
-    static let dropSignal = Option<MoELayer.DroppedSignal>(
+    static let dropSignal = Option<MoELayerGroup.DroppedSignal>(
         "drop-signal", "RANK:EXPERT:BLOCK",
         help:
             "Test hook: leaves out one signal add of this block of rows, of that local expert of the rank. Overlapped "
@@ -37,7 +37,7 @@ enum RunCommand {
         guard numbers.count == 3, let rank = numbers[0], let expert = numbers[1], let block = numbers[2],
             min(rank, expert, block) >= 0
         else { return nil }
-        return MoELayer.DroppedSignal(rank: rank, expert: expert, block: block)
+        return MoELayerGroup.DroppedSignal(rank: rank, expert: expert, block: block)
     }
 
     static let replays = Option<Int>.integer(
@@ -109,7 +109,7 @@ struct RunSettings {
     let arrivals: Bool
     private let waitLimit: Double?
     private let replays: Int?
-    let droppedSignal: MoELayer.DroppedSignal?
+    let droppedSignal: MoELayerGroup.DroppedSignal?
 
     /// Opens the file of the timeline. Throws `UsageError` for one that cannot be written, and for options that do not
     /// go together.
@@ -125,7 +125,7 @@ struct RunSettings {
         replays = arguments[RunCommand.replays]
         droppedSignal = arguments[RunCommand.dropSignal]
         guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {
-            throw .conflict("--drop-signal concerns signals, which the mode none does not have; add one to --overlap")
+            throw .conflict("--drop-signal concerns signals; add singleBatch or direct to --overlap, which have them")
         }
         guard arguments[RunCommand.checkpoint] != nil || arguments[RunCommand.layer] == nil else {
             throw .conflict("--layer chooses a layer of a checkpoint; give its directory with --checkpoint")

@@ -21,8 +21,8 @@ extension RunReport {
             unquantised distance        cosine distance to an FP64 layer without quantised activations; limit \
             \(LayerVerification.unquantisedDistanceLimit)
             unquantised relative error  against the same: what FP8 activations cost; no limit
-            polls not ready             polls of the combine send that found their block not ready yet; 0 with
-                                        overlap: the down GEMM was always ahead, nothing had to wait for it
+            polls not ready             polls of the combine send that found their block not ready yet; 0: the
+                                        down GEMM was always ahead, nothing had to wait for it
             time                        \(clocks)
             \(arrivalTable)
             outputs identical in all modes: \(identical ? "yes" : "NO")
@@ -54,7 +54,7 @@ extension RunReport {
             table.add([
                 mode.mode, scientific(mode.relativeError), scientific(mode.unquantisedDistance),
                 scientific(mode.unquantisedRelativeError),
-                mode.mode == OverlapMode.none.rawValue ? "-" : "\(mode.notReadyPolls)",
+                mode.mode == OverlapMode.singleBatch.rawValue ? "\(mode.notReadyPolls)" : "-",
                 fixed(mode.microseconds, 1) + " µs", fixed(mode.wallSeconds, 2) + " s",
             ])
         }

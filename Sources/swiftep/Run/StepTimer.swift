@@ -14,7 +14,7 @@ struct StepTime {
 
 /// What kernels waited for since the last time that this was asked.
 struct StepWaits {
-    let polls: RankGroup.PollStatistics
+    let polls: PollStatistics
     /// nil where nobody takes notes.
     let arrivals: ArrivalReport?
 
@@ -27,12 +27,12 @@ struct StepWaits {
 /// Runs steps of a layer and measures them.
 struct StepTimer {
     private let device: any Device
-    private let layer: MoELayer
+    private let layer: MoELayerGroup
     private let clock: DeviceClock
     private let replays: Int
 
     /// A timer that takes the time of `replays` graph replays in a row, or with 0 of a single step.
-    init(_ device: any Device, _ layer: MoELayer, replays: Int) throws {
+    init(_ device: any Device, _ layer: MoELayerGroup, replays: Int) throws {
         self.device = device
         self.layer = layer
         self.replays = replays
@@ -48,8 +48,8 @@ struct StepTimer {
         fileprivate let wallSeconds: Double
     }
 
-    /// Runs one step, after one that warms up where replays are to be timed. Its experts' rows are kept for the reference until
-    /// the next step or replay.
+    /// Runs one step, after one that warms up where replays are to be timed. Its experts' rows are kept for the
+    /// reference until the next step or replay.
     func step(_ inputs: [RankInput], _ mode: OverlapMode) throws -> Step {
         if replays > 0 { _ = try layer.step(inputs, overlap: mode) }
         _ = try StepWaits(layer.group)
@@ -98,6 +98,7 @@ struct StepTimer {
         _ inputs: [RankInput], _ mode: OverlapMode, rounds: Int, expecting outputs: [[BFloat16]]
     ) throws -> Double {
         let graph = try layer.capture(overlap: mode)
+        try layer.clearOutputs()
         try layer.replay(graph)
         try layer.group.synchronize()
         let times = try (0..<rounds).map { _ in

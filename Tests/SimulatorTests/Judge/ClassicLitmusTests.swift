@@ -66,8 +66,8 @@ import Testing
         }
     }
 
-    /// Store buffering: nothing but a sequentially consistent fence, which the language does not have, forbids that both
-    /// read the old value.
+    /// Store buffering: nothing but a sequentially consistent fence, which the language does not have, forbids that
+    /// both read the old value.
     @Test(arguments: Litmus.Placement.allCases)
     func storeBuffering(_ place: Litmus.Placement) throws {
         for (write, read) in [(MemoryOrder.Strength.relaxed, .relaxed), (.release, .acquire)]

@@ -2,8 +2,8 @@ import KernelLanguage
 import Simulator
 import Testing
 
-/// Where the simulator allows less, or overlooks more, than PTX's memory model. `docs/exploration.md` lists the same gaps.
-/// When one is closed, its test fails, and both have to change.
+/// Where the simulator allows less, or overlooks more, than PTX's memory model. `docs/exploration.md` lists the same
+/// gaps. When one is closed, its test fails, and both have to change.
 @Suite struct GapTests {
     /// PTX allows "1 1" too: nothing reads what the stores release, so nothing orders them.
     @Test func releaseStoresKeepTheirPlace() throws {
@@ -53,8 +53,8 @@ import Testing
         #expect(outcomes == ["0", "1"])
     }
 
-    /// The words of PTX ask for a proxy fence between a read and a later asynchronous write too; libraries for these GPUs do
-    /// without, and so does the simulator, where an mbarrier or a barrier stands between the two.
+    /// The words of PTX ask for a proxy fence between a read and a later asynchronous write too; libraries for these
+    /// GPUs do without, and so does the simulator, where an mbarrier or a barrier stands between the two.
     @Test func readsNeedNoProxyFenceBeforeCopies() throws {
         let kernel = try KernelBuilder.build("reuse", threads: 64) { k in
             let source = k.pointerParameter("source", to: UInt32.self)
@@ -89,7 +89,8 @@ import Testing
         #expect(Array(report.outcomes.keys) == [[UInt32](0..<128)])
     }
 
-    /// A warp-group multiply is undefined unless all four warps issue it. The simulator computes each warp's rows by itself.
+    /// A warp-group multiply is undefined unless all four warps issue it. The simulator computes each warp's rows by
+    /// itself.
     @Test func aWarpMayMissFromItsGroup() throws {
         let kernel = try KernelBuilder.build("three", threads: 128) { k in
             let tiles = k.shared(UInt32.self, count: 64 * 32 + 8 * 32, alignment: 1024)

@@ -2,8 +2,8 @@ import KernelLanguage
 import Simulator
 import Testing
 
-/// Litmus tests of our own: the ways in which a protocol of signals, bulk copies and reused buffers goes wrong, each found
-/// within a few schedules, and next to each the right way, which stays clean.
+/// Litmus tests of our own: the ways in which a protocol of signals, bulk copies and reused buffers goes wrong, each
+/// found within a few schedules, and next to each the right way, which stays clean.
 @Suite struct SignalLitmusTests {
     /// Schedules within which a fault must show.
     private static let budget = 20

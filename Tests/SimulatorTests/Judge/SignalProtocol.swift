@@ -1,8 +1,9 @@
 import KernelLanguage
 import Simulator
 
-/// The protocol between the down GEMM and the combine send, small: a producer's two warps write a row and announce it by a
-/// signal; a consumer polls the signal and fetches the row with a bulk copy. Every part can be left out or weakened.
+/// The protocol between the down GEMM and the combine send, small: a producer's two warps write a row and announce it
+/// by a signal; a consumer polls the signal and fetches the row with a bulk copy. Every part can be left out or
+/// weakened.
 struct SignalProtocol {
     /// Rows leave through shared memory and bulk stores, or by plain stores.
     var bulkStores = true

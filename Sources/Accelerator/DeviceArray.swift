@@ -1,0 +1,31 @@
+import KernelLanguage
+
+/// Device memory of elements of one type: what a kernel parameter of that type takes.
+public struct DeviceArray<Element: Scalar>: Sendable {
+    /// The memory.
+    public let buffer: DeviceBuffer
+
+    /// All of `buffer`, which holds such elements.
+    public init(_ buffer: DeviceBuffer) { self.buffer = buffer }
+
+    /// How many elements there is room for.
+    public var count: Int { buffer.bytes / Element.scalarType.bytes }
+
+    /// The array as a kernel's parameter.
+    public var parameter: MemoryParameter<Element> { MemoryParameter(address: buffer.address) }
+
+    /// `count` elements from `first` on, which must lie inside.
+    public func part(_ label: String, from first: Int, count: Int) -> DeviceArray {
+        let bytes = Element.scalarType.bytes
+        return DeviceArray(buffer.part(label, offset: first * bytes, bytes: count * bytes))
+    }
+}
+
+extension Device {
+    /// Allocates room for `count` elements, at least 16 bytes; content undefined.
+    public func allocate<Element: Scalar>(
+        _ type: Element.Type, count: Int, label: String
+    ) throws -> DeviceArray<Element> {
+        DeviceArray(try allocate(bytes: max(count * Element.scalarType.bytes, 16), label: label))
+    }
+}

@@ -1,0 +1,85 @@
+import KernelLanguage
+
+/// All that is fixed when the kernel of a grouped GEMM is built: the problem, the tile, the role, and what
+/// follows from them and the card's tuning.
+package struct GEMMConfiguration: Hashable, Sendable {
+    /// What is computed.
+    package var problem: GEMMProblem
+    /// The part of it that a thread block computes at a time.
+    package var tile: TileShape
+    /// What runs around it.
+    package var role: GEMMRole
+    /// Numbers that were measured on a card.
+    package var tuning: GEMMTuning
+    /// Test hook: one tile of this row block is stored and not counted. Of no effect where tiles are not.
+    package var droppedSignal: RowBlock?
+
+    /// A configuration as given. SwiGLU needs tiles of `TileShape.maxN` channels.
+    package init(
+        _ problem: GEMMProblem, tile: TileShape, role: GEMMRole = .plain(), tuning: GEMMTuning = .h200,
+        droppedSignal: RowBlock? = nil
+    ) {
+        self.problem = problem
+        self.tile = tile
+        self.role = role
+        self.tuning = tuning
+        self.droppedSignal = droppedSignal
+    }
+
+    /// Stages and warps.
+    package var pipeline: GEMMPipeline { GEMMPipeline(tile, role, tuning) }
+    /// How thread blocks share the tiles.
+    package var schedule: GEMMSchedule { GEMMSchedule(problem, tile, role, tuning) }
+
+    /// Row blocks, and so signals, for which an expert has room.
+    package var rowBlocks: Int { (problem.maxRows + tile.m - 1) / tile.m }
+    /// Tiles across N: the number of adds after which a row block's signal is complete.
+    package var tilesAcross: Int { TileShape.across(problem.n, tileN: tile.n) }
+    /// What `rowsAfter` is for a GEMM whose rows this one writes; nil if another kernel comes between them.
+    package var signalsForNext: Int? { role.output == .swiGLU ? tilesAcross : nil }
+
+    /// Whether rows are to stay in the L2 until the last tile across N has been multiplied, for which they are read as
+    /// often as there are tiles across. Without SwiGLU the output is larger than they are, and has better use for the
+    /// room.
+    var keepsRows: Bool { role.output == .swiGLU }
+    /// Bytes that are to stay in the L2 for `counts[e]` rows of each expert on a grid of `gridSize` thread blocks: rows
+    /// if they are, outputs, and partials of split tiles.
+    package func keptBytes(counts: [Int], gridSize: Int) -> Int {
+        let outputBytes = role.output == .swiGLU ? problem.n / 2 : 2 * problem.n
+        return counts.reduce(0, +) * ((keepsRows ? problem.k : 0) + outputBytes)
+            + TilePlan(self, counts: counts, gridSize: gridSize).partialBytes
+    }
+
+    /// `droppedSignal` where tiles are counted.
+    var dropped: RowBlock? { role.countsTiles ? droppedSignal : nil }
+    /// Whether a warp publishes what consumer warps have stored.
+    var publishes: Bool { role.countsTiles || schedule.split != nil }
+    /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
+    var fitsOutput: Bool { role.output == .bfloat16 || tile.n == TileShape.maxN }
+
+    /// Bytes in which a grid of `gridSize` thread blocks leaves partials of split tiles, whatever the tile.
+    package static func partialBytes(gridSize: Int) -> Int {
+        gridSize * TileShape(m: TileShape.maxM, n: TileShape.maxN).partials * 4
+    }
+
+    var kernelName: String {
+        let (problem, drop) = (problem, dropped.map { "_drop\($0.expert)_\($0.index)" } ?? "")
+        return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
+            + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
+    }
+}
+
+extension GEMMConfiguration: CustomStringConvertible {
+    /// The configuration part by part, each with its name.
+    package var parts: [(name: String, text: String)] {
+        [
+            ("problem", "\(problem)"), ("tile", "\(tile)"), ("role", "\(role)"), ("pipeline", "\(pipeline)"),
+            ("schedule", "\(schedule)"), ("tuning", "\(tuning)"),
+        ]
+    }
+
+    /// Tile, stages, problem and role in one line.
+    package var description: String {
+        "\(tile), \(pipeline.stages) stages, \(problem)" + (role == .plain() ? "" : ", \(role)")
+    }
+}

@@ -1,0 +1,21 @@
+import KernelLanguage
+
+/// The calling thread block among those that have work.
+struct ActiveBlock {
+    /// How many have.
+    let count: Value<UInt32>
+    /// Whether this one has.
+    let isActive: Condition
+    /// Its number among them, if it has.
+    let number: Value<UInt32>
+    /// Work tiles of all thread blocks.
+    let workTiles: Value<UInt32>
+    /// nil where tiles are never split.
+    let split: StreamKSplit<Value<UInt32>>?
+
+    init(_ k: KernelBuilder, _ schedule: TileSchedule<Value<UInt32>>) {
+        (number, isActive) = schedule.place(of: k.blockIndex)
+        workTiles = schedule.workTiles
+        (count, split) = (schedule.activeBlocks, schedule.split)
+    }
+}

@@ -1,0 +1,38 @@
+/// What a layer needs beyond FP8 weights, activations quantised by 128 channels, plain SwiGLU and an ungated shared
+/// expert.
+///
+/// A layer with a requirement that is not `isSupported` is described and refused, never run without it.
+public enum LayerRequirement: Hashable, Sendable {
+    /// The shared expert's output is multiplied by the sigmoid of a product with the token.
+    case sharedExpertGate
+    /// Scales of activations are powers of two.
+    case powerOfTwoActivationScales
+    /// Activations have one scale for each token.
+    case activationsPerToken
+    /// Activations are quantised to four bits.
+    case fourBitActivations
+    /// Values of SwiGLU are clamped to this limit.
+    case clampedSwiGLU(limit: Double)
+
+    /// Whether kernels and reference do it. The one place to change when they learn to.
+    public var isSupported: Bool {
+        switch self {
+        case .sharedExpertGate, .powerOfTwoActivationScales, .activationsPerToken, .fourBitActivations, .clampedSwiGLU:
+            false
+        }
+    }
+}
+
+extension LayerRequirement: CustomStringConvertible {
+    /// What it is, as a phrase.
+    public var description: String {
+        switch self {
+        case .sharedExpertGate: "a gate on the shared expert (combine adds the shared expert as it is)"
+        case .powerOfTwoActivationScales:
+            "activation scales that are powers of two, UE8M0 (kernels quantise with the exact scale)"
+        case .activationsPerToken: "one activation scale for each token (kernels have one for each 128 channels)"
+        case .fourBitActivations: "activations of four bits (kernels have E4M3)"
+        case .clampedSwiGLU(let limit): "SwiGLU clamped to \(limit) (kernels do not clamp)"
+        }
+    }
+}

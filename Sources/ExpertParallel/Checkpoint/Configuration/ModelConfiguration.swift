@@ -1,0 +1,134 @@
+/// The mixture-of-experts layers of a model, as its `config.json` and its family describe them.
+public struct ModelConfiguration: Hashable, Sendable {
+    /// Short name of the family, such as `deepseek-v3`; see `families`.
+    public var family: String
+    /// `model_type`, such as `deepseek_v3`.
+    public var modelType: String
+    /// Channels of a token.
+    public var hidden: Int
+    /// Channels between the two projections of a routed expert.
+    public var intermediate: Int
+    /// Routed experts of one layer.
+    public var experts: Int
+    /// Experts that each token goes to.
+    public var topK: Int
+    /// Channels between the two projections of the shared expert; 0 without one.
+    public var sharedIntermediate: Int
+    /// Whether a gate decides for each token how much the shared expert counts.
+    public var hasSharedGate: Bool
+    /// How logits become scores.
+    public var scoring: RouterConfiguration.Scoring
+    /// Equal groups that the experts are divided into.
+    public var groups: Int
+    /// Groups that a token may choose experts from.
+    public var groupsKept: Int
+    /// What groups are ranked by.
+    public var groupScore: RouterConfiguration.GroupScore
+    /// Whether a bias is added to the scores for the choice.
+    public var hasCorrectionBias: Bool
+    /// Whether the chosen experts' weights are divided by their sum.
+    public var normalisesWeights: Bool
+    /// Factor on all weights.
+    public var routedScale: Double
+    /// Layers, without those that predict further tokens.
+    public var layers: Int
+    /// Numbers of the layers that have experts, ascending, without those that predict further tokens.
+    public var expertLayers: [Int]
+    /// Layers behind the last that predict further tokens, with experts of their own. They have the numbers from
+    /// `layers` on, and a checkpoint may leave them out.
+    public var predictionLayers: Int
+    /// Limits that values of SwiGLU are clamped to, by layer.
+    public var limits: [Int: Double]
+    /// What `quantization_config` says.
+    public var quantisation: QuantisationDeclaration
+
+    /// Short names of all families that can be read.
+    public static let families = ModelFamily.names
+
+    /// A DeepSeek-V3; what is left out is as in the real one.
+    public init(
+        hidden: Int = 7168, intermediate: Int = 2048, experts: Int = 256, topK: Int = 8, sharedExperts: Int = 1,
+        groups: Int = 8, groupsKept: Int = 4, routedScale: Double = 2.5
+    ) {
+        self.init(
+            .deepSeekV3, hidden: hidden, intermediate: intermediate, experts: experts, topK: topK,
+            sharedIntermediate: sharedExperts * intermediate)
+        self.groups = groups
+        self.groupsKept = groupsKept
+        self.routedScale = routedScale
+    }
+
+    /// A model of a family, of any size: a shared expert as large as a routed one if the family has one, one group, and
+    /// experts in every layer that the family gives them. Nil if there is no family of that name.
+    public init?(family name: String, hidden: Int, intermediate: Int, experts: Int, topK: Int) {
+        guard let family = ModelFamily.named(name) else { return nil }
+        self.init(
+            family, hidden: hidden, intermediate: intermediate, experts: experts, topK: topK,
+            sharedIntermediate: intermediate)
+    }
+
+    /// A model of a family with one layer of experts.
+    init(
+        _ family: ModelFamily, hidden: Int, intermediate: Int, experts: Int, topK: Int, sharedIntermediate: Int
+    ) {
+        self.family = family.name
+        modelType = family.modelTypes[0]
+        self.hidden = hidden
+        self.intermediate = intermediate
+        self.experts = experts
+        self.topK = topK
+        self.sharedIntermediate = family.tensors.shared == nil ? 0 : sharedIntermediate
+        hasSharedGate = family.tensors.sharedGate != nil
+        scoring = family.router.scoring
+        groups = 1
+        groupsKept = 1
+        groupScore = family.router.groups?.score ?? .sumOfTwoBest
+        hasCorrectionBias = family.tensors.choiceBias != nil
+        normalisesWeights =
+            switch family.router.normalise {
+            case .always, .ofSeveral: true
+            case .never: false
+            case .key(let key): key.absent ?? true
+            }
+        routedScale = family.router.scale.map { $0.absent ?? 2.5 } ?? 1
+        layers = 61
+        expertLayers = Array(3..<61)
+        predictionLayers = 0
+        limits = [:]
+        quantisation = .float8Blocks
+    }
+
+    /// The shared expert as so many experts as large as a routed one; 0 without one.
+    public var sharedExperts: Int {
+        sharedIntermediate == 0 ? 0 : ExpertWeights.parts(ofShared: sharedIntermediate, intermediate: intermediate)
+    }
+
+    /// Whether a layer has experts; those that predict further tokens do.
+    public func hasExperts(inLayer layer: Int) -> Bool {
+        expertLayers.contains(layer) || (layers..<layers + predictionLayers).contains(layer)
+    }
+
+    /// The layers with experts as ranges, those that predict further tokens included.
+    public var rangesWithExperts: [ClosedRange<Int>] {
+        (expertLayers + Array(layers..<layers + predictionLayers)).reduce(into: []) { ranges, layer in
+            if let last = ranges.last, last.upperBound + 1 == layer {
+                ranges[ranges.count - 1] = last.lowerBound...layer
+            } else {
+                ranges.append(layer...layer)
+            }
+        }
+    }
+
+    /// What a layer needs beyond what kernels do for all models.
+    public func requirements(ofLayer layer: Int) -> [LayerRequirement] {
+        (hasSharedGate ? [.sharedExpertGate] : []) + (limits[layer].map { [.clampedSwiGLU(limit: $0)] } ?? [])
+            + quantisation.requirements
+    }
+
+    /// How the router of this model chooses; throws a `RouterError` where that makes no sense.
+    public func router() throws(RouterError) -> RouterConfiguration {
+        try RouterConfiguration(
+            experts: experts, topK: topK, groups: groups, groupsKept: groupsKept, groupScore: groupScore,
+            normalise: normalisesWeights, scale: Float(routedScale), scoring: scoring)
+    }
+}

@@ -1,0 +1,41 @@
+/// How the weights of a matrix are stored.
+public enum WeightFormat: Hashable, Sendable {
+    /// BF16, converted to FP8 in blocks of 128 x 128, with a loss.
+    case bfloat16
+    /// FP8 E4M3 with a scale for each 128 x 128, in this type.
+    case float8Blocks(scales: String)
+    /// FP8 E4M3 with one scale for all.
+    case float8PerTensor
+    /// FP8 E4M3 with a scale for each row.
+    case float8PerRow
+    /// FP4 E2M1 with a power of two for each 32 columns.
+    case mxfp4
+    /// FP4 E2M1 with an E4M3 scale for each 16 columns and an FP32 one for all.
+    case nvfp4
+    /// Signed four-bit numbers with a scale for so many columns.
+    case int4(group: Int)
+
+    /// Whether the format can be kept exactly by FP8 in blocks: always, or only for some weights, which is seen when
+    /// they are read.
+    public var isAlwaysKept: Bool {
+        switch self {
+        case .float8Blocks, .float8PerTensor: true
+        case .bfloat16, .float8PerRow, .mxfp4, .nvfp4, .int4: false
+        }
+    }
+}
+
+extension WeightFormat: CustomStringConvertible {
+    /// For people.
+    public var description: String {
+        switch self {
+        case .bfloat16: "BF16"
+        case .float8Blocks(let scales): "FP8 in blocks of 128 x 128 with scales in \(scales)"
+        case .float8PerTensor: "FP8 with one scale"
+        case .float8PerRow: "FP8 with a scale for each channel"
+        case .mxfp4: "MXFP4"
+        case .nvfp4: "NVFP4"
+        case .int4(let group): "INT4 with a scale for each \(group)"
+        }
+    }
+}

@@ -1,0 +1,251 @@
+import Accelerator
+import ExpertKernels
+import KernelLanguage
+import Transport
+
+/// One rank of an expert-parallel group: its device memory, its streams, and the order of its steps. It reaches the
+/// others through its transport, and knows nothing else of them.
+///
+/// A step is: `dispatch`, the receive hook that it returns, the experts, and `combine` with its hook. All calls only
+/// enqueue work on the rank's streams; `synchronize` waits for it and reports failed waits. All ranks of a group make
+/// the same calls.
+///
+/// Memory between ranks is written with release and read with acquire at system scope. A rank is used from one thread
+/// at a time.
+public final class ExpertRank {
+    /// The device that the rank runs on.
+    public let device: any Device
+    /// Shape and split.
+    public let configuration: GroupConfiguration
+    /// How it finds the others.
+    public let transport: any Transport
+    /// Dispatch, GEMMs and combine receive run here.
+    public let compute: DeviceStream
+    /// In overlapped phases: the combine send, and the communication of half batches.
+    public let communication: DeviceStream
+
+    private var tokens: TokenMemory
+    let records: RankRecords
+    /// Dispatch and combine of the whole batch.
+    let whole: TokenExchange
+    /// Those of two halves of the batch, if they are wanted.
+    let halves: [TokenExchange]
+    private var isConnected = false
+
+    /// Allocates the rank's memory, prepares its communication kernels and offers its windows to the others. `connect`
+    /// comes next, when all ranks have been made.
+    ///
+    /// - Parameters:
+    ///   - compute: A stream of the caller's for dispatch, GEMMs and combine receive; one of the rank's own when nil.
+    ///   - communication: One for what runs beside them.
+    /// - Throws: `GroupError` when the configuration could not be resident, fits no kernel or is for another number of
+    ///   ranks; `DeviceError` when memory runs out; `TransportError`.
+    public init(
+        device: any Device, configuration: GroupConfiguration, transport: any Transport,
+        compute: DeviceStream? = nil, communication: DeviceStream? = nil
+    ) throws {
+        try configuration.validate(on: device.properties)
+        guard transport.ranks == configuration.shape.ranks else {
+            throw GroupError.rankCount(transport: transport.ranks, shape: configuration.shape.ranks)
+        }
+        self.device = device
+        self.configuration = configuration
+        self.transport = transport
+        let (rank, shape) = (transport.rank, configuration.shape)
+        let compute = try compute ?? device.makeStream(label: "rank \(rank) compute", rank: rank)
+        let communication =
+            try communication ?? device.makeStream(label: "rank \(rank) communication", rank: rank)
+        (self.compute, self.communication) = (compute, communication)
+        let tokens = try TokenMemory(device, shape, label: "rank \(rank)")
+        let records = try RankRecords(device, configuration, rank: rank)
+        (self.tokens, self.records) = (tokens, records)
+        whole = try TokenExchange(
+            device, configuration, transport, tokens: tokens, records: records,
+            streams: .init(compute: compute, communication: communication))
+        halves =
+            try configuration.twoBatch
+            ? (0..<2).map { number in
+                let half = try configuration.half()
+                return try TokenExchange(
+                    device, half, transport, half: number,
+                    tokens: TokenMemory(half: number, of: tokens, half.shape, label: "half \(number) of rank \(rank)"),
+                    records: records, streams: .init(compute: communication, communication: communication))
+            } : []
+        try clear()
+        for exchange in exchanges { try exchange.offer() }
+    }
+
+    /// Finds the other ranks' windows. Called once, when every rank of the group has been or is being made.
+    ///
+    /// - Parameter seconds: How long to wait for them.
+    /// - Throws: `TransportError.missingRanks` when the time is over.
+    public func connect(within seconds: Double = 60) throws {
+        if isConnected { return }
+        for exchange in exchanges { try exchange.connect(within: seconds) }
+        isConnected = true
+    }
+
+    /// The number of the rank.
+    public var index: Int { transport.rank }
+
+    var exchanges: [TokenExchange] { [whole] + halves }
+
+    // MARK: Inputs and outputs
+
+    /// Copies the inputs of a step to the device. Nothing of the rank may be running.
+    ///
+    /// - Throws: `GroupError` naming the first value that is out of range; nothing is copied then.
+    public func load(_ input: RankInput) throws {
+        try input.validate(rank: index, configuration.shape)
+        try tokens.load(input, maxTokens: configuration.shape.maxTokens, device)
+    }
+
+    /// Steps that are enqueued or captured from now on read and write these tokens, where they are. Nothing of the rank
+    /// may be running.
+    ///
+    /// - Throws: `GroupError.bufferTooSmall` or `.misaligned` for the first buffer that will not do.
+    public func use(_ deviceTokens: DeviceTokens) throws {
+        try requireIdle(before: "use")
+        try deviceTokens.validate(configuration.shape)
+        tokens = TokenMemory(deviceTokens)
+        whole.tokens = tokens
+        for (number, half) in halves.enumerated() {
+            half.tokens = TokenMemory(
+                half: number, of: tokens, half.configuration.shape, label: "half \(number) of rank \(index)")
+        }
+    }
+
+    /// The combined hidden states, BF16 `[tokens, hidden]`.
+    public func output(tokens count: Int) throws -> [BFloat16] {
+        let most = configuration.shape.maxTokens
+        guard (0...most).contains(count) else {
+            throw GroupError.tooManyTokens(rank: index, tokens: count, maxTokens: most)
+        }
+        return try device.read(BFloat16.self, count: count * configuration.shape.hidden, from: tokens.output.buffer)
+    }
+
+    // MARK: Dispatch and combine
+
+    /// What is left to do of a phase whose send is on its way: call it to enqueue the receive. Between send and receive
+    /// nothing of the phase occupies a multiprocessor.
+    public typealias ReceiveHook = () throws -> Void
+
+    /// Sends the rank's tokens to their experts' ranks.
+    ///
+    /// - Returns: The hook that enqueues the receive, after which `rows`, `rowScales`, `receivedCount`, `sourceInfo`
+    ///   and `layoutRange` hold what arrived.
+    public func dispatch() throws -> ReceiveHook { try whole.dispatch() }
+
+    /// Sends the rows of `expertOutput` home, where they are added up by the receive hook into the output.
+    ///
+    /// - Parameters:
+    ///   - overlap: Poll signals and send each block when it is complete, instead of all at once.
+    ///   - stream: If nil, the communication stream for an overlapped send with multiprocessors of its own, else the
+    ///     compute stream.
+    ///   - multiprocessors: Most that a send without overlap may use; all of the rank's when nil.
+    /// - Returns: The hook that enqueues the receive on the compute stream.
+    public func combine(
+        overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
+    ) throws -> ReceiveHook {
+        try whole.combine(
+            overlap: overlap, on: stream, multiprocessors: multiprocessors,
+            discarding: .init(sent: false, combined: true))
+    }
+
+    /// Tells how many rows the rank sends, and sends none: to see those at work that wait for them.
+    package func dispatchNothing() throws { try whole.dispatchNothing() }
+
+    /// A whole step that is nothing but a dispatch.
+    package func dispatchOnly() throws { try whole.dispatchOnly() }
+
+    // MARK: What dispatch and combine read and write
+
+    /// Dispatched rows of all experts of the rank, the shared ones first, packed: FP8 or BF16 `[rankExperts, maxRows,
+    /// hidden]`.
+    public var rows: DeviceBuffer { whole.rows.buffer }
+    /// Float32 `[rankExperts, hidden / 128, scaleRows]`; FP8 only.
+    public var rowScales: DeviceBuffer { whole.rowScales.buffer }
+    /// Int32 `[rankExperts]`: rows of each local expert.
+    public var receivedCount: DeviceBuffer { whole.receivedCount.buffer }
+    /// Int64 `[rankExperts, maxRows]`: source token in the low 32 bits, source rank in the high ones.
+    public var sourceInfo: DeviceBuffer { whole.sourceInfo.buffer }
+    /// Int64 `[rankExperts, ranks]`: count in the low 32 bits, first row in the high ones.
+    public var layoutRange: DeviceBuffer { whole.layoutRange.buffer }
+    /// BF16 `[rankExperts, maxRows, hidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in it.
+    public var expertOutput: DeviceBuffer { whole.expertOutput.buffer }
+    /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
+    public var signals: DeviceBuffer { whole.signals.buffer }
+    /// Int64 `[maxTokens, topK]`: the experts of the tokens loaded last.
+    package var experts: DeviceBuffer { tokens.experts.buffer }
+
+    // MARK: Completion
+
+    /// Waits for all enqueued work of the rank.
+    ///
+    /// - Throws: `GroupError.waitTimedOut` when a kernel gave up waiting; all ranks must then be reset.
+    public func synchronize() throws {
+        if let fault = try completedFault() {
+            throw GroupError.waitTimedOut(fault, seconds: configuration.waitLimit, others: [])
+        }
+    }
+
+    /// Waits for all enqueued work; gives the wait that failed, if one has.
+    func completedFault() throws -> WaitFault? {
+        try failing {
+            try device.synchronize(compute)
+            try device.synchronize(communication)
+        }
+        let fault = try records.fault(device, rank: index, configuration.shape)
+        if fault != nil { fail() }
+        return fault
+    }
+
+    /// Gives the rank back its state before the first step, after a failed one, together with all other ranks. Poll
+    /// statistics start anew as well.
+    ///
+    /// - Parameter seconds: How long to wait for the others.
+    /// - Throws: `TransportError.missingRanks` when the time is over.
+    public func reset(within seconds: Double = 60) throws {
+        // Nobody may write to this rank's window when it is cleared, nor before all have been.
+        try failing {
+            try stop()
+            try transport.barrier(within: seconds)
+            try clear()
+            try transport.barrier(within: seconds)
+        }
+        restart()
+    }
+
+    /// Waits for the device, whatever became of the work: a combine may have gone to a stream of the caller's.
+    func stop() throws { try device.synchronize() }
+
+    /// Puts all flags, counters and records into the state before the first step. Nothing may be running on any rank.
+    func clear() throws {
+        for buffer in records.state + exchanges.flatMap(\.state) { try device.fill(buffer, with: 0, on: compute) }
+        try device.synchronize(compute)
+    }
+
+    /// The rank may step again, when all ranks have been cleared.
+    func restart() { for exchange in exchanges { exchange.steps.reset() } }
+
+    /// Whether a step has failed.
+    var hasFailed: Bool { exchanges.contains { $0.steps.failed } }
+
+    /// Marks the rank's step as failed.
+    func fail() { for exchange in exchanges { exchange.steps.fail() } }
+
+    /// Marks the rank's step as failed when `body` throws.
+    func failing<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            fail()
+            throw error
+        }
+    }
+
+    /// Refuses to go on after a failure, or in the middle of a step.
+    func requireIdle(before call: String) throws(GroupError) {
+        for exchange in exchanges { try exchange.steps.requireIdle(before: call) }
+    }
+}

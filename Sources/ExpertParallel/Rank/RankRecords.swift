@@ -1,0 +1,38 @@
+import Accelerator
+import ExpertKernels
+import KernelLanguage
+
+/// What a rank's kernels note about themselves.
+struct RankRecords: Sendable {
+    /// See `WaitFault`.
+    let fault: DeviceArray<UInt64>
+    /// UInt64 `[2]`: polls of the combine send that found their block not ready, and all its waits.
+    let statistics: DeviceArray<UInt64>
+    /// See `TraceEvent`; nil where nothing is traced.
+    let trace: DeviceArray<UInt64>?
+    /// For each kernel that waits.
+    let watchdog: WatchdogParameters
+
+    init(_ device: any Device, _ configuration: GroupConfiguration, rank: Int) throws {
+        fault = try device.allocate(UInt64.self, count: WaitFault.words, label: "fault record of rank \(rank)")
+        statistics = try device.allocate(UInt64.self, count: 2, label: "statistics of rank \(rank)")
+        trace =
+            try configuration.traced
+            ? device.allocate(UInt64.self, count: TraceEvent.traceBytes / 8, label: "trace of rank \(rank)") : nil
+        watchdog = WatchdogParameters(faultRecord: fault.parameter, seconds: configuration.waitLimit)
+    }
+
+    /// All of it, which is zero at first.
+    var state: [DeviceBuffer] { [fault.buffer, statistics.buffer] + (trace.map { [$0.buffer] } ?? []) }
+
+    /// What a traced kernel is given besides, as the launch of `phase`.
+    func traceParameters(_ phase: StepPhase) -> TraceParameters? {
+        trace.map { TraceParameters(trace: $0.parameter, label: phase.rawValue) }
+    }
+
+    /// The wait that has failed, if one has.
+    func fault(_ device: any Device, rank: Int, _ shape: LayerShape) throws -> WaitFault? {
+        WaitFault(
+            record: try device.read(UInt64.self, count: WaitFault.words, from: fault.buffer), rank: rank, shape: shape)
+    }
+}

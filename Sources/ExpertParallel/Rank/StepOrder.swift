@@ -1,0 +1,52 @@
+/// Where a rank is in its step, so that calls out of order are refused instead of corrupting flags.
+final class StepOrder {
+    /// What the rank did last.
+    enum Phase: String {
+        case idle, dispatched, received, combined
+
+        var next: Phase {
+            switch self {
+            case .idle: .dispatched
+            case .dispatched: .received
+            case .received: .combined
+            case .combined: .idle
+            }
+        }
+
+        /// The call that leads here.
+        var call: String {
+            switch self {
+            case .idle: "the combine's receive hook"
+            case .dispatched: "dispatch"
+            case .received: "the dispatch's receive hook"
+            case .combined: "combine"
+            }
+        }
+    }
+
+    private var phase = Phase.idle
+    /// Whether the flags in memory can no longer be trusted.
+    private(set) var failed = false
+
+    /// Moves on to `next`, which must come next.
+    func advance(to next: Phase) throws(GroupError) {
+        if failed { throw .needsReset }
+        guard phase.next == next else { throw .outOfOrder(call: next.call, expected: phase.next.call) }
+        phase = next
+    }
+
+    /// Throws unless the rank is between two steps.
+    func requireIdle(before call: String) throws(GroupError) {
+        if failed { throw .needsReset }
+        if phase != .idle { throw .outOfOrder(call: call, expected: phase.next.call) }
+    }
+
+    /// Notes that the flags in memory can no longer be trusted.
+    func fail() { failed = true }
+
+    /// Everything is as before the first step.
+    func reset() {
+        failed = false
+        phase = .idle
+    }
+}

@@ -1,0 +1,76 @@
+import Accelerator
+
+/// How one rank of a group finds the others and shares memory with them.
+///
+/// Every rank has a transport of its own. Ranks make their windows under the same names and in any order;
+/// `windows(_:within:)` then gives those of all ranks as this one reaches them. Nothing above a transport knows where
+/// other ranks are.
+public protocol Transport: AnyObject, Sendable {
+    /// The number of this rank, from 0.
+    var rank: Int { get }
+    /// How many ranks the group has.
+    var ranks: Int { get }
+
+    /// How this rank reaches memory of rank `peer`.
+    func reach(of peer: Int) -> PeerReach
+
+    /// Makes device memory of this rank that all ranks can reach. They get it when it is offered.
+    ///
+    /// - Parameters:
+    ///   - name: What the ranks call it; each name is used once.
+    ///   - bytes: Size, at least 1; content undefined.
+    /// - Throws: `TransportError.repeatedWindow`; `DeviceError` when memory runs out.
+    func makeWindow(_ name: String, bytes: Int, on device: any Device) throws -> DeviceBuffer
+
+    /// Lets the other ranks have the window of this name, which this rank has made and filled.
+    func offerWindow(_ name: String) throws
+
+    /// The windows of all ranks of one name, by rank, as kernels of this rank reach them. Each is valid as long as it
+    /// is held.
+    ///
+    /// - Parameter seconds: How long to wait for ranks that have not offered theirs.
+    /// - Throws: `TransportError.missingRanks` when the time is over.
+    func windows(_ name: String, within seconds: Double) throws -> [DeviceBuffer]
+
+    /// Returns when all ranks have called it as often as this one.
+    ///
+    /// - Throws: `TransportError.missingRanks` when the time is over.
+    func barrier(within seconds: Double) throws
+}
+
+/// How a rank reaches the memory of another.
+public enum PeerReach: Hashable, Sendable {
+    /// It is on the same device, whose multiprocessors the ranks share.
+    case sameDevice
+    /// By loads and stores of kernels.
+    case loadStore
+    /// By puts of a network adapter alone.
+    case put
+}
+
+/// Why ranks do not come together.
+public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A group without ranks.
+    case groupSize(Int)
+    /// A rank made two windows of one name.
+    case repeatedWindow(rank: Int, name: String)
+    /// A rank offers a window that it has not made.
+    case unknownWindow(rank: Int, name: String)
+    /// Ranks did not come in time.
+    case missingRanks([Int], what: String, seconds: Double)
+
+    /// One sentence with value, limit and remedy.
+    public var description: String {
+        switch self {
+        case .groupSize(let ranks):
+            "a group of \(ranks) ranks is not possible; make it with at least 1"
+        case .repeatedWindow(let rank, let name):
+            "rank \(rank) has already made a window \"\(name)\"; give each window of a rank a name of its own"
+        case .unknownWindow(let rank, let name):
+            "rank \(rank) has made no window \"\(name)\"; make it before it is offered"
+        case .missingRanks(let ranks, let what, let seconds):
+            "rank\(ranks.count == 1 ? "" : "s") \(ranks.map(String.init).joined(separator: ", ")) did not come to \(what) "
+                + "within \(seconds) s; see that all ranks run, and make the same calls"
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import ExpertParallel
+import KernelLanguage
+import TestSupport
+import Testing
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// What `Tests/Families` says of a directory that it wrote.
+struct FamilyExpectation: Decodable {
+    var layer: Int
+    /// BF16 bits, `[tokens, hidden]`.
+    var hidden: [UInt16]
+    var chosen: [[Int64]]?
+    var weights: [[Double]]?
+    var outputs: [[Double]]?
+    /// Why there is no right result.
+    var reason: String?
+    var `case`: String?
+    var mutations: [String]?
+
+    init(directory: String) throws {
+        self = try JSONDecoder().decode(
+            FamilyExpectation.self, from: Data(contentsOf: URL(filePath: directory + "/expected.json")))
+    }
+}
+
+/// What this package makes of a layer on disk, on the host.
+struct FamilyResult {
+    let routing: Routing
+    let output: [Double]
+    let checkpoint: MoELayerCheckpoint
+
+    /// Routes hidden states and computes the layer in FP64. Throws what readers and router throw.
+    init(directory: String, layer: Int, hidden: [BFloat16]) throws {
+        checkpoint = try MoELayerCheckpoint(describing: directory, layer: layer)
+        let model = checkpoint.configuration
+        // All of them, as on a device: one that no token chooses must be right as well.
+        let experts = try (0..<model.experts).map(checkpoint.expert)
+        let router = try Router(
+            configuration: model.router(), weights: checkpoint.router(), hidden: model.hidden)
+        routing = try router.route(hidden)
+        let reference = try LayerReference(
+            experts: model.experts, hidden: model.hidden, intermediate: model.intermediate, model: .none)
+        output = try reference.output(
+            of: [RankInput(hiddenStates: hidden, routing: routing)], shared: checkpoint.sharedExpert(),
+            sharedGate: checkpoint.sharedExpertGate()
+        ) { experts[$0] }[0]
+    }
+
+    /// What differs from the expectation, nil if nothing does.
+    func difference(from expected: FamilyExpectation) -> String? {
+        guard let chosen = expected.chosen, let weights = expected.weights, let outputs = expected.outputs else {
+            return "there is a result, and nothing is right: \(expected.reason ?? "")"
+        }
+        if routing.experts != chosen.flatMap({ $0 }) { return "chosen \(routing.experts) instead of \(chosen)" }
+        for (weight, wanted) in zip(routing.weights, weights.flatMap { $0 })
+        where (Double(weight) - wanted).magnitude > 2e-6 * wanted.magnitude + 1e-30 {
+            return "weight \(weight) instead of \(wanted)"
+        }
+        let error = relativeError(output, outputs.flatMap { $0 })
+        // Weights are FP32 here, and scores are rounded to FP32 before.
+        return error > 2e-6 ? "the output is off by \(error)" : nil
+    }
+}
+
+/// The directories of `Tests/Families/generate.py`, written once.
+enum FamilyCases {
+    /// Their names, with the family that each must be read as.
+    static let all: [(name: String, family: String)] = [
+        ("deepseek-v2", "deepseek-v2"), ("deepseek-v2-lite", "deepseek-v2"), ("deepseek-v3", "deepseek-v3"),
+        ("deepseek-v3-prediction", "deepseek-v3"), ("deepseek-v3-e8m0", "deepseek-v3"),
+        ("deepseek-v3.1", "deepseek-v3"), ("deepseek-v3.2", "deepseek-v3.2"), ("dots1", "dots1"),
+        ("ernie-4.5", "ernie-4.5"), ("glm-4.5", "glm-4.5"), ("glm-4.7-flash", "glm-4.7-flash"), ("glm-5", "glm-5"),
+        ("hunyuan", "hunyuan"), ("kimi-k2", "kimi-k2"), ("kimi-k2-int4", "kimi-k2"), ("ling-1", "ling-1"),
+        ("ling-2", "ling-2"), ("mimo-v2", "mimo-v2"), ("minimax-m2", "minimax-m2"), ("mixtral", "mixtral"),
+        ("qwen2-moe", "qwen2-moe"), ("qwen3-moe", "qwen3-moe"), ("qwen3-moe-blocks", "qwen3-moe"),
+        ("qwen3-moe-fp8", "qwen3-moe"),
+        ("qwen3-moe-mxfp4", "qwen3-moe"), ("qwen3-moe-nvfp4", "qwen3-moe"), ("qwen3-moe-stacked", "qwen3-moe"),
+        ("qwen3-moe-stacked-fp8", "qwen3-moe"), ("qwen3-moe-tensor", "qwen3-moe"), ("qwen3-next", "qwen3-next"),
+        ("qwen3.5-moe", "qwen3.5-moe"), ("solar-open", "solar-open"), ("step-3.5", "step-3.5"),
+    ]
+
+    static let scripts =
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .path + "/Families"
+
+    private static let written = Result {
+        let directory = try TemporaryDirectory()
+        try Python.run(["\(scripts)/generate.py", directory.path + "/cases"])
+        return directory
+    }
+
+    /// The directory that holds all cases.
+    static func directory() throws -> String { try written.get().path + "/cases" }
+}

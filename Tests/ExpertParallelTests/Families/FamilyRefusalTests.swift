@@ -1,0 +1,169 @@
+import ExpertParallel
+import KernelLanguage
+import Testing
+
+/// What no family defines is refused by name.
+@Suite("Families: refusals")
+struct FamilyRefusalTests {
+    /// Changes a text in the fixture's `config.json` and returns what opening the layer, or reading its experts,
+    /// throws.
+    private func error(replacing text: String, with other: String) throws -> CheckpointError? {
+        let directory = try TemporaryDirectory.copyOfFixture()
+        try #require(try directory.replace(text, with: other, in: "config.json"), "\(text) is not in config.json")
+        do throws(CheckpointError) {
+            let layer = try MoELayerCheckpoint(directory: directory.path, layer: 3)
+            for expert in 0..<layer.configuration.experts { _ = try layer.expert(expert) }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func error(adding text: String) throws -> CheckpointError? {
+        try error(replacing: "\"hidden_size\"", with: text + ", \"hidden_size\"")
+    }
+
+    @Test("An unknown model_type is refused with those that are known", arguments: ["llama", "deepseek_v5", ""])
+    func unknown(_ type: String) throws {
+        let found = try error(replacing: "deepseek_v3", with: type)
+        guard case .familyUnknown(_, type, let known) = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+        #expect(known.contains("glm4_moe") && !known.contains("gpt_oss"))
+        #expect(found?.description.contains("qwen3_moe") == true)
+    }
+
+    @Test(
+        "Families that cannot be run are refused with the reason",
+        arguments: [
+            ("deepseek_v4", "table"), ("gpt_oss", "2880"), ("longcat_flash", "compute nothing"), ("llama4", "input"),
+            ("kimi_k3", "latent"), ("glm5_next", "clamped"), ("minimax_m3_vl", "clamped"),
+        ])
+    func refused(_ family: (type: String, reason: String)) throws {
+        let found = try error(replacing: "deepseek_v3", with: family.type)
+        guard case .familyRefused(_, family.type, let reason) = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+        #expect(reason.contains(family.reason))
+    }
+
+    @Test(
+        "Keys that change what experts compute and that nobody read are refused",
+        arguments: [
+            "\"swiglu_limit\": 10", "\"swiglu_alpha\": 1.702", "\"mlp_bias\": true", "\"zero_expert_num\": 2",
+            "\"moe_latent_size\": 64", "\"expert_activation\": \"situ\"", "\"num_hash_layers\": 3",
+            "\"moe_router_activation\": \"sigmoid\"", "\"num_shared_experts\": 2", "\"score_function\": \"softmax\"",
+            "\"swiglu_limits\": [0, 0, 0, 7]", "\"compression_config\": {\"quant_method\": \"awq\"}",
+        ])
+    func unread(_ text: String) throws {
+        let found = try error(adding: text)
+        guard case .configurationUnread(_, let keys, "deepseek-v3") = found else {
+            Issue.record("\(text): \(String(describing: found))")
+            return
+        }
+        #expect(keys.count == 1 && text.contains(keys[0]))
+    }
+
+    @Test(
+        "Keys that ask for nothing, or for nothing of experts, are not",
+        arguments: [
+            "\"swiglu_limit\": null", "\"mlp_bias\": false", "\"zero_expert_num\": 0", "\"swiglu_limits\": [0, null]",
+            "\"attention_bias\": true", "\"index_topk\": 2048", "\"router_aux_loss_coef\": 0.001",
+            "\"rope_theta\": 1e6",
+            "\"rope_scaling\": {\"factor\": 40}", "\"aux_loss_alpha\": 0.001", "\"ep_size\": 8", "\"top_k\": 50",
+        ])
+    func harmless(_ text: String) throws {
+        #expect(try error(adding: text) == nil)
+    }
+
+    @Test("An activation other than silu is refused")
+    func activation() throws {
+        let found = try error(adding: "\"hidden_act\": \"gelu\"")
+        guard case .configurationInvalid(_, "hidden_act", "\"gelu\"", "silu") = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+    }
+
+    @Test(
+        "Methods of quantisation that are not known are refused",
+        arguments: [
+            ("\"fp8\"", "\"blockwise_int8\""), ("\"fp8\"", "\"awq\""), ("\"e4m3\"", "\"e5m2\""),
+            ("\"dynamic\"", "\"static\""),
+        ])
+    func methods(_ change: (old: String, new: String)) throws {
+        let found = try error(replacing: change.old, with: change.new)
+        guard case .configurationInvalid(_, let key, _, _) = found, key.hasPrefix("quantization_config.") else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+    }
+
+    @Test("Keys of a method that are not known are refused; scales that are powers of two are a requirement")
+    func schemes() throws {
+        let unread = try error(replacing: "\"fmt\"", with: "\"rotation\": \"hadamard\", \"fmt\"")
+        guard case .configurationUnread(_, ["quantization_config.rotation"], "fp8") = unread else {
+            Issue.record("\(String(describing: unread))")
+            return
+        }
+        let scales = try error(replacing: "\"fmt\"", with: "\"scale_fmt\": \"ue8m0\", \"fmt\"")
+        guard case .layerUnsupported(_, 3, [.powerOfTwoActivationScales]) = scales else {
+            Issue.record("\(String(describing: scales))")
+            return
+        }
+        #expect(scales?.description.contains("UE8M0") == true)
+    }
+
+    @Test("Quantised weights that the configuration does not declare are refused")
+    func undeclared() throws {
+        let found = try error(replacing: "\"quantization_config\"", with: "\"something_else\"")
+        // An object of another name that speaks of quantisation is not read either.
+        guard case .quantisationUndeclared(_, _, let format) = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+        #expect(format.contains("FP8"))
+    }
+
+    @Test("Layers that a limit clamps are refused, the others are not; a list may go on behind the last layer")
+    func limits() throws {
+        let directory = try TemporaryDirectory()
+        let text = """
+            {"model_type": "step3p5", "hidden_size": 128, "moe_intermediate_size": 128, "moe_num_experts": 2,
+             "moe_top_k": 1, "num_hidden_layers": 4, "moe_layers_enum": "2,3,4", "moe_router_scaling_factor": 3,
+             "norm_expert_weight": true, "share_expert_dim": 128, "swiglu_limits": [0, 0, 0, 7.0, 0],
+             "swiglu_limits_shared": [0, 0, 0, 16, null]}
+            """
+        try directory.write(text.utf8, to: "config.json")
+        let model = try ModelConfiguration(file: directory.path + "/config.json")
+        #expect(model.expertLayers == [2, 3] && model.predictionLayers == 1)
+        #expect(model.rangesWithExperts == [2...4] && model.hasExperts(inLayer: 4) && !model.hasExperts(inLayer: 1))
+        #expect(model.requirements(ofLayer: 2).isEmpty && model.requirements(ofLayer: 4).isEmpty)
+        #expect(model.requirements(ofLayer: 3) == [.clampedSwiGLU(limit: 7)])
+        #expect(!LayerRequirement.clampedSwiGLU(limit: 7).isSupported)
+    }
+
+    @Test("A shared expert that the configuration does not have is left over, and refused")
+    func leftOver() throws {
+        let found = try error(replacing: "\"n_shared_experts\": 1", with: "\"n_shared_experts\": 0")
+        guard case .tensorsUnread(_, 3, let first, 6) = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+        #expect(first.contains("shared_experts"))
+    }
+
+    @Test(
+        "Keys without a default of the family's are missed",
+        arguments: ["first_k_dense_replace", "routed_scaling_factor"])
+    func missing(_ key: String) throws {
+        let found = try error(replacing: "\"\(key)\"", with: "\"another_key\"")
+        guard case .configurationMalformed(_, let reason) = found else {
+            Issue.record("\(String(describing: found))")
+            return
+        }
+        #expect(reason.contains(key))
+    }
+}

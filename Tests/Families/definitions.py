@@ -1,0 +1,498 @@
+"""The mixture-of-experts layer of each family, written from the models' own definitions with numpy.
+
+`layer(config, tensors, number, hidden)` gives the chosen experts, their weights and the layer's output. Sources are the
+models' code in transformers (deepseek_v2, deepseek_v3, glm4_moe, qwen2_moe, ...), vLLM (step3p5, hunyuan_v1, bailing_moe) and
+the remote code of Ling. Nothing here comes from the Swift sources that it checks.
+"""
+
+import numpy as np
+
+from formats import E2M1, in_blocks, spread
+
+
+class Undefined(Exception):
+    """The family does not define a layer for this configuration and these tensors."""
+
+
+def need(config, key, kind, *default):
+    value = config.get(key)
+    if value is None:
+        if default:
+            return default[0]
+        raise Undefined(f"{key} is missing")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
+        raise Undefined(f"{key} is {value!r}")
+    return value
+
+
+def check(condition, what):
+    if not condition:
+        raise Undefined(what)
+
+
+def best(scores, count):
+    """The indices of the largest scores of each row, the largest first, the lower index first among equals."""
+    return np.argsort(-scores, axis=-1, kind="stable")[:, :count]
+
+
+def sigmoid(x):
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+# Tensors
+
+
+def get(tensors, name, shape, kinds=("BF16", "F32")):
+    check(name in tensors, f"{name} is missing")
+    tensor = tensors[name]
+    check(tensor.kind in kinds and tensor.shape == tuple(shape), f"{name} is {tensor.kind} {tensor.shape}")
+    values = tensor.values()
+    check(np.isfinite(values).all(), f"{name} is not finite")
+    if tensor.kind == "F8_E4M3":
+        check((tensor.array() & 0x7F != 0x7F).all(), f"{name} is not finite")
+    return values
+
+
+def weights(config, tensors, base, shape, parameter=False):
+    """The values of a matrix, or of a stack of them; BF16 ones as FP8 in blocks keeps them."""
+    method = (config.get("quantization_config") or {}).get("quant_method")
+    *stack, rows, columns = shape
+    if base + ".weight_packed" in tensors:
+        check(method == "compressed-tensors", "the method does not pack")
+        packed = tensors[base + ".weight_packed"]
+        if packed.kind == "I32":
+            words = packed.array().reshape(rows, columns // 8, 1)
+            numbers = ((words >> (4 * np.arange(8, dtype=np.uint32))) & 15).astype(np.float64).reshape(rows, columns) - 8
+            return numbers * np.repeat(get(tensors, base + ".weight_scale", (rows, columns // 32)), 32, 1)
+        codes = packed.array()
+        values = E2M1[np.stack([codes & 15, codes >> 4], -1).reshape(rows, columns)]
+        exponents = tensors[base + ".weight_scale"].array().astype(np.float64)
+        return values * np.repeat(np.exp2(exponents - 127), 32, 1)
+    name = base if parameter else base + ".weight"
+    check(name in tensors, f"{name} is missing")
+    if tensors[name].kind == "BF16":
+        return in_blocks(get(tensors, name, shape))
+    check(method is not None, "quantised weights without a method")
+    if tensors[name].kind == "U8":
+        codes = tensors[name].array()
+        values = E2M1[np.stack([codes & 15, codes >> 4], -1).reshape(rows, columns)]
+        scales = np.repeat(get(tensors, base + ".weight_scale", (rows, columns // 16), ("F8_E4M3",)), 16, 1)
+        return values * scales * float(tensors[base + ".weight_scale_2"].values())
+    values = get(tensors, name, shape, ("F8_E4M3",))
+    inverse = name + "_scale_inv"
+    if inverse not in tensors:
+        scale = tensors.get(name + "_scale")
+        check(scale is not None, f"{inverse} is missing")
+        if int(np.prod(scale.shape)) == 1:
+            return values * float(scale.values().reshape(()))
+        if scale.shape[-1] == columns // 128 and scale.shape[-2] == rows // 128:
+            return values * spread(get(tensors, name + "_scale", scale.shape), rows, columns)
+        return values * get(tensors, name + "_scale", (*stack, rows, 1))
+    ceil = lambda size: -(-size // 128)
+    scales = get(tensors, inverse, (*stack, ceil(rows), ceil(columns)), ("F32", "BF16", "F8_E8M0"))
+    return values * spread(scales, rows, columns)
+
+
+def swiglu(x, gate, up, down):
+    with np.errstate(over="ignore"):
+        g = x @ gate.T
+        return (g / (1 + np.exp(-g)) * (x @ up.T)) @ down.T
+
+
+class Sizes:
+    """The sizes of a layer, checked for what FP8 blocks ask for."""
+
+    def __init__(self, hidden, width, experts, top):
+        check(min(hidden, width, experts, top) >= 1 and top <= experts, "sizes out of range")
+        check(hidden % 128 == 0 and width % 128 == 0, "sizes that are no multiples of 128")
+        self.hidden, self.width, self.experts, self.top = hidden, width, experts, top
+
+
+def single_experts(config, tensors, prefix, sizes, names=("gate_proj", "up_proj", "down_proj")):
+    """Experts by number, or stacked as transformers 5 writes them."""
+    shapes = [(sizes.width, sizes.hidden), (sizes.width, sizes.hidden), (sizes.hidden, sizes.width)]
+    if prefix + "gate_up_proj" in tensors:
+        both = weights(config, tensors, prefix + "gate_up_proj", (sizes.experts, 2 * sizes.width, sizes.hidden), True)
+        down = weights(config, tensors, prefix + "down_proj", (sizes.experts, sizes.hidden, sizes.width), True)
+        return [(both[e, : sizes.width], both[e, sizes.width :], down[e]) for e in range(sizes.experts)]
+    return [
+        [weights(config, tensors, f"{prefix}{e}.{name}", shape) for name, shape in zip(names, shapes)]
+        for e in range(sizes.experts)
+    ]
+
+
+def mlp(config, tensors, prefix, hidden, width):
+    check(width % 128 == 0, "a width that is no multiple of 128")
+    return [
+        weights(config, tensors, prefix + name, shape)
+        for name, shape in (("gate_proj", (width, hidden)), ("up_proj", (width, hidden)), ("down_proj", (hidden, width)))
+    ]
+
+
+def run(x, chosen, factors, experts, shared=None, shared_factor=None):
+    output = np.zeros_like(x)
+    for token in range(len(x)):
+        for expert, factor in zip(chosen[token], factors[token]):
+            output[token] += factor * swiglu(x[token], *experts[expert])
+        if shared is not None:
+            part = swiglu(x[token], *shared)
+            output[token] += part if shared_factor is None else shared_factor[token] * part
+    return chosen, factors, output
+
+
+# Routers
+
+
+def deepseek_v3_router(config, scores, bias, sizes, normalise, scale, groups=None):
+    """DeepseekV3TopkRouter of transformers."""
+    count, kept = groups or (1, 1)
+    check(1 <= kept <= count and sizes.experts % count == 0, "groups that do not divide the experts")
+    check(sizes.top <= sizes.experts // count * kept, "too few experts in the kept groups")
+    for_choice = scores + bias
+    size = sizes.experts // count
+    ranked = np.sort(for_choice.reshape(-1, count, size), -1)[..., -2:].sum(-1)
+    mask = np.zeros_like(ranked, bool)
+    np.put_along_axis(mask, best(ranked, kept), True, -1)
+    for_choice = np.where(np.repeat(mask, size, -1), for_choice, -np.inf)
+    chosen = best(for_choice, sizes.top)
+    factors = np.take_along_axis(scores, chosen, -1)
+    if normalise:
+        factors = factors / (factors.sum(-1, keepdims=True) + 1e-20)
+    check(np.float32(scale) > 0 and np.isfinite(np.float32(scale)), "a factor that is not positive")
+    return chosen, factors * scale
+
+
+def softmax_router(scores, top, normalise):
+    """Qwen2MoeTopKRouter of transformers."""
+    chosen = best(scores, top)
+    factors = np.take_along_axis(scores, chosen, -1)
+    return chosen, factors / factors.sum(-1, keepdims=True) if normalise else factors
+
+
+def sparse_after(config, key, *default):
+    first = need(config, key, int, *default)
+    layers = need(config, "num_hidden_layers", int)
+    check(0 <= first <= layers and layers >= 1, "layers out of range")
+    return first, layers
+
+
+def deepseek_like(config, tensors, number, x, normalise=True, scale=None, first=None, shared_default=None, types=False,
+                  predicts=True, all_sparse=False, has_shared=True):
+    """DeepSeek-V3, and the models whose code takes its layer over; arguments are the defaults of their configurations."""
+    layers = need(config, "num_hidden_layers", int)
+    behind = need(config, "num_nextn_predict_layers", int, 0) if predicts else 0
+    check(1 <= layers and 0 <= behind, "layers out of range")
+    if all_sparse:
+        check(number < layers, "no such layer")
+        check(need(config, "first_k_dense_replace", int, 0) == 0, "dense layers")
+    elif types and config.get("mlp_layer_types") is not None:
+        kinds = need(config, "mlp_layer_types", list)
+        check(len(kinds) >= layers and all(kind in ("dense", "sparse") for kind in kinds), "kinds of layers")
+        check(number < layers + behind and (number >= layers or kinds[number] == "sparse"), "a dense layer")
+    else:
+        dense, _ = sparse_after(config, "first_k_dense_replace", *([] if first is None else [first]))
+        check(dense <= number < layers + behind, "a dense layer")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "n_routed_experts", int), need(config, "num_experts_per_tok", int))
+    for key, allowed in (("scoring_func", ("sigmoid",)), ("topk_method", ("noaux_tc",)), ("moe_layer_freq", (1,))):
+        check(config.get(key) is None or config[key] in allowed, f"{key} is {config.get(key)}")
+    prefix = f"model.layers.{number}.mlp."
+    scores = sigmoid(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    bias = get(tensors, prefix + "gate.e_score_correction_bias", (sizes.experts,))
+    chosen, factors = deepseek_v3_router(
+        config, scores, bias, sizes, need(config, "norm_topk_prob", bool, *([] if normalise is None else [normalise])),
+        need(config, "routed_scaling_factor", float, *([] if scale is None else [scale])),
+        (need(config, "n_group", int, 1), need(config, "topk_group", int, 1)))
+    experts = single_experts(config, tensors, prefix + "experts.", sizes)
+    shared = None
+    if has_shared:
+        count = need(config, "n_shared_experts", int, *([] if shared_default is None else [shared_default]))
+        check(0 <= count <= 64, "shared experts out of range")
+        if count:
+            shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width)
+    return run(x, chosen, factors, experts, shared)
+
+
+def deepseek_v2(config, tensors, number, x):
+    """DeepseekV2TopkRouter of transformers."""
+    dense, layers = sparse_after(config, "first_k_dense_replace", 0)
+    check(dense <= number < layers, "a dense layer")
+    check(config.get("norm_topk_prob") in (None, False), "implementations disagree about normalised weights")
+    check(config.get("scoring_func") in (None, "softmax"), "scoring_func")
+    check(config.get("moe_layer_freq") in (None, 1), "moe_layer_freq")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "n_routed_experts", int), need(config, "num_experts_per_tok", int))
+    prefix = f"model.layers.{number}.mlp."
+    scores = softmax(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    method = need(config, "topk_method", str, "greedy")
+    check(method in ("greedy", "group_limited_greedy"), "topk_method")
+    groups, kept = need(config, "n_group", int, 1), need(config, "topk_group", int, 1)
+    check(1 <= kept <= groups <= sizes.experts, "groups out of range")
+    masked = scores
+    if method == "group_limited_greedy":
+        check(sizes.experts % groups == 0 and sizes.top <= sizes.experts // groups * kept, "groups")
+        size = sizes.experts // groups
+        mask = np.zeros((len(x), groups), bool)
+        np.put_along_axis(mask, best(scores.reshape(-1, groups, size).max(-1), kept), True, -1)
+        masked = np.where(np.repeat(mask, size, -1), scores, 0.0)
+    chosen = best(masked, sizes.top)
+    scale = need(config, "routed_scaling_factor", float, 1.0)
+    check(np.float32(scale) > 0 and np.isfinite(np.float32(scale)), "a factor that is not positive")
+    factors = np.take_along_axis(masked, chosen, -1) * scale
+    experts = single_experts(config, tensors, prefix + "experts.", sizes)
+    count = need(config, "n_shared_experts", int)
+    check(0 <= count <= 64, "shared experts out of range")
+    shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width) if count else None
+    return run(x, chosen, factors, experts, shared)
+
+
+def qwen(config, tensors, number, x, normalise=None, gated=False, prefix="model.layers.", all_sparse=False):
+    """Qwen2MoeSparseMoeBlock and those after it; `normalise` is the default of `norm_topk_prob`, None for always."""
+    layers = need(config, "num_hidden_layers", int)
+    check(1 <= layers and number < layers, "no such layer")
+    if not all_sparse:
+        step = need(config, "decoder_sparse_step", int, 1)
+        check(1 <= step <= layers and (number + 1) % step == 0, "a dense layer")
+        check(number not in need(config, "mlp_only_layers", list, []), "a dense layer")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "num_experts", int), need(config, "num_experts_per_tok", int))
+    prefix = f"{prefix}{number}.mlp."
+    scores = softmax(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    if normalise is None:
+        check(config.get("norm_topk_prob") in (None, True), "norm_topk_prob")
+        normalised = True
+    else:
+        normalised = need(config, "norm_topk_prob", bool, normalise)
+    chosen, factors = softmax_router(scores, sizes.top, normalised)
+    experts = single_experts(config, tensors, prefix + "experts.", sizes)
+    if not gated:
+        return run(x, chosen, factors, experts)
+    width = need(config, "shared_expert_intermediate_size", int)
+    check(width >= 0, "the shared expert's width")
+    if width == 0:
+        return run(x, chosen, factors, experts)
+    shared = mlp(config, tensors, prefix + "shared_expert.", sizes.hidden, width)
+    gate = get(tensors, prefix + "shared_expert_gate.weight", (1, sizes.hidden))
+    return run(x, chosen, factors, experts, shared, sigmoid(x @ gate[0]))
+
+
+def mixtral(config, tensors, number, x, scoring=softmax, biased=False):
+    """MixtralSparseMoeBlock, and MiniMaxM2SparseMoeBlock with sigmoid and a bias."""
+    check(number < need(config, "num_hidden_layers", int), "no such layer")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "intermediate_size", int),
+        need(config, "num_local_experts", int), need(config, "num_experts_per_tok", int))
+    prefix = f"model.layers.{number}.block_sparse_moe."
+    scores = scoring(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    for_choice = scores
+    if biased:
+        check(config.get("scoring_func") in (None, "sigmoid"), "scoring_func")
+        check(config.get("use_routing_bias") in (None, True), "use_routing_bias")
+        check(not config.get("shared_intermediate_size"), "a shared expert")
+        for_choice = scores + get(tensors, prefix + "e_score_correction_bias", (sizes.experts,))
+    chosen = best(for_choice, sizes.top)
+    factors = np.take_along_axis(scores, chosen, -1)
+    factors = factors / factors.sum(-1, keepdims=True)
+    return run(x, chosen, factors, single_experts(config, tensors, prefix + "experts.", sizes, ("w1", "w3", "w2")))
+
+
+def minimax(config, tensors, number, x):
+    return mixtral(config, tensors, number, x, sigmoid, True)
+
+
+def ernie(config, tensors, number, x):
+    """Ernie4_5_MoeTopKRouter of transformers."""
+    layers = need(config, "num_hidden_layers", int)
+    start, end = need(config, "moe_layer_start_index", int), need(config, "moe_layer_end_index", int, -1)
+    interval = need(config, "moe_layer_interval", int, 1)
+    check(1 <= interval <= layers and 0 <= start <= layers and -1 <= end < layers, "layers out of range")
+    end = layers - 1 if end == -1 else end
+    check((number + 1) % interval == 0 and start <= number <= end and number < layers, "a dense layer")
+    check(config.get("moe_use_aux_free") in (None, True), "moe_use_aux_free")
+    check(config.get("moe_gate") in (None, "topk"), "moe_gate")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "moe_num_experts", int), need(config, "moe_k", int))
+    prefix = f"model.layers.{number}.mlp."
+    scores = softmax(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    name = prefix + "moe_statics.e_score_correction_bias"
+    check(name in tensors, f"{name} is missing")
+    shape = tensors[name].shape
+    check(shape in ((1, sizes.experts), (sizes.experts,)), f"{name} is {shape}")
+    chosen = best(scores + get(tensors, name, shape).reshape(-1), sizes.top)
+    factors = np.take_along_axis(scores, chosen, -1)
+    factors = factors / np.maximum(factors.sum(-1, keepdims=True), 1e-12)
+    experts = single_experts(config, tensors, prefix + "experts.", sizes)
+    count = need(config, "moe_num_shared_experts", int, 0)
+    check(0 <= count <= 64, "shared experts out of range")
+    shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width) if count else None
+    return run(x, chosen, factors, experts, shared)
+
+
+def bailing(config, tensors, number, x):
+    """BailingMoeGate of Ling 1."""
+    dense, layers = sparse_after(config, "first_k_dense_replace", 0)
+    check(dense <= number < layers, "a dense layer")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "num_experts", int), need(config, "num_experts_per_tok", int))
+    prefix = f"model.layers.{number}.mlp."
+    scores = softmax(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    chosen, factors = softmax_router(scores, sizes.top, need(config, "norm_topk_prob", bool))
+    experts = single_experts(config, tensors, prefix + "experts.", sizes)
+    count = need(config, "num_shared_experts", int, 0)
+    shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width) if count else None
+    return run(x, chosen, factors, experts, shared)
+
+
+def bailing2(config, tensors, number, x):
+    """BailingMoeV2Gate of Ling 2: group-limited choice with a bias, normalised where several are chosen."""
+    dense, layers = sparse_after(config, "first_k_dense_replace")
+    behind = need(config, "num_nextn_predict_layers", int, 0)
+    check(dense <= number < layers + behind and behind >= 0, "a dense layer")
+    for key, allowed in (
+        ("score_function", ("sigmoid",)), ("moe_router_enable_expert_bias", (True,)), ("norm_topk_prob", (True,))):
+        check(config.get(key) is None or config[key] in allowed, key)
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "num_experts", int), need(config, "num_experts_per_tok", int))
+    prefix = f"model.layers.{number}.mlp."
+    scores = sigmoid(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    bias = get(tensors, prefix + "gate.expert_bias", (sizes.experts,))
+    chosen, factors = deepseek_v3_router(
+        config, scores, bias, sizes, sizes.top > 1, need(config, "routed_scaling_factor", float),
+        (need(config, "n_group", int, 1), need(config, "topk_group", int, 1)))
+    experts = single_experts(config, tensors, prefix + "experts.", sizes)
+    count = need(config, "num_shared_experts", int)
+    width = need(config, "moe_shared_expert_intermediate_size", int, sizes.width)
+    check(0 <= count <= 64 and width >= 1, "shared experts out of range")
+    shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * width) if count else None
+    return run(x, chosen, factors, experts, shared)
+
+
+def hunyuan(config, tensors, number, x):
+    """HunYuanMoEV1Gate of transformers, and the widths of vLLM's hunyuan_v1."""
+    layers = need(config, "num_hidden_layers", int)
+    check(number < layers, "no such layer")
+
+    def of_layer(key):
+        value = config.get(key)
+        if isinstance(value, list):
+            check(len(value) == layers and len(set(map(str, value))) == 1, key)
+            value = value[number]
+        return need({key: value}, key, int)
+
+    sizes = Sizes(
+        need(config, "hidden_size", int), of_layer("moe_intermediate_size"), of_layer("num_experts"), of_layer("moe_topk"))
+    prefix = f"model.layers.{number}.mlp."
+    scores = softmax(x @ get(tensors, prefix + "gate.wg.weight", (sizes.experts, sizes.hidden)).T)
+    chosen, factors = softmax_router(scores, sizes.top, True)
+    experts = single_experts(config, tensors, prefix + "experts.", sizes)
+    count = of_layer("num_shared_expert")
+    check(0 <= count <= 64, "shared experts out of range")
+    shared = mlp(config, tensors, prefix + "shared_mlp.", sizes.hidden, count * sizes.width) if count else None
+    return run(x, chosen, factors, experts, shared)
+
+
+def mimo(config, tensors, number, x):
+    """MiMoV2FlashMoE of transformers, with the list of its own configuration."""
+    flags = need(config, "moe_layer_freq", list)
+    layers = need(config, "num_hidden_layers", int)
+    check(len(flags) == layers and number < layers and flags[number] == 1, "a dense layer")
+    check(not config.get("n_shared_experts"), "a shared expert")
+    plain = {**config, "moe_layer_freq": None, "first_k_dense_replace": 0}
+    return deepseek_like(plain, tensors, number, x, scale=1.0, predicts=False, has_shared=False)
+
+
+def dots(config, tensors, number, x):
+    check(config.get("scoring_func") in (None, "sigmoid", "noaux_tc"), "scoring_func")
+    plain = {**config, "scoring_func": None}
+    return deepseek_like(plain, tensors, number, x, normalise=False, scale=1.0, first=0, predicts=False)
+
+
+def step(config, tensors, number, x):
+    """FusedMoEBlock of vLLM's step3p5, without clamped layers."""
+    layers = need(config, "num_hidden_layers", int)
+    listed = [int(text) for text in need(config, "moe_layers_enum", str).split(",")]
+    check(number in listed and number < layers, "a dense layer")
+    for key in ("swiglu_limits", "swiglu_limits_shared"):
+        limits = config.get(key) or []
+        check(number >= len(limits) or not limits[number], "a clamped layer")
+    check(config.get("moe_router_activation") in (None, "sigmoid"), "moe_router_activation")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "moe_num_experts", int), need(config, "moe_top_k", int))
+    prefix = f"model.layers.{number}."
+    scores = sigmoid(x @ get(tensors, prefix + "moe.gate.weight", (sizes.experts, sizes.hidden)).T)
+    bias = get(tensors, prefix + "moe.router_bias", (sizes.experts,))
+    chosen, factors = deepseek_v3_router(
+        config, scores, bias, sizes, need(config, "norm_expert_weight", bool),
+        need(config, "moe_router_scaling_factor", float))
+    up = (sizes.experts, sizes.width, sizes.hidden)
+    matrices = [
+        weights(config, tensors, prefix + "moe." + name, shape)
+        for name, shape in (
+            ("gate_proj", up), ("up_proj", up), ("down_proj", (sizes.experts, sizes.hidden, sizes.width)))
+    ]
+    experts = [[matrix[e] for matrix in matrices] for e in range(sizes.experts)]
+    width = need(config, "share_expert_dim", int)
+    shared = mlp(config, tensors, prefix + "share_expert.", sizes.hidden, width) if width else None
+    return run(x, chosen, factors, experts, shared)
+
+
+def qwen35(config, tensors, number, x):
+    text = need(config, "text_config", dict)
+    text = {**text, "quantization_config": text.get("quantization_config") or config.get("quantization_config")}
+    return qwen(text, tensors, number, x, gated=True, prefix="model.language_model.layers.", all_sparse=True)
+
+
+def takes(function, **arguments):
+    return lambda config, tensors, number, x: function(config, tensors, number, x, **arguments)
+
+
+FAMILIES = {
+    "deepseek_v2": deepseek_v2,
+    "deepseek_v3": takes(deepseek_like),
+    "deepseek_v32": takes(deepseek_like, types=True),
+    "kimi_k2": takes(deepseek_like),
+    "glm4_moe": takes(deepseek_like, scale=1.0, first=1, shared_default=1),
+    "glm4_moe_lite": takes(deepseek_like, scale=1.8, first=1, shared_default=1, types=True),
+    "glm_moe_dsa": takes(deepseek_like, scale=2.5, first=3, shared_default=1, types=True),
+    "solar_open": takes(deepseek_like, scale=1.0, shared_default=1, all_sparse=True, predicts=False),
+    "dots1": dots,
+    "mimo_v2_flash": mimo,
+    "qwen2_moe": takes(qwen, normalise=False, gated=True),
+    "qwen3_moe": takes(qwen, normalise=False),
+    "qwen3_next": takes(qwen, normalise=True, gated=True),
+    "qwen3_5_moe": qwen35,
+    "mixtral": mixtral,
+    "minimax_m2": minimax,
+    "ernie4_5_moe": ernie,
+    "bailing_moe": bailing,
+    "bailing_moe_v2": bailing2,
+    "hunyuan_v1_moe": hunyuan,
+    "step3p5": step,
+}
+
+
+def layer(config, tensors, number, x):
+    """Chosen experts `[tokens, top]`, their weights, and the output `[tokens, hidden]`. Raises `Undefined`."""
+    kind = need(config, "model_type", str)
+    check(kind in FAMILIES, f"model_type {kind}")
+    inner = config.get("text_config") or config
+    check(inner.get("hidden_act") in (None, "silu"), "hidden_act")
+    check(x.shape[1] == need(inner, "hidden_size", int), "hidden_size")
+    return FAMILIES[kind](config, tensors, number, x)
