@@ -18,9 +18,6 @@ public struct KernelArguments: Sendable {
         }
     }
 
-    /// The arguments in the order of their declarations.
-    public func ordered() -> [KernelArgument] { entries.map(\.argument) }
-
     /// The arguments in the order in which `kernel` has its parameters.
     ///
     /// - Throws: `KernelArgumentError` for a parameter that has no argument, two of them, or one of another type, and
