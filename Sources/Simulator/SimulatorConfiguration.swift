@@ -1,8 +1,19 @@
 /// What machine to simulate, and with which schedule.
 public struct SimulatorConfiguration: Hashable, Sendable {
+    /// The clocks that a machine can have.
+    public enum Clock: Hashable, Sendable {
+        /// Time passes with instructions, and leaps when nothing but polling happens: runs are reproducible, and
+        /// deadlines within reach.
+        case simulated
+        /// `CLOCK_MONOTONIC` of the host, for a machine whose memory other processes write to while it runs. Nothing
+        /// leaps, and a machine that does nothing but poll naps now and then. Not with a schedule.
+        case host
+    }
+
     /// Number of streaming multiprocessors, at least 1.
     public var multiprocessors: Int
-    /// Seed of the schedule: the same seed and the same calls give the same run, bit for bit.
+    /// Seed of the schedule: the same seed and the same calls give the same run, bit for bit, unless the clock is
+    /// the host's.
     public var seed: UInt64
     /// Bytes of shared memory per multiprocessor; each resident block takes 1 KB more than it asks for.
     public var sharedBytesPerMultiprocessor: Int
@@ -14,6 +25,8 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     public var instructionLimit: UInt64?
     /// Simulated nanoseconds that a thread stays suspended in one try-wait on an mbarrier.
     public var suspendLimit: UInt64
+    /// What time it is; simulated unless said otherwise.
+    public var clock: Clock
     /// Ranks whose work stops in the middle, for a while or for ever.
     public var halts: [RankHalt]
 
@@ -29,7 +42,7 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     public init(
         multiprocessors: Int = 132, seed: UInt64 = 0, sharedBytesPerMultiprocessor: Int = 228 * 1024,
         threadsPerMultiprocessor: Int = 2048, blocksPerMultiprocessor: Int = 32, instructionLimit: UInt64? = nil,
-        suspendLimit: UInt64 = 20_000, halts: [RankHalt] = [],
+        suspendLimit: UInt64 = 20_000, clock: Clock = .simulated, halts: [RankHalt] = [],
         schedule: Schedule? = nil, postponesAccesses: Bool = true
     ) {
         self.multiprocessors = multiprocessors
@@ -39,6 +52,7 @@ public struct SimulatorConfiguration: Hashable, Sendable {
         self.blocksPerMultiprocessor = blocksPerMultiprocessor
         self.instructionLimit = instructionLimit
         self.suspendLimit = suspendLimit
+        self.clock = clock
         self.halts = halts
         self.schedule = schedule
         self.postponesAccesses = postponesAccesses

@@ -116,6 +116,11 @@ extension SimulatedMachine {
     private func failForUnknownEvent() { fail(.invalidArgument("an event that this machine did not make")) }
 
     func requireWorking() throws(SimulationError) {
+        if judge != nil, followsHost {
+            throw .invalidArgument(
+                "a schedule decides what happens when, which the host's clock does too; take the simulated clock with "
+                    + "schedules")
+        }
         if let failure { throw .stopped(reason: failure.description) }
     }
 

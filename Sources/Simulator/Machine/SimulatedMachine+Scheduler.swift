@@ -23,6 +23,11 @@ extension SimulatedMachine {
         guard !isRunning else { throw .invalidArgument("work of the host in a stream cannot synchronize") }
         isRunning = true
         defer { isRunning = false }
+        if followsHost {
+            counters.pointee.clock = HostClock.now
+            meetHost()
+        }
+        defer { if followsHost { meetHost() } }
         while true {
             if !configuration.halts.isEmpty { followHalts() }
             if streamsChanged { advanceStreams() }
@@ -31,7 +36,7 @@ extension SimulatedMachine {
             if let failure { throw failure }
             if isDone() { return }
             if streamsChanged || dispatchNeeded { continue }
-            hurryWhenStuck()
+            if followsHost { restWhenPolling() } else { hurryWhenStuck() }
             if runnable.isEmpty, work.isEmpty {
                 if !skipIdleTime() {
                     let deadlock = SimulationError.deadlock(diagnose())
@@ -71,6 +76,7 @@ extension SimulatedMachine {
     }
 
     func advanceClock(instructions: UInt64) {
+        if followsHost { return followHostClock(instructions: instructions) }
         uncountedInstructions &+= instructions
         let share = UInt64(max(multiprocessorsInUse, 1))
         if uncountedInstructions >= share {
@@ -107,13 +113,13 @@ extension SimulatedMachine {
         }
     }
 
-    /// Goes to the next event. Gives false if nothing that comes could change anything.
+    /// Goes to the next event, or closer to it. Gives false if nothing that comes could change anything.
     private func skipIdleTime() -> Bool {
         while let event = events.first, event.action.isVoid { _ = events.removeFirst() }
         let next = min(events.first?.time ?? .max, halts.nextEnd)
         // Only sleepers can act when no work is under way, perhaps a watchdog. Warps that just retry a try-wait cannot.
         guard events.workCount > 0 || sleepingWarps > 0 || halts.nextEnd != .max else { return false }
-        counters.pointee.clock = max(counters.pointee.clock, next)
+        if followsHost { wait(until: next) } else { counters.pointee.clock = max(counters.pointee.clock, next) }
         return true
     }
 

@@ -41,6 +41,12 @@ public final class SimulatedMachine {
     var isRunning = false
     @exclusivity(unchecked) var halts: Halts
 
+    // Host time
+    let followsHost: Bool
+    @exclusivity(unchecked) var rest = PollingRest()
+    /// The clock when the machine was made.
+    private let start: UInt64
+
     // Residency
     var multiprocessors: [Multiprocessor]
     var multiprocessorsInUse = 0
@@ -64,7 +70,9 @@ public final class SimulatedMachine {
         random = RandomSource(seed: configuration.seed)
         halts = Halts(configuration.halts)
         counters = .allocate(capacity: 1)
-        counters.initialize(to: MachineCounters())
+        followsHost = configuration.clock == .host
+        start = followsHost ? HostClock.now : 0
+        counters.initialize(to: MachineCounters(clock: start))
         multiprocessors = Array(repeating: Multiprocessor(), count: max(configuration.multiprocessors, 1))
         if let schedule = configuration.schedule {
             judge = Judge(self, schedule: schedule, postponesAccesses: configuration.postponesAccesses)
@@ -76,14 +84,14 @@ public final class SimulatedMachine {
         counters.deallocate()
     }
 
-    /// Simulated nanoseconds since the machine was made.
+    /// Simulated nanoseconds since the machine was made, or what the host's clock said last.
     public var clock: UInt64 { counters.pointee.clock }
 
     /// What the machine has done so far.
     public var statistics: SimulatorStatistics {
         SimulatorStatistics(
             instructions: counters.pointee.instructions, contextSwitches: counters.pointee.switches,
-            nanoseconds: counters.pointee.clock)
+            nanoseconds: counters.pointee.clock &- start)
     }
 
     /// With a schedule, its decisions so far; otherwise nil.
@@ -128,6 +136,6 @@ public struct SimulatorStatistics: Hashable, Sendable {
     public var instructions: UInt64
     /// Times that a warp was picked to run.
     public var contextSwitches: UInt64
-    /// Simulated nanoseconds.
+    /// Nanoseconds of the machine's clock.
     public var nanoseconds: UInt64
 }

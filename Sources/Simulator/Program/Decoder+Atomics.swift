@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// What atomic operations do. `a` is the address, `x` is added to it, `b` the operand, `c` what compare-and-swap
 /// compares with, `d` the register for the old value, or below zero for none; `y` is 0 for global and 1 for shared
-/// memory.
+/// memory, 2 for global memory that other processes may access at the same time.
 extension Decoder {
     func atomicHandler(_ operation: AtomicOperation, _ type: ScalarType) -> StepHandler {
         switch (operation, type) {
@@ -34,14 +34,14 @@ extension Decoder {
 
 /// One lane after the other.
 @inline(__always)
-private func atomic<T: FixedWidthInteger>(
+private func atomic<T: SystemWord>(
     _ w: UnsafeMutableRawPointer, _ s: UnsafeRawPointer, _ f: (T, T, T) -> T
 ) -> Int32 {
     let core = core(w)
     let step = step(s)
     // A spin that polls with an atomic operation is no progress; a change is.
     let progress = core.pointee.counters.pointee.progress
-    guard core.resolve(step.pointee.y == 0 ? .global : .shared, step, count: MemoryLayout<T>.size, .update) else {
+    guard core.resolve(step.pointee.y == 1 ? .shared : .global, step, count: MemoryLayout<T>.size, .update) else {
         return StepOutcome.failed
     }
     let b = core.lanes(step.pointee.b, as: T.self)
@@ -52,9 +52,15 @@ private func atomic<T: FixedWidthInteger>(
     while remaining != 0 {
         let lane = remaining.trailingZeroBitCount
         remaining &= remaining &- 1
-        let old = core.pointee.pointers[lane].load(as: T.self)
-        let new = f(old, b[lane], c[lane])
-        core.pointee.pointers[lane].storeBytes(of: new, as: T.self)
+        let pointer = core.pointee.pointers[lane]
+        let (old, new): (T, T)
+        if step.pointee.y == 2 {
+            (old, new) = T.systemUpdate(pointer) { f($0, b[lane], c[lane]) }
+        } else {
+            old = pointer.load(as: T.self)
+            new = f(old, b[lane], c[lane])
+            pointer.storeBytes(of: new, as: T.self)
+        }
         changed = changed || new != old
         out[lane] = old
     }

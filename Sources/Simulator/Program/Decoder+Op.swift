@@ -51,23 +51,28 @@ extension Decoder {
 
         case .load(let access, let results, let address):
             emit(
-                loadHandler(access.element, access.space), a: base(address, access.space), x: address.offset,
+                Self.reachesSystem(access)
+                    ? systemLoadHandler(access.element) : loadHandler(access.element, access.space),
+                a: base(address, access.space), x: address.offset,
                 y: results.count, z: list(results.map { place($0) }))
         case .store(let access, let values, let address):
             let places = values.map { place($0, access.element) }
             emit(
-                storeHandler(access.element, access.space), a: base(address, access.space), x: address.offset,
+                Self.reachesSystem(access)
+                    ? systemStoreHandler(access.element) : storeHandler(access.element, access.space),
+                a: base(address, access.space), x: address.offset,
                 y: values.count, z: list(places))
         case .atomic(let operation, let access, let result, let address, let value, let compare):
             emit(
                 atomicHandler(operation, access.element), d: result.map { place($0) } ?? -1,
                 a: base(address, access.space), b: place(value, access.element),
                 c: compare.map { place($0, access.element) } ?? place(value, access.element), x: address.offset,
-                y: access.space == .global ? 0 : 1)
+                y: access.space == .shared ? 1 : Self.reachesSystem(access) ? 2 : 0)
         case .discard(let address):
             emit(discardHandler, a: base(address, .global), x: address.offset, y: Op.discardedBytes / 4)
-        // The machine is sequentially consistent: fences have nothing to order.
-        case .fence, .proxyFence: emit(MachineHandlers.nothing)
+        // The machine is sequentially consistent: fences have nothing to order, but what other processes see.
+        case .fence(let order): emit(order.scope == .system ? systemFenceHandler : MachineHandlers.nothing)
+        case .proxyFence: emit(MachineHandlers.nothing)
 
         case .barrier(let action, let id, let threads):
             emit(BarrierHandlers.barrier, a: place(id, .uint32), x: threads ?? 0, y: action == .sync ? 1 : 0)
