@@ -31,6 +31,34 @@ public protocol Device: AnyObject, Sendable {
         address: UInt64, bytes: Int, label: String, whenReleased: @escaping @Sendable () -> Void
     ) throws -> DeviceBuffer
 
+    /// Allocates `bytes` of device memory that other processes can open by what ``export(_:)`` gives; content undefined.
+    ///
+    /// - Parameter reach: Where those processes are.
+    /// - Throws: `DeviceError.allocation` for less than 1 byte; `.driver` or `.systemCall` when memory runs out.
+    func allocateShareable(bytes: Int, label: String, across reach: SharingReach) throws -> DeviceBuffer
+
+    /// A handle by which other processes, or this one once more, open the memory of `buffer`. The memory lives as long
+    /// as somebody has it open, its content as long as the machine that it is on.
+    ///
+    /// - Throws: `DeviceError.notShareable` unless `buffer` is what `allocateShareable` of this device gave, and the
+    ///   whole of it; `.driver` or `.systemCall` when there can be no further handle.
+    func export(_ buffer: DeviceBuffer) throws -> SharedMemoryHandle
+
+    /// Maps memory that another process, or this one, has exported, at an address of its own. It is unmapped after the
+    /// last reference to the buffer has gone; the memory of whoever made it stays.
+    ///
+    /// - Parameters:
+    ///   - handle: What `export` gave there, sent here. The caller keeps a descriptor.
+    ///   - bytes: The size that was allocated.
+    ///   - label: What it is for, as errors name it.
+    /// - Throws: `DeviceError.handleKind` for a handle that this kind of device does not take, `.sharedSize` for more
+    ///   bytes than there are as far as the device can tell, `.allocation` for less than 1, `.driver`, `.systemCall`.
+    func open(_ handle: SharedMemoryHandle, bytes: Int, label: String) throws -> DeviceBuffer
+
+    /// Whether kernels of this device can load from and store to memory of the device with this
+    /// ``DeviceProperties/uniqueID``; of itself it can. A GPU that this process does not see is none.
+    func canReach(uniqueID: String) throws -> Bool
+
     /// Copies host memory into `buffer` at `offset`, at once: call it while no kernel uses those bytes.
     func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws
 
@@ -110,6 +138,11 @@ public protocol Device: AnyObject, Sendable {
 }
 
 extension Device {
+    /// Allocates memory that other processes of this machine can open.
+    public func allocateShareable(bytes: Int, label: String) throws -> DeviceBuffer {
+        try allocateShareable(bytes: bytes, label: label, across: .machine)
+    }
+
     /// A new stream for the work of the only rank.
     public func makeStream(label: String) throws -> DeviceStream { try makeStream(label: label, rank: 0) }
 

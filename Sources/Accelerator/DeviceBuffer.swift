@@ -9,6 +9,8 @@ public final class DeviceBuffer: Sendable {
     /// What it is for, as errors name it.
     public let label: String
     private let allocation: DeviceAllocation
+    /// What stands behind the buffer and its parts.
+    var backing: Backing<any DeviceRegion, SimulatedAllocation> { allocation.backing }
 
     init(address: UInt64, bytes: Int, label: String, _ allocation: DeviceAllocation) {
         self.address = address

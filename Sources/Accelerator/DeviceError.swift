@@ -2,6 +2,14 @@ import CUDADriver
 import KernelLanguage
 import Simulator
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Why a device refused a call, or what went wrong under it.
 public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The handle was not made by this device.
@@ -18,6 +26,14 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
     case hostAlignment(label: String, address: UInt64)
     /// Memory of the host to be adopted by the simulator that is partly adopted already.
     case adoptedInPart(label: String, address: UInt64, bytes: Int)
+    /// The buffer is not the whole of memory that this device allocated to be shared.
+    case notShareable(label: String, address: UInt64)
+    /// A handle of shared memory that this kind of device cannot open.
+    case handleKind(label: String, SharedMemoryHandle.Kind, device: String)
+    /// More bytes of shared memory than there are.
+    case sharedSize(label: String, bytes: Int, available: Int)
+    /// A call of the operating system failed, with this `errno`.
+    case systemCall(String, code: Int32, activity: String)
     /// The stream to be adopted is none of this device.
     case foreignStream(handle: UInt, device: String)
     /// Fewer than 0 bytes that the L2 is to keep.
@@ -94,6 +110,20 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
         case .adoptedInPart(let label, let address, let bytes):
             return "Some of the \(bytes) bytes of \(label) at 0x\(String(address, radix: 16)) are adopted already, and "
                 + "others are not; adopt the whole first, and parts of it after that."
+        case .notShareable(let label, let address):
+            return
+                "The buffer \(label) at 0x\(String(address, radix: 16)) cannot be shared with other processes; share "
+                + "the whole of what allocateShareable of this device gave."
+        case .handleKind(let label, let kind, let device):
+            return "\(device) cannot open \(label) by a\(kind == .legacyIPC ? "n" : "") \(kind.rawValue); share memory "
+                + "between devices of one kind."
+        case .sharedSize(let label, let bytes, let available):
+            return
+                "\(label) was to have \(bytes) bytes, but the shared memory has \(available); send the size that was "
+                + "allocated along with the handle."
+        case .systemCall(let call, let code, let activity):
+            return "\(call) failed while \(activity): \(String(cString: strerror(code))) (\(code)); see that the "
+                + "descriptor is open, and that memory and descriptors are left."
         case .foreignStream(let handle, let device):
             return "The stream 0x\(String(handle, radix: 16)) is none of \(device); use one that was made there."
         case .keptBytes(let bytes):

@@ -7,6 +7,11 @@ public struct DeviceProperties: Hashable, Sendable {
 
     /// GPU or simulator.
     public var kind: Kind
+    /// What tells the device from all others: the GPU's UUID as 32 hexadecimal digits, or "simulator" and the number of
+    /// the process, as simulators of different processes are devices of their own.
+    public var uniqueID: String
+    /// Whether kernels of several processes run on the device at the same time (CUDA's Multi-Process Service).
+    public var sharesContexts: Bool
     /// Name for people, such as "NVIDIA H200".
     public var name: String
     /// Number of multiprocessors.
@@ -22,10 +27,13 @@ public struct DeviceProperties: Hashable, Sendable {
 
     /// Properties as given.
     public init(
-        kind: Kind, name: String, multiprocessors: Int, sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int,
+        kind: Kind, uniqueID: String, sharesContexts: Bool, name: String, multiprocessors: Int,
+        sharedBytesPerBlock: Int, memoryBytes: Int, l2Bytes: Int,
         memoryBytesPerSecond: Int?
     ) {
         self.kind = kind
+        self.uniqueID = uniqueID
+        self.sharesContexts = sharesContexts
         self.name = name
         self.multiprocessors = multiprocessors
         self.sharedBytesPerBlock = sharedBytesPerBlock

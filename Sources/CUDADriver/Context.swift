@@ -13,6 +13,10 @@ package final class Context: @unchecked Sendable {
     package let ordinal: Int
     /// The GPU's name, for instance `NVIDIA H200`.
     package let name: String
+    /// The GPU's UUID, as 32 hexadecimal digits.
+    package let uniqueID: String
+    /// Whether this process runs under the Multi-Process Service, so that its kernels run beside those of others.
+    package let sharesContexts: Bool
     /// The compute capability; always 9.0.
     package let computeCapability: (major: Int, minor: Int)
     /// The number of streaming multiprocessors.
@@ -33,7 +37,7 @@ package final class Context: @unchecked Sendable {
     /// The stream priorities, the most urgent (lowest number) first.
     package let streamPriorities: ClosedRange<Int>
 
-    private let device: Int32
+    let device: Int32
     private let handle: UnsafeMutableRawPointer
 
     /// Retains the primary context of GPU `ordinal`.
@@ -75,6 +79,9 @@ package final class Context: @unchecked Sendable {
         self.ordinal = ordinal
         self.device = found
         self.name = name
+        self.uniqueID = try driver.uniqueID(of: found)
+        // Older drivers do not know the attribute.
+        self.sharesContexts = (try? attribute(DeviceAttribute.multiProcessService.rawValue, "sharing")) == 1
         self.computeCapability = (major, minor)
         self.totalMemoryBytes = totalMemoryBytes
         self.multiprocessorCount = try attribute(16, "number of multiprocessors")

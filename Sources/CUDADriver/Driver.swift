@@ -126,4 +126,8 @@ enum ResultCode {
     static let captureImplicit: Set<Int32> = [906]
     /// "Unsupported limit" and "not supported": a limit of the context that does not exist here, or may not be changed.
     static let withoutLimit: Set<Int32> = [215, 801]
+    /// "Not permitted" and "not supported": handles of memory that the system does not give.
+    static let notShareable: Set<Int32> = [800, 801]
+    /// A stream is being captured, and its capture would break.
+    static let duringCapture: Set<Int32> = [900, 901, 906]
 }

@@ -18,6 +18,8 @@ package struct DriverFunctions: @unchecked Sendable {
     package let cuDeviceGetName: @convention(c) (UnsafeMutablePointer<CChar>, Int32, Int32) -> Int32
     package let cuDeviceGetAttribute: @convention(c) (UnsafeMutablePointer<Int32>, Int32, Int32) -> Int32
     package let cuDeviceTotalMem: @convention(c) (UnsafeMutablePointer<Int>, Int32) -> Int32
+    package let cuDeviceGetUuid: @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
+    package let cuDeviceCanAccessPeer: @convention(c) (UnsafeMutablePointer<Int32>, Int32, Int32) -> Int32
 
     // Contexts
     package let cuDevicePrimaryCtxRetain: @convention(c) (HandleResult, Int32) -> Int32
@@ -53,6 +55,8 @@ package struct DriverFunctions: @unchecked Sendable {
     package let cuIpcGetMemHandle: @convention(c) (UnsafeMutableRawPointer, UInt64) -> Int32
     package let cuIpcOpenMemHandle: IPCOpenFunction
     package let cuIpcCloseMemHandle: @convention(c) (UInt64) -> Int32
+    /// Nil where the driver lacks one of them.
+    package let virtualMemory: VirtualMemoryFunctions?
 
     // Streams and events
     package let cuStreamCreateWithPriority: @convention(c) (HandleResult, UInt32, Int32) -> Int32
@@ -110,6 +114,10 @@ package struct DriverFunctions: @unchecked Sendable {
         cuDeviceGetName = try library.function("cuDeviceGetName")
         cuDeviceGetAttribute = try library.function("cuDeviceGetAttribute")
         cuDeviceTotalMem = try library.function("cuDeviceTotalMem_v2")
+        // The older one gives all partitions of a GPU the same.
+        cuDeviceGetUuid =
+            try (try? library.function("cuDeviceGetUuid_v2")) ?? library.function("cuDeviceGetUuid")
+        cuDeviceCanAccessPeer = try library.function("cuDeviceCanAccessPeer")
         cuDevicePrimaryCtxRetain = try library.function("cuDevicePrimaryCtxRetain")
         cuDevicePrimaryCtxRelease = try library.function("cuDevicePrimaryCtxRelease_v2")
         cuCtxGetCurrent = try library.function("cuCtxGetCurrent")
@@ -138,6 +146,7 @@ package struct DriverFunctions: @unchecked Sendable {
         cuIpcGetMemHandle = try library.function("cuIpcGetMemHandle")
         cuIpcOpenMemHandle = try library.function("cuIpcOpenMemHandle_v2")
         cuIpcCloseMemHandle = try library.function("cuIpcCloseMemHandle")
+        virtualMemory = try? VirtualMemoryFunctions(library: library)
         cuStreamCreateWithPriority = try library.function("cuStreamCreateWithPriority")
         cuStreamDestroy = try library.function("cuStreamDestroy_v2")
         cuStreamGetCtx = try library.function("cuStreamGetCtx")

@@ -23,7 +23,7 @@ extension CUDADevice {
         }
     }
 
-    private func buffer(_ region: any DeviceRegion, label: String) -> DeviceBuffer {
+    func buffer(_ region: any DeviceRegion, label: String) -> DeviceBuffer {
         DeviceBuffer(
             address: region.address, bytes: region.byteCount, label: label, DeviceAllocation(.cuda(region, self)))
     }

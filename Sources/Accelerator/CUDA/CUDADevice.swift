@@ -38,7 +38,8 @@ public final class CUDADevice: Device {
         let found = try driverCall { try setAsideL2Bytes.map(context.setAsideL2) ?? context.setAsideL2Bytes() }
         self.context = context
         self.properties = DeviceProperties(
-            kind: .cuda, name: context.name, multiprocessors: context.multiprocessorCount,
+            kind: .cuda, uniqueID: context.uniqueID, sharesContexts: context.sharesContexts, name: context.name,
+            multiprocessors: context.multiprocessorCount,
             sharedBytesPerBlock: context.maxSharedBytesPerBlock, memoryBytes: context.totalMemoryBytes,
             l2Bytes: context.l2Bytes, memoryBytesPerSecond: context.memoryBytesPerSecond)
         self.l2Shares = Mutex(L2Shares(fixed: setAsideL2Bytes, found: found))

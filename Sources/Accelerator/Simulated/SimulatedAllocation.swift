@@ -11,6 +11,8 @@ struct SimulatedAllocation: Sendable {
         case adopted(whenReleased: @Sendable () -> Void)
         /// All or a part of the host's memory that the machine has at this address.
         case host(UInt64, whenReleased: @Sendable () -> Void)
+        /// Memory that processes share, which the machine has at this address; the device's own if it made it.
+        case shared(UInt64, SharedMapping, isOwn: Bool)
     }
 }
 
@@ -30,7 +32,7 @@ extension SimulatedDevice {
     /// - Returns: What its owner wants done.
     func free(_ allocation: SimulatedAllocation) -> (@Sendable () -> Void)? {
         switch allocation.kind {
-        case .own(let address):
+        case .own(let address), .shared(let address, _, _):
             // An address that the machine gave, so freeing cannot fail; and nobody could receive the error.
             try? machine.free(address)
             return nil

@@ -65,7 +65,8 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
         let pages = sysconf(Int32(_SC_PHYS_PAGES))
         let pageBytes = sysconf(Int32(_SC_PAGESIZE))
         self.properties = DeviceProperties(
-            kind: .simulator, name: "simulated machine, seed \(configuration.seed)",
+            kind: .simulator, uniqueID: Self.uniqueID, sharesContexts: false,
+            name: "simulated machine, seed \(configuration.seed)",
             multiprocessors: configuration.multiprocessors,
             sharedBytesPerBlock: min(
                 Kernel.maximumSharedBytes, max(configuration.sharedBytesPerMultiprocessor - blockOverhead, 0)),

@@ -1,0 +1,35 @@
+/// How other processes get at memory that a device made with ``Device/allocateShareable(bytes:label:across:)``. The
+/// size is not a part of it: send that besides.
+public enum SharedMemoryHandle: Sendable {
+    /// A file, whose descriptor travels through a Unix socket. Whoever receives it has a descriptor of its own.
+    case fileDescriptor(FileDescriptor)
+    /// 64 bytes, which any channel carries. For other processes of the machine alone: the one that made the memory
+    /// cannot open it.
+    case legacyIPC([UInt8])
+    /// 64 bytes, which any channel carries, also to other machines on the same NVLink fabric.
+    case fabric([UInt8])
+
+    /// The kinds of handle.
+    public enum Kind: String, Hashable, Sendable {
+        case fileDescriptor = "file descriptor"
+        case legacyIPC = "IPC handle"
+        case fabric = "fabric handle"
+    }
+
+    /// Which kind it is.
+    public var kind: Kind {
+        switch self {
+        case .fileDescriptor: .fileDescriptor
+        case .legacyIPC: .legacyIPC
+        case .fabric: .fabric
+        }
+    }
+}
+
+/// How far away processes may be that share memory.
+public enum SharingReach: Hashable, Sendable {
+    /// On the same machine.
+    case machine
+    /// On the same NVLink fabric. Where there is none, or it may not be used, the memory is shared on the machine.
+    case fabric
+}

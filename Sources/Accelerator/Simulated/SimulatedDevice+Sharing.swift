@@ -1,0 +1,57 @@
+import Simulator
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension SimulatedDevice {
+    /// See ``Device/allocateShareable(bytes:label:across:)``. It is a file in memory, zero at first, and all of it
+    /// counts as initialised, as others may write to it. Simulators share on one machine alone.
+    public func allocateShareable(bytes: Int, label: String, across reach: SharingReach) throws -> DeviceBuffer {
+        guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
+        return try map(try SharedFile(bytes: bytes), bytes: bytes, label: label, isOwn: true)
+    }
+
+    /// See ``Device/export(_:)``. The handle is a descriptor.
+    public func export(_ buffer: DeviceBuffer) throws -> SharedMemoryHandle {
+        _ = try buffer.locate(buffer.bytes, at: 0, on: self)
+        guard case .shared(let address, let mapping, isOwn: true)? = buffer.backing.on(self)?.kind,
+            address == buffer.address, mapping.memory.count == buffer.bytes
+        else { throw DeviceError.notShareable(label: buffer.label, address: buffer.address) }
+        return .fileDescriptor(try mapping.file.descriptor.duplicate())
+    }
+
+    /// See ``Device/open(_:bytes:label:)``. The handle must be a descriptor, of which this makes its own.
+    public func open(_ handle: SharedMemoryHandle, bytes: Int, label: String) throws -> DeviceBuffer {
+        guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
+        guard case .fileDescriptor(let descriptor) = handle else {
+            throw DeviceError.handleKind(label: label, handle.kind, device: properties.name)
+        }
+        let file = try SharedFile(descriptor.duplicate())
+        guard bytes <= file.bytes else {
+            throw DeviceError.sharedSize(label: label, bytes: bytes, available: file.bytes)
+        }
+        return try map(file, bytes: bytes, label: label, isOwn: false)
+    }
+
+    private func map(_ file: SharedFile, bytes: Int, label: String, isOwn: Bool) throws -> DeviceBuffer {
+        let mapping = try SharedMapping(file, bytes: bytes)
+        let address = try exclusively {
+            try refuseDuringCapture(to: isOwn ? "allocate the buffer \(label)" : "open the buffer \(label)")
+            return try machine.adopt(mapping.memory, label: label)
+        }
+        return buffer(.shared(address, mapping, isOwn: isOwn), address, bytes, label)
+    }
+
+    /// See ``Device/canReach(uniqueID:)``. Simulators reach each other through memory of the host.
+    public func canReach(uniqueID: String) throws -> Bool { uniqueID.hasPrefix(Self.idPrefix) }
+
+    private static let idPrefix = "simulator "
+
+    /// What tells this process's simulators from those of others.
+    static var uniqueID: String { "\(idPrefix)\(getpid())" }
+}

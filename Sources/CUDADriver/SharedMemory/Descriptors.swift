@@ -1,0 +1,10 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Closes a descriptor that nobody needs.
+func closeDescriptor(_ descriptor: Int32) { close(descriptor) }
