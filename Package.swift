@@ -31,8 +31,8 @@ let package = Package(
         .executableTarget(
             name: "swiftep",
             dependencies: [
-                "KernelLanguage", "PTX", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel", "Conformance",
-                "TemporaryFiles",
+                "KernelLanguage", "PTX", "Simulator", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
+                "Conformance", "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "KernelLanguageTests", dependencies: ["KernelLanguage", "TestSupport"]),

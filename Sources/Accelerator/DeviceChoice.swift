@@ -50,22 +50,31 @@ public struct OpenedDevice: Sendable {
 ///   - choice: Which one.
 ///   - seed: Seed of the simulator's schedule; a GPU takes no notice of it.
 ///   - multiprocessors: Multiprocessors of the simulator, at least 1; a GPU has what it has.
+///   - localProcess: The number of this process among those of the machine that share a group of ranks; nil when it is
+///     alone. Each takes the next GPU, and from the first one again where there are fewer; and the simulator follows the
+///     clock of the machine, as other processes write to its memory while it runs.
 /// - Throws: `DeviceError.driver` when a GPU is asked for and there is none with that number, or it cannot run the
 ///   kernels.
 public func openDevice(
-    _ choice: DeviceChoice, seed: UInt64 = 0, multiprocessors: Int = 132
+    _ choice: DeviceChoice, seed: UInt64 = 0, multiprocessors: Int = 132, localProcess: Int? = nil
 ) throws -> OpenedDevice {
     func simulated(_ note: String?) -> OpenedDevice {
-        OpenedDevice(device: SimulatedDevice(seed: seed, multiprocessors: multiprocessors), note: note)
+        let configuration = SimulatorConfiguration(
+            multiprocessors: multiprocessors, seed: seed, clock: localProcess == nil ? .simulated : .host)
+        return OpenedDevice(device: SimulatedDevice(configuration: configuration), note: note)
+    }
+    func cuda(_ ordinal: Int) throws -> OpenedDevice {
+        let count = try localProcess == nil ? 1 : CUDADevice.count()
+        let chosen = localProcess.map { (ordinal + $0) % max(count, 1) } ?? ordinal
+        return OpenedDevice(device: try CUDADevice(ordinal: chosen), note: nil)
     }
     switch choice {
-    case .cuda(let ordinal):
-        return OpenedDevice(device: try CUDADevice(ordinal: ordinal), note: nil)
+    case .cuda(let ordinal): return try cuda(ordinal)
     case .simulator:
         return simulated(nil)
     case .auto:
         do {
-            return OpenedDevice(device: try CUDADevice(), note: nil)
+            return try cuda(0)
         } catch let error as DeviceError {
             return simulated("The simulator is used, as no GPU is: \(error)")
         }

@@ -47,30 +47,3 @@ public enum PeerReach: Hashable, Sendable {
     /// By puts of a network adapter alone.
     case put
 }
-
-/// Why ranks do not come together.
-public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// A group without ranks.
-    case groupSize(Int)
-    /// A rank made two windows of one name.
-    case repeatedWindow(rank: Int, name: String)
-    /// A rank offers a window that it has not made.
-    case unknownWindow(rank: Int, name: String)
-    /// Ranks did not come in time.
-    case missingRanks([Int], what: String, seconds: Double)
-
-    /// One sentence with value, limit and remedy.
-    public var description: String {
-        switch self {
-        case .groupSize(let ranks):
-            "a group of \(ranks) ranks is not possible; make it with at least 1"
-        case .repeatedWindow(let rank, let name):
-            "rank \(rank) has already made a window \"\(name)\"; give each window of a rank a name of its own"
-        case .unknownWindow(let rank, let name):
-            "rank \(rank) has made no window \"\(name)\"; make it before it is offered"
-        case .missingRanks(let ranks, let what, let seconds):
-            "rank\(ranks.count == 1 ? "" : "s") \(ranks.map(String.init).joined(separator: ", ")) did not come to \(what) "
-                + "within \(seconds) s; see that all ranks run, and make the same calls"
-        }
-    }
-}

@@ -13,6 +13,9 @@ import TemporaryFiles
 /// Where the handler writes the numbers of signals.
 private let entrance = Atomic<Int32>(-1)
 
+/// What is done before a signal ends the process.
+private let preparation = Mutex<(@Sendable () -> Void)?>(nil)
+
 /// What happens when a signal ends the process: what it has made and not finished is removed, and it dies by that
 /// signal.
 enum Interruption {
@@ -39,8 +42,12 @@ enum Interruption {
         if !isIgnored(SIGXFSZ) { signal(SIGXFSZ) { _ in } }
     }
 
+    /// Has something done, on another thread, before a signal ends the process.
+    static func beforeEnd(_ body: (@Sendable () -> Void)?) { preparation.withLock { $0 = body } }
+
     /// Removes what is not finished, and dies by a signal.
     static func end(by number: Int32) -> Never {
+        preparation.withLock { $0 }?()
         TemporaryFiles.removeAll {
             signal(number, SIG_DFL)
             var set = sigset_t()

@@ -53,6 +53,7 @@ enum Root {
         // One sentence each, with names from outside; others may have lines on purpose.
         let isSentence = error is UsageError || error is OutputError || error is CheckpointError
         Console.note("swiftep: error: \(isSentence ? visible("\(error)") : "\(error)")")
+        if let launch = error as? LaunchError { return launch.exitCode }
         return error is UsageError ? 64 : error is OutputError ? 74 : 1
     }
 }

@@ -46,6 +46,11 @@ public final class CUDADevice: Device {
         self.tables = Mutex(CUDATables())
     }
 
+    /// How many GPUs this process sees.
+    ///
+    /// - Throws: `DeviceError.driver` when there is no driver or no GPU.
+    public static func count() throws -> Int { try driverCall { try Driver.load().deviceCount() } }
+
     deinit {
         // What is under way may still need what nobody holds.
         try? settle()

@@ -3,7 +3,7 @@ import ExpertKernels
 /// Whom a rank waited for and how long, and what its experts received, since they were last taken.
 public struct ArrivalStatistics: Hashable, Sendable {
     /// Waits for one rank that found nothing yet when they began.
-    public struct Waits: Hashable, Sendable, Encodable {
+    public struct Waits: Hashable, Sendable, Codable {
         /// How many.
         public var count: Int
         /// Nanoseconds of all of them together; many wait at the same time.

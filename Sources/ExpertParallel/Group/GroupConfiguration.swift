@@ -9,7 +9,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var format: DispatchFormat
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
-    /// Multiprocessors that a rank may use; all ranks' together must fit the device. At least 2.
+    /// Ranks that share the device, this process's and those of others: 1 to the shape's ranks.
+    public var ranksOnDevice: Int
+    /// Multiprocessors that a rank may use; those of all ranks of the device together must fit it. At least 2.
     public var multiprocessors: Int
     /// How many of them communicate in overlapped phases; the others compute. 0 ..< `multiprocessors`; with 0 all
     /// compute, and what communicates takes them over as they come free.
@@ -27,21 +29,24 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels know nothing of it.
     public var notesArrivals = false
 
-    /// A configuration for a device with `deviceMultiprocessors`, which the ranks share evenly.
+    /// A configuration for a device with `deviceMultiprocessors`, which its ranks share evenly.
     ///
     /// - Parameters:
+    ///   - ranksOnDevice: How many ranks share the device; all of the group's when nil.
     ///   - blockM: Chosen for an even spread of tokens over experts when nil.
     ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link, and none without:
     ///     where rows are home as soon as they are written, the end of the GEMM hides a send as well as a split does,
     ///     and the GEMM misses nothing.
     public init(
-        shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int, blockM: Int? = nil,
-        communicationMultiprocessors: Int? = nil, waitLimit: Double = 10, link: LinkModel? = nil
+        shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int,
+        ranksOnDevice: Int? = nil, blockM: Int? = nil, communicationMultiprocessors: Int? = nil, waitLimit: Double = 10,
+        link: LinkModel? = nil
     ) {
         self.shape = shape
         self.format = format
         self.blockM = blockM ?? TileShape.m(meanRows: shape.meanRows)
-        multiprocessors = deviceMultiprocessors / shape.ranks
+        self.ranksOnDevice = ranksOnDevice ?? shape.ranks
+        multiprocessors = deviceMultiprocessors / max(self.ranksOnDevice, 1)
         self.communicationMultiprocessors = communicationMultiprocessors ?? 0
         self.waitLimit = waitLimit
         self.link = link
@@ -86,9 +91,12 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// the kernel that they wait for (the combine send: `communicationMultiprocessors` beside the GEMM on the others),
     /// or come after it in the rank's own stream.
     func validate(deviceMultiprocessors: Int) throws(GroupError) {
-        guard multiprocessors >= 2, multiprocessors <= deviceMultiprocessors / shape.ranks else {
+        guard (1...shape.ranks).contains(ranksOnDevice) else {
+            throw .ranksOnDevice(ranksOnDevice, ranks: shape.ranks)
+        }
+        guard multiprocessors >= 2, multiprocessors <= deviceMultiprocessors / ranksOnDevice else {
             throw .tooFewMultiprocessors(
-                ranks: shape.ranks, perRank: multiprocessors, device: deviceMultiprocessors)
+                ranks: ranksOnDevice, perRank: multiprocessors, device: deviceMultiprocessors)
         }
         guard (0..<multiprocessors).contains(communicationMultiprocessors) else {
             throw .splitImpossible(communication: communicationMultiprocessors, perRank: multiprocessors)
@@ -102,7 +110,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         try validate(deviceMultiprocessors: device.multiprocessors)
         // Two streams to a rank, and 32 hardware queues.
         let limit = 16
-        if device.kind == .cuda, shape.ranks > limit { throw .tooManyRanks(ranks: shape.ranks, limit: limit) }
+        if device.kind == .cuda, ranksOnDevice > limit { throw .tooManyRanks(ranks: ranksOnDevice, limit: limit) }
     }
 
     /// The configuration of one of two halves of the batch.
@@ -111,8 +119,9 @@ public struct GroupConfiguration: Hashable, Sendable {
             hidden: shape.hidden, intermediate: shape.intermediate, experts: shape.experts, topK: shape.topK,
             ranks: shape.ranks, maxTokens: (shape.maxTokens + 1) / 2, sharedExperts: shape.sharedExperts)
         var configuration = GroupConfiguration(
-            shape: half, format: format, deviceMultiprocessors: multiprocessors * shape.ranks,
-            communicationMultiprocessors: communicationMultiprocessors, waitLimit: waitLimit, link: link)
+            shape: half, format: format, deviceMultiprocessors: multiprocessors * ranksOnDevice,
+            ranksOnDevice: ranksOnDevice, communicationMultiprocessors: communicationMultiprocessors,
+            waitLimit: waitLimit, link: link)
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         return configuration

@@ -4,6 +4,8 @@ import ExpertKernels
 public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The ranks' kernels could not all be resident, and would wait for each other forever.
     case tooFewMultiprocessors(ranks: Int, perRank: Int, device: Int)
+    /// A number of ranks of one device that the group does not have.
+    case ranksOnDevice(Int, ranks: Int)
     /// The split leaves nothing to compute or nothing to communicate with.
     case splitImpossible(communication: Int, perRank: Int)
     /// Block height that the kernels do not have.
@@ -70,12 +72,21 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A former step failed and the group was not reset.
     case needsReset
 
+    /// The rank that another one waited for in vain; nil for errors of another kind, and where a rank waited for its own
+    /// kernels.
+    public var waitedFor: Int? {
+        guard case .waitTimedOut(let fault, _, _) = self, fault.source != fault.rank else { return nil }
+        return fault.source
+    }
+
     /// One sentence with value, limit and remedy.
     public var description: String {
         switch self {
         case .tooFewMultiprocessors(let ranks, let perRank, let device):
             return "\(ranks) ranks with \(perRank) multiprocessors each cannot all be resident on a device with "
                 + "\(device); each rank needs at least 2, so use at most \(device / 2) ranks"
+        case .ranksOnDevice(let value, let ranks):
+            return "\(value) ranks on one device are not possible in a group of \(ranks); choose 1 to \(ranks)"
         case .splitImpossible(let communication, let perRank):
             return "\(communication) communication multiprocessors of \(perRank) per rank; "
                 + "choose 0 to \(perRank - 1) so that some are left to compute"

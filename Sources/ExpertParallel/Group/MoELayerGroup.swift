@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// One MoE layer on all ranks of a process's group.
+/// One MoE layer on all ranks of a group that are in this process.
 public final class MoELayerGroup {
     /// The ranks that the layer runs on.
     public let group: RankGroup
@@ -44,7 +44,7 @@ public final class MoELayerGroup {
         weights: (Int) throws -> ExpertWeights
     ) throws {
         self.group = group
-        if let drop = droppedSignal, !group.ranks.indices.contains(drop.rank) {
+        if let drop = droppedSignal, !(0..<group.configuration.shape.ranks).contains(drop.rank) {
             throw GroupError.noSuchBlock(rank: drop.rank, expert: drop.expert, block: drop.block)
         }
         layers = try group.ranks.map { rank in
@@ -99,10 +99,10 @@ public final class MoELayerGroup {
 
     /// Enqueues the step of one rank; see ``MoELayer/enqueue(overlap:keepingRows:)``.
     public func enqueue(_ rank: ExpertRank, overlap: OverlapMode, keepingRows: Bool = false) throws {
-        guard group.ranks.indices.contains(rank.index), group.ranks[rank.index] === rank else {
+        guard let index = group.ranks.firstIndex(where: { $0 === rank }) else {
             throw GroupError.foreignRank(rank.index)
         }
-        try group.spreadingFailure { try layers[rank.index].enqueue(overlap: overlap, keepingRows: keepingRows) }
+        try group.spreadingFailure { try layers[index].enqueue(overlap: overlap, keepingRows: keepingRows) }
     }
 
     /// Sets all outputs to zero, so that what is there afterwards has been written anew. Nothing may be running.

@@ -2,11 +2,13 @@ import Accelerator
 import ExpertKernels
 import Transport
 
-/// All ranks of a group where they are in one process, driven from one thread: what a single program needs that is
-/// every rank.
+/// The ranks of a group that are in this process, driven from one thread: all of them, or where processes share the
+/// group some that follow one another.
 public final class RankGroup {
     /// The ranks, in order.
     public let ranks: [ExpertRank]
+    /// The processes that share the group; nil where all ranks are here.
+    public let processes: ProcessGroup?
 
     /// Makes all ranks of a group on one device.
     ///
@@ -19,14 +21,30 @@ public final class RankGroup {
             transports.map { try ExpertRank(device: device, configuration: configuration, transport: $0) })
     }
 
-    /// The group of ranks that have been made, all of it in order, and connects them.
+    /// The group of ranks that have been made, all of them in order, and connects them.
     ///
     /// - Throws: `GroupError.notAllRanks` unless they are all ranks of one configuration in order; `TransportError`.
-    public init(_ ranks: [ExpertRank]) throws {
-        guard let first = ranks.first, ranks.map(\.index) == Array(0..<first.configuration.shape.ranks),
+    public convenience init(_ ranks: [ExpertRank]) throws { try self.init(ranks, processes: nil) }
+
+    /// Makes the ranks of this process, of a group that processes share, and connects them. All processes do it at the
+    /// same time.
+    ///
+    /// - Throws: As the other initialisers; `TransportError` when ranks of other processes do not come.
+    public convenience init(processes: ProcessGroup, configuration: GroupConfiguration) throws {
+        try configuration.validate(on: processes.device.properties)
+        try self.init(
+            processes.transports().map {
+                try ExpertRank(device: processes.device, configuration: configuration, transport: $0)
+            }, processes: processes)
+    }
+
+    private init(_ ranks: [ExpertRank], processes: ProcessGroup?) throws {
+        guard let first = ranks.first,
+            ranks.map(\.index) == Array(processes?.localRanks ?? 0..<first.configuration.shape.ranks),
             ranks.allSatisfy({ $0.configuration == first.configuration })
         else { throw GroupError.notAllRanks(ranks.map(\.index)) }
         self.ranks = ranks
+        self.processes = processes
         for rank in ranks { try rank.connect() }
     }
 
@@ -35,12 +53,21 @@ public final class RankGroup {
     /// The device of the first rank.
     public var device: any Device { ranks[0].device }
 
-    /// Gives the group back its state before the first step, after a failed one. Poll statistics start anew as well.
-    public func reset() throws {
+    /// Gives the group back its state before the first step, after a failed one. Poll statistics start anew as well. All
+    /// processes of the group do it together.
+    ///
+    /// - Parameter seconds: How long to wait for other processes.
+    public func reset(within seconds: Double = 60) throws {
+        // Nobody may write to a window when it is cleared, nor before all have been.
         for rank in ranks { try rank.stop() }
+        try processes?.rendezvous.barrier("a reset", within: seconds)
         for rank in ranks { try rank.clear() }
+        try processes?.rendezvous.barrier("a reset", within: seconds)
         for rank in ranks { rank.restart() }
     }
+
+    /// The ranks of `RankGroup/ranks`.
+    public var indices: Range<Int> { processes?.localRanks ?? 0..<ranks.count }
 
     /// Copies the inputs of a step to the device. Nothing of the group may be running.
     ///

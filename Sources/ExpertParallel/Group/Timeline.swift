@@ -3,9 +3,13 @@ import ExpertKernels
 import KernelLanguage
 
 /// What the ranks' kernels did and when, in nanoseconds of the device's clock.
-public struct Timeline: Hashable, Sendable {
+public struct Timeline: Hashable, Sendable, Codable {
     /// Events of each rank, by start.
     public var ranks: [[TraceEvent]]
+
+    /// Events of each rank.
+    public init(ranks: [[TraceEvent]]) { self.ranks = ranks }
+
     /// When the first of them began.
     public var start: UInt64 { ranks.joined().map(\.start).min() ?? 0 }
     /// When the last of them ended.

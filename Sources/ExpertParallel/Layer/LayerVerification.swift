@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 /// How far a step's outputs are from the FP64 reference.
@@ -27,15 +28,24 @@ public struct LayerJudge {
     private let quantised: [[Double]]
     private let unquantised: [[Double]]
 
-    /// Computes both references of a step that `layer` has just run with `step`, or otherwise so that it kept its rows.
+    /// Computes both references of a step that `layer`, which has all ranks, has just run with `step`, or otherwise so
+    /// that it kept its rows.
     ///
     /// - Throws: `GroupError.rowsDiscarded` if it did not, and `ReferenceError` when a rounded value on the device is
     ///   not a right rounding, naming the element.
     public init(
         _ layer: MoELayerGroup, _ inputs: [RankInput], shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
-        let observed = try layer.observedExperts(inputs)
-        let shape = layer.group.configuration.shape
+        try self.init(
+            layer.group.configuration.shape, inputs, observed: layer.observedExperts(inputs), shared: shared,
+            weights: weights)
+    }
+
+    /// The same of a step whose ranks are in several processes, which have observed it together.
+    package init(
+        _ shape: LayerShape, _ inputs: [RankInput], observed: ObservedExperts, shared: ExpertWeights?,
+        weights: (Int) throws -> ExpertWeights
+    ) throws {
         var reference = try LayerReference(
             experts: shape.experts, hidden: shape.hidden, intermediate: shape.intermediate,
             observed: ObservedQuantisation(

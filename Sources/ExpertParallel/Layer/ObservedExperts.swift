@@ -4,71 +4,82 @@ import KernelLanguage
 /// What a step's experts left on the device, by expert, rank and token.
 package struct ObservedExperts: Sendable {
     /// The quantised SwiGLU result of each row.
-    package private(set) var activations: [ReferenceRow: QuantisedRow] = [:]
+    package internal(set) var activations: [ReferenceRow: QuantisedRow] = [:]
     /// The down projection's output of each row, BF16 `[hidden]`.
-    package private(set) var outputs: [ReferenceRow: [BFloat16]] = [:]
+    package internal(set) var outputs: [ReferenceRow: [BFloat16]] = [:]
 
-    /// Adds the first rows of one expert of a stack.
-    ///
-    /// - Parameter output: The down projection's output of a row, BF16 `[hidden]`: the buffer and the place in it.
-    fileprivate mutating func add(
-        _ stack: ExpertStack, localExpert: Int, rows keys: [ReferenceRow], _ device: any Device,
-        output: (ReferenceRow) -> (DeviceBuffer, offset: Int)
-    ) throws {
-        let shape = stack.shape
-        let groups = shape.intermediate / QuantisedRow.block
-        let values = try device.read(
-            UInt8.self, count: keys.count * shape.intermediate, from: stack.activated,
-            offset: localExpert * shape.maxRows * shape.intermediate)
-        let scales = try device.read(
-            Float.self, count: groups * shape.scaleRows, from: stack.activatedScales,
-            offset: localExpert * groups * shape.scaleRows * 4)
-        for (row, key) in keys.enumerated() {
-            activations[key] = QuantisedRow(
-                values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
-                scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
-            let (buffer, offset) = output(key)
-            outputs[key] = try device.read(BFloat16.self, count: shape.hidden, from: buffer, offset: offset)
-        }
+    /// Nothing yet.
+    package init() {}
+
+    /// Adds what was observed elsewhere.
+    package mutating func add(_ other: ObservedExperts) {
+        activations.merge(other.activations) { own, _ in own }
+        outputs.merge(other.outputs) { own, _ in own }
     }
 }
 
 extension MoELayerGroup {
-    /// Reads what the experts of the step that ran last rounded, for the reference to check and go on from.
+    /// Reads what the step that ran last rounded, for the reference to check and go on from: activations of the experts
+    /// of this process's ranks, and the rows that came home to their tokens.
     ///
-    /// - Parameter inputs: The step's inputs.
+    /// - Parameter inputs: The step's inputs, one for each rank of this process.
     /// - Throws: `GroupError.rowsDiscarded` unless the step kept its rows, as `step` does.
     package func observedExperts(_ inputs: [RankInput]) throws -> ObservedExperts {
         guard layers.allSatisfy(\.keepsRows) else { throw GroupError.rowsDiscarded }
         try group.requireOnePerRank(inputs)
         var observed = ObservedExperts()
-        let shape = group.configuration.shape
-        for (rank, stack) in zip(group.ranks, layers.map(\.stack)) {
-            let counts = try rank.device.read(Int32.self, count: shape.rankExperts, from: rank.receivedCount)
-            for local in 0..<shape.rankExperts where counts[local] > 0 {
-                let sources = try rank.device.read(
-                    UInt64.self, count: Int(counts[local]), from: rank.sourceInfo, offset: local * shape.maxRows * 8)
-                let routed = local - shape.sharedExperts
-                let keys = sources.map {
-                    ReferenceRow(
-                        expert: routed < 0 ? nil : rank.index * shape.localExperts + routed, rank: Int($0 >> 32),
-                        token: Int($0 & 0xFFFF_FFFF), sharedPart: routed < 0 ? local : 0)
-                }
-                try observed.add(stack, localExpert: local, rows: keys, rank.device) { key in
-                    // Whatever sent it, the row is now at home.
-                    let routing = inputs[key.rank].routing
-                    let choices = routing.experts[key.token * shape.topK..<(key.token + 1) * shape.topK]
-                    let row =
-                        key.expert.flatMap { choices.firstIndex(of: Int64($0)).map { $0 - choices.startIndex } }
-                        ?? shape.topK + key.sharedPart
-                    let place = (key.token * shape.tokenRows + row) * shape.hidden * 2
-                    return (
-                        group.ranks[key.rank].whole.window,
-                        offset: group.configuration.window.combineRows.offset + place
-                    )
-                }
-            }
+        for (layer, input) in zip(layers, inputs) {
+            try observed.addActivations(of: layer)
+            try observed.addOutputs(of: layer.rank, input)
         }
         return observed
+    }
+}
+
+extension ObservedExperts {
+    /// The activations of a rank's experts.
+    fileprivate mutating func addActivations(of layer: MoELayer) throws {
+        let (rank, stack) = (layer.rank, layer.stack)
+        let shape = rank.configuration.shape
+        let groups = shape.intermediate / QuantisedRow.block
+        let counts = try rank.device.read(Int32.self, count: shape.rankExperts, from: rank.receivedCount)
+        for local in 0..<shape.rankExperts where counts[local] > 0 {
+            let count = Int(counts[local])
+            let sources = try rank.device.read(
+                UInt64.self, count: count, from: rank.sourceInfo, offset: local * shape.maxRows * 8)
+            let values = try rank.device.read(
+                UInt8.self, count: count * shape.intermediate, from: stack.activated,
+                offset: local * shape.maxRows * shape.intermediate)
+            let scales = try rank.device.read(
+                Float.self, count: groups * shape.scaleRows, from: stack.activatedScales,
+                offset: local * groups * shape.scaleRows * 4)
+            let routed = local - shape.sharedExperts
+            for (row, source) in sources.enumerated() {
+                let key = ReferenceRow(
+                    expert: routed < 0 ? nil : rank.index * shape.localExperts + routed, rank: Int(source >> 32),
+                    token: Int(source & 0xFFFF_FFFF), sharedPart: routed < 0 ? local : 0)
+                activations[key] = QuantisedRow(
+                    values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
+                    scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
+            }
+        }
+    }
+
+    /// The rows of a rank's tokens, which are at home, whatever sent them.
+    fileprivate mutating func addOutputs(of rank: ExpertRank, _ input: RankInput) throws {
+        let shape = rank.configuration.shape
+        let first = rank.configuration.window.combineRows.offset
+        for token in 0..<input.routing.tokens {
+            for row in 0..<shape.tokenRows {
+                let expert = row < shape.topK ? input.routing.experts[token * shape.topK + row] : nil
+                if let expert, expert < 0 { continue }
+                let key = ReferenceRow(
+                    expert: expert.map { Int($0) }, rank: rank.index, token: token,
+                    sharedPart: max(0, row - shape.topK))
+                outputs[key] = try rank.device.read(
+                    BFloat16.self, count: shape.hidden, from: rank.whole.window,
+                    offset: first + (token * shape.tokenRows + row) * shape.hidden * 2)
+            }
+        }
     }
 }

@@ -1,9 +1,15 @@
 /// How a combine send's polls of signals went.
-public struct PollStatistics: Hashable, Sendable {
+public struct PollStatistics: Hashable, Sendable, Codable {
     /// Polls that found their row block not complete.
     public var notReady: Int
     /// Rows that were waited for.
     public var waits: Int
+
+    /// Numbers as given.
+    public init(notReady: Int, waits: Int) {
+        self.notReady = notReady
+        self.waits = waits
+    }
 }
 
 extension ExpertRank {

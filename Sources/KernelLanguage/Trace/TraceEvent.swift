@@ -1,7 +1,7 @@
 /// Something that a traced kernel did, with the device's clock before and after.
-public struct TraceEvent: Hashable, Sendable {
+public struct TraceEvent: Hashable, Sendable, Codable {
     /// What was done.
-    public enum Kind: UInt32, CaseIterable, Hashable, Sendable {
+    public enum Kind: UInt32, CaseIterable, Hashable, Sendable, Codable {
         /// A block ran, from its first thread's start to that thread's end.
         case block = 1
         /// A piece of work was done.

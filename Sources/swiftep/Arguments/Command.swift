@@ -35,6 +35,11 @@ struct Arguments: Sendable {
     /// The value given for an option, nil if it was not.
     subscript<Value>(option: Option<Value>) -> Value? { values[option.name] as? Value }
 
+    /// What was given, by the options' names, for comparisons.
+    var described: [(name: String, value: String)] {
+        values.sorted { $0.key < $1.key }.map { ("--" + $0.key, "\($0.value)") }
+    }
+
     /// Whether a flag was given.
     subscript(flag: Option<Bool>) -> Bool { values[flag.name] != nil }
 

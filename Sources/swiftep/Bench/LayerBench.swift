@@ -13,15 +13,19 @@ struct LayerBench {
         var communicationMultiprocessors: Int?
     }
 
-    private let device: any Device
+    private let processes: Processes
     private let clock: DeviceClock
     /// Steps in a graph, replays of it in a measurement, and measurements.
     private let steps: Int
     private let replays: Int
     private let rounds: Int
 
-    init(_ device: any Device) throws {
-        self.device = device
+    private var device: any Device { processes.device }
+
+    /// A bench for all processes, which do the same.
+    init(_ processes: Processes) throws {
+        self.processes = processes
+        let device = processes.device
         clock = try DeviceClock(device)
         (steps, replays, rounds) = device.properties.kind == .cuda ? (10, 5, 9) : (1, 1, 1)
     }
@@ -29,15 +33,16 @@ struct LayerBench {
     /// Microseconds of one step in each measurement.
     typealias Times = [Double]
 
-    /// Times a layer in several modes. Throws `ReplayError` when modes give different bits.
+    /// Times a layer in several modes: the slowest process's. Throws `ReplayError` when modes give different bits.
     func layer(_ plan: Plan, modes: [OverlapMode]) throws -> [Times] {
         let expert = try Self.expert(plan.shape)
-        let inputs = Self.inputs(plan.shape)
+        let inputs = processes.local(Self.inputs(plan.shape))
         let group = try group(plan, twoBatch: modes.contains(.twoBatch))
         let layer = try MoELayerGroup(group, shared: plan.shape.sharedExperts > 0 ? expert : nil) { _ in expert }
+        try processes.meet("a step")
         let expected = try layer.step(inputs, overlap: .none)
         return try modes.map { mode in
-            Console.progress("\(plan.shape.maxTokens) tokens, overlap \(mode.rawValue)")
+            if processes.isFirst { Console.progress("\(plan.shape.maxTokens) tokens, overlap \(mode.rawValue)") }
             let graph = try layer.capture(overlap: mode, steps: steps)
             let times = try measure { try layer.replay(graph) }
             try group.synchronize()
@@ -49,11 +54,11 @@ struct LayerBench {
     /// Times a dispatch, and a dispatch followed by a combine.
     func communication(_ plan: Plan) throws -> (dispatch: Times, both: Times) {
         let group = try group(plan)
-        try group.load(Self.inputs(plan.shape))
+        try group.load(processes.local(Self.inputs(plan.shape)))
         for rank in group.ranks {
             try device.fill(rank.expertOutput, with: 0x3F, on: rank.compute)
         }
-        Console.progress("\(plan.shape.maxTokens) tokens")
+        if processes.isFirst { Console.progress("\(plan.shape.maxTokens) tokens") }
         func times(_ step: @escaping (ExpertRank) throws -> Void) throws -> Times {
             let graphs = try group.ranks.map { rank in
                 try device.capture(on: rank.compute) { for _ in 0..<steps { try step(rank) } }
@@ -73,10 +78,11 @@ struct LayerBench {
         )
     }
 
-    /// Microseconds of a kernel that only reads the weights of all experts.
+    /// Microseconds of a kernel that only reads the weights of all experts of this process's device; it has them to
+    /// itself, if processes share it.
     func floor(_ plan: Plan) throws -> Double {
         let shape = plan.shape
-        let experts = shape.ranks * shape.rankExperts
+        let experts = processes.ranksOnDevice * shape.rankExperts
         let chunks = experts * 3 * shape.intermediate * shape.hidden / streamChunkBytes
         let kernel = try device.load(streamKernel(.read))
         let stream = try device.makeStream(label: "floor")
@@ -112,19 +118,24 @@ struct LayerBench {
     }
 
     private func measure(_ replay: () throws -> Void) throws -> Times {
+        try processes.meet("a measurement")
         try replay()
-        return try (0..<rounds).map { _ in
-            try clock.measure { for _ in 0..<replays { try replay() } } / Double(steps * replays) / 1e3
+        let own = try (0..<rounds).map { _ in
+            try processes.meet("a measurement")
+            return try clock.measure { for _ in 0..<replays { try replay() } } / Double(steps * replays) / 1e3
         }
+        let all = try processes.gather("times", own)
+        return own.indices.map { round in all.map { $0[round] }.max() ?? 0 }
     }
 
     private func group(_ plan: Plan, twoBatch: Bool = false) throws -> RankGroup {
         var configuration = GroupConfiguration(
             shape: plan.shape, deviceMultiprocessors: device.properties.multiprocessors,
-            communicationMultiprocessors: plan.communicationMultiprocessors, waitLimit: DeviceLimits.waitLimit,
+            ranksOnDevice: processes.ranksOnDevice, communicationMultiprocessors: plan.communicationMultiprocessors,
+            waitLimit: DeviceLimits.waitLimit,
             link: plan.link)
         configuration.twoBatch = twoBatch
-        return try RankGroup(device: device, configuration: configuration)
+        return try processes.makeGroup(configuration)
     }
 
     /// All experts have the same random weights, each in memory of its own.

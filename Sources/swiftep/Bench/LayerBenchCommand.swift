@@ -62,8 +62,8 @@ enum LayerBenchCommand {
         ],
         options: [
             tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
-            ShapeOptions.ranks,
-            ShapeOptions.hidden, ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK,
+            ShapeOptions.ranks, ProcessOptions.processes, ShapeOptions.hidden, ShapeOptions.intermediate,
+            ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, CommonOptions.json,
         ],
         run: { arguments in
@@ -82,7 +82,8 @@ enum LayerBenchCommand {
 
     private static var communicationOptions: [any AnyOption] {
         [
-            tokens, BenchOptions.link, ShapeOptions.ranks, ShapeOptions.hidden, ShapeOptions.experts, ShapeOptions.topK,
+            tokens, BenchOptions.link, ShapeOptions.ranks, ProcessOptions.processes, ShapeOptions.hidden,
+            ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, CommonOptions.json,
         ]
     }
@@ -91,25 +92,41 @@ enum LayerBenchCommand {
     private static func run(
         _ arguments: Arguments, floor: Bool, _ body: (LayerBench, LayerBench.Plan, inout LayerReport) throws -> Void
     ) throws -> Int32 {
-        let device = try DeviceOptions.open(arguments, seed: 1)
+        try withProcesses(
+            arguments,
+            ranks: { try ShapeOptions.ranks(arguments, $1.kind == .cuda ? cuda : simulator, processes: $0) }, seed: 1,
+            longestWait: DeviceLimits.waitLimit
+        ) { try run(arguments, floor: floor, $0, body) }
+    }
+
+    /// The part of one process; the first one reports.
+    private static func run(
+        _ arguments: Arguments, floor: Bool, _ processes: Processes,
+        _ body: (LayerBench, LayerBench.Plan, inout LayerReport) throws -> Void
+    ) throws -> Int32 {
+        let device = processes.device
         let isCUDA = device.properties.kind == .cuda
         let counts = arguments[tokens] ?? (isCUDA ? [8, 32, 64, 128] : [8])
         let sizes = isCUDA ? cuda : simulator
         let plans = try counts.map { count in
             LayerBench.Plan(
                 shape: try ShapeOptions.shape(
-                    arguments, sizes, tokens: count, sharedExperts: arguments[sharedExpert] ? 1 : 0),
+                    arguments, sizes, ranks: processes.ranks, tokens: count,
+                    sharedExperts: arguments[sharedExpert] ? 1 : 0),
                 link: arguments[BenchOptions.link],
                 communicationMultiprocessors: arguments[BenchOptions.communication])
         }
         for plan in plans {
             // What has no weights has no floor, which is the time of reading them.
             try DeviceLimits.check(
-                arguments, plan.shape, on: device.properties, waitLimit: DeviceLimits.waitLimit, weights: floor)
+                arguments, plan.shape, on: processes, waitLimit: DeviceLimits.waitLimit, weights: floor)
         }
-        let bench = try LayerBench(device)
-        var report = LayerReport(device.properties, plans[0], floor: floor ? try bench.floor(plans[0]) : nil)
+        let bench = try LayerBench(processes)
+        // Processes that share a device leave it to the first of them.
+        let measuresFloor = floor && processes.isFirst
+        var report = LayerReport(processes, plans[0], floor: measuresFloor ? try bench.floor(plans[0]) : nil)
         for plan in plans { try body(bench, plan, &report) }
+        guard processes.isFirst else { return 0 }
         if arguments[CommonOptions.json] {
             try Console.json(report)
         } else {

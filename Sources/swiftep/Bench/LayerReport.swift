@@ -28,6 +28,8 @@ struct LayerReport: Encodable {
     let device: String
     let simulated: Bool
     let ranks: Int
+    let processes: Int
+    let devices: Int
     let experts: Int
     let hidden: Int
     let intermediate: Int
@@ -38,7 +40,10 @@ struct LayerReport: Encodable {
     let floorMicroseconds: Double?
     private(set) var entries: [Entry] = []
 
-    init(_ device: DeviceProperties, _ plan: LayerBench.Plan, floor: Double?) {
+    init(_ processes: Processes, _ plan: LayerBench.Plan, floor: Double?) {
+        let device = processes.device.properties
+        self.processes = processes.count
+        devices = processes.group?.extent.devices ?? 1
         self.device = device.name
         simulated = device.kind == .simulator
         ranks = plan.shape.ranks

@@ -17,12 +17,13 @@ enum DeviceLimits {
     ///   - waitLimit: Seconds after which waits will be given up.
     ///   - weights: Whether experts are computed, and have weights.
     static func check(
-        _ arguments: Arguments, _ shape: LayerShape, on device: DeviceProperties, waitLimit: Double,
-        weights: Bool = true
+        _ arguments: Arguments, _ shape: LayerShape, on processes: Processes, waitLimit: Double, weights: Bool = true
     ) throws(UsageError) {
+        let device = processes.device.properties
         if device.kind == .simulator { try SimulatorMemory.check(shape, weights: weights) }
         let configuration = GroupConfiguration(
-            shape: shape, deviceMultiprocessors: device.multiprocessors, blockM: arguments[RunCommand.blockM],
+            shape: shape, deviceMultiprocessors: device.multiprocessors, ranksOnDevice: processes.ranksOnDevice,
+            blockM: arguments[RunCommand.blockM],
             communicationMultiprocessors: arguments[BenchOptions.communication], waitLimit: waitLimit,
             link: arguments[BenchOptions.link])
         do throws(GroupError) {

@@ -1,3 +1,4 @@
+import Accelerator
 import ExpertKernels
 import ExpertParallel
 
@@ -32,23 +33,37 @@ enum ShapeOptions {
         /// DeepSeek-V3's experts, 16 on each of two ranks.
         static let deepSeekV3 = Defaults(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, tokens: 16)
 
+        /// Those of `swiftep run`.
+        static func ofRun(on kind: DeviceProperties.Kind) -> Defaults { kind == .cuda ? deepSeekV3 : small }
+
         /// As help says it.
         var model: String { "hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK)" }
     }
 
     /// The shape that was asked for. Throws `UsageError` for sizes that the kernels do not have.
     static func shape(
-        _ arguments: Arguments, _ defaults: Defaults, tokens: Int, sharedExperts: Int = 1
+        _ arguments: Arguments, _ defaults: Defaults, ranks: Int? = nil, tokens: Int, sharedExperts: Int = 1
     ) throws -> LayerShape {
         do {
             return try LayerShape(
                 hidden: arguments[hidden] ?? defaults.hidden,
                 intermediate: arguments[intermediate] ?? defaults.intermediate,
                 experts: arguments[experts] ?? defaults.experts, topK: arguments[topK] ?? defaults.topK,
-                ranks: arguments[ranks] ?? defaults.ranks, maxTokens: max(1, tokens), sharedExperts: sharedExperts)
+                ranks: ranks ?? arguments[Self.ranks] ?? defaults.ranks, maxTokens: max(1, tokens),
+                sharedExperts: sharedExperts)
         } catch {
             throw usageError(error, arguments)
         }
+    }
+
+    /// The ranks that were asked for; without a word as many as there are processes, or the default.
+    static func ranks(_ arguments: Arguments, _ defaults: Defaults, processes: Int) throws(UsageError) -> Int {
+        guard let given = arguments[ranks] else { return processes > 1 ? processes : defaults.ranks }
+        guard given % processes == 0 else {
+            throw .invalidValue(
+                option: "--ranks", value: "\(given)", expected: "a multiple of the \(processes) processes")
+        }
+        return given
     }
 
     /// A size that is not possible, said of the option that gives it.

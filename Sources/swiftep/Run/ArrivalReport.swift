@@ -2,9 +2,9 @@ import ExpertKernels
 import ExpertParallel
 
 /// Whom the ranks waited for in the verified step of a mode, and what their experts received.
-struct ArrivalReport: Encodable {
+struct ArrivalReport: Codable {
     /// What one rank found; waits are for each rank, in order.
-    struct Waiter: Encodable {
+    struct Waiter: Codable {
         let counts: [ArrivalStatistics.Waits]
         let rows: [ArrivalStatistics.Waits]
         let results: [ArrivalStatistics.Waits]
@@ -13,6 +13,9 @@ struct ArrivalReport: Encodable {
 
     /// All ranks, in order.
     let ranks: [Waiter]
+
+    /// The reports of several processes, in order.
+    init(_ reports: [ArrivalReport]) { ranks = reports.flatMap(\.ranks) }
 
     init(_ statistics: [ArrivalStatistics]) {
         ranks = statistics.map {

@@ -3,6 +3,12 @@ import ExpertKernels
 import ExpertParallel
 import TemporaryFiles
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// The layer that is run: its sizes and weights, from a checkpoint that was given or made for the purpose.
 struct LayerSource {
     let shape: LayerShape
@@ -16,32 +22,42 @@ struct LayerSource {
     ///
     /// Throws `UsageError` for what the command line asks for and is not possible, `ShapeError` for sizes of a
     /// checkpoint, and `CheckpointError`.
-    init(_ arguments: Arguments, _ settings: RunSettings, _ device: DeviceProperties) throws {
-        let defaults = device.kind == .cuda ? ShapeOptions.Defaults.deepSeekV3 : .small
+    init(_ arguments: Arguments, _ settings: RunSettings, _ processes: Processes) throws {
+        let device = processes.device.properties
+        let defaults = ShapeOptions.Defaults.ofRun(on: device.kind)
         if let directory = arguments[RunCommand.checkpoint] {
             let layer = try arguments[RunCommand.layer] ?? Self.firstLayer(of: directory)
             checkpoint = try Self.open(directory, layer: layer, arguments)
             shape = try Self.shape(
-                checkpoint.configuration, ranks: arguments[ShapeOptions.ranks] ?? defaults.ranks,
-                tokens: settings.tokens)
+                checkpoint.configuration, ranks: processes.ranks, tokens: settings.tokens)
             try DeviceLimits.check(
-                arguments, shape, on: device, waitLimit: settings.waitLimit(on: device.kind))
+                arguments, shape, on: processes, waitLimit: settings.waitLimit(on: processes))
             origin = "layer \(layer) of \(directory)"
             temporary = nil
         } else {
-            shape = try ShapeOptions.shape(arguments, defaults, tokens: settings.tokens)
+            shape = try ShapeOptions.shape(arguments, defaults, ranks: processes.ranks, tokens: settings.tokens)
             try DeviceLimits.check(
-                arguments, shape, on: device, waitLimit: settings.waitLimit(on: device.kind))
-            let place = try TemporaryFiles.makeDirectory()
+                arguments, shape, on: processes, waitLimit: settings.waitLimit(on: processes))
+            let place = try Self.directory(processes)
             do {
-                checkpoint = try Self.make(shape, seed: settings.seed, in: place + "/checkpoint")
+                checkpoint = try Self.make(shape, seed: settings.seed, in: place.path + "/checkpoint", processes)
             } catch {
-                TemporaryFiles.remove(place)
+                place.temporary.map(TemporaryFiles.remove)
                 throw error
             }
             origin = "random weights, seed \(settings.seed), written to a checkpoint and read back"
-            temporary = place
+            temporary = place.temporary
         }
+    }
+
+    /// A directory for a checkpoint that is made, which all processes see. It is the launcher's, which outlives them, if
+    /// there is one; otherwise the first process makes and removes it.
+    private static func directory(_ processes: Processes) throws -> (path: String, temporary: String?) {
+        let given = ProcessInfo.processInfo.environment[Launcher.directoryVariable]
+        if let given, processes.group != nil { return (given, nil) }
+        let own = try processes.isFirst ? TemporaryFiles.makeDirectory() : nil
+        let path = try processes.gather("a directory", own)[0] ?? ""
+        return (path, own)
     }
 
     /// Removes what was made.
@@ -79,11 +95,16 @@ struct LayerSource {
         return summary.expertLayers.first ?? 0
     }
 
-    private static func make(_ shape: LayerShape, seed: UInt64, in directory: String) throws -> MoELayerCheckpoint {
+    private static func make(
+        _ shape: LayerShape, seed: UInt64, in directory: String, _ processes: Processes
+    ) throws -> MoELayerCheckpoint {
         let writer = CheckpointWriter(configuration: ShapeOptions.modelConfiguration(shape), seed: seed)
-        Console.progress("writing a checkpoint with random weights to \(directory)")
-        try writer.write(to: directory)
-        Console.progress("reading it back")
+        if processes.isFirst {
+            Console.progress("writing a checkpoint with random weights to \(directory)")
+            try writer.write(to: directory)
+            Console.progress("reading it back")
+        }
+        try processes.meet("the checkpoint")
         return try MoELayerCheckpoint(directory: directory, layer: writer.layer)
     }
 }

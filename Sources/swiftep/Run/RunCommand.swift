@@ -74,25 +74,35 @@ enum RunCommand {
                 + "\(ShapeOptions.Defaults.deepSeekV3.ranks) ranks. What is given explicitly wins.",
         ],
         options: [
-            ShapeOptions.ranks, tokens, BenchOptions.overlap, DeviceOptions.device, checkpoint, layer,
+            ShapeOptions.ranks, ProcessOptions.processes, tokens, BenchOptions.overlap, DeviceOptions.device,
+            checkpoint, layer,
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
             BenchOptions.link, blockM, waitLimit, replays, dropSignal, timeline, arrivals, CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)
-            let device = try DeviceOptions.open(arguments, seed: settings.seed)
-            let source = try LayerSource(arguments, settings, device.properties)
-            defer { source.discard() }
-            let report = try LayerRun(device, source, settings).run()
-            if arguments[CommonOptions.json] {
-                try Console.json(report)
-            } else {
-                try Console.result(report.text)
-            }
-            for problem in report.problems { Console.note("swiftep: \(problem)") }
-            return report.problems.isEmpty ? 0 : 1
+            return try withProcesses(
+                arguments, ranks: { try ShapeOptions.ranks(arguments, .ofRun(on: $1.kind), processes: $0) },
+                seed: settings.seed,
+                longestWait: settings.longestWait
+            ) { try run(arguments, settings, $0) }
         })
+
+    /// The part of one process; the first one reports.
+    private static func run(_ arguments: Arguments, _ settings: RunSettings, _ processes: Processes) throws -> Int32 {
+        let timeline = try processes.isFirst ? settings.openTimeline() : nil
+        let source = try LayerSource(arguments, settings, processes)
+        defer { source.discard() }
+        guard let report = try LayerRun(processes, source, settings, timeline: timeline).run() else { return 0 }
+        if arguments[CommonOptions.json] {
+            try Console.json(report)
+        } else {
+            try Console.result(report.text)
+        }
+        for problem in report.problems { Console.note("swiftep: \(problem)") }
+        return report.problems.isEmpty ? 0 : 1
+    }
 }
 
 /// What was asked for apart from the layer's sizes and weights.
@@ -104,15 +114,14 @@ struct RunSettings {
     let blockM: Int?
     let link: LinkModel?
     /// Where to write a timeline.
-    let timeline: OutputFile?
+    let timeline: String?
     /// Whether to say whom ranks waited for.
     let arrivals: Bool
     private let waitLimit: Double?
     private let replays: Int?
     let droppedSignal: MoELayerGroup.DroppedSignal?
 
-    /// Opens the file of the timeline. Throws `UsageError` for one that cannot be written, and for options that do not
-    /// go together.
+    /// Throws `UsageError` for options that do not go together.
     init(_ arguments: Arguments) throws(UsageError) {
         modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
         tokens = arguments[RunCommand.tokens] ?? ShapeOptions.Defaults.small.tokens
@@ -133,12 +142,17 @@ struct RunSettings {
         for option in ShapeOptions.model where arguments[option] != nil && arguments[RunCommand.checkpoint] != nil {
             throw .conflict("--\(option.name) is given by the checkpoint; leave it out, or leave out --checkpoint")
         }
-        if let path = arguments[RunCommand.timeline] {
-            timeline = try OutputFile(path, option: "--" + RunCommand.timeline.name)
-        } else {
-            timeline = nil
-        }
+        timeline = arguments[RunCommand.timeline]
     }
+
+    /// Opens the file of the timeline, if there is to be one. Throws `UsageError` for one that cannot be written.
+    func openTimeline() throws(UsageError) -> OutputFile? {
+        guard let timeline else { return nil }
+        return try OutputFile(timeline, option: "--" + RunCommand.timeline.name)
+    }
+
+    /// Seconds after which no kernel waits any more, on any device.
+    var longestWait: Double { waitLimit ?? DeviceLimits.waitLimit }
 
     /// Replays on a GPU, if nothing else is asked for.
     static let usualReplays = 20
@@ -148,8 +162,10 @@ struct RunSettings {
         replays ?? (kind == .simulator ? 0 : Self.usualReplays)
     }
 
-    /// Seconds of the device's clock after which a wait is given up.
-    func waitLimit(on kind: DeviceProperties.Kind) -> Double {
-        waitLimit ?? (kind == .simulator ? DeviceLimits.simulatedWaitLimit : DeviceLimits.waitLimit)
+    /// Seconds of the device's clock after which a wait is given up. Where processes share the ranks, the simulator's
+    /// clock is that of the machine.
+    func waitLimit(on processes: Processes) -> Double {
+        let isSimulated = processes.device.properties.kind == .simulator && processes.group == nil
+        return waitLimit ?? (isSimulated ? DeviceLimits.simulatedWaitLimit : DeviceLimits.waitLimit)
     }
 }

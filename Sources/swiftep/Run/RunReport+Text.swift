@@ -1,3 +1,4 @@
+import Accelerator
 import ExpertParallel
 
 extension RunReport {
@@ -8,7 +9,7 @@ extension RunReport {
             device   \(device) (\(deviceKind))
             layer    hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK), \(shared)
             weights  \(visible(weights))
-            group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows
+            group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows\(sharing)
             split    \(multiprocessorsPerRank) multiprocessors per rank, \(communicationMultiprocessors) of them for \
             communication in overlapped phases
 
@@ -28,6 +29,17 @@ extension RunReport {
             outputs identical in all modes: \(identical ? "yes" : "NO")
             verified: \(verified ? "yes" : "NO")
             """
+    }
+
+    /// How processes share ranks and devices; empty for one process.
+    private var sharing: String {
+        guard processes > 1 else { return "" }
+        let place = "; \(processes) processes on \(devices) device" + (devices == 1 ? "" : "s")
+        guard deviceKind == DeviceProperties.Kind.cuda.rawValue, devices < processes else { return place }
+        return place
+            + (sharesContexts
+                ? ", whose kernels run side by side (MPS)"
+                : ", which take turns (no MPS): times say little")
     }
 
     private var rankTable: String {

@@ -9,6 +9,11 @@ struct RunReport: Encodable {
     let device: String
     let deviceKind: String
     let ranks: Int
+    /// What shares the ranks: how many processes, on how many devices.
+    let processes: Int
+    let devices: Int
+    /// Whether kernels of several processes of a GPU run side by side, as MPS has them.
+    let sharesContexts: Bool
     /// Of each rank.
     let tokens: Int
     let hidden: Int
@@ -28,13 +33,17 @@ struct RunReport: Encodable {
     /// - Parameters:
     ///   - shared: Intermediate size of the shared expert.
     init(
-        _ device: DeviceProperties, _ configuration: GroupConfiguration, _ settings: RunSettings, origin: String,
+        _ processes: Processes, _ configuration: GroupConfiguration, _ settings: RunSettings, origin: String,
         shared: Int?, _ modes: [ModeResult]
     ) {
         let shape = configuration.shape
+        let device = processes.device.properties
         self.device = device.name
         deviceKind = device.kind.rawValue
         ranks = shape.ranks
+        self.processes = processes.count
+        devices = processes.group?.extent.devices ?? 1
+        sharesContexts = device.sharesContexts
         tokens = settings.tokens
         hidden = shape.hidden
         intermediate = shape.intermediate

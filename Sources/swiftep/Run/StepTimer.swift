@@ -3,20 +3,41 @@ import ExpertParallel
 import KernelLanguage
 
 /// How long a step took, and by which clock.
-struct StepTime {
+struct StepTime: Codable {
     /// The whole layer on all ranks.
     var microseconds: Double
     /// What was measured, and how.
     var clock: String
     /// Seconds that the host spent on it; of interest on the simulator.
     var wallSeconds: Double
+
+    /// The time of a step of several processes, which took the same time for each: that of the slowest.
+    init(slowestOf times: [StepTime]) {
+        self = times.dropFirst().reduce(times[0]) { $0.microseconds >= $1.microseconds ? $0 : $1 }
+        if times.count > 1 { clock += ", the slowest of \(times.count) processes" }
+    }
+
+    /// A time as given.
+    init(microseconds: Double, clock: String, wallSeconds: Double) {
+        self.microseconds = microseconds
+        self.clock = clock
+        self.wallSeconds = wallSeconds
+    }
 }
 
 /// What kernels waited for since the last time that this was asked.
-struct StepWaits {
+struct StepWaits: Codable {
     let polls: PollStatistics
     /// nil where nobody takes notes.
     let arrivals: ArrivalReport?
+
+    /// Those of all processes.
+    init(_ all: [StepWaits]) {
+        polls = PollStatistics(
+            notReady: all.reduce(0) { $0 + $1.polls.notReady }, waits: all.reduce(0) { $0 + $1.polls.waits })
+        let reports = all.compactMap(\.arrivals)
+        arrivals = reports.isEmpty ? nil : ArrivalReport(reports)
+    }
 
     init(_ group: RankGroup) throws {
         polls = try group.takePollStatistics()
@@ -24,19 +45,19 @@ struct StepWaits {
     }
 }
 
-/// Runs steps of a layer and measures them.
+/// Runs steps of a layer and measures them. All processes do the same.
 struct StepTimer {
-    private let device: any Device
+    private let processes: Processes
     private let layer: MoELayerGroup
     private let clock: DeviceClock
     private let replays: Int
 
     /// A timer that takes the time of `replays` graph replays in a row, or with 0 of a single step.
-    init(_ device: any Device, _ layer: MoELayerGroup, replays: Int) throws {
-        self.device = device
+    init(_ processes: Processes, _ layer: MoELayerGroup, replays: Int) throws {
+        self.processes = processes
         self.layer = layer
         self.replays = replays
-        clock = try DeviceClock(device)
+        clock = try DeviceClock(processes.device)
     }
 
     /// A step that has been run.
@@ -53,6 +74,7 @@ struct StepTimer {
     func step(_ inputs: [RankInput], _ mode: OverlapMode) throws -> Step {
         if replays > 0 { _ = try layer.step(inputs, overlap: mode) }
         _ = try StepWaits(layer.group)
+        try processes.meet("a step")
         var outputs: [[BFloat16]] = []
         let hostClock = ContinuousClock()
         let begin = hostClock.now
@@ -64,11 +86,11 @@ struct StepTimer {
 
     /// The time of a step that `step` ran last: its own, or that of its replays, which must give the same bits.
     func time(_ step: Step, _ inputs: [RankInput], _ mode: OverlapMode) throws -> StepTime {
-        let simulates = device.properties.kind == .simulator
+        let simulates = processes.device.properties.kind == .simulator
         guard replays > 0 else {
             return StepTime(
                 microseconds: step.nanoseconds / 1e3,
-                clock: simulates ? "simulated time of one step, all ranks" : "device events around one step, all ranks",
+                clock: clockName(simulates) + " one step, all ranks",
                 wallSeconds: step.wallSeconds)
         }
         // Simulated time has no noise.
@@ -76,10 +98,15 @@ struct StepTimer {
         let nanoseconds = try replay(inputs, mode, rounds: rounds, expecting: step.outputs)
         return StepTime(
             microseconds: nanoseconds / 1e3,
-            clock: simulates
-                ? "simulated time of \(replays) graph replays in a row, all ranks"
-                : "device events around \(replays) graph replays in a row, all ranks, median of \(rounds) such measurements",
+            clock: clockName(simulates) + " \(replays) graph replays in a row, all ranks"
+                + (rounds > 1 ? ", median of \(rounds) such measurements" : ""),
             wallSeconds: step.wallSeconds)
+    }
+
+    /// Simulated time where nothing else than the simulator makes it pass.
+    private func clockName(_ simulates: Bool) -> String {
+        if !simulates { return "device events around" }
+        return processes.group == nil ? "simulated time of" : "time of this machine, which simulates,"
     }
 
     /// What the kernels of one replayed step did, with the inputs loaded last, after a step that warms up.
@@ -87,6 +114,7 @@ struct StepTimer {
         let graph = try layer.capture(overlap: mode)
         for _ in 0..<2 {
             _ = try layer.group.takeTimeline()
+            try processes.meet("a timeline")
             try layer.replay(graph)
             try layer.group.synchronize()
         }
@@ -102,7 +130,8 @@ struct StepTimer {
         try layer.replay(graph)
         try layer.group.synchronize()
         let times = try (0..<rounds).map { _ in
-            try clock.measure {
+            try processes.meet("a measurement")
+            return try clock.measure {
                 for _ in 0..<replays { try layer.replay(graph) }
             } / Double(replays)
         }

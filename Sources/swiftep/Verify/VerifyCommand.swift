@@ -1,5 +1,6 @@
 import Accelerator
 import Conformance
+import Transport
 
 /// `swiftep verify`
 enum VerifyCommand {
@@ -10,28 +11,72 @@ enum VerifyCommand {
     static let command = Command(
         name: "verify",
         summary: "Runs the conformance cases on a device.",
-        discussion: ["The same cases are run on the simulator by the package's tests."],
-        options: [DeviceOptions.device, filter, list, seed, CommonOptions.json],
+        discussion: [
+            "The same cases are run on the simulator by the package's tests.",
+            "With --processes, other cases are run: ranks that processes share give the bits of the same ranks in one "
+                + "process.",
+        ],
+        options: [DeviceOptions.device, ProcessOptions.processes, filter, list, seed, CommonOptions.json],
         run: { arguments in
-            let device = try DeviceOptions.open(arguments, seed: arguments[seed] ?? 1)
-            let all = ConformanceSuite.cases(for: device.properties.kind)
-            let cases = all.filter { arguments[filter].map($0.name.contains) ?? true }
-            guard !cases.isEmpty else {
-                throw UsageError.conflict(
-                    "no case's name contains '\(arguments[filter] ?? "")'; swiftep verify --list prints all "
-                        + "\(all.count)"
-                )
-            }
-            if arguments[list] {
-                if arguments[CommonOptions.json] {
-                    try Console.json(cases.map(\.name))
-                } else {
-                    for conformanceCase in cases { try Console.result(conformanceCase.name) }
-                }
-                return 0
-            }
-            return try run(cases, on: device, json: arguments[CommonOptions.json])
+            try withProcesses(
+                arguments, ranks: { processes, _ in processes }, seed: arguments[seed] ?? 1, longestWait: longestWait
+            ) { try run(arguments, $0) }
         })
+
+    /// Cases have limits of their own; these are the longest.
+    private static let longestWait = 30.0
+
+    private static func run(_ arguments: Arguments, _ processes: Processes) throws -> Int32 {
+        if let group = processes.group { return try run(arguments, processes, group.rendezvous) }
+        let device = processes.device
+        let all = ConformanceSuite.cases(for: device.properties.kind)
+        let cases = all.filter { arguments[filter].map($0.name.contains) ?? true }
+        guard !cases.isEmpty else {
+            throw UsageError.conflict(
+                "no case's name contains '\(arguments[filter] ?? "")'; swiftep verify --list prints all "
+                    + "\(all.count)"
+            )
+        }
+        if arguments[list] {
+            if arguments[CommonOptions.json] {
+                try Console.json(cases.map(\.name))
+            } else {
+                for conformanceCase in cases { try Console.result(conformanceCase.name) }
+            }
+            return 0
+        }
+        return try run(cases, on: device, json: arguments[CommonOptions.json])
+    }
+
+    /// Runs the cases for several processes; the first of them says how they went.
+    private static func run(_ arguments: Arguments, _ processes: Processes, _ rendezvous: Rendezvous) throws -> Int32 {
+        let device = processes.device
+        let cases = processCases(for: device.properties.kind, processes: processes.count)
+            .filter { arguments[filter].map($0.name.contains) ?? true }
+        guard !cases.isEmpty else {
+            throw UsageError.conflict("no case for processes has a name that contains '\(arguments[filter] ?? "")'")
+        }
+        var report = VerifyReport(device: device.properties.name)
+        for processCase in cases where !arguments[list] {
+            if processes.isFirst { Console.progress(processCase.name) }
+            // A process that fails ends, and takes the others along.
+            let clock = ContinuousClock()
+            let start = clock.now
+            try processCase.run(rendezvous, on: device)
+            let result = VerifyReport.Case(passed: processCase.name, seconds: seconds(clock.now - start))
+            report.cases.append(result)
+            if processes.isFirst, !arguments[CommonOptions.json] { try Console.result(result.text) }
+        }
+        guard processes.isFirst else { return 0 }
+        if arguments[list] {
+            for processCase in cases { try Console.result(processCase.name) }
+        } else if arguments[CommonOptions.json] {
+            try Console.json(report)
+        } else {
+            try Console.result("\(report.passed) passed in \(processes.count) processes")
+        }
+        return 0
+    }
 
     /// Runs all cases, also after failures; gives the exit code.
     private static func run(_ cases: [ConformanceCase], on device: any Device, json: Bool) throws -> Int32 {

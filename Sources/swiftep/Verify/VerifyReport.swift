@@ -12,6 +12,11 @@ struct VerifyReport: Encodable {
         /// What went wrong.
         let error: String?
 
+        /// A case that has passed.
+        init(passed name: String, seconds: Double) {
+            (self.name, passed, self.seconds, error) = (name, true, seconds, nil)
+        }
+
         /// Runs a case.
         init(_ conformanceCase: ConformanceCase, on device: any Device) {
             name = conformanceCase.name

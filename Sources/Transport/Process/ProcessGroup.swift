@@ -1,0 +1,219 @@
+import Accelerator
+import Synchronization
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The processes that share the ranks of a group: each has as many, one behind the other.
+///
+/// Processes meet through a `Rendezvous`, and get each other's windows straight from one another: as descriptors, which
+/// need a common machine. All waits have deadlines.
+public final class ProcessGroup: Sendable {
+    /// The way to the other processes.
+    public let rendezvous: Rendezvous
+    /// Ranks of the group.
+    public let ranks: Int
+    /// The device of this process's ranks.
+    public let device: any Device
+
+    let windows: WindowServer
+    private let members: Mutex<[ProcessMember]>
+    /// How often the ranks of this process have come to each of their barriers.
+    private let arrivals: Mutex<[Int]>
+    private let passed = Mutex(0)
+    /// Groups of ranks made so far.
+    private let groups = Mutex(0)
+    private let agreed: [ProcessMember.Agreed]
+
+    /// Finds out who is in the group. All processes do it together.
+    ///
+    /// - Parameters:
+    ///   - rendezvous: Where this process has come to.
+    ///   - ranks: Of the group, a multiple of the processes.
+    ///   - device: What this process's ranks run on.
+    ///   - agreeing: What must be the same in all processes, by names for errors: sizes, formats, options.
+    ///   - seconds: How long to wait for the others.
+    /// - Throws: `TransportError.disagreement`, in every process, when something is not the same; `.unevenRanks`; what
+    ///   `Rendezvous` throws.
+    public init(
+        _ rendezvous: Rendezvous, ranks: Int, device: any Device, agreeing: [(name: String, value: String)] = [],
+        within seconds: Double = 60
+    ) throws {
+        guard ranks > 0 else { throw TransportError.groupSize(ranks) }
+        guard ranks % rendezvous.processes == 0 else {
+            throw TransportError.unevenRanks(ranks: ranks, processes: rendezvous.processes)
+        }
+        (self.rendezvous, self.ranks, self.device) = (rendezvous, ranks, device)
+        let environment = ProcessInfo.processInfo.environment
+        windows = try WindowServer(Self.windowAddress(environment), secret: rendezvous.secret)
+        agreed =
+            [
+                .init(name: "the number of ranks", value: "\(ranks)"),
+                .init(name: "the byte order", value: Int(littleEndian: 1) == 1 ? "little" : "big"),
+                .init(name: "the kind of device", value: device.properties.kind.rawValue),
+            ] + agreeing.map { .init(name: $0.name, value: $0.value) }
+        arrivals = Mutex([Int](repeating: 0, count: ranks / rendezvous.processes))
+        members = Mutex([])
+        windows.start()
+        let own = ProcessMember(
+            host: hostIdentity(environment), device: device.properties.uniqueID, pid: getpid(),
+            windows: windows.address.description, agreed: agreed)
+        let all = try Self.exchange(own, rendezvous, "its start", within: seconds)
+        members.withLock { $0 = all }
+        try Self.requireAgreement(all)
+    }
+
+    deinit { windows.stop() }
+
+    /// Ranks of each process.
+    public var ranksPerProcess: Int { ranks / rendezvous.processes }
+    /// The ranks of this process.
+    public var localRanks: Range<Int> { ranks(of: rendezvous.process) }
+
+    /// The ranks of a process.
+    public func ranks(of process: Int) -> Range<Int> {
+        process * ranksPerProcess..<(process + 1) * ranksPerProcess
+    }
+
+    /// The process of a rank.
+    public func process(of rank: Int) -> Int { rank / ranksPerProcess }
+
+    /// How many of the group's ranks run on the device of this process.
+    public var ranksOnDevice: Int {
+        members.withLock { members in
+            members.count { $0.device == device.properties.uniqueID && $0.host == members[rendezvous.process].host }
+        } * ranksPerProcess
+    }
+
+    /// How many machines and devices the group has.
+    public var extent: (hosts: Int, devices: Int) {
+        members.withLock { members in
+            (Set(members.map(\.host)).count, Set(members.map { [$0.host, $0.device] }).count)
+        }
+    }
+
+    /// Transports of this process's ranks, in order. Processes make those of a group of ranks in the same order; windows
+    /// of each are its own.
+    public func transports() -> [ProcessTransport] {
+        let number = groups.withLock { number in
+            number += 1
+            return number
+        }
+        return localRanks.map { ProcessTransport(rank: $0, of: self, number: number) }
+    }
+
+    /// Returns when all processes are done with each other's windows, and lets go of this one's. Ranks and layers must
+    /// be gone by then.
+    public func leave(within seconds: Double = 60) throws {
+        try rendezvous.barrier("the end", within: seconds)
+        windows.stop()
+        rendezvous.leave()
+    }
+
+    func member(_ process: Int) -> ProcessMember { members.withLock { $0[process] } }
+
+    /// Waits until a process that was lost has been started again, and learns where its windows are. All processes that
+    /// are left call it, and the one that comes back.
+    ///
+    /// - Throws: `TransportError.missingProcesses` when the time is over, `.disagreement`.
+    public func readmit(_ process: Int, within seconds: Double) throws {
+        let deadline = Deadline(seconds: seconds)
+        while rendezvous.lost[process] != nil {
+            guard !deadline.isOver else {
+                throw TransportError.missingProcesses([process], what: "the group again", seconds: seconds)
+            }
+            usleep(10_000)
+        }
+        let own = member(rendezvous.process)
+        let key = "return \(process) \(rendezvous.visits(of: process))"
+        let parts = try rendezvous.gather(
+            exactly: key, Array(JSONEncoder().encode(own)), saying: "a return", within: seconds)
+        let all = try Self.decode(parts, known: members.withLock { $0 })
+        members.withLock { $0 = all }
+        try Self.requireAgreement(all)
+    }
+
+    /// A barrier of all ranks, which this one has come to.
+    func barrier(of rank: Int, within seconds: Double) throws {
+        let index = rank - localRanks.lowerBound
+        let (mine, isLast) = arrivals.withLock { arrivals in
+            arrivals[index] += 1
+            return (arrivals[index], arrivals.allSatisfy { $0 >= arrivals[index] })
+        }
+        if isLast {
+            try rendezvous.barrier(within: seconds)
+            passed.withLock { $0 = max($0, mine) }
+            return
+        }
+        let deadline = Deadline(seconds: seconds)
+        while passed.withLock({ $0 }) < mine {
+            guard !deadline.isOver else {
+                let missing = arrivals.withLock { arrivals in
+                    localRanks.filter { arrivals[$0 - localRanks.lowerBound] < mine }
+                }
+                throw TransportError.missingRanks(missing, what: "a barrier", seconds: seconds)
+            }
+            usleep(200)
+        }
+    }
+
+    // MARK: Members
+
+    private static func exchange(
+        _ own: ProcessMember, _ rendezvous: Rendezvous, _ what: String, within seconds: Double
+    ) throws -> [ProcessMember] {
+        try decode(rendezvous.gather(what, Array(JSONEncoder().encode(own)), within: seconds), known: [])
+    }
+
+    /// What members say of themselves; those that have gone stay as they are known.
+    private static func decode(_ parts: [[UInt8]?], known: [ProcessMember]) throws -> [ProcessMember] {
+        try parts.enumerated().map { process, bytes in
+            if let bytes, let member = try? JSONDecoder().decode(ProcessMember.self, from: Data(bytes)) {
+                return member
+            }
+            guard bytes == nil, known.indices.contains(process) else {
+                throw TransportError.malformed(from: process, what: "a word on itself")
+            }
+            return known[process]
+        }
+    }
+
+    /// Every process sees all, and comes to the same end.
+    private static func requireAgreement(_ members: [ProcessMember]) throws(TransportError) {
+        var all: [TransportError.Disagreement] = []
+        for (process, member) in members.enumerated() {
+            let first = members[0].agreed
+            for (index, expected) in first.enumerated() {
+                let found = member.agreed.indices.contains(index) ? member.agreed[index] : nil
+                if found != expected {
+                    all.append(
+                        .init(
+                            name: expected.name, expected: expected.value, found: found?.value ?? "not said",
+                            process: process))
+                }
+            }
+        }
+        if !all.isEmpty { throw .disagreement(all) }
+    }
+
+    /// A socket that lies in no directory, unless one is named: containers that share one need not share more.
+    private static func windowAddress(_ environment: [String: String]) -> SocketAddress {
+        let name = "swiftep-\(getpid())-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
+        if let directory = environment["SWIFTEP_SOCKET_DIRECTORY"] { return .unix("\(directory)/\(name)") }
+        #if canImport(Darwin)
+            return .unix("/tmp/\(name)")
+        #else
+            return .unix("@\(name)")
+        #endif
+    }
+}

@@ -1,0 +1,18 @@
+/// What the processes of a group tell each other when they come.
+struct ProcessMember: Hashable, Sendable, Codable {
+    /// The machine: processes of the same one can hand descriptors to each other.
+    let host: String
+    /// `DeviceProperties.uniqueID` of the device that its ranks are on.
+    let device: String
+    /// The system's number of the process.
+    let pid: Int32
+    /// Where its windows are to be had.
+    let windows: String
+    /// What must be the same in all processes: names and values, in order.
+    let agreed: [Agreed]
+
+    struct Agreed: Hashable, Sendable, Codable {
+        let name: String
+        let value: String
+    }
+}

@@ -1,0 +1,246 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A process's way to the others of its group, through a `RendezvousServer`. It may be used from several threads.
+public final class Rendezvous: Sendable {
+    /// The number of this process, from 0.
+    public let process: Int
+    /// How many the group has.
+    public let processes: Int
+    /// What a wait does when a process has gone.
+    public let policy: LossPolicy
+    /// What the processes know of each other.
+    let secret: RendezvousSecret
+    /// Kept where this process is the first and nobody else does.
+    private let server: RendezvousServer?
+    /// The other end, for polls.
+    private let socket: Socket
+    private let state: Mutex<State>
+
+    /// What becomes of the others when a process goes.
+    public enum LossPolicy: Sendable {
+        /// They end, with an error that names it.
+        case stop
+        /// They go on without it.
+        case goOn
+    }
+
+    private struct State {
+        let connection: Connection
+        var isIn = false
+        var refusal: String?
+        var lost: [Int: String] = [:]
+        var visits: [Int]
+        var results: [String: [UInt8]] = [:]
+        var missing: [String: [Int]] = [:]
+        /// How often each collective has been called here.
+        var calls: [String: Int] = [:]
+
+        /// Takes in what has come.
+        mutating func receive() {
+            for message in connection.read() {
+                switch message.kind {
+                case .welcome:
+                    isIn = true
+                    lost[message.number] = nil
+                    if visits.indices.contains(message.number) {
+                        visits[message.number] = Int(String(decoding: message.body, as: UTF8.self)) ?? 0
+                    }
+                case .refusal: refusal = message.name
+                case .result: results[message.name] = message.body
+                case .missing:
+                    let numbers = String(decoding: message.body, as: UTF8.self).split(separator: ",")
+                    missing[message.name] = numbers.compactMap { Int($0) }
+                case .lost: lost[message.number] = message.name
+                case .hello, .contribution, .failure, .goodbye: break
+                }
+            }
+            connection.write()
+        }
+    }
+
+    /// Comes to a rendezvous.
+    ///
+    /// - Parameters:
+    ///   - process: Its number in the group, which no other has.
+    ///   - processes: How many there are.
+    ///   - seconds: How long to wait for the server.
+    /// - Throws: `TransportError.unreachable` when there is no server in time, `.refused` when it does not let this
+    ///   process in.
+    public convenience init(
+        process: Int, of processes: Int, secret: RendezvousSecret, at address: SocketAddress,
+        policy: LossPolicy = .stop, within seconds: Double = 60
+    ) throws(TransportError) {
+        try self.init(process, of: processes, secret, at: address, policy: policy, server: nil, within: seconds)
+    }
+
+    /// Comes to the rendezvous that a launcher says, and keeps it where the launcher does not.
+    ///
+    /// - Throws: As the other initialiser; `TransportError.listening`.
+    public convenience init(
+        _ bootstrap: Bootstrap, policy: LossPolicy = .stop, within seconds: Double = 60
+    ) throws(TransportError) {
+        let server =
+            bootstrap.keepsServer
+            ? try RendezvousServer(
+                processes: bootstrap.processes, secret: bootstrap.secret, at: bootstrap.address) : nil
+        try self.init(
+            bootstrap.process, of: bootstrap.processes, bootstrap.secret, at: bootstrap.address, policy: policy,
+            server: server, within: seconds)
+    }
+
+    private init(
+        _ process: Int, of processes: Int, _ secret: RendezvousSecret, at address: SocketAddress, policy: LossPolicy,
+        server: RendezvousServer?, within seconds: Double
+    ) throws(TransportError) {
+        (self.process, self.processes, self.policy) = (process, processes, policy)
+        (self.secret, self.server) = (secret, server)
+        let deadline = Deadline(seconds: seconds)
+        socket = try Socket.connect(to: address, by: deadline)
+        state = Mutex(
+            State(connection: Connection(socket), visits: [Int](repeating: 0, count: max(processes, 0))))
+        send(
+            Message(
+                kind: .hello, number: process, name: secret.text, body: Greeting(processes: processes).encoded))
+        while true {
+            let (isIn, refusal, hasEnded) = state.withLock { state in
+                state.receive()
+                return (state.isIn, state.refusal, state.connection.hasEnded)
+            }
+            if let refusal { throw .refused(address, reason: refusal) }
+            if isIn { return }
+            if hasEnded {
+                throw .refused(
+                    address, reason: "it closed the connection; give all processes the same secret")
+            }
+            guard !deadline.isOver else {
+                throw .unreachable(address, reason: "no welcome within \(seconds) s")
+            }
+            _ = socket.wait(for: Int32(POLLIN), by: Deadline(seconds: 0.05))
+        }
+    }
+
+    /// Brings `bytes` and gets what every process has brought, by its number: nil for one that has gone. All processes
+    /// make the same calls.
+    ///
+    /// - Parameters:
+    ///   - name: What it is about, for errors; the calls of a name are told apart by their order.
+    ///   - seconds: How long to wait for the others.
+    /// - Throws: `TransportError.lostProcesses` when one has gone and the policy is `stop`, or the server has;
+    ///   `.missingProcesses` when the time is over.
+    public func gather(_ name: String, _ bytes: [UInt8] = [], within seconds: Double) throws(TransportError)
+        -> [[UInt8]?]
+    {
+        let number = state.withLock { state in
+            state.calls[name, default: 0] += 1
+            return state.calls[name] ?? 0
+        }
+        return try gather(exactly: "\(name) \(number)", bytes, saying: name, within: seconds)
+    }
+
+    /// The same for a collective whose calls are told apart by a text that all processes know, also those that have
+    /// come late.
+    package func gather(
+        exactly key: String, _ bytes: [UInt8], saying name: String, within seconds: Double
+    ) throws(TransportError) -> [[UInt8]?] {
+        let deadline = Deadline(seconds: seconds)
+        send(Message(kind: .contribution, name: key, body: bytes))
+        while true {
+            if let parts = try result(of: key, saying: name) { return parts }
+            if deadline.isOver { throw .missingProcesses(try missing(in: key), what: name, seconds: seconds) }
+            wait()
+        }
+    }
+
+    /// Returns when all processes that are left have called it as often as this one. Throws as `gather` does.
+    public func barrier(_ name: String = "a barrier", within seconds: Double) throws(TransportError) {
+        _ = try gather(name, within: seconds)
+    }
+
+    /// The processes that have gone, and why, as far as is known here.
+    public var lost: [Int: String] {
+        state.withLock { state in
+            state.receive()
+            return state.connection.hasEnded
+                ? state.lost.merging([0: Self.serverIsGone]) { own, _ in own } : state.lost
+        }
+    }
+
+    /// How often a process has come to the group: 1 when it has never been lost.
+    public func visits(of process: Int) -> Int {
+        state.withLock { state in
+            state.receive()
+            return state.visits[process]
+        }
+    }
+
+    /// Gives up a process, which takes part in nothing any more.
+    public func giveUp(_ process: Int, reason: String) {
+        send(Message(kind: .lost, number: process, name: reason))
+    }
+
+    /// Says why this process ends, to whoever started it and to the others.
+    public func fail(_ text: String, waitedFor: Int? = nil) {
+        leave(
+            Message(
+                kind: .failure,
+                body: ProcessFailure(process: process, waitedFor: waitedFor, text: text).encoded))
+    }
+
+    /// Says that this process ends, and all is well. It can bring nothing any more.
+    public func leave() { leave(Message(kind: .goodbye)) }
+
+    private func leave(_ message: Message) {
+        send(message)
+        // A process that exits at once must have said it.
+        let deadline = Deadline(seconds: 5)
+        while state.withLock({ $0.connection.wantsToWrite && !$0.connection.hasEnded }), !deadline.isOver { wait() }
+    }
+
+    private static let serverIsGone = "the rendezvous, which its process or the launcher keeps, has ended"
+
+    private func send(_ message: Message) { state.withLock { $0.connection.send(message) } }
+
+    /// Takes in what comes within a moment.
+    private func wait() {
+        let events = state.withLock { $0.connection.wantsToWrite } ? POLLIN | POLLOUT : POLLIN
+        _ = socket.wait(for: Int32(events), by: Deadline(seconds: 0.05))
+    }
+
+    private func result(of key: String, saying name: String) throws(TransportError) -> [[UInt8]?]? {
+        let (body, lost, hasEnded) = state.withLock { state in
+            state.receive()
+            return (state.results.removeValue(forKey: key), state.lost, state.connection.hasEnded)
+        }
+        if let body, let parts = Message.parts(body) {
+            // Nobody is missing, or nobody minds.
+            if policy == .goOn || !parts.contains(where: { $0 == nil }) { return parts }
+        }
+        if let reason = lost[process] { throw .givenUp(process: process, reason: reason) }
+        if policy == .stop, !lost.isEmpty { throw .lostProcesses(lost, what: name) }
+        if hasEnded { throw .lostProcesses([0: Self.serverIsGone], what: name) }
+        return nil
+    }
+
+    /// Who has not come to a collective, as the server knows.
+    private func missing(in key: String) throws(TransportError) -> [Int] {
+        send(Message(kind: .missing, name: key))
+        let deadline = Deadline(seconds: 2)
+        while !deadline.isOver {
+            wait()
+            let found = state.withLock { state in
+                state.receive()
+                return state.missing.removeValue(forKey: key)
+            }
+            if let found { return found }
+        }
+        return []
+    }
+}

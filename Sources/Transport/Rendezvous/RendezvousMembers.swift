@@ -1,0 +1,133 @@
+/// Who has come to a rendezvous, what they have brought, and who has gone.
+struct RendezvousMembers {
+    private struct Member {
+        let connection: Connection
+        /// Which process it is, when it has said so.
+        var process: Int?
+        /// When a stranger is dropped.
+        let patience = Deadline(seconds: 10)
+    }
+
+    let processes: Int
+    private let secret: RendezvousSecret
+    private var members: [Member] = []
+    /// What has been brought to collectives that are not complete, by their names and by process.
+    private var contributions: [String: [Int: [UInt8]]] = [:]
+    private(set) var lost: [Int: String] = [:]
+    private(set) var failures: [ProcessFailure] = []
+    /// Those that have ended and said so: nobody waits for them, and nobody misses them.
+    private var departed: Set<Int> = []
+    /// How often each process has come: more than once, if it was lost and started again.
+    private var visits: [Int]
+
+    init(processes: Int, secret: RendezvousSecret) {
+        self.processes = processes
+        self.secret = secret
+        visits = [Int](repeating: 0, count: processes)
+    }
+
+    var connections: [Connection] { members.map(\.connection) }
+
+    /// A connection of somebody who has yet to say who it is.
+    mutating func add(_ socket: Socket) {
+        members.append(Member(connection: Connection(socket, limit: Message.strangersLimit)))
+    }
+
+    /// Reads, answers and writes what there is.
+    mutating func serve() {
+        for index in members.indices {
+            for message in members[index].connection.read() { receive(message, from: index) }
+            members[index].connection.write()
+        }
+        for member in members where member.connection.hasEnded {
+            guard let process = member.process, !departed.contains(process) else { continue }
+            lose(process, reason: "its connection has ended", keepingReason: true)
+        }
+        members.removeAll { $0.connection.hasEnded || ($0.process == nil && $0.patience.isOver) }
+    }
+
+    /// Notes that a process has gone, and tells the others.
+    mutating func lose(_ process: Int, reason: String, keepingReason: Bool = false) {
+        if keepingReason, lost[process] != nil { return }
+        lost[process] = reason
+        // Itself as well, if it only was too slow.
+        tellAll(Message(kind: .lost, number: process, name: reason))
+        for index in members.indices where members[index].process == process { members[index].process = nil }
+        for name in Array(contributions.keys) { complete(name) }
+    }
+
+    private func tellAll(_ message: Message) {
+        for member in members where member.process != nil { member.connection.send(message) }
+    }
+
+    private mutating func receive(_ message: Message, from index: Int) {
+        let connection = members[index].connection
+        guard let process = members[index].process else { return greet(message, index) }
+        switch message.kind {
+        case .contribution:
+            contributions[message.name, default: [:]][process] = message.body
+            complete(message.name)
+        case .missing:
+            let missing = awaited.filter { contributions[message.name]?[$0] == nil }
+            connection.send(
+                Message(
+                    kind: .missing, name: message.name,
+                    body: Array(missing.map(String.init).joined(separator: ",").utf8)
+                ))
+        case .lost: lose(message.number, reason: message.name, keepingReason: true)
+        case .failure:
+            guard let failure = ProcessFailure(encoded: message.body) else { return }
+            failures.append(failure)
+            lose(process, reason: "it ended with an error: \(failure.text)", keepingReason: true)
+        case .goodbye:
+            departed.insert(process)
+            for name in Array(contributions.keys) { complete(name) }
+        case .hello, .welcome, .refusal, .result: break
+        }
+    }
+
+    /// Lets a process in that says the secret and is expected.
+    private mutating func greet(_ message: Message, _ index: Int) {
+        let connection = members[index].connection
+        // Nothing is said to those who do not know the secret.
+        guard message.kind == .hello, secret.matches(message.name) else {
+            members[index].process = nil
+            return connection.end()
+        }
+        let process = message.number
+        func refuse(_ reason: String) {
+            connection.send(Message(kind: .refusal, name: reason))
+        }
+        guard let greeting = Greeting(encoded: message.body), greeting.version == Greeting.version else {
+            return refuse("it is of another version of SwiftEP; use the same program on all ranks")
+        }
+        guard greeting.processes == processes, (0..<processes).contains(process) else {
+            return refuse(
+                "it is process \(process) of \(greeting.processes), and the group has \(processes); start all of them "
+                    + "with the same number")
+        }
+        guard !members.contains(where: { $0.process == process }), !departed.contains(process) else {
+            return refuse("process \(process) has come already; give each process a number of its own")
+        }
+        members[index].process = process
+        connection.limit = Message.limit
+        visits[process] += 1
+        let returns = lost.removeValue(forKey: process) != nil
+        for other in lost { connection.send(Message(kind: .lost, number: other.key, name: other.value)) }
+        tellAll(Message(kind: .welcome, number: process, body: Array("\(visits[process])".utf8)))
+        if returns { for name in Array(contributions.keys) { contributions[name]?[process] = nil } }
+    }
+
+    /// Those that collectives wait for.
+    private var awaited: [Int] { (0..<processes).filter { lost[$0] == nil && !departed.contains($0) } }
+
+    /// Gives all what all have brought, when the last one has.
+    private mutating func complete(_ name: String) {
+        guard let brought = contributions[name], awaited.allSatisfy({ brought[$0] != nil }) else { return }
+        contributions[name] = nil
+        let body = Message.joined((0..<processes).map { brought[$0] })
+        for member in members where member.process.map({ brought[$0] != nil }) ?? false {
+            member.connection.send(Message(kind: .result, name: name, body: body))
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Dispatch
+
+/// Where the processes of a group meet: it collects what each brings and gives all of it to all, and tells everybody
+/// who has gone. It works on a thread of its own, in the process that starts the others or in the first of them.
+///
+/// It listens at one address. Whoever connects and does not say the group's secret within seconds is dropped.
+public final class RendezvousServer: Sendable {
+    /// Where it listens, with the port that it was given.
+    public let address: SocketAddress
+    private let loop: RendezvousLoop
+    private let ended = DispatchSemaphore(value: 0)
+
+    /// Starts to listen.
+    ///
+    /// - Parameters:
+    ///   - processes: How many the group has.
+    ///   - secret: What they say to be let in.
+    ///   - address: Where to listen; nothing else is listened on. Port 0 takes a free one.
+    /// - Throws: `TransportError.listening`, `.unresolvedHost`, `.socketPath`.
+    public init(
+        processes: Int, secret: RendezvousSecret, at address: SocketAddress = .tcp(host: "127.0.0.1", port: 0)
+    ) throws(TransportError) {
+        let (listener, place) = try Socket.listen(at: address)
+        self.address = place
+        let loop = try RendezvousLoop(listener, at: place, RendezvousMembers(processes: processes, secret: secret))
+        self.loop = loop
+        // A queue of its own: those that are shared may have no thread free.
+        DispatchQueue(label: "rendezvous").async { [ended] in
+            loop.run()
+            ended.signal()
+        }
+    }
+
+    deinit {
+        loop.stop()
+        ended.wait()
+    }
+
+    /// What processes said of their ends so far, in the order in which it came.
+    public var failures: [ProcessFailure] { loop.members.withLock { $0.failures } }
+
+    /// Processes that have gone without a word, or were given up, and why.
+    public var lost: [Int: String] { loop.members.withLock { $0.lost } }
+
+    /// Notes that a process has gone and why, and tells all others. A later reason takes the place of an earlier one.
+    public func lose(_ process: Int, reason: String) {
+        loop.members.withLock { $0.lose(process, reason: reason) }
+        loop.wake()
+    }
+}

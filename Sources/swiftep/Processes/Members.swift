@@ -1,0 +1,91 @@
+import Accelerator
+import ExpertParallel
+import Transport
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Runs a command's work in one process or in several, as its options and the environment ask for.
+///
+/// - Parameters:
+///   - ranks: The ranks of all processes, given how many processes there are.
+///   - seed: Of the simulator's schedule.
+///   - longestWait: Seconds after which kernels have given up whatever they wait for.
+///   - body: The work; gives the exit code.
+func withProcesses(
+    _ arguments: Arguments, ranks: (_ processes: Int, DeviceProperties) throws -> Int, seed: UInt64,
+    longestWait: Double, _ body: (Processes) throws -> Int32
+) throws -> Int32 {
+    let environment = ProcessInfo.processInfo.environment
+    switch try ProcessRole(arguments, environment: environment) {
+    case .launcher(let count):
+        return try Launcher(processes: count, grace: longestWait + Launcher.graceBeyondWaits).run()
+    case .alone:
+        let device = try DeviceOptions.open(arguments, seed: seed)
+        return try body(Processes(nil, ranks: ranks(1, device.properties), device: device, arguments))
+    case .member(let bootstrap):
+        if bootstrap.launcher == .swiftep { endWithLauncher(environment) }
+        let rendezvous = try Rendezvous(bootstrap)
+        var ranksOfProcess = 1
+        do {
+            let device = try DeviceOptions.open(arguments, seed: seed, localProcess: bootstrap.localProcess)
+            let all = try ranks(bootstrap.processes, device.properties)
+            ranksOfProcess = max(1, all / bootstrap.processes)
+            let processes = try Processes(rendezvous, ranks: all, device: device, arguments)
+            let code = try body(processes)
+            try processes.group?.leave(within: Processes.patience)
+            return code
+        } catch {
+            let waitedFor = (error as? GroupError)?.waitedFor
+            rendezvous.fail("\(error)", waitedFor: waitedFor.map { $0 / ranksOfProcess })
+            // The launcher says it once for all.
+            if bootstrap.launcher == .swiftep { return error is UsageError ? 64 : 1 }
+            throw rendezvous.explained(error)
+        }
+    }
+}
+
+extension Rendezvous {
+    /// An error with what is known of processes that have gone: others, who wait for them, fail because of it.
+    fileprivate func explained(_ error: any Error) -> any Error {
+        let lost = lost.filter { $0.key != process }
+        if lost.isEmpty || error is TransportError { return error }
+        return LostProcessError(lost: lost, consequence: "\(error)")
+    }
+}
+
+/// A step that failed because processes have gone.
+private struct LostProcessError: Error, CustomStringConvertible {
+    let lost: [Int: String]
+    let consequence: String
+
+    /// One sentence.
+    var description: String {
+        lost.sorted { $0.key < $1.key }.map { "process \($0.key) has gone (\($0.value)); " }.joined() + consequence
+    }
+}
+
+/// Ends this process when the one that has started it ends in whatever way.
+private func endWithLauncher(_ environment: [String: String]) {
+    #if canImport(Glibc) || canImport(Musl)
+        // The C library's function takes a variable number of arguments, which Swift does not import.
+        typealias ProcessControl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
+        let setParentDeathSignal: Int32 = 1
+        if let function = dlsym(nil, "prctl") {
+            let control = unsafeBitCast(function, to: ProcessControl.self)
+            _ = control(setParentDeathSignal, UInt(SIGKILL), 0, 0, 0)
+        }
+        // It may have gone before.
+        if let launcher = environment[Launcher.variable].flatMap({ Int32($0) }), getppid() != launcher { _exit(1) }
+    #endif
+}
