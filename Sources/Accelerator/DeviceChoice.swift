@@ -1,8 +1,10 @@
+import CUDADriver
 import Simulator
 
 /// Which device a user asks for.
 public enum DeviceChoice: Hashable, Sendable {
-    /// The first GPU when there is one that can run the kernels, otherwise the simulator.
+    /// The first GPU when there is one that can run the kernels, otherwise the simulator. A GPU that is there and fails
+    /// is an error.
     case auto
     /// The GPU with this number in the process, from 0.
     case cuda(_ ordinal: Int = 0)
@@ -32,6 +34,17 @@ extension DeviceChoice: LosslessStringConvertible {
         case .auto: "auto"
         case .cuda(let ordinal): "cuda:\(ordinal)"
         case .simulator: "simulator"
+        }
+    }
+}
+
+extension DeviceError {
+    /// Whether there is no GPU that could run the kernels, rather than one that does not work.
+    fileprivate var meansNoGPU: Bool {
+        guard case .driver(let error) = self else { return false }
+        return switch error {
+        case .libraryMissing, .symbolMissing, .driverTooOld, .noDevice, .noSuchDevice, .unsupportedDevice: true
+        default: false
         }
     }
 }
@@ -75,7 +88,7 @@ public func openDevice(
     case .auto:
         do {
             return try cuda(0)
-        } catch let error as DeviceError {
+        } catch let error as DeviceError where error.meansNoGPU {
             return simulated("The simulator is used, as no GPU is: \(error)")
         }
     }

@@ -28,6 +28,9 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
         switch code {
         case 2: "; free device memory, or ask for less"
         case 209, 222: "; this driver cannot run code of that version, so install a newer NVIDIA driver"
+        case 809:
+            "; processes that share the GPU by MPS have taken all its queues, so start fewer, or set "
+                + "CUDA_DEVICE_MAX_CONNECTIONS to a smaller number for each"
         case 700, 702, 714, 715, 716, 717, 718, 719:
             "; a kernel went wrong, this or an earlier one, and the context is lost, so the process has to start again"
         case 900, 901, 906: "; this call is not allowed while a stream of this thread is being captured"

@@ -78,26 +78,26 @@ public final class ProcessTransport: Transport {
         guard let address = SocketAddress(member.windows) else {
             throw TransportError.malformed(from: process, what: "an address")
         }
-        guard let (bytes, handle) = try fetch(key, from: process, at: address, by: deadline) else {
+        while true {
+            // Asks again and again, so that it sees when the process has gone.
+            let turn = Deadline(seconds: min(1, Double(deadline.milliseconds) / 1e3))
+            let answer = Result {
+                try WindowServer.fetch(key, at: address, secret: group.rendezvous.secret, by: turn)
+            }
+            if let (bytes, handle) = try? answer.get() {
+                return try group.device.open(handle, bytes: bytes, label: "\(name) of rank \(peer) for rank \(rank)")
+            }
             if let reason = group.rendezvous.lost[process] {
                 throw TransportError.lostProcesses([process: reason], what: "window \"\(name)\"")
             }
+            guard deadline.isOver else { continue }
+            if case .failure(let error) = answer {
+                throw TransportError.unreachableRank(
+                    peer,
+                    reason: "\(error); let the containers of a machine share a directory, and name it in "
+                        + "SWIFTEP_SOCKET_DIRECTORY")
+            }
             throw missing()
-        }
-        return try group.device.open(handle, bytes: bytes, label: "\(name) of rank \(peer) for rank \(rank)")
-    }
-
-    private func fetch(
-        _ key: WindowServer.Key, from process: Int, at address: SocketAddress, by deadline: Deadline
-    ) throws -> (bytes: Int, handle: SharedMemoryHandle)? {
-        do {
-            return try WindowServer.fetch(key, at: address, secret: group.rendezvous.secret, by: deadline)
-        } catch {
-            if group.rendezvous.lost[process] != nil { return nil }
-            throw TransportError.unreachableRank(
-                key.rank,
-                reason: "\(error); let the containers of a machine share a directory, and name it in "
-                    + "SWIFTEP_SOCKET_DIRECTORY")
         }
     }
 

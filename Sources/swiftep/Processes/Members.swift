@@ -35,6 +35,7 @@ func withProcesses(
         return try body(Processes(nil, ranks: ranks(1, device.properties), device: device, arguments))
     case .member(let bootstrap):
         if bootstrap.launcher == .swiftep { endWithLauncher(environment) }
+        limitConnections(bootstrap, ranks: arguments[ShapeOptions.ranks] ?? bootstrap.processes)
         let rendezvous = try Rendezvous(bootstrap)
         var ranksOfProcess = 1
         do {
@@ -73,6 +74,13 @@ private struct LostProcessError: Error, CustomStringConvertible {
     var description: String {
         lost.sorted { $0.key < $1.key }.map { "process \($0.key) has gone (\($0.value)); " }.joined() + consequence
     }
+}
+
+/// Makes the driver ask for as many hardware queues as this process's streams need, instead of all: a GPU that processes
+/// share by MPS has about 100 for all of them, and then takes no further process.
+private func limitConnections(_ bootstrap: Bootstrap, ranks: Int) {
+    let streams = 2 * max(1, ranks / bootstrap.processes) + 2
+    setenv("CUDA_DEVICE_MAX_CONNECTIONS", "\(min(32, max(streams, 64 / bootstrap.processes)))", 0)
 }
 
 /// Ends this process when the one that has started it ends in whatever way.
