@@ -169,27 +169,40 @@ private struct ReceivedCounts {
     func note(_ k: KernelBuilder, _ published: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
         let own = peers.own(k)
         let notes = ArrivalNotes(published.window, own: own)
+        let goesRound = shape.ranks > Hopper.warpThreads
         k.for(from: k.warpIndex, to: shape.rankExperts, by: warps) { local in
-            let count = k.variable(UInt32(0))
-            let complete = k.variable(true)
-            k.if(k.lane < shape.ranks) {
-                let (wait, rows) = published.await(
-                    k, own, watchdog, source: k.lane,
-                    expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local), timed: notes != nil)
-                (complete.value, count.value) = (wait.arrived, rows)
-                notes?.note(k, .counts, source: k.lane, nanoseconds: wait.nanoseconds)
-            }
-            // If a rank publishes none, nothing is known of where rows lie.
-            let known = k.all(complete.value).select(count.value, k.constant(UInt32(0)))
-            let end = k.warpPrefix(known)
-            k.if(k.lane < shape.ranks) {
-                k.store(
-                    k.packUInt64(low: known, high: end - known),
-                    to: layoutRange + local.multiply(shape.ranks, add: k.lane))
-            }
-            k.if(k.lane == shape.ranks - 1) {
-                k.store(end, to: counts + local)
-                notes?.note(k, rows: end, expert: local)
+            // Rows of the ranks before, and whether all of those have told theirs: of more than 32 ranks alone.
+            let before = goesRound ? (rows: k.variable(UInt32(0)), complete: k.variable(true)) : nil
+            k.lanesOverRanks(shape.ranks) { source in
+                let count = k.variable(UInt32(0))
+                let complete = k.variable(true)
+                k.if(source() < shape.ranks) {
+                    let (wait, rows) = published.await(
+                        k, own, watchdog, source: source(),
+                        expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local), timed: notes != nil)
+                    (complete.value, count.value) = (wait.arrived, rows)
+                    notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
+                }
+                // If a rank publishes none, nothing is known of where rows lie.
+                let all = k.all(complete.value)
+                let known = (before.map { $0.complete.value && all } ?? all).select(
+                    count.value, k.constant(UInt32(0)))
+                let prefix = k.warpPrefix(known)
+                let end = before.map { $0.rows.value + prefix } ?? prefix
+                k.if(source() < shape.ranks) {
+                    k.store(
+                        k.packUInt64(low: known, high: end - known),
+                        to: layoutRange + local.multiply(shape.ranks, add: source()))
+                }
+                k.if(source() == shape.ranks - 1) {
+                    let rows = before.map { ($0.complete.value && all).select(end, k.constant(UInt32(0))) } ?? end
+                    k.store(rows, to: counts + local)
+                    notes?.note(k, rows: rows, expert: local)
+                }
+                if let before {
+                    before.complete.value = before.complete.value && all
+                    before.rows.value = k.shuffle(end, from: Hopper.warpThreads - 1)
+                }
             }
         }
     }

@@ -47,19 +47,45 @@ struct RowCounts {
         return (wait, rows.value)
     }
 
+    /// How many ranks' numbers `total` reads at once where there are more than 32; all of them else.
+    private static let ranksAtOnce = 16
+
     /// Rows that all ranks send to `expert`, waited for; 0 when some rank publishes none in time.
     func total(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>
     ) -> Value<UInt32> {
+        let ranks = window.shape.ranks
+        guard ranks > Hopper.warpThreads else {
+            let (wait, rows) = total(k, own, watchdog, expert: expert, of: ranks) { k.constant(UInt32($0)) }
+            return wait.arrived.select(rows, k.constant(UInt32(0)))
+        }
+        let sum = k.variable(UInt32(0))
+        let complete = k.variable(true)
+        func add(_ count: Int, from first: Value<UInt32>) {
+            let (wait, rows) = total(k, own, watchdog, expert: expert, of: count) { first + $0 }
+            sum.add(rows)
+            complete.value = complete.value && wait.arrived
+        }
+        k.for(to: ranks / Self.ranksAtOnce) { add(Self.ranksAtOnce, from: $0 * Self.ranksAtOnce) }
+        let left = ranks % Self.ranksAtOnce
+        if left > 0 { add(left, from: k.constant(UInt32(ranks - left))) }
+        return complete.value.select(sum.value, k.constant(UInt32(0)))
+    }
+
+    /// Rows that `count` ranks send to `expert`; right when the wait has ended well.
+    ///
+    /// - Parameter rank: The ranks, 0 to `count - 1`.
+    private func total(
+        _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>, of count: Int,
+        rank: @escaping (Int) -> Value<UInt32>
+    ) -> (Watchdog.Wait, rows: Value<UInt32>) {
         let words = window.rowCounts.pointer(in: own)
         let total = k.variable(UInt32(0))
         // All words are read at once. With a link, what their ranks published before them is read next, and one fence
         // acquires it.
         let wait = watchdog.wait(k, for: subject(k, expert)) {
-            let seen = (0..<window.shape.ranks).map { source in
-                k.load(
-                    words + index(source: k.constant(UInt32(source)), expert: expert), order: .relaxed(.system)
-                ).halves
+            let seen = (0..<count).map { source in
+                k.load(words + index(source: rank(source), expert: expert), order: .relaxed(.system)).halves
             }
             let missing = seen.reduce(k.constant(UInt32(0))) { $0 | ($1.high ^ step) }
             total.value = seen.dropFirst().reduce(seen[0].low) { $0 + $1.low }
@@ -70,11 +96,10 @@ struct RowCounts {
                 }
             }
             return .init(
-                missing == 0, seen: firstMissing { seen[$0].high }.wide,
-                source: { firstMissing { k.constant(UInt32($0)) } })
+                missing == 0, seen: firstMissing { seen[$0].high }.wide, source: { firstMissing { rank($0) } })
         }
         if window.link != nil { k.fence(scope: .system) }
-        return wait.arrived.select(total.value, k.constant(UInt32(0)))
+        return (wait, total.value)
     }
 
     /// The rank that sends row `row` of `expert`, by what ranks have published in this step; the last one if none does.
