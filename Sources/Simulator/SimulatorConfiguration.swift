@@ -14,6 +14,8 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     public var instructionLimit: UInt64?
     /// Simulated nanoseconds that a thread stays suspended in one try-wait on an mbarrier.
     public var suspendLimit: UInt64
+    /// Ranks whose work stops in the middle, for a while or for ever.
+    public var halts: [RankHalt]
 
     /// A schedule makes the machine a judge: it follows PTX's memory model, reports races, lets loads read older values
     /// where the model allows it, and takes every free choice from the schedule instead of `seed`. Several times
@@ -27,7 +29,7 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     public init(
         multiprocessors: Int = 132, seed: UInt64 = 0, sharedBytesPerMultiprocessor: Int = 228 * 1024,
         threadsPerMultiprocessor: Int = 2048, blocksPerMultiprocessor: Int = 32, instructionLimit: UInt64? = nil,
-        suspendLimit: UInt64 = 20_000,
+        suspendLimit: UInt64 = 20_000, halts: [RankHalt] = [],
         schedule: Schedule? = nil, postponesAccesses: Bool = true
     ) {
         self.multiprocessors = multiprocessors
@@ -37,6 +39,7 @@ public struct SimulatorConfiguration: Hashable, Sendable {
         self.blocksPerMultiprocessor = blocksPerMultiprocessor
         self.instructionLimit = instructionLimit
         self.suspendLimit = suspendLimit
+        self.halts = halts
         self.schedule = schedule
         self.postponesAccesses = postponesAccesses
     }

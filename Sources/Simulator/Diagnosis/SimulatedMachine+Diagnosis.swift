@@ -5,7 +5,7 @@ extension SimulatedMachine {
     func diagnose() -> [BlockedWarp] {
         var waiting: [BlockedWarp] = []
         let blocks = residentBlocks.sorted { ($0.run.label, $0.index) < ($1.run.label, $1.index) }
-        for block in blocks {
+        for block in blocks where block.run.stream.halted == nil {
             for warp in block.warps {
                 guard let reason = reason(of: warp) else { continue }
                 let counter = Int(warp.core.pointee.programCounter)
@@ -17,7 +17,7 @@ extension SimulatedMachine {
                         location: block.run.program.locations[step], waitsFor: reason))
             }
         }
-        for run in dispatchingRuns where run.nextBlock < run.grid {
+        for run in dispatchingRuns where run.nextBlock < run.grid && run.stream.halted == nil {
             waiting.append(
                 BlockedWarp(
                     kernel: run.label, block: run.nextBlock, warp: nil, location: nil,
@@ -26,13 +26,19 @@ extension SimulatedMachine {
                         + "each needs \(run.kernel.sharedBytes) bytes of shared memory and \(run.kernel.threads) threads"
                         + (run.kernel.clusterSize > 1 ? ", \(run.kernel.clusterSize) at once" : "")))
         }
-        for stream in streams {
+        for stream in streams where stream.halted == nil {
             if case .wait = stream.next, stream.running.isEmpty {
                 waiting.append(
                     BlockedWarp(
                         kernel: nil, block: nil, warp: nil, location: nil,
                         waitsFor: "an event, in stream \(stream.label)"))
             }
+        }
+        for rank in halts.ranks.keys.sorted() {
+            waiting.append(
+                BlockedWarp(
+                    kernel: nil, block: nil, warp: nil, location: nil,
+                    waitsFor: "an end of the halt of rank \(rank), which has none"))
         }
         return waiting
     }

@@ -104,5 +104,9 @@ extension Judge {
         if machine.streams.allSatisfy(\.isEmpty) { startEra() }
     }
 
-    func hostWaitedForAll() { startEra() }
+    func hostWaitedForAll() {
+        if machine.streams.allSatisfy(\.isEmpty) { return startEra() }
+        // What halted ranks have under way is not over.
+        for stream in machine.streams where stream.isEmpty { host.join(stream.clock) }
+    }
 }

@@ -66,7 +66,8 @@ extension SimulatedMachine {
         var executed = 0
         var isVisible = false
         var outcome = StepOutcome.proceed
-        while outcome == StepOutcome.proceed, executed < Self.longestRun {
+        let longestRun = Int(min(UInt64(Self.longestRun), halts.nextStart &- counters.pointee.instructions))
+        while outcome == StepOutcome.proceed, executed < longestRun {
             let index = Int(core.pointee.programCounter)
             let aspect = program.aspects[index]
             if !warp.postponed.isEmpty, judge.mustCatchUp(warp, before: index, aspect) {

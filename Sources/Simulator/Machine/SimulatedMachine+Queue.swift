@@ -10,7 +10,9 @@ extension SimulatedMachine {
     public func makeStream(label: String, rank: Int = 0) -> StreamID {
         handles += 1
         let id = StreamID(number: handles)
-        streams.append(StreamState(id, label: label, rank: rank))
+        let stream = StreamState(id, label: label, rank: rank)
+        stream.halted = halts.ranks[rank]
+        streams.append(stream)
         return id
     }
 

@@ -3,7 +3,7 @@ extension SimulatedMachine {
     /// Makes as many blocks resident as there is room for, in the order of their kernels and indices.
     func dispatchBlocks() {
         dispatchNeeded = false
-        for run in dispatchingRuns {
+        for run in dispatchingRuns where run.stream.halted == nil {
             while run.nextBlock < run.grid, placeCluster(of: run) {}
         }
         dispatchingRuns.removeAll { $0.nextBlock == $0.grid }

@@ -1,21 +1,21 @@
 /// The scheduler: which warp runs, for how long, and what time it is.
 extension SimulatedMachine {
-    /// Runs the whole machine until all work queued in the stream is complete.
+    /// Runs the whole machine until all work queued in the stream is complete, or its rank is halted for ever.
     ///
     /// - Throws: What stopped the machine; `stopped` if it had stopped before.
     public func synchronize(_ stream: StreamID) throws(SimulationError) {
         try requireWorking()
         let state = try find(stream)
-        try run { state.isEmpty }
+        try run { state.isOver }
         judge?.hostWaited(for: state)
     }
 
-    /// Runs the whole machine until all streams are empty.
+    /// Runs the whole machine until all streams are empty, but for those of ranks that are halted for ever.
     ///
     /// - Throws: What stopped the machine; `stopped` if it had stopped before.
     public func synchronizeAll() throws(SimulationError) {
         try requireWorking()
-        try run { self.streams.allSatisfy(\.isEmpty) }
+        try run { self.streams.allSatisfy(\.isOver) }
         judge?.hostWaitedForAll()
     }
 
@@ -24,6 +24,7 @@ extension SimulatedMachine {
         isRunning = true
         defer { isRunning = false }
         while true {
+            if !configuration.halts.isEmpty { followHalts() }
             if streamsChanged { advanceStreams() }
             completeDueEvents()
             if dispatchNeeded { dispatchBlocks() }
@@ -50,7 +51,8 @@ extension SimulatedMachine {
         let steps = core.pointee.steps
         // Mostly long runs for speed, with short ones among them for unlikely orders.
         let choice = Int(truncatingIfNeeded: random.next() >> 32)
-        let quantum = choice & 7 == 0 ? 1 : choice & 7 == 1 ? 2 + (choice >> 3) & 7 : 16 + (choice >> 3) & 63
+        var quantum = choice & 7 == 0 ? 1 : choice & 7 == 1 ? 2 + (choice >> 3) & 7 : 16 + (choice >> 3) & 63
+        quantum = Int(min(UInt64(quantum), halts.nextStart &- counters.pointee.instructions))
         var executed = 0
         var outcome = StepOutcome.proceed
         while outcome == StepOutcome.proceed, executed < quantum {
@@ -97,9 +99,9 @@ extension SimulatedMachine {
             lastProgress = counters.pointee.progress
             nextLeapAt = instructions &+ 200_000
             leap = 1_000
-        } else if instructions >= nextLeapAt, sleeps != sleepsAtLeap {
+        } else if instructions >= nextLeapAt, sleeps != sleepsAtLeap || halts.nextEnd != .max {
             sleepsAtLeap = sleeps
-            counters.pointee.clock &+= leap
+            counters.pointee.clock = min(counters.pointee.clock &+ leap, halts.nextEnd)
             leap = min(leap * 2, 10_000_000)
             nextLeapAt = instructions &+ 2_000
         }
@@ -108,10 +110,10 @@ extension SimulatedMachine {
     /// Goes to the next event. Gives false if nothing that comes could change anything.
     private func skipIdleTime() -> Bool {
         while let event = events.first, event.action.isVoid { _ = events.removeFirst() }
-        guard let next = events.first else { return false }
+        let next = min(events.first?.time ?? .max, halts.nextEnd)
         // Only sleepers can act when no work is under way, perhaps a watchdog. Warps that just retry a try-wait cannot.
-        guard events.workCount > 0 || sleepingWarps > 0 else { return false }
-        counters.pointee.clock = max(counters.pointee.clock, next.time)
+        guard events.workCount > 0 || sleepingWarps > 0 || halts.nextEnd != .max else { return false }
+        counters.pointee.clock = max(counters.pointee.clock, next)
         return true
     }
 

@@ -11,6 +11,7 @@ extension SimulatedMachine {
     }
 
     private func advance(_ stream: StreamState) {
+        guard stream.halted == nil else { return }
         while let item = stream.next {
             switch item {
             case .record(let record):

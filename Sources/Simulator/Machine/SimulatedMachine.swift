@@ -39,6 +39,7 @@ public final class SimulatedMachine {
     var sleeps: UInt64 = 0
     var sleepsAtLeap: UInt64 = 0
     var isRunning = false
+    @exclusivity(unchecked) var halts: Halts
 
     // Residency
     var multiprocessors: [Multiprocessor]
@@ -61,6 +62,7 @@ public final class SimulatedMachine {
     public init(_ configuration: SimulatorConfiguration = SimulatorConfiguration()) {
         self.configuration = configuration
         random = RandomSource(seed: configuration.seed)
+        halts = Halts(configuration.halts)
         counters = .allocate(capacity: 1)
         counters.initialize(to: MachineCounters())
         multiprocessors = Array(repeating: Multiprocessor(), count: max(configuration.multiprocessors, 1))
@@ -97,6 +99,7 @@ public final class SimulatedMachine {
     public func reset() {
         failure = nil
         random = RandomSource(seed: configuration.seed)
+        halts = Halts(configuration.halts)
         runnable = []
         events = TimedEvents()
         sleepingWarps = 0

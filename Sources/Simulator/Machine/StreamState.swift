@@ -46,6 +46,8 @@ final class StreamState {
     var last: KernelRun?
     /// Recordings that wait for kernels; what is behind them in the stream may go on.
     var openRecords: [EventRecord] = []
+    /// The halt of its rank, if that is halted now.
+    var halted: HaltedRank?
     /// A moment to start the next item has been set.
     var isStarting = false
     /// That moment has come.
@@ -58,6 +60,8 @@ final class StreamState {
     }
 
     var isEmpty: Bool { head >= items.count && running.isEmpty }
+    /// Whether nothing of it will ever run any more.
+    var isOver: Bool { isEmpty || halted.map { $0.end == nil } ?? false }
     var next: Item? { head < items.count ? items[head] : nil }
 
     func append(_ item: Item) { items.append(item) }

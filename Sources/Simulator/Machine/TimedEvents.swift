@@ -55,12 +55,28 @@ struct TimedEvents {
     mutating func add(_ action: TimedAction, at time: UInt64) {
         sequence += 1
         if action.isWork { workCount += 1 }
-        heap.append(Event(time: time, sequence: sequence, action: action))
+        insert(Event(time: time, sequence: sequence, action: action))
+    }
+
+    private mutating func insert(_ event: Event) {
+        heap.append(event)
         var index = heap.count - 1
         while index > 0, heap[index].isBefore(heap[(index - 1) / 2]) {
             heap.swapAt(index, (index - 1) / 2)
             index = (index - 1) / 2
         }
+    }
+
+    /// Takes out the events whose actions are so. Gives them, earliest first.
+    mutating func removeAll(where isOut: (TimedAction) -> Bool) -> [Event] {
+        let all = heap
+        heap = []
+        var out: [Event] = []
+        for event in all {
+            if isOut(event.action) { out.append(event) } else { insert(event) }
+        }
+        workCount -= out.count(where: \.action.isWork)
+        return out.sorted { $0.isBefore($1) }
     }
 
     mutating func removeFirst() -> TimedAction {
