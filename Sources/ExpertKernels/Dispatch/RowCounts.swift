@@ -6,6 +6,8 @@ import KernelLanguage
 /// It is also how a rank says that its memory is free for the step's rows: it publishes its numbers only when all its
 /// kernels of the step before have ended. Since no rank's send ends before it knows the numbers of all others, ranks
 /// are never more than one step apart, and words of even and odd steps lie apart.
+///
+/// With masks a rank tells another only of that one's experts, and a sender waits for nobody; see `LandingRows`.
 struct RowCounts {
     let window: RankWindow
     /// The step under way.
@@ -14,7 +16,9 @@ struct RowCounts {
     /// Index of the word of `source` and `expert`, numbered as `ExpertNumbers` does, behind `RankWindow.rowCounts`.
     private func index(source: Value<UInt32>, expert: Value<UInt32>) -> Value<UInt32> {
         let shape = window.shape
-        return (step & 1).multiply(shape.ranks, add: source).multiply(shape.ranks * shape.rankExperts, add: expert)
+        let row = (step & 1).multiply(shape.ranks, add: source)
+        if window.masks { return row.multiply(shape.rankExperts, add: ExpertNumbers(shape: shape).local(expert)) }
+        return row.multiply(shape.ranks * shape.rankExperts, add: expert)
     }
 
     /// Index of a word behind `RankWindow.linkStarts`.
@@ -39,7 +43,7 @@ struct RowCounts {
     ) -> (wait: Watchdog.Wait, rows: Value<UInt32>) {
         let word = window.rowCounts.pointer(in: own) + index(source: source, expert: expert)
         let rows = k.variable(UInt32(0))
-        let wait = watchdog.wait(k, for: subject(k, expert), timed: timed) {
+        let wait = watchdog.wait(k, for: subject(k, expert), from: source, timed: timed) {
             let (low, high) = k.load(word, order: .acquire(.system)).halves
             k.if(high == step) { rows.value = low }
             return .init(high == step, seen: high.wide, source: { source })

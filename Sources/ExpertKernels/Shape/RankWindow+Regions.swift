@@ -10,9 +10,11 @@ extension RankWindow {
     /// Sizes of all regions that there are, in their order.
     package var regionSizes: [RegionSize] {
         let all = [
-            ("rows", rows.bytes), ("scales", scales.bytes), ("sourceInfo", sourceInfo.bytes),
+            ("beat", beat.bytes), ("rows", rows.bytes), ("scales", scales.bytes), ("sourceInfo", sourceInfo.bytes),
             ("arrivals", arrivals.bytes), ("linkPositions", linkPositions.bytes), ("rowCounts", rowCounts.bytes),
-            ("linkStarts", linkStarts.bytes), ("combineRows", combineRows.bytes),
+            ("linkStarts", linkStarts.bytes), ("landing", landing.bytes),
+            ("landingArrivals", landingArrivals.bytes), ("agreedCounts", agreedCounts.bytes),
+            ("combineRows", combineRows.bytes),
             ("combineArrivals", combineArrivals.bytes), ("combineDue", combineDue.bytes),
             ("arrivalNotes", arrivalNotes.bytes),
         ]

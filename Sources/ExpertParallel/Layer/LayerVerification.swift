@@ -26,29 +26,35 @@ public struct LayerVerification: Hashable, Sendable {
 public struct LayerJudge {
     private let quantised: [[Double]]
     private let unquantised: [[Double]]
+    private let missing: MissingRanks
 
     /// Computes both references of a step that `layer` has just run with `step`, or otherwise so that it kept its rows.
     ///
+    /// - Parameter missing: Whom ranks did without, where ranks are masked.
     /// - Throws: `GroupError.rowsDiscarded` if it did not, and `ReferenceError` when a rounded value on the device is
     ///   not a right rounding, naming the element.
     public init(
-        _ layer: MoELayerGroup, _ inputs: [RankInput], shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
+        _ layer: MoELayerGroup, _ inputs: [RankInput], missing: MissingRanks = .none, shared: ExpertWeights?,
+        weights: (Int) throws -> ExpertWeights
     ) throws {
-        let observed = try layer.observedExperts(inputs)
+        self.missing = missing
+        let observed = try layer.observedExperts(inputs, missing: missing)
         let shape = layer.group.configuration.shape
         var reference = try LayerReference(
             experts: shape.experts, hidden: shape.hidden, intermediate: shape.intermediate,
             observed: ObservedQuantisation(
                 activation: { observed.activations[$0] }, output: { observed.outputs[$0] }))
         let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
-        quantised = try reference.output(of: inputs, sharedParts: parts, weights: weights)
+        reference.missing = missing
+        quantised = missing.present(try reference.output(of: inputs, sharedParts: parts, weights: weights))
         reference.model = .none
         reference.observed = nil
-        unquantised = try reference.output(of: inputs, shared: shared, weights: weights)
+        unquantised = missing.present(try reference.output(of: inputs, shared: shared, weights: weights))
     }
 
-    /// Judges a step's outputs, BF16 `[tokens, hidden]` for each rank.
+    /// Judges a step's outputs, BF16 `[tokens, hidden]` for each rank; those of absent ranks do not count.
     public func judge(_ outputs: [[BFloat16]]) -> LayerVerification {
+        let outputs = missing.present(outputs)
         let all = Array(outputs.joined())
         return LayerVerification(
             relativeErrors: zip(outputs, quantised).map { ExpertParallel.relativeError($0, $1) },
