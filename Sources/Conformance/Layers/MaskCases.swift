@@ -11,7 +11,7 @@ func maskCases() -> [ConformanceCase] {
 
 private func shape(ranks: Int) throws -> LayerShape {
     try LayerShape(
-        hidden: 256, intermediate: 128, experts: 8, topK: 3, ranks: ranks, maxTokens: 6, sharedExperts: 1)
+        hidden: 256, intermediate: 128, experts: 12, topK: 3, ranks: ranks, maxTokens: 6, sharedExperts: 1)
 }
 
 private func fixture(ranks: Int, _ pattern: LayerFixture.Pattern = .sparse) throws -> LayerFixture {
