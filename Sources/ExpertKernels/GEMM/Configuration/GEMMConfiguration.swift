@@ -69,7 +69,7 @@ package struct GEMMConfiguration: Hashable, Sendable {
         let (problem, drop) = (problem, dropped.map { "_drop\($0.expert)_\($0.index)" } ?? "")
         return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
             + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
-            + (masks ? "_masked" : "")
+            + (masks && !role.communicates ? "_masked" : "")
     }
 }
 
