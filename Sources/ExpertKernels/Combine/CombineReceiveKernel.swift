@@ -105,6 +105,8 @@ package func combineReceiveKernel(_ window: RankWindow) throws(VerificationError
                     rows.discard(k, token, threads: threads)
                 }
             }
+            // The next token's terms are noted when those of this one have been read.
+            if window.masks { k.syncThreads() }
         }
         // The step ends when what came before it on the stream has.
         k.waitForPrerequisites()
