@@ -11,18 +11,22 @@ package struct KernelCatalogue: Sendable {
     ///   - multiprocessors: How many a rank has for itself.
     ///   - link: The modelled link between ranks; nil for none.
     ///   - notesArrivals: Whether they note whom they wait for.
+    ///   - masks: Whether ranks are masked, see `RankMasks`; not with a link.
     package init(
         _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
-        notesArrivals: Bool = false
+        notesArrivals: Bool = false, masks: Bool = false
     ) throws {
         var kernels: [Kernel] = []
         let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
         for format in DispatchFormat.allCases {
-            let window = RankWindow(shape, format, link: link, notesArrivals: notesArrivals)
+            let window = RankWindow(shape, format, link: link, notesArrivals: notesArrivals, masks: masks)
             kernels.append(try dispatchSendKernel(window, signalCount: signalCount))
-            kernels.append(try dispatchReceiveKernel(window))
+            kernels +=
+                try masks
+                ? UnpackFollower.allCases.map { try dispatchUnpackKernel(window, before: $0) }
+                : [dispatchReceiveKernel(window)]
         }
-        let window = RankWindow(shape, .float8, link: link, notesArrivals: notesArrivals)
+        let window = RankWindow(shape, .float8, link: link, notesArrivals: notesArrivals, masks: masks)
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
         kernels.append(try combineReceiveKernel(window))
         for blockM in TileShape.heights {

@@ -65,7 +65,7 @@ import Testing
                 (["--layer", "99"], "--layer is '99'; it takes a layer of \(directory) that has experts"),
                 (
                     ["--ranks", "3"],
-                    "--ranks is '3'; it takes a number from 1 to 32 that divides the checkpoint's 4 experts"
+                    "--ranks is '3'; it takes a number from 1 to 256 that divides the checkpoint's 4 experts"
                 ),
                 (["--ranks", "2", "--communication-sms", "66"], "it takes a whole number from 0 to 65 here"),
             ] {

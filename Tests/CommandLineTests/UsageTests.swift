@@ -78,7 +78,7 @@ import Testing
             (["--experts", "6", "--ranks", "4"], "--experts is 6; choose a multiple of 4 from 4 to 1024"),
             (["--topk", "33"], "--topk is 33; choose from 1 to 32"),
             (["--ranks", "3"], "--experts is 32; choose a multiple of 3 from 3 to 1024; 32 is its default here"),
-            (["--ranks", "64"], "--ranks is 64; choose from 1 to 32"),
+            (["--ranks", "257"], "--ranks is 257; choose from 1 to 256"),
         ])
     func refusesShape(_ options: [String], _ message: String) throws {
         let result = try Program.run(["run", "--device", "simulator"] + options)

@@ -30,21 +30,37 @@ import Testing
         }
     }
 
-    /// Links and notes of arrivals need registers of the warps that wait.
+    /// Links, notes of arrivals and masks need registers of the warps that wait.
     @Test(.needsAssembler) func kernelsWithOptionsAssembleWithoutSpills() throws {
         let link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
         let plain = Set(try KernelCatalogue(Self.shapes[0]).kernels.map(\.digest))
-        for kernel in try KernelCatalogue(Self.shapes[0], link: link, notesArrivals: true).kernels
-        where !plain.contains(kernel.digest) {
+        let others =
+            try KernelCatalogue(Self.shapes[0], link: link, notesArrivals: true).kernels
+            + KernelCatalogue(Self.shapes[0], notesArrivals: true, masks: true).kernels
+        for kernel in others where !plain.contains(kernel.digest) {
             let usage = try #require(try Tool.assemble(kernel.ptx()).usage(of: kernel.name))
             #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")
         }
     }
 
+    /// Where ranks are masked, for all shapes.
+    @Test(.needsAssembler, arguments: shapes)
+    func maskingKernelsAssembleWithoutSpills(_ shape: LayerShape) throws {
+        let plain = Set(try KernelCatalogue(shape).kernels.map(\.digest))
+        for kernel in try KernelCatalogue(shape, masks: true).kernels where !plain.contains(kernel.digest) {
+            let report = try Tool.assemble(kernel.ptx())
+            let usage = try #require(report.usage(of: kernel.name))
+            #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")
+            #expect(report.warnings.isEmpty, "\(kernel.name): \(report.warnings)")
+        }
+    }
+
     @Test func namesAreUniqueWithinALayer() throws {
         for shape in Self.shapes {
-            let names = try KernelCatalogue(shape).kernels.map(\.name)
-            #expect(Set(names).count == names.count)
+            for masks in [false, true] {
+                let names = try KernelCatalogue(shape, masks: masks).kernels.map(\.name)
+                #expect(Set(names).count == names.count)
+            }
         }
     }
 

@@ -10,7 +10,8 @@ func communicationCases() -> [ConformanceCase] {
     }
 }
 
-private func communicationCase(_ format: DispatchFormat, tokens: [Int]) -> ConformanceCase {
+/// Two steps of dispatch and combine with three experts to a rank.
+package func communicationCase(_ format: DispatchFormat, tokens: [Int]) -> ConformanceCase {
     ConformanceCase("dispatch and combine \(format.rawValue) tokens=\(tokens)") { device in
         let shape = try LayerShape(
             hidden: 384, intermediate: 128, experts: tokens.count * 3, topK: 3, ranks: tokens.count, maxTokens: 7)

@@ -118,7 +118,8 @@ package struct MutationSurvey: Sendable {
     /// What kind of kernel has a name.
     package static func kind(_ name: String) -> String {
         let kinds = [
-            "dispatch_send", "dispatch_receive", "combine_send", "combine_receive", "gemm", "swiglu", "stream",
+            "dispatch_send", "dispatch_receive", "dispatch_unpack", "combine_send", "combine_receive", "gemm", "swiglu",
+            "stream",
         ]
         return kinds.first { name.hasPrefix($0) }?.replacing("_", with: " ") ?? name
     }

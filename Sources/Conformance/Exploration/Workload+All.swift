@@ -28,6 +28,7 @@ extension Workload {
             // More work tiles in a thread block than it has room for numbers of what it has fetched.
             gemm(counts: [1], n: 18 * 128, k: 128, blockM: 16, tileN: 128, signals: true, grid: 1),
         ]
+        let masking = try maskWorkloads(narrow: narrow, tall: tall)
         return OverlapMode.allCases.flatMap { mode in
             [
                 layer(shape, tokens: [3, 2], overlap: mode),
@@ -62,6 +63,6 @@ extension Workload {
                 try communication(.float8, tokens: [3, 2], localExperts: 20),
                 try communication(.float8, tokens: [3, 2], link: link),
             ]
-            + gemms + StreamDirection.allCases.map(stream)
+            + masking + gemms + StreamDirection.allCases.map(stream)
     }
 }

@@ -7,20 +7,22 @@ extension Workload {
     /// Dispatch and combine alone, twice: rows that arrive in BF16 go straight home; of rows in FP8 the step is over
     /// when they have arrived.
     package static func communication(
-        _ format: DispatchFormat, tokens: [Int], localExperts: Int = 2, link: LinkModel? = nil, multiprocessors: Int = 2
+        _ format: DispatchFormat, tokens: [Int], localExperts: Int = 2, link: LinkModel? = nil,
+        multiprocessors: Int = 2,
+        onFailure: FailurePolicy = .stop
     ) throws -> Workload {
         let shape = try LayerShape(
             hidden: 256, intermediate: 128, experts: tokens.count * localExperts, topK: 2, ranks: tokens.count,
             maxTokens: max(1, tokens.max() ?? 1))
         return Workload(
             "communication \(format.rawValue) experts=\(shape.experts) tokens=\(tokens)"
-                + (link.map { " link=\($0)" } ?? ""),
+                + (link.map { " link=\($0)" } ?? "") + (onFailure == .mask ? " with masks" : ""),
             multiprocessors: tokens.count * multiprocessors
         ) { device in
-            let group = try RankGroup(
-                device: device,
-                configuration: GroupConfiguration(
-                    shape: shape, format: format, deviceMultiprocessors: device.properties.multiprocessors, link: link))
+            var configuration = GroupConfiguration(
+                shape: shape, format: format, deviceMultiprocessors: device.properties.multiprocessors, link: link)
+            configuration.onFailure = onFailure
+            let group = try RankGroup(device: device, configuration: configuration)
             return try (0..<2).flatMap { step in
                 let inputs = LayerFixture(shape, tokens: tokens, pattern: .sparse).inputs(step: step)
                 try group.load(inputs)

@@ -107,13 +107,14 @@ package struct LayerFixture: Sendable {
     package func layer(
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
         link: LinkModel? = nil, droppedSignal: MoELayerGroup.DroppedSignal? = nil,
-        halves: Bool = true, notesArrivals: Bool = false
+        halves: Bool = true, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop
     ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
             communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
+        configuration.onFailure = onFailure
         let group = try RankGroup(device: device, configuration: configuration)
         return try MoELayerGroup(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
     }

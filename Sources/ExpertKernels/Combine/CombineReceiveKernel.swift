@@ -50,9 +50,9 @@ package func combineReceiveKernel(_ window: RankWindow) throws(VerificationError
             experts: parameters.experts, tokens: k.load(parameters.tokenCount).minimum(shape.maxTokens), shape: shape)
         let step = StepCounter(parameters.home.step)
         let rows = CombinedRows(window: window, own: own, rank: rank, step: step.current(k))
-        let watchdog = Watchdog(parameters.watchdog, .combineReceive)
+        let watchdog = Watchdog(parameters.watchdog, .combineReceive, masks: RankMasks(k, window))
 
-        let terms = TokenTerms(k, shape)
+        let terms = TokenTerms(k, window)
         let failed = k.shared(UInt32.self, count: 1)
         k.if(k.isFirstThread) { k.store(0, to: failed) }
         k.syncThreads()
@@ -70,11 +70,18 @@ package func combineReceiveKernel(_ window: RankWindow) throws(VerificationError
                         weight.value = k.load(weights + choice)
                     }
                     let exists = expert.value != Int(UInt32.max)
-                    terms.note(k, exists: exists, weight: weight.value)
-                    k.if(exists) {
-                        let place = token.multiply(shape.tokenRows, add: row)
-                        let arrived = rows.await(k, watchdog, place: place, token: token, expert: expert.value)
-                        k.if(!arrived) { k.store(1, to: failed, order: .relaxed(.block)) }
+                    if let masks = watchdog.masks {
+                        let term = rows.term(
+                            k, watchdog, masks, token: token, row: row, expert: expert.value, exists: exists,
+                            failed: failed)
+                        terms.note(k, exists: term.exists, weight: weight.value, row: term.row)
+                    } else {
+                        terms.note(k, exists: exists, weight: weight.value)
+                        k.if(exists) {
+                            let place = token.multiply(shape.tokenRows, add: row)
+                            let arrived = rows.await(k, watchdog, place: place, token: token, expert: expert.value)
+                            k.if(!arrived) { k.store(1, to: failed, order: .relaxed(.block)) }
+                        }
                     }
                 }
                 k.syncThreads()
@@ -84,14 +91,22 @@ package func combineReceiveKernel(_ window: RankWindow) throws(VerificationError
                 k.for(
                     from: k.threadIndex * 8, to: shape.hidden, by: threads * 8
                 ) { channel in
-                    let sums = terms.sum(k, rows.row(token) + channel)
+                    let sums = terms.sum(k, rows.row(token), channel)
                     let place = token.multipliedWide(by: shape.hidden) + channel.wide
                     let packed = (0..<4).map { k.packBFloat16(sums[2 * $0], sums[2 * $0 + 1]) }
                     k.storeVector(packed, to: (output + place).cast(to: UInt32.self))
                 }
             }
             k.syncThreads()
-            k.if(isComplete && discards) { rows.discard(k, token, threads: threads) }
+            k.if(isComplete && discards) {
+                if window.masks {
+                    terms.discard(k, threads: threads)
+                } else {
+                    rows.discard(k, token, threads: threads)
+                }
+            }
+            // The next token's terms are noted when those of this one have been read.
+            if window.masks { k.syncThreads() }
         }
         // The step ends when what came before it on the stream has.
         k.waitForPrerequisites()
@@ -113,7 +128,9 @@ private struct CombinedRows {
         let subject = Watchdog.Subject(kind: .result, expert: expert, place: token, expected: step.wide)
         let word = window.combineArrivals.pointer(in: own) + place
         let notes = ArrivalNotes(window, own: own)
-        let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
+        let wait = watchdog.wait(
+            k, for: subject, from: watchdog.masks == nil ? nil : rank(computing: expert), timed: notes != nil
+        ) {
             let seen = k.load(word, order: .acquire(.system))
             return .init(seen == step, seen: seen.wide, source: { rank(computing: expert) })
         }
@@ -131,6 +148,26 @@ private struct CombinedRows {
         }
         notes?.note(k, .results, source: owner, nanoseconds: waited?.value)
         return arrived.value
+    }
+
+    /// Waits for a term of a token's sum, where ranks are masked: one of a rank that is masked before it came is left
+    /// out.
+    func term(
+        _ k: KernelBuilder, _ watchdog: Watchdog, _ masks: RankMasks, token: Value<UInt32>, row: Value<UInt32>,
+        expert: Value<UInt32>, exists: Condition, failed: SharedPointer<UInt32>
+    ) -> (exists: Condition, row: Pointer<BFloat16>) {
+        let owner = rank(computing: expert)
+        let known = exists.select(owner, rank)
+        let place = known.multiply(
+            window.firstCombinedRow(from: 1), add: token.multiply(window.shape.tokenRows, add: row))
+        let isThere = k.variable(exists)
+        k.if(exists) {
+            isThere.value = self.await(k, watchdog, place: place, token: token, expert: expert)
+            k.if(!isThere.value && !masks.hasMasked(k, owner)) { k.store(1, to: failed, order: .relaxed(.block)) }
+        }
+        return (
+            isThere.value, window.combineRows.pointer(in: own) + place.multipliedWide(by: window.shape.hidden)
+        )
     }
 
     /// The rank that computes an expert; this one for its shared experts.
@@ -159,23 +196,32 @@ private struct TokenTerms {
     private let shape: LayerShape
     private let exists: SharedPointer<UInt32>
     private let weights: SharedPointer<Float>
+    /// With masks: UInt64 `[tokenRows]`, where each row is.
+    private let rows: SharedPointer<UInt64>?
 
-    init(_ k: KernelBuilder, _ shape: LayerShape) {
-        self.shape = shape
+    init(_ k: KernelBuilder, _ window: RankWindow) {
+        shape = window.shape
         exists = k.shared(UInt32.self, count: shape.tokenRows)
         weights = k.shared(Float.self, count: shape.tokenRows)
+        rows = window.masks ? k.shared(UInt64.self, count: shape.tokenRows) : nil
     }
 
     /// Thread `r` notes row `r`.
-    func note(_ k: KernelBuilder, exists: Condition, weight: Value<Float>) {
+    ///
+    /// - Parameter row: Where it is, with masks.
+    func note(_ k: KernelBuilder, exists: Condition, weight: Value<Float>, row: Pointer<BFloat16>? = nil) {
         k.store(exists.select(k.constant(UInt32(1)), k.constant(UInt32(0))), to: self.exists + k.threadIndex)
         k.store(weight, to: weights + k.threadIndex)
+        if let rows, let row { k.store(row.bits, to: rows + k.threadIndex) }
     }
 
     /// Eight channels of the weighted sum, added in Float32 in the order of the rows.
     ///
-    /// - Parameter first: The eight channels of row 0; those of the others follow `hidden` apart.
-    func sum(_ k: KernelBuilder, _ first: Pointer<BFloat16>) -> [Value<Float>] {
+    /// - Parameters:
+    ///   - token: Row 0 of the token; without masks the others follow `hidden` apart.
+    ///   - channel: The first channel.
+    func sum(_ k: KernelBuilder, _ token: Pointer<BFloat16>, _ channel: Value<UInt32>) -> [Value<Float>] {
+        let first = token + channel
         let sums = (0..<8).map { _ in k.variable(Float(0)) }
         // Loads of several rows are under way at once.
         for group in stride(from: 0, to: shape.tokenRows, by: 8) {
@@ -183,7 +229,9 @@ private struct TokenTerms {
             let rows = choices.map { choice -> [Variable<UInt32>] in
                 let words = (0..<4).map { _ in k.variable(UInt32(0)) }
                 k.if(k.load(exists + choice) != 0) {
-                    let loaded = k.loadVector((first + choice * shape.hidden).cast(to: UInt32.self), count: 4)
+                    let row = self.rows.map { Pointer<BFloat16>(bits: k.load($0 + choice)) + channel }
+                    let loaded = k.loadVector(
+                        (row ?? first + choice * shape.hidden).cast(to: UInt32.self), count: 4)
                     for (word, value) in zip(words, loaded) { word.value = value }
                 }
                 return words
@@ -197,5 +245,19 @@ private struct TokenTerms {
             }
         }
         return sums.map(\.value)
+    }
+
+    /// With masks: discards the rows. All threads call it, when all have loaded.
+    func discard(_ k: KernelBuilder, threads: Int) {
+        guard let rows else { return }
+        let channels = Op.discardedBytes / 2
+        k.for(to: shape.tokenRows) { choice in
+            k.if(k.load(exists + choice) != 0) {
+                let row = Pointer<BFloat16>(bits: k.load(rows + choice))
+                k.for(from: k.threadIndex, to: shape.hidden / channels, by: threads) { line in
+                    k.discard(row + line * channels)
+                }
+            }
+        }
     }
 }

@@ -47,7 +47,7 @@ package struct CombineSendParameters: KernelParameters {
 /// taken in the order in which the GEMM finishes blocks, and a row is touched only after its block's signal has reached
 /// the threshold.
 ///
-/// Given `CombineSendParameters`, and `LinkParameters` with a link.
+/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks.
 package func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
     let window = configuration.window
     let shape = window.shape
@@ -60,8 +60,9 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
         let peers = Peers(parameters.ranks, window)
         let blocks = signalBlocks(shape, blockM: configuration.blockM)
         let signals = BlockSignals(parameters.signals, blocks: blocks)
-        let home = HomeRows(peers, links, step: StepCounter(parameters.step).current(k))
-        let watchdog = Watchdog(parameters.watchdog, .combineSend)
+        let masks = RankMasks(k, window)
+        let home = HomeRows(peers, links, step: StepCounter(parameters.step).current(k), masks: masks)
+        let watchdog = Watchdog(parameters.watchdog, .combineSend, masks: masks)
 
         let staging = k.shared(BFloat16.self, count: warps * shape.hidden, alignment: 128)
         let barriers = k.memoryBarriers(count: warps)
@@ -113,8 +114,11 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                     let place = expert.multiply(shape.maxRows, add: row)
                     k.span(.send, (expert, row)) {
                         let destination = home.destination(k, expert: expert, row: row)
-                        mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
-                        home.publish(k, destination)
+                        let send = {
+                            mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
+                            home.publish(k, destination)
+                        }
+                        if home.mayBeAbsent { k.if(destination.exists, then: send) } else { send() }
                     }
                 }
             }

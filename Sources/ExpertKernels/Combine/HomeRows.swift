@@ -5,20 +5,25 @@ struct HomeRows {
     private let peers: Peers
     private let links: PacedLink?
     private let step: Value<UInt32>
+    private let masks: RankMasks?
 
     /// - Parameter step: The step under way.
-    init(_ peers: Peers, _ links: PacedLink?, step: Value<UInt32>) {
+    init(_ peers: Peers, _ links: PacedLink?, step: Value<UInt32>, masks: RankMasks?) {
         self.peers = peers
         self.links = links
         self.step = step
+        self.masks = masks
     }
+
+    /// Whether rows that are asked for may not exist although no wait has failed.
+    var mayBeAbsent: Bool { masks != nil }
 
     /// Where one row goes.
     struct Destination {
-        /// Whether the row has arrived in this step; after a failed wait it may not have.
+        /// Whether the row has arrived in this step, and its home is not masked; after a failed wait it may not have.
         let exists: Condition
         let rank: Value<UInt32>
-        /// `token * tokenRows + k`
+        /// `token * tokenRows + k`; with masks behind those of lower ranks.
         let choice: Value<UInt32>
         let window: Pointer<UInt32>
         let row: Pointer<BFloat16>
@@ -33,9 +38,17 @@ struct HomeRows {
         let (choice, arrived) = k.load(window.arrivals.pointer(in: own) + place).halves
         let target = peers.window(k, of: rank)
         let rows = window.combineRows.pointer(in: target)
+        guard let masks else {
+            return Destination(
+                exists: arrived == step, rank: rank, choice: choice, window: target,
+                row: rows + choice.multipliedWide(by: window.shape.hidden))
+        }
+        // Each rank has slots of its own.
+        let slot = peers.rank.multiply(window.firstCombinedRow(from: 1), add: choice)
+        let isThere = arrived == step && choice != Int(RankWindow.absentRow)
         return Destination(
-            exists: arrived == step, rank: rank, choice: choice, window: target,
-            row: rows + choice.multipliedWide(by: window.shape.hidden))
+            exists: isThere && !masks.hasMasked(k, rank), rank: rank, choice: slot, window: target,
+            row: rows + slot.multipliedWide(by: window.shape.hidden))
     }
 
     /// Publishes the row at its home rank, when it has been written.

@@ -23,15 +23,18 @@ struct ArrivingRows {
 
     /// Rows of one of the rank's experts, from all ranks; waits until they have published theirs.
     func count(_ k: KernelBuilder, expert: Value<UInt32>) -> Value<UInt32> {
-        counts.total(k, own, watchdog, expert: number(of: expert))
+        guard counts.window.masks else { return counts.total(k, own, watchdog, expert: number(of: expert)) }
+        let agreed = AgreedCounts(window: counts.window, own: own, step: counts.step)
+        return agreed.await(k, watchdog, expert: expert, number: number(of: expert))
     }
 
     private func number(of local: Value<UInt32>) -> Value<UInt32> {
         ExpertNumbers(shape: counts.window.shape).number(rank: rank, local: local)
     }
 
-    /// Waits until a row of a local expert is there. Lanes wait independently.
+    /// Waits until a row of a local expert is there, or will not come. Lanes wait independently.
     func await(_ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>) {
+        if counts.window.masks { return awaitUnpacked(k, expert: expert, row: row) }
         let window = counts.window
         let shape = window.shape
         let place = expert.multiply(shape.maxRows, add: row)
@@ -60,6 +63,16 @@ struct ArrivingRows {
                 }
             }
             notes?.note(k, .rows, source: source, nanoseconds: waited?.value)
+        }
+    }
+
+    /// The same where the rank itself puts rows in their places.
+    private func awaitUnpacked(_ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>) {
+        let place = expert.multiply(counts.window.shape.maxRows, add: row)
+        let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: counts.step.wide)
+        _ = watchdog.wait(k, for: subject) {
+            let step = k.load(counts.window.arrivals.pointer(in: own) + place, order: .acquire(.gpu)).halves.high
+            return .init(step == counts.step, seen: step.wide)
         }
     }
 }

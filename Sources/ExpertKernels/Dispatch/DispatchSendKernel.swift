@@ -47,7 +47,9 @@ package struct DispatchSendParameters: KernelParameters {
 /// then this rank's in the order of tokens. So no counter is shared, and the layout is the same in every run. A row is
 /// published by a word of its own, written after it.
 ///
-/// Given `DispatchSendParameters`, and `LinkParameters` with a link.
+/// With masks tokens go to where they land, see `LandingRows`, block 0 notes nothing, and nobody is waited for.
+///
+/// Given `DispatchSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks.
 package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = DispatchedToken.warps(shape)
@@ -61,12 +63,13 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
         let received = ReceivedCounts(
             shape: shape, counts: parameters.counts, layoutRange: parameters.layoutRange)
         let watchdog = Watchdog(parameters.watchdog, .dispatchSend)
+        let masks = RankMasks(k, window)
 
         // Rows for each expert: all of them in block 0, and with a link; and those of tokens before the block's.
         let experts = shape.ranks * shape.rankExperts
         let total = k.shared(UInt32.self, count: experts)
         let before = k.shared(UInt32.self, count: experts)
-        let places = TokenPlaces(k, shape)
+        let places = masks == nil ? TokenPlaces(k, shape) : nil
         k.clear(total, count: experts, threads: threads)
         k.clear(before, count: experts, threads: threads)
         k.waitForPrerequisites()
@@ -74,6 +77,7 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
             experts: parameters.experts, tokens: k.load(parameters.tokenCount).minimum(shape.maxTokens), shape: shape)
         let allChoices = choices.tokens * shape.topK
         let counts = RowCounts(window: window, step: counter.current(k))
+        let landings = masks.map { TokenLandings(k, LandingRows(window: window, step: counts.step), peers, $0) }
         k.syncThreads()
 
         // The tokens themselves are the rows of this rank's shared experts.
@@ -89,17 +93,21 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
             choices.count(k, from: k.constant(UInt32(0)), to: allChoices, threads: threads, into: total)
             k.syncThreads()
             if let links { startTransfers(k, links, counts, peers, total, warps: warps) }
-            k.for(
-                from: k.threadIndex, to: shape.ranks * experts,
-                by: threads
-            ) { index in
-                let expert = index % experts
-                counts.publish(k, peers, owner: index / experts, expert: expert, rows: k.load(total + expert))
+            if let masks {
+                publishOwnersCounts(k, counts, peers, masks, total, threads: threads)
+            } else {
+                k.for(
+                    from: k.threadIndex, to: shape.ranks * experts,
+                    by: threads
+                ) { index in
+                    let expert = index % experts
+                    counts.publish(k, peers, owner: index / experts, expert: expert, rows: k.load(total + expert))
+                }
             }
             k.for(from: k.threadIndex, to: signalCount, by: threads) { index in
                 k.store(0, to: signals + index)
             }
-            received.note(k, counts, peers, watchdog, warps: warps)
+            if masks == nil { received.note(k, counts, peers, watchdog, warps: warps) }
         } else: {
             if links != nil {
                 noteShared(choices.tokens, in: total)
@@ -118,22 +126,42 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
                     k.for(from: k.warpIndex, to: shape.tokenRows, by: warps) {
                         row in
                         let expert = choices.expert(k, token: token, row: row, rank: peers.rank)
-                        places.find(
+                        places?.find(
                             k, row: row, expert: expert, counts, peers, watchdog, before: before,
                             total: links == nil ? nil : total)
+                        landings?.find(k, token: token, row: row, expert: expert, choices, before: before)
                     }
                     k.syncThreads()
                 }
                 k.if(k.isFirstThread) { k.launchDependents() }
                 k.span(.send, where: k.isFirstThread, (token, token)) {
-                    row.store(k, to: (0..<shape.tokenRows).map { places.destination(k, row: $0, window) })
+                    row.store(
+                        k,
+                        to: (0..<shape.tokenRows).compactMap {
+                            places?.destination(k, row: $0, window) ?? landings?.destination(k, token: token, row: $0)
+                        })
                     k.syncThreads()
                     k.if(k.threadIndex < shape.tokenRows) {
-                        places.publish(k, row: k.threadIndex, token: token, peers, step: counts.step)
+                        places?.publish(k, row: k.threadIndex, token: token, peers, step: counts.step)
+                        landings?.publish(k, token: token, row: k.threadIndex)
                     }
                 }
                 // The next token's places are written behind the barrier after its counts.
             }
+        }
+    }
+}
+
+/// Block 0 tells each rank that is not masked how many rows this one sends to that rank's experts.
+private func publishOwnersCounts(
+    _ k: KernelBuilder, _ counts: RowCounts, _ peers: Peers, _ masks: RankMasks, _ total: SharedPointer<UInt32>,
+    threads: Int
+) {
+    let shape = peers.window.shape
+    k.for(from: k.threadIndex, to: shape.ranks * shape.rankExperts, by: threads) { expert in
+        let owner = ExpertNumbers(shape: shape).owner(expert)
+        k.if(!masks.hasMasked(k, owner)) {
+            counts.publish(k, peers, owner: owner, expert: expert, rows: k.load(total + expert))
         }
     }
 }
@@ -169,27 +197,40 @@ private struct ReceivedCounts {
     func note(_ k: KernelBuilder, _ published: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
         let own = peers.own(k)
         let notes = ArrivalNotes(published.window, own: own)
+        let goesRound = shape.ranks > Hopper.warpThreads
         k.for(from: k.warpIndex, to: shape.rankExperts, by: warps) { local in
-            let count = k.variable(UInt32(0))
-            let complete = k.variable(true)
-            k.if(k.lane < shape.ranks) {
-                let (wait, rows) = published.await(
-                    k, own, watchdog, source: k.lane,
-                    expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local), timed: notes != nil)
-                (complete.value, count.value) = (wait.arrived, rows)
-                notes?.note(k, .counts, source: k.lane, nanoseconds: wait.nanoseconds)
-            }
-            // If a rank publishes none, nothing is known of where rows lie.
-            let known = k.all(complete.value).select(count.value, k.constant(UInt32(0)))
-            let end = k.warpPrefix(known)
-            k.if(k.lane < shape.ranks) {
-                k.store(
-                    k.packUInt64(low: known, high: end - known),
-                    to: layoutRange + local.multiply(shape.ranks, add: k.lane))
-            }
-            k.if(k.lane == shape.ranks - 1) {
-                k.store(end, to: counts + local)
-                notes?.note(k, rows: end, expert: local)
+            // Rows of the ranks before, and whether all of those have told theirs: of more than 32 ranks alone.
+            let before = goesRound ? (rows: k.variable(UInt32(0)), complete: k.variable(true)) : nil
+            k.lanesOverRanks(shape.ranks) { source in
+                let count = k.variable(UInt32(0))
+                let complete = k.variable(true)
+                k.if(source() < shape.ranks) {
+                    let (wait, rows) = published.await(
+                        k, own, watchdog, source: source(),
+                        expert: ExpertNumbers(shape: shape).number(rank: peers.rank, local: local), timed: notes != nil)
+                    (complete.value, count.value) = (wait.arrived, rows)
+                    notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
+                }
+                // If a rank publishes none, nothing is known of where rows lie.
+                let all = k.all(complete.value)
+                let known = (before.map { $0.complete.value && all } ?? all).select(
+                    count.value, k.constant(UInt32(0)))
+                let prefix = k.warpPrefix(known)
+                let end = before.map { $0.rows.value + prefix } ?? prefix
+                k.if(source() < shape.ranks) {
+                    k.store(
+                        k.packUInt64(low: known, high: end - known),
+                        to: layoutRange + local.multiply(shape.ranks, add: source()))
+                }
+                k.if(source() == shape.ranks - 1) {
+                    let rows = before.map { ($0.complete.value && all).select(end, k.constant(UInt32(0))) } ?? end
+                    k.store(rows, to: counts + local)
+                    notes?.note(k, rows: rows, expert: local)
+                }
+                if let before {
+                    before.complete.value = before.complete.value && all
+                    before.rows.value = k.shuffle(end, from: Hopper.warpThreads - 1)
+                }
             }
         }
     }

@@ -29,7 +29,7 @@ struct DispatchedToken {
     struct Destination {
         let exists: Condition
         let row: Pointer<UInt32>
-        /// The scale of the first group; the others follow `scaleRows` apart.
+        /// The scale of the first group; the others follow `scaleRows` apart, or in a packet one behind the other.
         let scale: Pointer<Float>
     }
 
@@ -46,7 +46,10 @@ struct DispatchedToken {
                             packed, to: destination.row + group.multiply(32, add: (k.lane & 7) * 4), cache: .evictLast)
                         k.if((k.lane & 7) == 0) {
                             k.store(
-                                scale, to: destination.scale + group.multipliedWide(by: window.shape.scaleRows))
+                                scale,
+                                to: window.masks
+                                    ? destination.scale + group
+                                    : destination.scale + group.multipliedWide(by: window.shape.scaleRows))
                         }
                     }
                 }

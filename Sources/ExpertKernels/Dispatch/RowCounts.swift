@@ -6,6 +6,8 @@ import KernelLanguage
 /// It is also how a rank says that its memory is free for the step's rows: it publishes its numbers only when all its
 /// kernels of the step before have ended. Since no rank's send ends before it knows the numbers of all others, ranks
 /// are never more than one step apart, and words of even and odd steps lie apart.
+///
+/// With masks a rank tells another only of that one's experts, and a sender waits for nobody; see `LandingRows`.
 struct RowCounts {
     let window: RankWindow
     /// The step under way.
@@ -14,7 +16,9 @@ struct RowCounts {
     /// Index of the word of `source` and `expert`, numbered as `ExpertNumbers` does, behind `RankWindow.rowCounts`.
     private func index(source: Value<UInt32>, expert: Value<UInt32>) -> Value<UInt32> {
         let shape = window.shape
-        return (step & 1).multiply(shape.ranks, add: source).multiply(shape.ranks * shape.rankExperts, add: expert)
+        let row = (step & 1).multiply(shape.ranks, add: source)
+        if window.masks { return row.multiply(shape.rankExperts, add: ExpertNumbers(shape: shape).local(expert)) }
+        return row.multiply(shape.ranks * shape.rankExperts, add: expert)
     }
 
     /// Index of a word behind `RankWindow.linkStarts`.
@@ -39,7 +43,7 @@ struct RowCounts {
     ) -> (wait: Watchdog.Wait, rows: Value<UInt32>) {
         let word = window.rowCounts.pointer(in: own) + index(source: source, expert: expert)
         let rows = k.variable(UInt32(0))
-        let wait = watchdog.wait(k, for: subject(k, expert), timed: timed) {
+        let wait = watchdog.wait(k, for: subject(k, expert), from: source, timed: timed) {
             let (low, high) = k.load(word, order: .acquire(.system)).halves
             k.if(high == step) { rows.value = low }
             return .init(high == step, seen: high.wide, source: { source })
@@ -47,19 +51,45 @@ struct RowCounts {
         return (wait, rows.value)
     }
 
+    /// How many ranks' numbers `total` reads at once where there are more than 32; all of them else.
+    private static let ranksAtOnce = 16
+
     /// Rows that all ranks send to `expert`, waited for; 0 when some rank publishes none in time.
     func total(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>
     ) -> Value<UInt32> {
+        let ranks = window.shape.ranks
+        guard ranks > Hopper.warpThreads else {
+            let (wait, rows) = total(k, own, watchdog, expert: expert, of: ranks) { k.constant(UInt32($0)) }
+            return wait.arrived.select(rows, k.constant(UInt32(0)))
+        }
+        let sum = k.variable(UInt32(0))
+        let complete = k.variable(true)
+        func add(_ count: Int, from first: Value<UInt32>) {
+            let (wait, rows) = total(k, own, watchdog, expert: expert, of: count) { first + $0 }
+            sum.add(rows)
+            complete.value = complete.value && wait.arrived
+        }
+        k.for(to: ranks / Self.ranksAtOnce) { add(Self.ranksAtOnce, from: $0 * Self.ranksAtOnce) }
+        let left = ranks % Self.ranksAtOnce
+        if left > 0 { add(left, from: k.constant(UInt32(ranks - left))) }
+        return complete.value.select(sum.value, k.constant(UInt32(0)))
+    }
+
+    /// Rows that `count` ranks send to `expert`; right when the wait has ended well.
+    ///
+    /// - Parameter rank: The ranks, 0 to `count - 1`.
+    private func total(
+        _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>, of count: Int,
+        rank: @escaping (Int) -> Value<UInt32>
+    ) -> (Watchdog.Wait, rows: Value<UInt32>) {
         let words = window.rowCounts.pointer(in: own)
         let total = k.variable(UInt32(0))
         // All words are read at once. With a link, what their ranks published before them is read next, and one fence
         // acquires it.
         let wait = watchdog.wait(k, for: subject(k, expert)) {
-            let seen = (0..<window.shape.ranks).map { source in
-                k.load(
-                    words + index(source: k.constant(UInt32(source)), expert: expert), order: .relaxed(.system)
-                ).halves
+            let seen = (0..<count).map { source in
+                k.load(words + index(source: rank(source), expert: expert), order: .relaxed(.system)).halves
             }
             let missing = seen.reduce(k.constant(UInt32(0))) { $0 | ($1.high ^ step) }
             total.value = seen.dropFirst().reduce(seen[0].low) { $0 + $1.low }
@@ -70,11 +100,10 @@ struct RowCounts {
                 }
             }
             return .init(
-                missing == 0, seen: firstMissing { seen[$0].high }.wide,
-                source: { firstMissing { k.constant(UInt32($0)) } })
+                missing == 0, seen: firstMissing { seen[$0].high }.wide, source: { firstMissing { rank($0) } })
         }
         if window.link != nil { k.fence(scope: .system) }
-        return wait.arrived.select(total.value, k.constant(UInt32(0)))
+        return (wait, total.value)
     }
 
     /// The rank that sends row `row` of `expert`, by what ranks have published in this step; the last one if none does.

@@ -35,14 +35,17 @@ struct TokenPlaces {
         let exists = expert < shape.ranks * shape.rankExperts
         let known = exists.select(expert, k.constant(UInt32(0)))
         let owner = numbers.owner(known)
-        // Lane r waits for rank r: lower ranks' rows come first, and the owner must have its memory free.
+        // A lane waits for each rank: lower ranks' rows come first, and the owner must have its memory free.
         let lower = k.variable(UInt32(0))
         let complete = k.variable(true)
-        let isOther = k.lane < shape.ranks && k.lane != peers.rank
-        k.if(exists && isOther && (k.lane < peers.rank || k.lane == owner)) {
-            let (wait, rows) = counts.await(k, peers.own(k), watchdog, source: k.lane, expert: known)
-            complete.value = wait.arrived
-            k.if(k.lane < peers.rank) { lower.value = rows }
+        let goesRound = shape.ranks > Hopper.warpThreads
+        k.lanesOverRanks(shape.ranks) { source in
+            let isOther = source() < shape.ranks && source() != peers.rank
+            k.if(exists && isOther && (source() < peers.rank || source() == owner)) {
+                let (wait, rows) = counts.await(k, peers.own(k), watchdog, source: source(), expert: known)
+                complete.value = goesRound ? complete.value && wait.arrived : wait.arrived
+                k.if(source() < peers.rank) { lower.value = goesRound ? lower.value + rows : rows }
+            }
         }
         let place = k.warpSum(lower.value) + k.load(before + known)
         let ready = exists && k.all(complete.value)

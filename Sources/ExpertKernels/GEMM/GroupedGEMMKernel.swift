@@ -4,7 +4,7 @@ import KernelLanguage
 ///
 /// A persistent grid of any size; the order of additions depends on `k` alone, so the same row gives the same bits
 /// whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the role
-/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`.
+/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, and with masks `MaskParameters`.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
     let pipeline = configuration.pipeline
@@ -61,8 +61,9 @@ private struct GroupedGEMM {
         let role = configuration.role
         let parameters = k.parameters(GEMMParameters.self)
         let signals = BlockSignals(parameters.signals, blocks: configuration.rowBlocks)
+        let masks = configuration.masks ? RankMasks(k) : nil
         let partials = SplitPartials(
-            parameters.partials, Watchdog(parameters.watchdog, role.phase), configuration)
+            parameters.partials, Watchdog(parameters.watchdog, role.phase, masks: masks), configuration)
 
         ring = StageRing(k, configuration)
         let arriving = role.arriving.map {
@@ -72,7 +73,8 @@ private struct GroupedGEMM {
         let home = role.home.map { window in
             let parameters = k.parameters(HomeParameters.self)
             return HomeRows(
-                Peers(parameters.ranks, window), PacedLink(k, window), step: StepCounter(parameters.step).current(k))
+                Peers(parameters.ranks, window), PacedLink(k, window), step: StepCounter(parameters.step).current(k),
+                masks: masks)
         }
         var source = arriving.map { ArrivalsWarp.Source.ranks($0) }
         if let threshold = role.rowsAfter {

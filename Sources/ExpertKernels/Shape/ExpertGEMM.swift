@@ -29,6 +29,12 @@ extension ExpertShape {
     package func configuration(
         _ gemm: ExpertGEMM, window: RankWindow, multiprocessors: Int
     ) -> GEMMConfiguration {
+        var configuration = unmasked(gemm, window: window, multiprocessors: multiprocessors)
+        configuration.masks = window.masks && gemm.needsRanks
+        return configuration
+    }
+
+    private func unmasked(_ gemm: ExpertGEMM, window: RankWindow, multiprocessors: Int) -> GEMMConfiguration {
         let rowsAfter = gateUp(multiprocessors: multiprocessors).signalsForNext
         switch gemm {
         case .gateUp: return gateUp(multiprocessors: multiprocessors)

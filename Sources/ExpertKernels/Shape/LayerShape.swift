@@ -8,12 +8,15 @@ public struct LayerShape: Hashable, Sendable {
     public let experts: Int
     /// Experts that each token selects: 1 to 32.
     public let topK: Int
-    /// Ranks: 1 to 32.
+    /// Ranks: 1 to `mostRanks`.
     public let ranks: Int
     /// Most tokens that one rank brings to a step, at least 1.
     public let maxTokens: Int
     /// Shared experts of a routed one's size, which every rank has and all its own tokens go to: 0 to 8.
     public let sharedExperts: Int
+
+    /// Most ranks of a layer.
+    public static let mostRanks = 256
 
     /// A checked shape.
     ///
@@ -31,7 +34,7 @@ public struct LayerShape: Hashable, Sendable {
         self.sharedExperts = sharedExperts
         try Self.require("hidden", hidden, 128...12_800, multipleOf: 128)
         try Self.require("intermediate", intermediate, 128...65_536, multipleOf: 128)
-        try Self.require("ranks", ranks, 1...32)
+        try Self.require("ranks", ranks, 1...Self.mostRanks)
         try Self.require("experts", experts, ranks...1_024, multipleOf: ranks)
         try Self.require("topK", topK, 1...min(32, experts))
         try Self.require("maxTokens", maxTokens, 1...4_096)

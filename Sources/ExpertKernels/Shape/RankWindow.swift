@@ -2,8 +2,8 @@ import KernelLanguage
 
 /// The memory of a rank that other ranks write to: the regions of one allocation, the rank's window.
 ///
-/// Every region but the last is written by remote ranks and read by its owner. Dispatched rows lie where the GEMM reads
-/// them: rows of an expert one behind the other, by source rank and then by token. Shared experts come before the
+/// Every region but the last is written by remote ranks and read by its owner, unless it says otherwise. Dispatched
+/// rows lie where the GEMM reads them: rows of an expert one behind the other, by source rank and then by token. Shared experts come before the
 /// routed ones; their rows are the rank's own.
 package struct RankWindow: Hashable, Sendable {
     /// The shape that the window is for.
@@ -14,21 +14,29 @@ package struct RankWindow: Hashable, Sendable {
     package let link: LinkModel?
     /// Whether the rank notes whom it waits for, see `ArrivalNotes`.
     package let notesArrivals: Bool
+    /// Whether ranks go on without a rank that they have waited for in vain, see `RankMasks`. Then every rank writes
+    /// only to memory of its own at another, see `LandingRows`, so that one that others go on without, and that is alive
+    /// after all, does no harm.
+    package let masks: Bool
 
     /// The window of this shape and format.
     package init(
-        _ shape: LayerShape, _ format: DispatchFormat, link: LinkModel? = nil, notesArrivals: Bool = false
+        _ shape: LayerShape, _ format: DispatchFormat, link: LinkModel? = nil, notesArrivals: Bool = false,
+        masks: Bool = false
     ) {
         self.shape = shape
         self.format = format
         self.link = link
         self.notesArrivals = notesArrivals
+        self.masks = masks
     }
 
     /// Bytes of one dispatched row.
     package var rowBytes: Int { format == .float8 ? shape.hidden : shape.hidden * 2 }
     /// Bytes that cross the link with one dispatched row: the row, its scales, and where it comes from.
     package var dispatchedBytes: Int { rowBytes + (format == .float8 ? shape.hiddenGroups * 4 : 0) + 16 }
+    /// Bytes of a token as it lands where ranks are masked: the row, then its scales; a multiple of 16.
+    package var packetBytes: Int { (rowBytes + (format == .float8 ? shape.hiddenGroups * 4 : 0) + 15) / 16 * 16 }
     /// Bytes that cross the link with one combined row.
     package var combinedBytes: Int { shape.hidden * 2 + 4 }
     private var places: Int { shape.rankExperts * shape.maxRows }
@@ -38,8 +46,12 @@ package struct RankWindow: Hashable, Sendable {
         WindowRegion(offset: offset, count: count)
     }
 
-    /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes.
-    package var rows: WindowRegion<UInt32> { region(0, places * rowBytes / 4) }
+    /// The rank's clock when it last showed that it lives, see `RankMasks`; with masks only. At the beginning of every
+    /// window, so that the window's address is the word's.
+    package var beat: WindowRegion<UInt64> { region(0, masks ? 1 : 0) }
+    /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes them,
+    /// and `scales`, `sourceInfo` and `arrivals`.
+    package var rows: WindowRegion<UInt32> { region(beat.end, places * rowBytes / 4) }
     /// Their scales, `[rankExperts, hidden / 128, scaleRows]`; FP8 only.
     package var scales: WindowRegion<Float> {
         region(rows.end, format == .float8 ? shape.rankExperts * shape.hiddenGroups * shape.scaleRows : 0)
@@ -47,27 +59,48 @@ package struct RankWindow: Hashable, Sendable {
     /// `[rankExperts, maxRows]`: source token in the low and source rank in the high half.
     package var sourceInfo: WindowRegion<UInt64> { region(scales.end, places) }
     /// `[rankExperts, maxRows]`: the step in which the row arrived in the high half, and `token * tokenRows + k` of its
-    /// row on the source rank in the low one.
+    /// row on the source rank in the low one; `absentRow` there for one that will not come.
     package var arrivals: WindowRegion<UInt64> { region(sourceInfo.end, places) }
     /// `[rankExperts, maxRows]`: how many rows its source sent over the link before it; with a link only.
     package var linkPositions: WindowRegion<UInt32> { region(arrivals.end, link == nil ? 0 : places) }
     /// `[2, ranks, ranks * rankExperts]`, even and odd steps: step in the high half, rows that the rank sends to the
-    /// expert in the low one.
+    /// expert in the low one. With masks of the owner's experts alone, `[2, ranks, rankExperts]`.
     package var rowCounts: WindowRegion<UInt64> {
-        region(linkPositions.end, 2 * shape.ranks * shape.ranks * shape.rankExperts)
+        region(linkPositions.end, 2 * shape.ranks * (masks ? 1 : shape.ranks) * shape.rankExperts)
     }
     /// `[2, ranks]`, even and odd steps: time at which the source's link began to carry its rows.
     package var linkStarts: WindowRegion<UInt64> { region(rowCounts.end, 2 * shape.ranks) }
-    /// Combined rows, `[maxTokens, tokenRows, hidden]`.
-    package var combineRows: WindowRegion<BFloat16> { region(linkStarts.end, choices * shape.hidden) }
-    /// `[maxTokens, tokenRows]`: the step in which the combined row came home.
-    package var combineArrivals: WindowRegion<UInt32> { region(combineRows.end, choices) }
+    /// `[2, ranks, maxTokens, packetBytes]`, even and odd steps: tokens as they land, in words of 4 bytes; with masks
+    /// only. See `LandingRows`.
+    package var landing: WindowRegion<UInt32> {
+        region(linkStarts.end, masks ? 2 * shape.ranks * shape.maxTokens * packetBytes / 4 : 0)
+    }
+    /// `[2, ranks, rankExperts, maxTokens]`, even and odd steps: of the source's rows for an expert the step in the high
+    /// half, and `token * tokenRows + k` in the low one; with masks only.
+    package var landingArrivals: WindowRegion<UInt64> {
+        region(landing.end, masks ? 2 * shape.ranks * shape.rankExperts * shape.maxTokens : 0)
+    }
+    /// `[rankExperts]`: step in the high half, and in the low one the rows that the expert has in it; with masks only.
+    /// See `AgreedCounts`.
+    package var agreedCounts: WindowRegion<UInt64> { region(landingArrivals.end, masks ? shape.rankExperts : 0) }
+    /// Copies of `combineRows` and `combineArrivals`: with masks one for each rank that sends rows home.
+    private var homes: Int { masks ? shape.ranks : 1 }
+    /// Combined rows, `[maxTokens, tokenRows, hidden]`; with masks `[ranks, maxTokens, tokenRows, hidden]`, by the rank
+    /// of the expert.
+    package var combineRows: WindowRegion<BFloat16> { region(agreedCounts.end, homes * choices * shape.hidden) }
+    /// `[maxTokens, tokenRows]`, or `[ranks, maxTokens, tokenRows]`: the step in which the combined row came home.
+    package var combineArrivals: WindowRegion<UInt32> { region(combineRows.end, homes * choices) }
+    /// First of the combined rows that the experts of `rank` send home.
+    package func firstCombinedRow(from rank: Int) -> Int { masks ? rank * choices : 0 }
     /// `[maxTokens, tokenRows]`: time at which the link delivers the combined row; with a link only.
     package var combineDue: WindowRegion<UInt64> { region(combineArrivals.end, link == nil ? 0 : choices) }
     /// See `ArrivalNotes`; the only region that other ranks do not write to.
     package var arrivalNotes: WindowRegion<UInt64> {
         region(combineDue.end, notesArrivals ? ArrivalNotes.count(shape) : 0)
     }
+    /// What `arrivals` has instead of a row's choice if the row will not come.
+    static var absentRow: UInt32 { .max }
+
     /// Size of the window.
     package var bytes: Int { arrivalNotes.end }
 
@@ -75,7 +108,7 @@ package struct RankWindow: Hashable, Sendable {
     var name: String {
         "h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
             + (shape.sharedExperts == 0 ? "" : "_s\(shape.sharedExperts)") + (link?.name ?? "")
-            + (notesArrivals ? "_noted" : "")
+            + (notesArrivals ? "_noted" : "") + (masks ? "_masked" : "")
     }
 }
 

@@ -8,12 +8,17 @@ struct Watchdog {
     let limit: Value<UInt64>
     /// The kernel, as its faults name it.
     let kernel: StepPhase
+    /// Where ranks are masked that are waited for in vain; nil where every such wait is a fault.
+    let masks: RankMasks?
 
     /// The watchdog of a kernel, with its parameters.
-    init(_ parameters: KernelParameterValues<WatchdogParameters>, _ kernel: StepPhase) {
+    init(
+        _ parameters: KernelParameterValues<WatchdogParameters>, _ kernel: StepPhase, masks: RankMasks? = nil
+    ) {
         record = parameters.faultRecord
         limit = parameters.waitLimit
         self.kernel = kernel
+        self.masks = masks
     }
 
     /// What is waited for, for the record.
@@ -61,12 +66,14 @@ struct Watchdog {
     /// Polls until `poll` reports that the wait is over, or the deadline has passed. Lanes wait independently.
     ///
     /// - Parameters:
+    ///   - source: The rank that is waited for; nil for a kernel of the own rank. Only `masks` need to know.
     ///   - timed: Whether it is to be known how long each lane waited.
     ///   - poll: Reads memory with acquire; gives whether the wait is over.
     func wait(
-        _ k: KernelBuilder, for subject: Subject, timed: Bool = false,
+        _ k: KernelBuilder, for subject: Subject, from source: Value<UInt32>? = nil, timed: Bool = false,
         poll: () -> Poll
     ) -> Wait {
+        if let masks { return wait(k, for: subject, from: source, or: masks, timed: timed, poll: poll) }
         let arrived = k.variable(false)
         let polls = k.variable(UInt32(0))
         let time = timed ? k.variable(UInt64(0)) : nil
@@ -89,8 +96,50 @@ struct Watchdog {
         return Wait(arrived: arrived.value, unreadyPolls: polls.value, nanoseconds: time?.value)
     }
 
+    /// The same where ranks are masked. A wait for another rank ends without an arrival as soon as that rank is masked,
+    /// and masks it when patience with it is over. Waits for kernels of the own rank fail as elsewhere.
+    private func wait(
+        _ k: KernelBuilder, for subject: Subject, from source: Value<UInt32>?, or masks: RankMasks, timed: Bool,
+        poll: () -> Poll
+    ) -> Wait {
+        let arrived = k.variable(false)
+        let polls = k.variable(UInt32(0))
+        let time = timed ? k.variable(UInt64(0)) : nil
+        let start = k.globalTimer
+        let patience = Patience(k, masks, limit: limit, source: source, from: start)
+        k.loop {
+            let poll = poll()
+            k.if(poll.done) {
+                arrived.value = k.constant(true)
+                if let time { k.if(polls.value > 0) { time.value = k.globalTimer - start } }
+            }
+            k.breakIf(poll.done)
+            polls.add(1)
+            let isOver = k.variable(k.load(record, order: .relaxed(.gpu)) != 0)
+            if let source { isOver.value = isOver.value || masks.hasMasked(k, source) }
+            let late = !isOver.value && patience.isOver(k, at: k.globalTimer)
+            k.if(late) {
+                let masked = source.map { source in
+                    Pointer<UInt64>(
+                        bits: (source == masks.rank).select(record.bits, masks.record(of: source).bits))
+                }
+                report(k, subject, poll, in: masked ?? record, source: source ?? masks.rank)
+            }
+            k.breakIf(late || isOver.value)
+            k.sleep(nanoseconds: 40)
+        }
+        return Wait(arrived: arrived.value, unreadyPolls: polls.value, nanoseconds: time?.value)
+    }
+
     /// The first failed wait of a rank writes the record.
     private func report(_ k: KernelBuilder, _ subject: Subject, _ poll: Poll) {
+        report(k, subject, poll, in: record, source: poll.source?())
+    }
+
+    private func report(
+        _ k: KernelBuilder, _ subject: Subject, _ poll: Poll, in record: Pointer<UInt64>,
+        source: @autoclosure () -> Value<UInt32>?
+    ) {
         let before = k.atomicCompareAndSwap(
             record, expected: k.constant(UInt64(0)), value: k.constant(UInt64(1)), order: .relaxed(.gpu))
         k.if(before == 0) {
@@ -98,7 +147,7 @@ struct Watchdog {
             k.store(k.constant(subject.kind.rawValue), to: record + 2)
             k.store(subject.expert.wide, to: record + 3)
             k.store(subject.place.wide, to: record + 4)
-            k.store(poll.source?().wide ?? k.constant(UInt64(0)), to: record + 5)
+            k.store(source()?.wide ?? k.constant(UInt64(0)), to: record + 5)
             k.store(subject.expected, to: record + 6)
             k.store(poll.seen(), to: record + 7)
             k.store(k.globalTimer, to: record + 8)

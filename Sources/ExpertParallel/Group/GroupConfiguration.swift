@@ -25,6 +25,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Whether kernels note what they do and when, for `ExpertRank.takeTraceEvents`. It costs a little time.
     public var traced = false
 
+    /// What becomes of the group when a rank waits for another in vain. All ranks have the same.
+    public var onFailure = FailurePolicy.stop
+
     /// Whether ranks note whom they wait for and how many rows their experts receive, for
     /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels know nothing of it.
     public var notesArrivals = false
@@ -82,7 +85,11 @@ public struct GroupConfiguration: Hashable, Sendable {
     }
 
     /// What the ranks' windows hold.
-    var window: RankWindow { RankWindow(shape, format, link: link, notesArrivals: notesArrivals) }
+    var window: RankWindow {
+        RankWindow(shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask)
+    }
+    /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
+    var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
 
     /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
     ///
@@ -103,6 +110,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         }
         guard TileShape.heights.contains(blockM) else { throw .blockHeight(blockM) }
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
+        guard link == nil || onFailure == .stop else { throw .maskWithLink }
     }
 
     /// Checks all that depends on the device, before any memory is allocated: residency as above, and hardware queues.
@@ -124,6 +132,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             waitLimit: waitLimit, link: link)
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
+        configuration.onFailure = onFailure
         return configuration
     }
 }

@@ -66,6 +66,14 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case formatUnsupported(DispatchFormat)
     /// Dispatch, receive and combine of a step were called out of order.
     case outOfOrder(call: String, expected: String)
+    /// Masks together with a modelled link.
+    case maskWithLink
+    /// Masks of a group that has none.
+    case noMasks
+    /// A rank that is no other rank of the group.
+    case notAPeer(Int, of: Int, ranks: Int)
+    /// Step numbers of a rank with another configuration.
+    case stepCounters(given: Int, expected: Int)
     /// A wait on memory passed its deadline: the first by time, and those of other ranks that did so later. Reset the
     /// group before its next step.
     case waitTimedOut(WaitFault, seconds: Double, others: [WaitFault])
@@ -166,6 +174,18 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             let also = others.map { "; then \($0)" }.joined()
             return
                 "\(fault) within \(seconds) s\(also); reset the group, and raise the wait limit if the device is only slow"
+        case .maskWithLink:
+            return
+                "a modelled link and onFailure .mask do not go together: a row of a link counts as arrived when its "
+                + "source's transfers allow it, which says nothing of a source that has died; leave out the link or use .stop"
+        case .noMasks:
+            return "the group was made without masks of ranks; set onFailure to .mask in its configuration"
+        case .notAPeer(let peer, let rank, let ranks):
+            return
+                "rank \(peer) is no other rank for rank \(rank) of \(ranks); name one of 0 to \(ranks - 1) but \(rank)"
+        case .stepCounters(let given, let expected):
+            return
+                "\(given) step numbers for a rank with \(expected); take them from a rank with the same configuration"
         case .needsReset:
             return "an earlier step of this group failed, so its flags cannot be trusted; call reset() first"
         }

@@ -82,6 +82,7 @@ final class ExpertStack {
                     rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
                     signals: overlaps ? exchange.signals.buffer : nil)
                 written.trace = exchange.records.traceParameters(.down)
+                if configuration.masks { written.masks = exchange.records.masks?.parameters }
                 if gemm == .homeDown { written.ranks = [exchange.home] + (exchange.links.map { [$0] } ?? []) }
                 written.rowSignals = configuration.role.rowsAfter == nil ? nil : exchange.rowSignals.buffer
                 return try GroupedGEMM(device, configuration, downWeights, written, exchange.scratch.down)

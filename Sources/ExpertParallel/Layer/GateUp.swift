@@ -59,12 +59,15 @@ struct GateUp {
                 kernel: try device.loadFitting(kernel), arguments: try arguments.ordered(for: kernel),
                 operands: buffers)
         }
-        gemm = try GroupedGEMM(device, configuration, weights, written, scratch)
         let (weights, operands) = (weights, written)
+        // With masks, the receive settles the counts.
+        written.countsAreOfKernelBefore = exchange.records.masks != nil
+        gemm = try GroupedGEMM(device, configuration, weights, written, scratch)
         func arriving() throws -> GroupedGEMM {
             var operands = operands
             operands.ranks = [exchange.arriving]
             operands.signals = exchange.rowSignals.buffer
+            operands.masks = exchange.records.masks?.parameters
             let configuration = shape.configuration(
                 .arrivingGateUp, window: exchange.configuration.window, multiprocessors: scratch.gridSize)
             return try GroupedGEMM(device, configuration, weights, operands, scratch)

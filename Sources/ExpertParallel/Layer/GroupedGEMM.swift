@@ -26,6 +26,10 @@ package struct GroupedGEMM {
         package var rowSignals: DeviceBuffer?
         /// Needed where kernels are traced.
         package var trace: TraceParameters?
+        /// Needed where its configuration has masks.
+        package var masks: MaskParameters?
+        /// Whether the kernel before writes the counts, so that the launch has to wait for its end.
+        package var countsAreOfKernelBefore = false
         /// Needed with arriving rows, and where rows are sent home: `ArrivingParameters`, or `HomeParameters` and with
         /// links `LinkParameters`.
         package var ranks: [any KernelParameters]
@@ -56,7 +60,7 @@ package struct GroupedGEMM {
             configuration.role.output == .bfloat16 || operands.outputScales != nil, "quantised rows need scales")
         precondition(configuration.role.communicates != operands.ranks.isEmpty, "other ranks need their windows")
         self.device = device
-        dependent = configuration.role.isDependent
+        dependent = configuration.role.isDependent && !operands.countsAreOfKernelBefore
         maxGrid = scratch.gridSize
         // A kernel reads no parameter that it has no use for.
         let outputScales = operands.outputScales ?? operands.counts
@@ -83,7 +87,9 @@ package struct GroupedGEMM {
             outputScales: MemoryParameter(address: outputScales.address),
             signals: MemoryParameter(address: signals.address), partials: scratch.parameters,
             watchdog: scratch.watchdog)
+        precondition(configuration.masks == (operands.masks != nil), "masks need memory")
         var packs: [(any KernelParameters)?] = [operands.trace, own] + operands.ranks
+        packs.append(operands.masks)
         if configuration.role.rowsAfter != nil, let rowSignals = operands.rowSignals {
             packs.append(RowSignalParameters(rowSignals: MemoryParameter(address: rowSignals.address)))
         }

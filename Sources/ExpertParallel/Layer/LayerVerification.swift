@@ -27,38 +27,44 @@ public struct LayerVerification: Hashable, Sendable {
 public struct LayerJudge {
     private let quantised: [[Double]]
     private let unquantised: [[Double]]
+    private let missing: MissingRanks
 
     /// Computes both references of a step that `layer`, which has all ranks, has just run with `step`, or otherwise so
     /// that it kept its rows.
     ///
+    /// - Parameter missing: Whom ranks did without, where ranks are masked.
     /// - Throws: `GroupError.rowsDiscarded` if it did not, and `ReferenceError` when a rounded value on the device is
     ///   not a right rounding, naming the element.
     public init(
-        _ layer: MoELayerGroup, _ inputs: [RankInput], shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
+        _ layer: MoELayerGroup, _ inputs: [RankInput], missing: MissingRanks = .none, shared: ExpertWeights?,
+        weights: (Int) throws -> ExpertWeights
     ) throws {
         try self.init(
-            layer.group.configuration.shape, inputs, observed: layer.observedExperts(inputs), shared: shared,
-            weights: weights)
+            layer.group.configuration.shape, inputs, observed: layer.observedExperts(inputs, missing: missing),
+            missing: missing, shared: shared, weights: weights)
     }
 
     /// The same of a step whose ranks are in several processes, which have observed it together.
     package init(
-        _ shape: LayerShape, _ inputs: [RankInput], observed: ObservedExperts, shared: ExpertWeights?,
-        weights: (Int) throws -> ExpertWeights
+        _ shape: LayerShape, _ inputs: [RankInput], observed: ObservedExperts, missing: MissingRanks = .none,
+        shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
+        self.missing = missing
         var reference = try LayerReference(
             experts: shape.experts, hidden: shape.hidden, intermediate: shape.intermediate,
             observed: ObservedQuantisation(
                 activation: { observed.activations[$0] }, output: { observed.outputs[$0] }))
         let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
-        quantised = try reference.output(of: inputs, sharedParts: parts, weights: weights)
+        reference.missing = missing
+        quantised = missing.present(try reference.output(of: inputs, sharedParts: parts, weights: weights))
         reference.model = .none
         reference.observed = nil
-        unquantised = try reference.output(of: inputs, shared: shared, weights: weights)
+        unquantised = missing.present(try reference.output(of: inputs, shared: shared, weights: weights))
     }
 
-    /// Judges a step's outputs, BF16 `[tokens, hidden]` for each rank.
+    /// Judges a step's outputs, BF16 `[tokens, hidden]` for each rank; those of absent ranks do not count.
     public func judge(_ outputs: [[BFloat16]]) -> LayerVerification {
+        let outputs = missing.present(outputs)
         let all = Array(outputs.joined())
         return LayerVerification(
             relativeErrors: zip(outputs, quantised).map { ExpertParallel.relativeError($0, $1) },

@@ -22,15 +22,21 @@ extension MoELayerGroup {
     /// Reads what the step that ran last rounded, for the reference to check and go on from: activations of the experts
     /// of this process's ranks, and the rows that came home to their tokens.
     ///
-    /// - Parameter inputs: The step's inputs, one for each rank of this process.
+    /// - Parameters:
+    ///   - inputs: The step's inputs, one for each rank of this process.
+    ///   - missing: Whom ranks did without.
     /// - Throws: `GroupError.rowsDiscarded` unless the step kept its rows, as `step` does.
-    package func observedExperts(_ inputs: [RankInput]) throws -> ObservedExperts {
-        guard layers.allSatisfy(\.keepsRows) else { throw GroupError.rowsDiscarded }
+    package func observedExperts(
+        _ inputs: [RankInput], missing: MissingRanks = .none
+    ) throws -> ObservedExperts {
+        guard layers.allSatisfy({ $0.keepsRows || missing.absent.contains($0.rank.index) }) else {
+            throw GroupError.rowsDiscarded
+        }
         try group.requireOnePerRank(inputs)
         var observed = ObservedExperts()
-        for (layer, input) in zip(layers, inputs) {
-            try observed.addActivations(of: layer)
-            try observed.addOutputs(of: layer.rank, input)
+        for (layer, input) in zip(layers, inputs) where !missing.absent.contains(layer.rank.index) {
+            try observed.addActivations(of: layer, missing)
+            try observed.addOutputs(of: layer.rank, input, missing)
         }
         return observed
     }
@@ -38,7 +44,7 @@ extension MoELayerGroup {
 
 extension ObservedExperts {
     /// The activations of a rank's experts.
-    fileprivate mutating func addActivations(of layer: MoELayer) throws {
+    fileprivate mutating func addActivations(of layer: MoELayer, _ missing: MissingRanks) throws {
         let (rank, stack) = (layer.rank, layer.stack)
         let shape = rank.configuration.shape
         let groups = shape.intermediate / QuantisedRow.block
@@ -55,9 +61,12 @@ extension ObservedExperts {
                 offset: local * groups * shape.scaleRows * 4)
             let routed = local - shape.sharedExperts
             for (row, source) in sources.enumerated() {
+                let token = Int(source & 0xFFFF_FFFF)
+                // A row that did not come has no token.
+                guard token < shape.maxTokens, !missing.absent.contains(Int(source >> 32)) else { continue }
                 let key = ReferenceRow(
                     expert: routed < 0 ? nil : rank.index * shape.localExperts + routed, rank: Int(source >> 32),
-                    token: Int(source & 0xFFFF_FFFF), sharedPart: routed < 0 ? local : 0)
+                    token: token, sharedPart: routed < 0 ? local : 0)
                 activations[key] = QuantisedRow(
                     values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
                     scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
@@ -66,19 +75,23 @@ extension ObservedExperts {
     }
 
     /// The rows of a rank's tokens, which are at home, whatever sent them.
-    fileprivate mutating func addOutputs(of rank: ExpertRank, _ input: RankInput) throws {
-        let shape = rank.configuration.shape
-        let first = rank.configuration.window.combineRows.offset
+    fileprivate mutating func addOutputs(
+        of rank: ExpertRank, _ input: RankInput, _ missing: MissingRanks
+    ) throws {
+        let (shape, window) = (rank.configuration.shape, rank.configuration.window)
         for token in 0..<input.routing.tokens {
             for row in 0..<shape.tokenRows {
                 let expert = row < shape.topK ? input.routing.experts[token * shape.topK + row] : nil
                 if let expert, expert < 0 { continue }
+                let owner = expert.map { Int($0) / shape.localExperts } ?? rank.index
+                if missing.isMissing(owner, for: rank.index) { continue }
+                let place = window.firstCombinedRow(from: owner) + token * shape.tokenRows + row
                 let key = ReferenceRow(
                     expert: expert.map { Int($0) }, rank: rank.index, token: token,
                     sharedPart: max(0, row - shape.topK))
                 outputs[key] = try rank.device.read(
                     BFloat16.self, count: shape.hidden, from: rank.whole.window,
-                    offset: first + (token * shape.tokenRows + row) * shape.hidden * 2)
+                    offset: window.combineRows.offset + place * shape.hidden * 2)
             }
         }
     }

@@ -7,6 +7,8 @@ struct CommunicationKernels {
     let dispatchSend: LoadedKernel
     let dispatchReceive: LoadedKernel
     let dispatchReceiveOnly: LoadedKernel
+    /// With masks: the receive beside a GEMM that waits for rows.
+    let dispatchUnpackBeside: LoadedKernel?
     let combineSend: LoadedKernel
     let combineSendOverlapped: LoadedKernel
     let combineReceive: LoadedKernel
@@ -18,8 +20,15 @@ struct CommunicationKernels {
                 CombineConfiguration(window: window, blockM: configuration.blockM, signals: signals))
         }
         dispatchSend = try device.loadFitting(dispatchSendKernel(window, signalCount: 2 * configuration.signalCount))
-        dispatchReceive = try device.loadFitting(dispatchReceiveKernel(window))
-        dispatchReceiveOnly = try device.loadFitting(dispatchReceiveKernel(window, endsStep: true))
+        if window.masks {
+            dispatchReceive = try device.loadFitting(dispatchUnpackKernel(window, before: .kernel))
+            dispatchReceiveOnly = try device.loadFitting(dispatchUnpackKernel(window, before: .nothing))
+            dispatchUnpackBeside = try device.loadFitting(dispatchUnpackKernel(window, before: .arrivingGEMM))
+        } else {
+            dispatchReceive = try device.loadFitting(dispatchReceiveKernel(window))
+            dispatchReceiveOnly = try device.loadFitting(dispatchReceiveKernel(window, endsStep: true))
+            dispatchUnpackBeside = nil
+        }
         combineSend = try device.loadFitting(combine(signals: false))
         combineSendOverlapped = try device.loadFitting(combine(signals: true))
         combineReceive = try device.loadFitting(combineReceiveKernel(window))

@@ -10,6 +10,8 @@ struct RankRecords: Sendable {
     let statistics: DeviceArray<UInt64>
     /// See `TraceEvent`; nil where nothing is traced.
     let trace: DeviceArray<UInt64>?
+    /// Whom the rank has masked; nil where every wait in vain is a fault.
+    let masks: RankMaskMemory?
     /// For each kernel that waits.
     let watchdog: WatchdogParameters
 
@@ -19,11 +21,15 @@ struct RankRecords: Sendable {
         trace =
             try configuration.traced
             ? device.allocate(UInt64.self, count: TraceEvent.traceBytes / 8, label: "trace of rank \(rank)") : nil
+        masks =
+            try configuration.onFailure == .mask ? RankMaskMemory(device, configuration.shape, rank: rank) : nil
         watchdog = WatchdogParameters(faultRecord: fault.parameter, seconds: configuration.waitLimit)
     }
 
     /// All of it, which is zero at first.
-    var state: [DeviceBuffer] { [fault.buffer, statistics.buffer] + (trace.map { [$0.buffer] } ?? []) }
+    var state: [DeviceBuffer] {
+        [fault.buffer, statistics.buffer] + [trace?.buffer, masks?.records.buffer].compactMap { $0 }
+    }
 
     /// What a traced kernel is given besides, as the launch of `phase`.
     func traceParameters(_ phase: StepPhase) -> TraceParameters? {

@@ -43,6 +43,7 @@ final class TokenExchange {
     let records: RankRecords
     private let transport: any Transport
     private let name: String
+    private let isHalf: Bool
     /// Whose it is, for labels of memory.
     let label: String
     private let kernels: CommunicationKernels
@@ -68,6 +69,7 @@ final class TokenExchange {
         let label = "rank \(transport.rank)" + (half.map { ", half \($0)" } ?? "")
         self.label = label
         (self.device, self.configuration, self.transport) = (device, configuration, transport)
+        isHalf = half != nil
         name = half.map { "window of half \($0)" } ?? "window"
         (self.tokens, self.records, self.streams) = (tokens, records, streams)
         kernels = try KernelBuilder.$isTracing.withValue(configuration.traced) {
@@ -112,8 +114,31 @@ final class TokenExchange {
             throw GroupError.windowSize(rank: rank, bytes: peer.bytes, expected: window.bytes)
         }
         try device.write(found.map(\.address), to: peers.buffer)
+        // A window begins with its rank's beat word.
+        if let masks = records.masks, !isHalf { try device.write(found.map(\.address), to: masks.beats.buffer) }
         peerWindows = found
     }
+
+    /// Finds the window of one rank anew.
+    func replaceWindow(of peer: Int, within seconds: Double) throws {
+        guard !peerWindows.isEmpty else { throw GroupError.notConnected(rank: transport.rank) }
+        let found = try transport.windows(name, within: seconds)[peer]
+        guard found.bytes == window.bytes else {
+            throw GroupError.windowSize(rank: peer, bytes: found.bytes, expected: window.bytes)
+        }
+        func write(_ table: DeviceArray<UInt64>) throws {
+            try device.write([found.address], to: table.part("window of rank \(peer)", from: peer, count: 1).buffer)
+        }
+        try write(peers)
+        if let masks = records.masks, !isHalf { try write(masks.beats) }
+        peerWindows[peer] = found
+    }
+
+    /// Steps that are over.
+    func completedSteps() throws -> UInt32 { try device.read(UInt32.self, count: 1, from: step.buffer)[0] }
+
+    /// Goes on after this many steps. Nothing may be running, and all state be as before the first step.
+    func adopt(completedSteps: UInt32) throws { try device.write([completedSteps, 0], to: step.buffer) }
 
     /// What is zero before the first step. Row scales beyond an expert's count are loaded with their block; they must
     /// hold something.
@@ -157,8 +182,12 @@ final class TokenExchange {
         try steps.advance(to: .idle)
     }
 
-    /// Leaves the receive of a dispatch to the kernel that comes next on the compute stream.
-    func receiveInKernel() throws { try steps.advance(to: .received) }
+    /// Leaves the receive of a dispatch to the kernel that comes next on the compute stream; with masks, enqueues what
+    /// puts rows in their places beside it.
+    func receiveInKernel() throws {
+        guard let unpack = kernels.dispatchUnpackBeside else { return try steps.advance(to: .received) }
+        try receive(unpack, blocks: configuration.unpackBlocks)
+    }
 
     private func dispatchSend(blocks: Int) throws {
         try launch(
@@ -168,11 +197,26 @@ final class TokenExchange {
                     tokenCount: tokens.count.parameter, input: tokens.input.parameter,
                     experts: tokens.experts.parameter, ranks: ranks, step: step.parameter,
                     counts: receivedCount.parameter, layoutRange: layoutRange.parameter, signals: signals.parameter,
-                    watchdog: records.watchdog), links,
+                    watchdog: records.watchdog), links, records.masks?.parameters,
+            ])
+    }
+
+    private func receive(_ kernel: LoadedKernel, blocks: Int) throws {
+        try launch(
+            kernel, to: .received, .dispatchReceive, blocks: blocks, on: streams.compute,
+            [
+                DispatchUnpackParameters(
+                    counts: receivedCount.parameter, layoutRange: layoutRange.parameter, watchdog: records.watchdog,
+                    arriving: arriving), records.masks?.parameters,
             ])
     }
 
     private func receive(_ kernel: LoadedKernel) throws {
+        // Half batches leave the other multiprocessors to the GEMMs of the other half.
+        if records.masks != nil {
+            return try receive(
+                kernel, blocks: isHalf ? configuration.splitMultiprocessors : configuration.multiprocessors)
+        }
         try launch(
             kernel, to: .received, .dispatchReceive,
             blocks: min((configuration.shape.rankExperts + 15) / 16, configuration.multiprocessors),
@@ -219,7 +263,7 @@ final class TokenExchange {
                     rows: expertOutput.parameter, counts: receivedCount.parameter, ranks: ranks,
                     signals: MemoryParameter(address: polled), threshold: threshold,
                     statistics: records.statistics.parameter, discards: discards.sent, step: step.parameter,
-                    watchdog: records.watchdog), links,
+                    watchdog: records.watchdog), links, records.masks?.parameters,
             ], varying: [discards.sent ? 1 : 0, polled, UInt64(threshold)], dependent: !isBeside && stream == nil)
         return { [self] in try combineReceive(discards: discards.combined, dependent: !isBeside) }
     }
@@ -238,7 +282,7 @@ final class TokenExchange {
                 CombineReceiveParameters(
                     home: arriving, tokenCount: tokens.count.parameter, experts: tokens.experts.parameter,
                     weights: tokens.weights.parameter, output: tokens.output.parameter, discards: discards,
-                    watchdog: records.watchdog)
+                    watchdog: records.watchdog), records.masks?.parameters,
             ], varying: [discards ? 1 : 0], dependent: dependent)
     }
 

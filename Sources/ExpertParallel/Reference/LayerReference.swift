@@ -15,6 +15,8 @@ package struct LayerReference {
     package var model: QuantisationModel
     /// The kernels' own quantised values, to check and go on from; used by `.asKernels` only.
     package var observed: ObservedQuantisation?
+    /// Whose experts' terms are left out, and of which ranks' tokens.
+    package var missing = MissingRanks.none
 
     /// A reference for this shape. Throws `dimensionNotMultiple`.
     package init(
@@ -112,6 +114,8 @@ package struct LayerReference {
             for token in 0..<routing.tokens {
                 for slot in 0..<routing.topK where routing.experts[token * routing.topK + slot] >= 0 {
                     let choice = token * routing.topK + slot
+                    let owner = Int(routing.experts[choice]) / max(1, experts / ranks.count)
+                    if missing.isMissing(owner, for: rank) { continue }
                     let weight = Double(routing.weights[choice])
                     for channel in 0..<hidden {
                         output[token * hidden + channel] += weight * contributions[rank][choice * hidden + channel]

@@ -16,7 +16,8 @@ extension SimulatedMachine {
         halted.warps = runnable.filter { $0.rank == halted.rank }
         for warp in halted.warps { removeRunnable(warp) }
         let clock = counters.pointee.clock
-        halted.events = events.removeAll { $0.rank == halted.rank }
+        // The block of a warp whose wait is over may be gone.
+        halted.events = events.removeAll { !$0.isVoid && $0.rank == halted.rank }
             .map { ($0.action, $0.time > clock ? $0.time - clock : 0) }
         halted.work = work.filter { $0.rank == halted.rank }
         work.removeAll { $0.rank == halted.rank }

@@ -10,7 +10,7 @@ enum ShapeOptions {
     static let intermediate = size("intermediate", "Channels between an expert's two GEMMs, a multiple of 128.")
     static let experts = size("experts", "Routed experts, a multiple of the ranks.")
     static let topK = size("topk", "Experts that each token selects, 1 to 32.")
-    static let ranks = size("ranks", "Ranks that share the experts, 1 to 32.")
+    static let ranks = size("ranks", "Ranks that share the experts, 1 to \(LayerShape.mostRanks).")
 
     private static func size(_ name: String, _ help: String) -> Option<Int> {
         .integer(name, in: 1...1_000_000_000, help: help)

@@ -79,10 +79,11 @@ struct LayerSource {
 
     /// Throws `UsageError` for a number of ranks that does not divide the experts.
     private static func shape(_ model: ModelConfiguration, ranks: Int, tokens: Int) throws -> LayerShape {
-        guard (1...32).contains(ranks), model.experts % ranks == 0 else {
+        guard (1...LayerShape.mostRanks).contains(ranks), model.experts % ranks == 0 else {
             throw UsageError.invalidValue(
                 option: "--ranks", value: "\(ranks)",
-                expected: "a number from 1 to 32 that divides the checkpoint's \(model.experts) experts")
+                expected:
+                    "a number from 1 to \(LayerShape.mostRanks) that divides the checkpoint's \(model.experts) experts")
         }
         return try LayerShape(
             hidden: model.hidden, intermediate: model.intermediate, experts: model.experts, topK: model.topK,

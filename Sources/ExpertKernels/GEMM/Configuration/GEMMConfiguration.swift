@@ -13,6 +13,9 @@ package struct GEMMConfiguration: Hashable, Sendable {
     package var tuning: GEMMTuning
     /// Test hook: one tile of this row block is stored and not counted. Of no effect where tiles are not.
     package var droppedSignal: RowBlock?
+    /// Whether its waits know whether the rank waits for another one, see `RankMasks`: where it waits for kernels of the
+    /// rank that may do so, and ranks are masked.
+    package var masks = false
 
     /// A configuration as given. SwiGLU needs tiles of `TileShape.maxN` channels.
     package init(
@@ -66,6 +69,7 @@ package struct GEMMConfiguration: Hashable, Sendable {
         let (problem, drop) = (problem, dropped.map { "_drop\($0.expert)_\($0.index)" } ?? "")
         return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
             + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
+            + (masks && !role.communicates ? "_masked" : "")
     }
 }
 

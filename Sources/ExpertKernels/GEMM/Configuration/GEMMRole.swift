@@ -86,6 +86,10 @@ extension GEMMRole {
         if case .gateUp(_, let window) = self { window } else { nil }
     }
 
+    /// Whether the kernel before runs on beside the GEMM and puts rows in their places, where it began when all before
+    /// that had ended. Else it clears the signals.
+    var isBesideUnpack: Bool { arriving?.masks ?? false }
+
     /// The windows to which finished rows go.
     var home: RankWindow? {
         if case .down(.home(let window, _)) = self { window } else { nil }

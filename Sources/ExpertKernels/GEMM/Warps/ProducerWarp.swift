@@ -51,7 +51,7 @@ struct ProducerWarp {
             let fetchKBlock = fetchKBlock(k, workTile)
             let launchKBlock = launchKBlock(k, workTile)
             k.for(from: workTile.firstKBlock, to: workTile.endKBlock) { kBlock in
-                if let launchKBlock { k.if(kBlock == launchKBlock) { k.launchDependents() } }
+                if let launchKBlock { k.if(kBlock == launchKBlock) { launchNext(k) } }
                 if let fetchKBlock { k.if(kBlock == fetchKBlock) { fetchNext(k, scheduler, after: workTile) } }
                 let isWhole = needed.map { ready.value && !$0.areMissing.value } ?? ready.value
                 let stage = nextStage(k, position, pacing, ready: isWhole)
@@ -166,14 +166,22 @@ struct ProducerWarp {
     /// reads counts that the kernel before this one has written, which has ended by now.
     private func fetchNext(_ k: KernelBuilder, _ scheduler: TileScheduler, after workTile: TileScheduler.WorkTile) {
         publisher?.awaitRoom(k, for: workTile.index + 1)
-        k.if(scheduler.fetchNext(k, after: workTile)) { k.launchDependents() }
+        k.if(scheduler.fetchNext(k, after: workTile)) { launchNext(k) }
+    }
+
+    /// Lets the next kernel start, which relies on all kernels before this one having ended.
+    private func launchNext(_ k: KernelBuilder) {
+        if configuration.role.isBesideUnpack { k.waitForPrerequisites() }
+        k.launchDependents()
     }
 
     // MARK: Rows
 
     /// Returns when rows of the work tile may be loaded.
     private func awaitRows(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) {
-        if configuration.role.isDependent && configuration.role.rowsAfter == nil { k.waitForPrerequisites() }
+        if configuration.role.isDependent, configuration.role.rowsAfter == nil, !configuration.role.isBesideUnpack {
+            k.waitForPrerequisites()
+        }
         if let arrivals {
             arrivals.await(k, workTile)
             k.proxyFence(.asyncGlobal)

@@ -54,7 +54,9 @@ struct PublisherWarp {
     /// The warp itself. Release is cumulative: what the consumer warps did before they noted it is published as well.
     func run(_ k: KernelBuilder, _ scheduler: TileScheduler) {
         // A kernel before this one clears signals.
-        if configuration.role.isDependent && configuration.role.rowsAfter == nil { k.waitForPrerequisites() }
+        if configuration.role.isDependent, configuration.role.rowsAfter == nil, !configuration.role.isBesideUnpack {
+            k.waitForPrerequisites()
+        }
         let ofLane = stored + (k.lane & (consumerWarps - 1))
         scheduler.forEachWorkTile(k) { workTile in
             k.spin { k.all(k.load(ofLane, order: .acquire(.block)) > workTile.index) }

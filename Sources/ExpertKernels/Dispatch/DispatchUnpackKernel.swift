@@ -1,0 +1,274 @@
+import KernelLanguage
+
+/// What the dispatch unpack is given, besides `MaskParameters`.
+package struct DispatchUnpackParameters: KernelParameters {
+    /// UInt32 `[rankExperts]`, written: rows of each of the rank's experts.
+    package var counts: MemoryParameter<UInt32>
+    /// UInt64 `[rankExperts, ranks]`, written: count in the low and first row in the high half.
+    package var layoutRange: MemoryParameter<UInt64>
+    /// For its waits.
+    package var watchdog: WatchdogParameters
+    /// Where tokens land, and where their rows go.
+    package var arriving: ArrivingParameters
+
+    /// Parameters as given.
+    package init(
+        counts: MemoryParameter<UInt32>, layoutRange: MemoryParameter<UInt64>, watchdog: WatchdogParameters,
+        arriving: ArrivingParameters
+    ) {
+        self.counts = counts
+        self.layoutRange = layoutRange
+        self.watchdog = watchdog
+        self.arriving = arriving
+    }
+}
+
+/// What comes behind a dispatch unpack.
+package enum UnpackFollower: String, CaseIterable, Sendable {
+    /// Kernels that do not wait for rows themselves.
+    case kernel
+    /// A GEMM beside it, which waits for the rows of each tile: it starts when all blocks of the unpack are there.
+    case arrivingGEMM
+    /// Nothing: the step ends with it.
+    case nothing
+
+    fileprivate var name: String {
+        switch self {
+        case .kernel: ""
+        case .arrivingGEMM: "_beside"
+        case .nothing: "_end"
+        }
+    }
+}
+
+/// Puts the tokens that land at a rank where its GEMM reads them, where ranks are masked: the dispatch's receive. Where
+/// nobody is masked, senders write there themselves.
+///
+/// Thread block 0 settles how many rows each source sends to each expert; one that is masked sends none. Then all
+/// blocks move rows, a warp one at a time: rows of lower sources come first. A row of a source that is masked before it
+/// came is published as absent, so that nobody waits for it, and nobody sends it home.
+///
+/// Given `DispatchUnpackParameters` and `MaskParameters`.
+package func dispatchUnpackKernel(
+    _ window: RankWindow, before follower: UnpackFollower = .kernel
+) throws(VerificationError) -> Kernel {
+    let shape = window.shape
+    let warps = 16
+    let name = "dispatch_unpack_\(window.format)_\(window.name)" + follower.name
+    return try KernelBuilder.build(name, threads: warps * Hopper.warpThreads) { k in
+        let parameters = k.parameters(DispatchUnpackParameters.self)
+        let watchdog = Watchdog(parameters.watchdog, .dispatchReceive, masks: RankMasks(k, window))
+        let ends = ExpertEnds(k, experts: shape.rankExperts)
+        k.waitForPrerequisites()
+        // The GEMM knows by this that the send has ended.
+        if follower == .arrivingGEMM { k.launchDependents() }
+        let unpack = DispatchUnpack(
+            k, parameters.arriving, window, counts: parameters.counts, layoutRange: parameters.layoutRange, watchdog)
+        k.if(k.blockIndex == 0) {
+            k.span(.wait, where: k.isFirstThread, (k.blockIndex, k.blockIndex)) { unpack.settleCounts(k, warps: warps) }
+        }
+        k.if(k.warpIndex == warps - 1) { ends.initialise(k) { unpack.count(k, expert: $0) } }
+        k.syncThreads()
+        // Neighbouring rows go to different multiprocessors.
+        let worker = k.warpIndex * k.gridSize + k.blockIndex
+        k.for(from: worker, to: ends.total(k), by: k.gridSize * warps) { number in
+            let (expert, begin) = ends.find(k, number)
+            unpack.move(k, expert: expert, row: number - begin)
+        }
+        if follower == .nothing {
+            k.syncThreads()
+            k.if(k.isFirstThread) { unpack.step.finishBlock(k) }
+        }
+    }
+}
+
+/// The parts of a dispatch unpack.
+private struct DispatchUnpack {
+    let window: RankWindow
+    let rank: Value<UInt32>
+    let own: Pointer<UInt32>
+    let step: StepCounter
+    let watchdog: Watchdog
+    private let counts: Pointer<UInt32>
+    private let layoutRange: Pointer<UInt64>
+    private let published: RowCounts
+    private let agreed: AgreedCounts
+    private let landing: LandingRows
+    private let notes: ArrivalNotes?
+
+    private var shape: LayerShape { window.shape }
+
+    /// Reads what step it is.
+    init(
+        _ k: KernelBuilder, _ arriving: KernelParameterValues<ArrivingParameters>, _ window: RankWindow,
+        counts: Pointer<UInt32>, layoutRange: Pointer<UInt64>, _ watchdog: Watchdog
+    ) {
+        self.window = window
+        self.watchdog = watchdog
+        self.counts = counts
+        self.layoutRange = layoutRange
+        rank = arriving.rank
+        own = arriving.window
+        step = StepCounter(arriving.step)
+        let current = step.current(k)
+        published = RowCounts(window: window, step: current)
+        agreed = AgreedCounts(window: window, own: own, step: current)
+        landing = LandingRows(window: window, step: current)
+        notes = ArrivalNotes(window, own: own)
+    }
+
+    private func number(of local: Value<UInt32>) -> Value<UInt32> {
+        ExpertNumbers(shape: shape).number(rank: rank, local: local)
+    }
+
+    // MARK: Counts
+
+    /// Waits for all sources' numbers or masks the sources, and writes down and publishes what came of it: a warp for
+    /// each local expert and a lane for each source. One block calls it.
+    func settleCounts(_ k: KernelBuilder, warps: Int) {
+        k.for(from: k.warpIndex, to: shape.rankExperts, by: warps) { local in
+            let before = k.variable(UInt32(0))
+            k.lanesOverRanks(shape.ranks) { source in
+                let count = k.variable(UInt32(0))
+                k.if(source() < shape.ranks) {
+                    let (wait, rows) = published.await(
+                        k, own, watchdog, source: source(), expert: number(of: local), timed: notes != nil)
+                    count.value = rows
+                    notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
+                }
+                let end = before.value + k.warpPrefix(count.value)
+                k.if(source() < shape.ranks) {
+                    k.store(
+                        k.packUInt64(low: count.value, high: end - count.value),
+                        to: layoutRange + local.multiply(shape.ranks, add: source()))
+                }
+                before.value = k.shuffle(end, from: Hopper.warpThreads - 1)
+            }
+            k.syncWarp()  // what each lane has stored, the first publishes
+            k.if(k.isFirstLane) {
+                k.store(before.value, to: counts + local)
+                notes?.note(k, rows: before.value, expert: local)
+                agreed.publish(k, expert: local, rows: before.value)
+            }
+        }
+    }
+
+    /// Rows of a local expert, waited for.
+    func count(_ k: KernelBuilder, expert local: Value<UInt32>) -> Value<UInt32> {
+        agreed.await(k, watchdog, expert: local, number: number(of: local))
+    }
+
+    // MARK: Rows
+
+    /// Moves one row to its place when it has landed, and publishes it, or publishes that it will not come. A warp
+    /// calls it.
+    func move(_ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>) {
+        let place = expert.multiply(shape.maxRows, add: row)
+        let (source, first) = source(k, expert: expert, row: row)
+        let choice = k.variable(RankWindow.absentRow)
+        k.if(k.isFirstLane) {
+            k.span(.wait, (expert, row)) {
+                choice.value = awaitLanding(k, source: source, expert: expert, number: row - first, row: row)
+            }
+        }
+        k.syncWarp()  // what the first lane has seen, all rely on
+        let known = k.shuffle(choice.value, from: 0)
+        k.if(known != Int(RankWindow.absentRow)) {
+            k.span(.work, where: k.isFirstLane, (expert, row)) {
+                let token = known / shape.tokenRows
+                let packet = window.landing.pointer(in: own) + landing.packet(source: source, token: token)
+                copyRow(k, packet, to: window.rows.pointer(in: own) + place.multipliedWide(by: window.rowBytes / 4))
+                if window.format == .float8 { copyScales(k, packet, expert: expert, row: row) }
+                k.syncWarp()  // what each lane has stored, the first publishes
+            }
+        }
+        k.if(k.isFirstLane) {
+            let token = (known == Int(RankWindow.absentRow)).select(known, known / shape.tokenRows)
+            k.store(k.packUInt64(low: token, high: source), to: window.sourceInfo.pointer(in: own) + place)
+            k.store(
+                k.packUInt64(low: known, high: landing.step), to: window.arrivals.pointer(in: own) + place,
+                order: .release(.gpu))
+        }
+    }
+
+    /// The source of a row, and the first row of that source. All lanes look, at some sources each.
+    private func source(
+        _ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>
+    ) -> (source: Value<UInt32>, first: Value<UInt32>) {
+        let found = k.variable(UInt32(0))
+        let first = k.variable(UInt32(0))
+        k.lanesOverRanks(shape.ranks) { source in
+            k.if(source() < shape.ranks) {
+                let (count, begin) = k.load(layoutRange + expert.multiply(shape.ranks, add: source())).halves
+                // One source has the row: the first row below it, and the end above it.
+                k.if(begin <= row && row < begin + count) {
+                    found.value = source()
+                    first.value = begin
+                }
+            }
+        }
+        // Of all lanes one has found it.
+        return (k.warpSum(found.value), k.warpSum(first.value))
+    }
+
+    /// Waits for a row to land. One lane calls it.
+    ///
+    /// - Returns: `token * tokenRows + k`, or `absentRow` for one that will not come.
+    private func awaitLanding(
+        _ k: KernelBuilder, source: Value<UInt32>, expert: Value<UInt32>, number: Value<UInt32>, row: Value<UInt32>
+    ) -> Value<UInt32> {
+        let choice = k.variable(RankWindow.absentRow)
+        let entry =
+            window.landingArrivals.pointer(in: own) + landing.entry(source: source, local: expert, number: number)
+        let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: landing.step.wide)
+        let wait = watchdog.wait(k, for: subject, from: source, timed: notes != nil) {
+            let (low, high) = k.load(entry, order: .acquire(.system)).halves
+            k.if(high == landing.step) { choice.value = low }
+            return .init(high == landing.step, seen: high.wide)
+        }
+        notes?.note(k, .rows, source: source, nanoseconds: wait.nanoseconds)
+        return choice.value
+    }
+
+    /// Copies a packet's row, 16 bytes a lane at a time.
+    private func copyRow(_ k: KernelBuilder, _ packet: Pointer<UInt32>, to row: Pointer<UInt32>) {
+        let vectors = window.rowBytes / 16
+        let rounds = (vectors + Hopper.warpThreads - 1) / Hopper.warpThreads
+        // Loads of some are under way at once.
+        for first in stride(from: 0, to: rounds, by: 8) {
+            let group = first..<min(first + 8, rounds)
+            let words = group.map { round in
+                let words = (0..<4).map { _ in k.variable(UInt32(0)) }
+                inside(k, round, of: vectors) { place in
+                    for (word, value) in zip(words, k.loadVector(packet + place, count: 4)) { word.value = value }
+                }
+                return words
+            }
+            for (round, words) in zip(group, words) {
+                inside(k, round, of: vectors) { place in
+                    // The GEMM finds it in the L2; see `GEMMConfiguration.keepsRows`.
+                    k.storeVector(words.map(\.value), to: row + place, cache: .evictLast)
+                }
+            }
+        }
+    }
+
+    /// The lane's vector in a round, from its first word, unless there is none.
+    private func inside(_ k: KernelBuilder, _ round: Int, of vectors: Int, _ body: (Value<UInt32>) -> Void) {
+        let place = (k.lane << 2) + round * Hopper.warpThreads * 4
+        if (round + 1) * Hopper.warpThreads <= vectors { return body(place) }
+        k.if(place < vectors * 4) { body(place) }
+    }
+
+    private func copyScales(
+        _ k: KernelBuilder, _ packet: Pointer<UInt32>, expert: Value<UInt32>, row: Value<UInt32>
+    ) {
+        let source = (packet + landing.scales).cast(to: Float.self)
+        let target =
+            window.scales.pointer(in: own)
+            + ((expert * shape.hiddenGroups).multipliedWide(by: shape.scaleRows) + row.wide)
+        k.for(from: k.lane, to: shape.hiddenGroups, by: Hopper.warpThreads) { group in
+            k.store(k.load(source + group), to: target + group.multipliedWide(by: shape.scaleRows))
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import KernelLanguage
+
+/// Where a block's token lands, in shared memory: found by a warp for each choice, used by all. As `TokenPlaces`, where
+/// ranks are masked.
+struct TokenLandings {
+    private let landing: LandingRows
+    private let masks: RankMasks
+    private let peers: Peers
+    /// UInt64 `[tokenRows]`: address of the window of the expert's rank; 0 for a choice of nothing, or if that rank is
+    /// masked.
+    private let windows: SharedPointer<UInt64>
+    /// UInt32 `[tokenRows]`: 1 if no earlier row of the token goes to the same rank, which then brings the packet.
+    private let brings: SharedPointer<UInt32>
+    /// UInt32 `[tokenRows]`: index of the row's entry.
+    private let entries: SharedPointer<UInt32>
+
+    init(_ k: KernelBuilder, _ landing: LandingRows, _ peers: Peers, _ masks: RankMasks) {
+        self.landing = landing
+        self.peers = peers
+        self.masks = masks
+        let rows = landing.window.shape.tokenRows
+        windows = k.shared(UInt64.self, count: rows)
+        brings = k.shared(UInt32.self, count: rows)
+        entries = k.shared(UInt32.self, count: rows)
+    }
+
+    /// Finds out where a row of the token goes. The warp calls it together.
+    ///
+    /// - Parameters:
+    ///   - expert: As `ExpertNumbers` has it, or 2³²-1.
+    ///   - before: For each expert, rows of this rank before this one.
+    func find(
+        _ k: KernelBuilder, token: Value<UInt32>, row: Value<UInt32>, expert: Value<UInt32>, _ choices: Choices,
+        before: SharedPointer<UInt32>
+    ) {
+        let shape = landing.window.shape
+        let numbers = ExpertNumbers(shape: shape)
+        let exists = expert < shape.ranks * shape.rankExperts
+        let known = exists.select(expert, k.constant(UInt32(0)))
+        let owner = numbers.owner(known)
+        // Each lane looks at a choice before the row; shared experts, behind all choices, are this rank's.
+        let isRepeated = k.variable(false)
+        k.if(k.lane < row && k.lane < shape.topK) {
+            let earlier = choices.expert(k, at: token.multiply(shape.topK, add: k.lane))
+            k.if(earlier < shape.experts) { isRepeated.value = numbers.owner(numbers.routed(earlier)) == owner }
+        }
+        let isFirst = !(k.any(isRepeated.value) || row > shape.topK)
+        k.if(k.isFirstLane) {
+            let goes = k.variable(false)
+            k.if(exists) { goes.value = !masks.hasMasked(k, owner) }
+            let local = numbers.local(known)
+            k.store(goes.value.select(k.load(peers.table + owner), k.constant(UInt64(0))), to: windows + row)
+            k.store(isFirst.select(k.constant(UInt32(1)), k.constant(UInt32(0))), to: brings + row)
+            k.store(
+                landing.entry(source: peers.rank, local: local, number: k.load(before + known)), to: entries + row)
+        }
+    }
+
+    /// Where the packet of the token goes, if it is this row that brings it.
+    func destination(_ k: KernelBuilder, token: Value<UInt32>, row number: Int) -> DispatchedToken.Destination {
+        let window = landing.window
+        let base = k.load(windows + number)
+        let packet = window.landing.pointer(at: base) + landing.packet(source: peers.rank, token: token)
+        return DispatchedToken.Destination(
+            exists: base != 0 && k.load(brings + number) != 0, row: packet,
+            scale: (packet + landing.scales).cast(to: Float.self))
+    }
+
+    /// Publishes the row at the expert's rank, when all threads that met at the barrier before have written the packet.
+    func publish(_ k: KernelBuilder, token: Value<UInt32>, row: Value<UInt32>) {
+        let base = k.load(windows + row)
+        k.if(base != 0) {
+            k.store(
+                k.packUInt64(low: token.multiply(landing.window.shape.tokenRows, add: row), high: landing.step),
+                to: landing.window.landingArrivals.pointer(at: base) + k.load(entries + row), order: .release(.system))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import KernelLanguage
+
+/// How long one lane goes on waiting for a rank, where ranks are masked: until the limit has passed and the rank has
+/// not shown for half of it that it lives.
+///
+/// A rank that waits beats after a quarter of the limit and then each sixteenth, so that in half a limit there is a
+/// beat. The word is looked at when half of the limit is over, and once more when another half is.
+struct Patience {
+    /// How often a wait begins anew because the rank lives.
+    static let renewals = 16
+
+    private let masks: RankMasks
+    private let limit: Value<UInt64>
+    /// The rank that is waited for.
+    private let source: Value<UInt32>
+    /// Whether the wait may be for another rank, and so shows that this one lives.
+    private let beats: Bool
+    private let start: Variable<UInt64>
+    /// When the source's beat word was looked at, 0 if it was not, and what it was.
+    private let looked: Variable<UInt64>
+    private let seen: Variable<UInt64>
+    private let renewed: Variable<UInt32>
+    private let nextBeat: Variable<UInt64>
+
+    /// - Parameter source: The rank that is waited for; nil for a kernel of the own rank.
+    init(
+        _ k: KernelBuilder, _ masks: RankMasks, limit: Value<UInt64>, source: Value<UInt32>?, from start: Value<UInt64>
+    ) {
+        self.masks = masks
+        self.limit = limit
+        self.source = source ?? masks.rank
+        beats = source != nil
+        self.start = k.variable(start)
+        looked = k.variable(UInt64(0))
+        seen = k.variable(UInt64(0))
+        renewed = k.variable(UInt32(0))
+        nextBeat = k.variable(start + (limit >> 2))
+    }
+
+    /// Whether the wait is given up at `now`. Asked at every poll that finds nothing.
+    func isOver(_ k: KernelBuilder, at now: Value<UInt64>) -> Condition {
+        let isOver = k.variable(false)
+        if beats {
+            k.if(now > nextBeat.value) {
+                k.if(source != masks.rank) { k.store(now, to: masks.beat(k, of: masks.rank), order: .relaxed(.system)) }
+                nextBeat.value = now + (limit >> 4)
+            }
+        }
+        k.if(now - start.value > limit >> 1) {
+            k.if(looked.value == 0) {
+                look(k, at: now)
+            } else: {
+                k.if(now - looked.value > limit >> 1) {
+                    let before = seen.value
+                    look(k, at: now)
+                    k.if(seen.value != before && renewed.value < Self.renewals) {
+                        renewed.add(1)
+                        start.value = now
+                        looked.value = k.constant(UInt64(0))
+                    } else: {
+                        isOver.value = k.constant(true)
+                    }
+                }
+            }
+        }
+        return isOver.value
+    }
+
+    private func look(_ k: KernelBuilder, at now: Value<UInt64>) {
+        seen.value = k.load(masks.beat(k, of: source), order: .relaxed(.system))
+        looked.value = now
+    }
+}

@@ -1,0 +1,31 @@
+import Conformance
+import ExpertParallel
+import Foundation
+import Testing
+
+/// Ranks die at any instruction of any step, in every mode: those that live mask them and nobody else, never hang, and
+/// their outputs have all terms that they can have.
+///
+/// `SWIFTEP_FAILURES` is the number of runs, `SWIFTEP_FAILURE_SEED` the first one's seed.
+@Suite struct RandomFailureTests {
+    @Test func survivorsGoOn() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let runs = environment["SWIFTEP_FAILURES"].flatMap { UInt64($0) } ?? 40
+        let first = environment["SWIFTEP_FAILURE_SEED"].flatMap { UInt64($0) } ?? 1
+        var expected: [String: [ExpectedOutputs]] = [:]
+        print("random failures: seeds \(first) to \(first + runs - 1)")
+        for seed in first..<first + runs {
+            var trial = FailureTrial(seed: seed)
+            let outputs =
+                try expected[trial.outputs]
+                ?? (0..<FailureTrial.steps).map { try ExpectedOutputs(trial.fixture, step: $0) }
+            expected[trial.outputs] = outputs
+            trial.haltSome(within: try trial.instructions())
+            do {
+                try trial.run(expected: outputs)
+            } catch {
+                Issue.record("\(trial): \(error)")
+            }
+        }
+    }
+}
