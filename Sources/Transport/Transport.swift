@@ -32,6 +32,10 @@ public protocol Transport: AnyObject, Sendable {
     /// - Throws: `TransportError.missingRanks` when the time is over.
     func windows(_ name: String, within seconds: Double) throws -> [DeviceBuffer]
 
+    /// The window of one rank, as kernels of this one reach it; see ``windows(_:within:)``. A rank that has been made
+    /// again has a new one.
+    func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer
+
     /// Returns when all ranks have called it as often as this one.
     ///
     /// - Throws: `TransportError.missingRanks` when the time is over.

@@ -29,23 +29,26 @@ public final class RankGroup {
     /// Makes the ranks of this process, of a group that processes share, and connects them. All processes do it at the
     /// same time.
     ///
+    /// - Parameter missing: Ranks that have gone; see ``ExpertRank/connect(without:within:)``.
     /// - Throws: As the other initialisers; `TransportError` when ranks of other processes do not come.
-    public convenience init(processes: ProcessGroup, configuration: GroupConfiguration) throws {
+    public convenience init(
+        processes: ProcessGroup, configuration: GroupConfiguration, without missing: Set<Int> = []
+    ) throws {
         try configuration.validate(on: processes.device.properties)
         try self.init(
             processes.transports().map {
                 try ExpertRank(device: processes.device, configuration: configuration, transport: $0)
-            }, processes: processes)
+            }, processes: processes, without: missing)
     }
 
-    private init(_ ranks: [ExpertRank], processes: ProcessGroup?) throws {
+    private init(_ ranks: [ExpertRank], processes: ProcessGroup?, without missing: Set<Int> = []) throws {
         guard let first = ranks.first,
             ranks.map(\.index) == Array(processes?.localRanks ?? 0..<first.configuration.shape.ranks),
             ranks.allSatisfy({ $0.configuration == first.configuration })
         else { throw GroupError.notAllRanks(ranks.map(\.index)) }
         self.ranks = ranks
         self.processes = processes
-        for rank in ranks { try rank.connect() }
+        for rank in ranks { try rank.connect(without: missing) }
     }
 
     /// Shape and split.

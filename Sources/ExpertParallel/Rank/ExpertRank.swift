@@ -77,11 +77,16 @@ public final class ExpertRank {
 
     /// Finds the other ranks' windows. Called once, when every rank of the group has been or is being made.
     ///
-    /// - Parameter seconds: How long to wait for them.
-    /// - Throws: `TransportError.missingRanks` when the time is over.
-    public func connect(within seconds: Double = 60) throws {
+    /// - Parameters:
+    ///   - missing: Ranks that have gone, in a group with `FailurePolicy.mask`: `mask(_:)` them before the first step, and
+    ///     `replaceWindows(of:within:)` when they come back.
+    ///   - seconds: How long to wait for the others.
+    /// - Throws: `TransportError.missingRanks` when the time is over; `GroupError.noMasks` for missing ranks of a group
+    ///   that does not mask.
+    public func connect(without missing: Set<Int> = [], within seconds: Double = 60) throws {
         if isConnected { return }
-        for exchange in exchanges { try exchange.connect(within: seconds) }
+        if !missing.isEmpty, configuration.onFailure != .mask { throw GroupError.noMasks }
+        for exchange in exchanges { try exchange.connect(without: missing, within: seconds) }
         isConnected = true
     }
 

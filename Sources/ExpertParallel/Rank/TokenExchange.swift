@@ -107,9 +107,14 @@ final class TokenExchange {
     /// Lets the other ranks write to the window, which is in the state before the first step.
     func offer() throws { try transport.offerWindow(name) }
 
-    /// Finds the other ranks' windows.
-    func connect(within seconds: Double) throws {
-        let found = try transport.windows(name, within: seconds)
+    /// Finds the other ranks' windows. This rank's own stands for those of ranks that are `missing`.
+    func connect(without missing: Set<Int>, within seconds: Double) throws {
+        let found =
+            missing.isEmpty
+            ? try transport.windows(name, within: seconds)
+            : try (0..<transport.ranks).map {
+                missing.contains($0) ? window : try transport.window(name, of: $0, within: seconds)
+            }
         for (rank, peer) in found.enumerated() where peer.bytes != window.bytes {
             throw GroupError.windowSize(rank: rank, bytes: peer.bytes, expected: window.bytes)
         }
@@ -122,7 +127,7 @@ final class TokenExchange {
     /// Finds the window of one rank anew.
     func replaceWindow(of peer: Int, within seconds: Double) throws {
         guard !peerWindows.isEmpty else { throw GroupError.notConnected(rank: transport.rank) }
-        let found = try transport.windows(name, within: seconds)[peer]
+        let found = try transport.window(name, of: peer, within: seconds)
         guard found.bytes == window.bytes else {
             throw GroupError.windowSize(rank: peer, bytes: found.bytes, expected: window.bytes)
         }

@@ -62,6 +62,11 @@ public final class LocalTransport: Transport {
         try meeting.windows(name, within: seconds)
     }
 
+    /// See ``Transport/window(_:of:within:)``.
+    public func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer {
+        try meeting.window(name, of: peer, within: seconds)
+    }
+
     /// See ``Transport/barrier(within:)``.
     public func barrier(within seconds: Double) throws { try meeting.barrier(of: rank, within: seconds) }
 }
@@ -92,6 +97,14 @@ private final class Meeting: Sendable {
         }
         let found = state.withLock { $0.windows[name] ?? [:] }
         return (0..<ranks).compactMap { found[$0] }
+    }
+
+    func window(_ name: String, of rank: Int, within seconds: Double) throws -> DeviceBuffer {
+        try wait("window \"\(name)\"", within: seconds) { state in state.windows[name]?[rank] == nil ? [rank] : [] }
+        guard let window = state.withLock({ $0.windows[name]?[rank] }) else {
+            throw TransportError.unknownWindow(rank: rank, name: name)
+        }
+        return window
     }
 
     func barrier(of rank: Int, within seconds: Double) throws {

@@ -41,13 +41,15 @@ public final class ProcessGroup: Sendable {
     ///   - rendezvous: Where this process has come to.
     ///   - ranks: Of the group, a multiple of the processes.
     ///   - device: What this process's ranks run on.
+    ///   - returning: Whether this process has been started again in place of one that was lost: then it waits until the
+    ///     others call `readmit`.
     ///   - agreeing: What must be the same in all processes, by names for errors: sizes, formats, options.
     ///   - seconds: How long to wait for the others.
     /// - Throws: `TransportError.disagreement`, in every process, when something is not the same; `.unevenRanks`; what
     ///   `Rendezvous` throws.
     public init(
-        _ rendezvous: Rendezvous, ranks: Int, device: any Device, agreeing: [(name: String, value: String)] = [],
-        within seconds: Double = 60
+        _ rendezvous: Rendezvous, ranks: Int, device: any Device, returning: Bool = false,
+        agreeing: [(name: String, value: String)] = [], within seconds: Double = 60
     ) throws {
         guard ranks > 0 else { throw TransportError.groupSize(ranks) }
         guard ranks % rendezvous.processes == 0 else {
@@ -68,9 +70,12 @@ public final class ProcessGroup: Sendable {
         let own = ProcessMember(
             host: hostIdentity(environment), device: device.properties.uniqueID, pid: getpid(),
             windows: windows.address.description, agreed: agreed)
-        let all = try Self.exchange(own, rendezvous, "its start", within: seconds)
-        members.withLock { $0 = all }
-        try Self.requireAgreement(all)
+        if returning {
+            try exchange(own, afterReturnOf: rendezvous.process, within: seconds)
+        } else {
+            let parts = try rendezvous.gather("its start", Array(JSONEncoder().encode(own)), within: seconds)
+            try learn(parts)
+        }
     }
 
     deinit { windows.stop() }
@@ -134,13 +139,33 @@ public final class ProcessGroup: Sendable {
             }
             usleep(10_000)
         }
-        let own = member(rendezvous.process)
+        try exchange(member(rendezvous.process), afterReturnOf: process, within: Double(deadline.milliseconds) / 1e3)
+    }
+
+    /// Tells all others of this process, and learns of them, when one has come back.
+    private func exchange(_ own: ProcessMember, afterReturnOf process: Int, within seconds: Double) throws {
         let key = "return \(process) \(rendezvous.visits(of: process))"
         let parts = try rendezvous.gather(
             exactly: key, Array(JSONEncoder().encode(own)), saying: "a return", within: seconds)
-        let all = try Self.decode(parts, known: members.withLock { $0 })
+        rendezvous.begin(epoch: key)
+        try learn(parts)
+    }
+
+    /// Takes in what members say of themselves; those that have gone stay as they are known.
+    private func learn(_ parts: [[UInt8]?]) throws {
+        let known = members.withLock { $0 }
+        let all = try parts.enumerated().map { process, bytes in
+            if let bytes, let member = try? JSONDecoder().decode(ProcessMember.self, from: Data(bytes)) {
+                return member
+            }
+            if bytes == nil {
+                // To one that has come back, those that are still gone are strangers.
+                return known.indices.contains(process) ? known[process] : .gone
+            }
+            throw TransportError.malformed(from: process, what: "a word on itself")
+        }
         members.withLock { $0 = all }
-        try Self.requireAgreement(all)
+        try Self.requireAgreement(all.filter { $0 != .gone })
     }
 
     /// A barrier of all ranks, which this one has come to.
@@ -168,25 +193,6 @@ public final class ProcessGroup: Sendable {
     }
 
     // MARK: Members
-
-    private static func exchange(
-        _ own: ProcessMember, _ rendezvous: Rendezvous, _ what: String, within seconds: Double
-    ) throws -> [ProcessMember] {
-        try decode(rendezvous.gather(what, Array(JSONEncoder().encode(own)), within: seconds), known: [])
-    }
-
-    /// What members say of themselves; those that have gone stay as they are known.
-    private static func decode(_ parts: [[UInt8]?], known: [ProcessMember]) throws -> [ProcessMember] {
-        try parts.enumerated().map { process, bytes in
-            if let bytes, let member = try? JSONDecoder().decode(ProcessMember.self, from: Data(bytes)) {
-                return member
-            }
-            guard bytes == nil, known.indices.contains(process) else {
-                throw TransportError.malformed(from: process, what: "a word on itself")
-            }
-            return known[process]
-        }
-    }
 
     /// Every process sees all, and comes to the same end.
     private static func requireAgreement(_ members: [ProcessMember]) throws(TransportError) {

@@ -11,6 +11,9 @@ struct ProcessMember: Hashable, Sendable, Codable {
     /// What must be the same in all processes: names and values, in order.
     let agreed: [Agreed]
 
+    /// One that had gone before this process came.
+    static let gone = ProcessMember(host: "", device: "", pid: 0, windows: "", agreed: [])
+
     struct Agreed: Hashable, Sendable, Codable {
         let name: String
         let value: String

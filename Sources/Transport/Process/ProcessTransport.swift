@@ -56,9 +56,7 @@ public final class ProcessTransport: Transport {
         return try (0..<ranks).map { try window(name, of: $0, by: deadline) }
     }
 
-    /// The window of one rank, as kernels of this one reach it.
-    ///
-    /// - Parameter seconds: How long to wait until it is offered.
+    /// See ``Transport/window(_:of:within:)``.
     public func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer {
         try window(name, of: peer, by: Deadline(seconds: seconds))
     }

@@ -40,8 +40,10 @@ public final class Rendezvous: Sendable {
         var visits: [Int]
         var results: [String: [UInt8]] = [:]
         var missing: [String: [Int]] = [:]
-        /// How often each collective has been called here.
+        /// How often each collective has been called here in this epoch.
         var calls: [String: Int] = [:]
+        /// Tells collectives from those before some process came back, which does not know how often they were called.
+        var epoch = ""
 
         /// Takes in what has come.
         mutating func receive() {
@@ -138,11 +140,11 @@ public final class Rendezvous: Sendable {
     public func gather(_ name: String, _ bytes: [UInt8] = [], within seconds: Double) throws(TransportError)
         -> [[UInt8]?]
     {
-        let number = state.withLock { state in
+        let key = state.withLock { state in
             state.calls[name, default: 0] += 1
-            return state.calls[name] ?? 0
+            return "\(state.epoch)\(name) \(state.calls[name] ?? 0)"
         }
-        return try gather(exactly: "\(name) \(number)", bytes, saying: name, within: seconds)
+        return try gather(exactly: key, bytes, saying: name, within: seconds)
     }
 
     /// The same for a collective whose calls are told apart by a text that all processes know, also those that have
@@ -156,6 +158,14 @@ public final class Rendezvous: Sendable {
             if let parts = try result(of: key, saying: name) { return parts }
             if deadline.isOver { throw .missingProcesses(try missing(in: key), what: name, seconds: seconds) }
             wait()
+        }
+    }
+
+    /// Counts the calls of collectives anew. All processes do it together.
+    func begin(epoch: String) {
+        state.withLock { state in
+            state.epoch = epoch + ": "
+            state.calls = [:]
         }
     }
 

@@ -124,7 +124,7 @@ struct LayerBench {
             try processes.meet("a measurement")
             return try clock.measure { for _ in 0..<replays { try replay() } } / Double(steps * replays) / 1e3
         }
-        let all = try processes.gather("times", own)
+        let all = try processes.gather("times", own).compactMap { $0 }
         return own.indices.map { round in all.map { $0[round] }.max() ?? 0 }
     }
 

@@ -35,37 +35,26 @@ enum ProcessEnd: Hashable, CustomStringConvertible {
 
 /// The processes that a launcher has started.
 final class ChildProcesses: Sendable {
-    private struct Child {
-        let pid: pid_t
-        var end: ProcessEnd?
-        /// Since when it is stopped, if it is.
-        var stopped: ContinuousClock.Instant?
-        /// Whether the launcher has ended it.
-        var wasEnded = false
-    }
-
-    private let children = Mutex<[Child]>([])
+    private let children = Mutex<[Int: Child]>([:])
 
     /// How those that have ended did, by their numbers.
     var ends: [Int: ProcessEnd] {
         children.withLock { children in
-            Dictionary(
-                uniqueKeysWithValues: children.enumerated().compactMap { index, child in
-                    child.end.map { (index, $0) }
-                })
+            children.compactMapValues(\.end)
         }
     }
 
     /// Whether all have ended.
-    var haveEnded: Bool { children.withLock { $0.allSatisfy { $0.end != nil } } }
+    var haveEnded: Bool { children.withLock { $0.values.allSatisfy { $0.end != nil } } }
 
-    /// Starts this program once more.
+    /// Starts this program as a process of this number, which may have been another that has ended.
     ///
     /// - Parameters:
+    ///   - process: The number.
     ///   - words: The words behind the program's name.
     ///   - environment: Variables besides those of this process.
     /// - Throws: `LaunchError.start`.
-    func start(_ words: [String], environment: [String: String]) throws(LaunchError) {
+    func start(_ process: Int, _ words: [String], environment: [String: String]) throws(LaunchError) {
         let path = Self.program
         let variables = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         var arguments: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments[0]] + words).map { strdup($0) } + [nil]
@@ -74,7 +63,7 @@ final class ChildProcesses: Sendable {
         let code = children.withLock { children in
             var pid: pid_t = 0
             let code = posix_spawn(&pid, path, nil, nil, &arguments, &values)
-            if code == 0 { children.append(Child(pid: pid)) }
+            if code == 0 { children[process] = Child(pid: pid) }
             return code
         }
         guard code == 0 else { throw .start(path, reason: String(cString: strerror(code))) }
@@ -83,45 +72,26 @@ final class ChildProcesses: Sendable {
     /// Sees which processes have ended since the last call.
     func collect() -> [(process: Int, end: ProcessEnd)] {
         children.withLock { children in
-            children.indices.compactMap { index in
-                guard children[index].end == nil else { return nil }
-                var status: Int32 = 0
-                guard waitpid(children[index].pid, &status, WNOHANG | WUNTRACED | WCONTINUED) > 0 else {
-                    return nil
-                }
-                if status & 0xFF == 0x7F || status == 0xFFFF {
-                    children[index].stopped = status == 0xFFFF ? nil : .now
-                    return nil
-                }
-                let number = status & 0x7F
-                let end: ProcessEnd =
-                    children[index].wasEnded && number != 0
-                    ? .ended(wasStopped: children[index].stopped != nil)
-                    : number == 0 ? .exit(status >> 8 & 0xFF) : .signal(number)
-                children[index].end = end
-                return (index, end)
+            children.keys.sorted().compactMap { process in
+                children[process]?.collect().map { (process, $0) }
             }
         }
     }
 
     /// Processes that have been stopped for so long.
     func stopped(for seconds: Double) -> [Int] {
+        children.withLock { $0.filter { $0.value.isStopped(for: seconds) }.keys.sorted() }
+    }
+
+    /// Lets those go on that have been stopped for so long.
+    func resume(stoppedFor seconds: Double) {
         children.withLock { children in
-            children.indices.filter { index in
-                children[index].end == nil
-                    && children[index].stopped.map { ContinuousClock.now - $0 > .seconds(seconds) } ?? false
-            }
+            for child in children.values where child.isStopped(for: seconds) { kill(child.pid, SIGCONT) }
         }
     }
 
     /// Ends one process at once.
-    func end(_ process: Int) {
-        children.withLock { children in
-            guard children[process].end == nil, !children[process].wasEnded else { return }
-            children[process].wasEnded = true
-            kill(children[process].pid, SIGKILL)
-        }
-    }
+    func end(_ process: Int) { children.withLock { $0[process]?.end(by: SIGKILL) } }
 
     /// Ends all processes that have not ended: by a signal that lets them clean up, and soon by one that does not.
     func endAll() {
@@ -140,10 +110,7 @@ final class ChildProcesses: Sendable {
 
     private func signalAll(_ number: Int32) {
         children.withLock { children in
-            for index in children.indices where children[index].end == nil {
-                children[index].wasEnded = true
-                kill(children[index].pid, number)
-            }
+            for process in children.keys { children[process]?.end(by: number) }
         }
     }
 
@@ -156,5 +123,44 @@ final class ChildProcesses: Sendable {
         #else
             return "/proc/self/exe"
         #endif
+    }
+}
+
+/// One process that was started.
+private struct Child {
+    let pid: pid_t
+    var end: ProcessEnd?
+    /// Since when it is stopped, if it is.
+    private var stopped: ContinuousClock.Instant?
+    /// Whether the launcher has ended it.
+    private var wasEnded = false
+
+    init(pid: pid_t) { self.pid = pid }
+
+    /// Whether it has been stopped for so long.
+    func isStopped(for seconds: Double) -> Bool {
+        end == nil && stopped.map { ContinuousClock.now - $0 > .seconds(seconds) } ?? false
+    }
+
+    /// Sends it a signal to end by.
+    mutating func end(by number: Int32) {
+        guard end == nil else { return }
+        wasEnded = true
+        kill(pid, number)
+    }
+
+    /// How it has ended, if that was since the last call.
+    mutating func collect() -> ProcessEnd? {
+        var status: Int32 = 0
+        guard end == nil, waitpid(pid, &status, WNOHANG | WUNTRACED | WCONTINUED) > 0 else { return nil }
+        if status & 0xFF == 0x7F || status == 0xFFFF {
+            stopped = status == 0xFFFF ? nil : .now
+            return nil
+        }
+        let number = status & 0x7F
+        end =
+            wasEnded && number != 0
+            ? .ended(wasStopped: stopped != nil) : number == 0 ? .exit(status >> 8 & 0xFF) : .signal(number)
+        return end
     }
 }

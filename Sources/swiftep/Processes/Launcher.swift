@@ -1,4 +1,4 @@
-import Synchronization
+import ExpertParallel
 import TemporaryFiles
 import Transport
 
@@ -19,15 +19,26 @@ import Transport
 struct Launcher {
     /// How many.
     let processes: Int
-    /// Seconds that the others have to end by themselves when one has gone.
-    let grace: Double
+    /// Seconds after which kernels have given up whatever they wait for.
+    let longestWait: Double
+    /// What becomes of the others when one has gone.
+    let onFailure: FailurePolicy
+    /// Whether one that has gone is started once more.
+    let restarts: Bool
+    /// Seconds after which a stopped process is made to go on; nil for never.
+    let pause: Double?
 
     /// The variable that says which process is the launcher.
     static let variable = "SWIFTEP_LAUNCHER"
     /// The variable that names a directory for files that processes share, which the launcher removes.
     static let directoryVariable = "SWIFTEP_DIRECTORY"
-    /// Seconds beyond a wait on the device that a process may need to say what went wrong.
-    static let graceBeyondWaits = 20.0
+    /// The variable of a process that is started once more.
+    static let returnVariable = "SWIFTEP_RETURNS"
+    /// Seconds that the others have to end by themselves when one has gone: until their waits on the device are over, and
+    /// some to say so.
+    private var grace: Double { longestWait + 20 }
+    /// Seconds for which a process may be stopped; nobody knows whether it will ever go on.
+    private var stopLimit: Double { onFailure == .mask ? longestWait + 2 : grace }
 
     /// Runs this very command line in all processes. The first of them writes the results.
     ///
@@ -42,40 +53,56 @@ struct Launcher {
         Interruption.beforeEnd { children.endAll() }
         defer { Interruption.beforeEnd(nil) }
         defer { children.endAll() }
-        for process in 0..<processes {
+        func start(_ process: Int, again: Bool = false) throws {
             let bootstrap = Bootstrap(
                 launcher: .swiftep, process: process, processes: processes, localProcess: process,
                 address: server.address, secret: secret)
-            let own = [Self.variable: "\(getpid())", Self.directoryVariable: directory]
+            var own = [Self.variable: "\(getpid())", Self.directoryVariable: directory]
+            if again { own[Self.returnVariable] = "1" }
             try children.start(
-                try ProgramArguments.words(),
+                process, try ProgramArguments.words(),
                 environment: bootstrap.variables.merging(own) { first, _ in first })
         }
-        try supervise(children, server)
-        let failed = children.ends.first { $0.value != .exit(0) }
-        guard let failed else { return 0 }
+        for process in 0..<processes { try start(process) }
+        try supervise(children, server) { try start($0, again: true) }
+        let ends = children.ends.filter { onFailure == .stop || server.lost[$0.key] == nil }
+        guard let failed = ends.first(where: { $0.value != .exit(0) })?.value else {
+            // Of those that the others did without, somebody must be left.
+            return ends.isEmpty ? 1 : 0
+        }
         if let error = LaunchError(children, server) { throw error }
-        if case .exit(let code) = failed.value { return code }
+        if case .exit(let code) = failed { return code }
         return 1
     }
 
-    /// Waits for all processes. When one has gone, the others get time to say what they waited for.
-    private func supervise(_ children: ChildProcesses, _ server: RendezvousServer) throws {
+    /// Waits for all processes.
+    ///
+    /// When one has gone, the others end as well, and get time to say what they waited for; or they go on without it. Then
+    /// one that they have given up is ended, so that it does not disturb them later.
+    private func supervise(
+        _ children: ChildProcesses, _ server: RendezvousServer, startAgain: (Int) throws -> Void
+    ) throws {
         var patience: ContinuousClock.Instant?
+        var started: Set<Int> = []
         while !children.haveEnded {
             for (process, end) in children.collect() where end != .exit(0) {
                 // What it said itself says more.
                 if !server.failures.contains(where: { $0.process == process }) {
                     server.lose(process, reason: "it \(end)")
                 }
-                patience = patience ?? ContinuousClock.now + .seconds(grace)
+                if onFailure == .stop { patience = patience ?? ContinuousClock.now + .seconds(grace) }
+                if restarts, started.insert(process).inserted { try startAgain(process) }
             }
-            // Nobody knows whether it will ever go on; kernels of others have waited for long enough.
-            for process in children.stopped(for: grace) {
+            if let pause { children.resume(stoppedFor: pause) }
+            for process in children.stopped(for: stopLimit) {
                 server.lose(process, reason: "it was stopped")
                 children.end(process)
             }
-            if patience == nil, !server.failures.isEmpty { patience = ContinuousClock.now + .seconds(grace) }
+            if onFailure == .mask {
+                for process in server.lost.keys where !started.contains(process) { children.end(process) }
+            } else if patience == nil, !server.failures.isEmpty {
+                patience = ContinuousClock.now + .seconds(grace)
+            }
             if let patience, ContinuousClock.now > patience { children.endAll() }
             usleep(2_000)
         }

@@ -29,14 +29,18 @@ func withProcesses(
     let environment = ProcessInfo.processInfo.environment
     switch try ProcessRole(arguments, environment: environment) {
     case .launcher(let count):
-        return try Launcher(processes: count, grace: longestWait + Launcher.graceBeyondWaits).run()
+        return try Launcher(
+            processes: count, longestWait: longestWait, onFailure: arguments[ProcessOptions.onFailure] ?? .stop,
+            restarts: arguments[ProcessOptions.restart], pause: arguments[ProcessOptions.loseRank]?.pause
+        ).run()
     case .alone:
         let device = try DeviceOptions.open(arguments, seed: seed)
         return try body(Processes(nil, ranks: ranks(1, device.properties), device: device, arguments))
     case .member(let bootstrap):
         if bootstrap.launcher == .swiftep { endWithLauncher(environment) }
         limitConnections(bootstrap, ranks: arguments[ShapeOptions.ranks] ?? bootstrap.processes)
-        let rendezvous = try Rendezvous(bootstrap)
+        let policy = arguments[ProcessOptions.onFailure] ?? .stop
+        let rendezvous = try Rendezvous(bootstrap, policy: policy == .mask ? .goOn : .stop)
         var ranksOfProcess = 1
         do {
             let device = try DeviceOptions.open(arguments, seed: seed, localProcess: bootstrap.localProcess)

@@ -1,4 +1,4 @@
-import Transport
+import ExpertParallel
 
 /// The options of commands whose ranks can be in processes of their own.
 enum ProcessOptions {
@@ -8,30 +8,26 @@ enum ProcessOptions {
             "Shares the ranks among this many processes of this machine, which the command starts and ends; each takes "
             + "the GPU of its number, and those that are too many share them. With 1 all ranks are in this process, "
             + "also under torchrun, srun and mpirun, whose processes otherwise share the ranks.")
-}
 
-/// Whose part a process has in a command.
-enum ProcessRole {
-    /// It is the only one.
-    case alone
-    /// It starts the others, and waits for them.
-    case launcher(processes: Int)
-    /// It is one of several.
-    case member(Bootstrap)
+    static let onFailure = Option<FailurePolicy>(
+        "on-failure", "stop|mask",
+        help:
+            "What becomes of the others when a rank dies or is late. stop: all end, with one error that names it. mask: "
+            + "they go on without its experts' terms, and the results say so. Default: stop.",
+        expected: "stop or mask"
+    ) { FailurePolicy(rawValue: $0) }
 
-    /// Throws `TransportError.environment` for variables of a launcher that say nothing usable.
-    init(_ arguments: Arguments, environment: [String: String]) throws {
-        let asked = arguments[ProcessOptions.processes]
-        if environment["SWIFTEP_PROCESS"] == nil {
-            if asked == 1 {
-                self = .alone
-                return
-            }
-            if let asked {
-                self = .launcher(processes: asked)
-                return
-            }
-        }
-        self = try Bootstrap(environment: environment).map { .member($0) } ?? .alone
-    }
+    static let restart = Option<Bool>.flag(
+        "restart",
+        help:
+            "With --on-failure mask and --processes: starts a process that has died once more, and takes its ranks in "
+            + "again when the others have done their steps without it.")
+
+    static let loseRank = Option<LostRank>(
+        "lose-rank", "RANK:HOW:PART",
+        help:
+            "Test hook: the process of that rank is lost in its first step, when PART of the time has passed that a step "
+            + "takes. HOW is kill, stop, or seconds after which a stopped one goes on, such as 1.5s.",
+        expected: "a rank, kill, stop or seconds, and a part from 0 to 10, such as 2:kill:0.35"
+    ) { LostRank($0) }
 }

@@ -23,6 +23,9 @@ final class Processes {
     /// reference.
     static let patience = 600.0
 
+    /// Whether this process takes the place of one that was lost.
+    let isReturning: Bool
+
     /// Finds the others, if there are any.
     ///
     /// - Parameters:
@@ -32,13 +35,15 @@ final class Processes {
     init(_ rendezvous: Rendezvous?, ranks: Int, device: any Device, _ arguments: Arguments) throws {
         self.device = device
         self.ranks = ranks
+        let isReturning = ProcessInfo.processInfo.environment[Launcher.returnVariable] != nil
+        self.isReturning = isReturning
         group = try rendezvous.map { rendezvous in
             try ProcessGroup(
-                rendezvous, ranks: ranks, device: device,
+                rendezvous, ranks: ranks, device: device, returning: isReturning,
                 agreeing: [
                     ("the version of swiftep", Root.version), ("the device", device.properties.kind.name(device)),
                 ]
-                    + arguments.described)
+                    + arguments.described, within: isReturning ? Self.patience : 60)
         }
     }
 
@@ -46,8 +51,12 @@ final class Processes {
     var index: Int { group?.rendezvous.process ?? 0 }
     /// How many there are.
     var count: Int { group?.rendezvous.processes ?? 1 }
-    /// Whether this one reports.
-    var isFirst: Bool { index == 0 }
+    /// Whether this one reports: the first of those that are left, as all of them know it.
+    var isFirst: Bool { index == (0..<count).first { !absent.contains($0) } }
+    /// Processes that have gone, as far as all others know it: all learn it from the same collectives.
+    private(set) var absent: Set<Int> = []
+    /// Ranks of processes that have gone.
+    var absentRanks: Set<Int> { Set(absent.flatMap { group?.ranks(of: $0) ?? 0..<0 }) }
     /// The ranks of this process.
     var localRanks: Range<Int> { group?.localRanks ?? 0..<ranks }
     /// Ranks that share the device of this process.
@@ -56,51 +65,52 @@ final class Processes {
     /// The ranks of this process, connected to the others.
     func makeGroup(_ configuration: GroupConfiguration) throws -> RankGroup {
         guard let group else { return try RankGroup(device: device, configuration: configuration) }
-        return try RankGroup(processes: group, configuration: configuration)
+        return try RankGroup(processes: group, configuration: configuration, without: absentRanks)
     }
 
     /// What this process's ranks have of a list of all ranks'.
     func local<Element>(_ all: [Element]) -> [Element] { Array(all[localRanks]) }
 
     /// Returns when all processes have come here.
-    func meet(_ what: String) throws { try group?.rendezvous.barrier(what, within: Self.patience) }
+    func meet(_ what: String) throws { _ = try gather(bytes: [], what) }
 
-    /// What every process has, in order.
-    func gather<Value: Codable>(_ what: String, _ value: Value) throws -> [Value] {
-        guard let group else { return [value] }
-        let parts = try group.rendezvous.gather(
-            what, Array(JSONEncoder().encode(value)), within: Self.patience)
-        return try parts.enumerated().map { process, bytes in
-            guard let bytes, let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)) else {
+    /// What every process has, in order; nothing of those that have gone.
+    func gather<Value: Codable>(_ what: String, _ value: Value) throws -> [Value?] {
+        try gather(bytes: Array(JSONEncoder().encode(value)), what).enumerated().map { process, bytes in
+            guard let bytes else { return nil }
+            guard let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)) else {
                 throw TransportError.malformed(from: process, what: what)
             }
             return value
         }
     }
 
-    /// The bytes that every process has, in order.
-    func gather(bytes: [UInt8], _ what: String) throws -> [[UInt8]] {
+    /// The bytes that every process has, in order; nothing of those that have gone.
+    func gather(bytes: [UInt8], _ what: String) throws -> [[UInt8]?] {
         guard let group else { return [bytes] }
-        return try group.rendezvous.gather(what, bytes, within: Self.patience).enumerated().map { process, bytes in
-            guard let bytes else { throw TransportError.malformed(from: process, what: what) }
-            return bytes
-        }
+        let parts = try group.rendezvous.gather(what, bytes, within: Self.patience)
+        absent = Set(parts.indices.filter { parts[$0] == nil })
+        return parts
     }
 
-    /// The outputs of all ranks, in order, given those of this process's.
+    /// The outputs of all ranks, in order, given those of this process's; nothing of ranks of processes that have gone.
     func gather(outputs: [[BFloat16]]) throws -> [[BFloat16]] {
-        guard group != nil else { return outputs }
+        guard let group else { return outputs }
         // Every process has as many ranks; how many elements each has is said first.
         let counts = try gather("the sizes of outputs", outputs.map(\.count))
         let bytes = outputs.joined().flatMap { [UInt8(truncatingIfNeeded: $0.bits), UInt8($0.bits >> 8)] }
         let parts = try gather(bytes: bytes, "outputs")
         var result: [[BFloat16]] = []
         for (process, part) in parts.enumerated() {
-            guard part.count == counts[process].reduce(0, +) * 2 else {
+            guard let part, let counts = counts[process] else {
+                result += [[BFloat16]](repeating: [], count: group.ranksPerProcess)
+                continue
+            }
+            guard part.count == counts.reduce(0, +) * 2 else {
                 throw TransportError.malformed(from: process, what: "outputs")
             }
             var place = 0
-            for count in counts[process] {
+            for count in counts {
                 result.append(
                     (0..<count).map {
                         BFloat16(bits: UInt16(part[place + 2 * $0]) | UInt16(part[place + 2 * $0 + 1]) << 8)
@@ -116,6 +126,7 @@ final class Processes {
         guard group != nil else { return observed }
         var all = ObservedExperts()
         for (process, bytes) in try gather(bytes: observed.encoded, "observed rows").enumerated() {
+            guard let bytes else { continue }
             guard let part = ObservedExperts(encoded: bytes) else {
                 throw TransportError.malformed(from: process, what: "observed rows")
             }

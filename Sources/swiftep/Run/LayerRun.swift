@@ -29,8 +29,14 @@ struct LayerRun {
         configuration.traced = settings.timeline != nil
         configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)
+        configuration.onFailure = settings.onFailure
         self.configuration = configuration
         if let dropped = settings.droppedSignal { try check(dropped) }
+        if let lost = settings.lostRank, lost.rank >= source.shape.ranks {
+            throw UsageError.invalidValue(
+                option: "--lose-rank", value: "\(lost.rank)",
+                expected: "a rank from 0 to \(source.shape.ranks - 1)")
+        }
     }
 
     private func check(_ dropped: MoELayerGroup.DroppedSignal) throws(UsageError) {
@@ -47,63 +53,56 @@ struct LayerRun {
 
     /// Runs the layer.
     ///
-    /// - Returns: What the first process reports; nil in others.
+    /// - Returns: What the process reports that does; nil in others.
     /// - Throws: What goes wrong on the way; wrong results are reported instead.
     func run() throws -> RunReport? {
+        if processes.isReturning { try processes.meet("a return") }
         progress("routing \(settings.tokens) tokens on each of \(source.shape.ranks) ranks")
         let inputs = try randomInputs(source, tokens: settings.tokens, seed: settings.seed)
-        let local = processes.local(inputs)
         let shared = try source.checkpoint.sharedExpert()
         progress("uploading the experts to \(device.properties.name)")
         let layer = try MoELayerGroup(
             processes.makeGroup(configuration), shared: shared, droppedSignal: settings.droppedSignal
         ) { try source.checkpoint.expert($0) }
         let timer = try StepTimer(processes, layer, replays: settings.replays(on: device.properties.kind))
-
-        var judge: LayerJudge?
+        var modes = ModeRuns(processes, source, layer, timer, inputs, shared: shared)
         var results: [ModeResult] = []
-        var first: [[BFloat16]] = []
-        for mode in settings.modes {
-            progress("running a step with overlap \(mode.rawValue)")
-            let step = try timer.step(local, mode)
-            let outputs = try processes.gather(outputs: step.outputs)
-            let waits = try processes.gather("what was waited for", step.waits)
-            if first.isEmpty {
-                first = outputs
-                // Before replays, which discard the rows that the reference checks, as steps of half batches do.
-                if mode == .twoBatch { _ = try layer.step(local, overlap: .none) }
-                let observed = try processes.gather(layer.observedExperts(local))
-                if processes.isFirst {
-                    progress("computing the FP64 reference")
-                    judge = try LayerJudge(source.shape, inputs, observed: observed, shared: shared) {
-                        try source.checkpoint.expert($0)
-                    }
-                }
-            }
-            let times = try processes.gather("times", timer.time(step, local, mode))
-            if let verification = judge?.judge(outputs) {
-                results.append(
-                    ModeResult(
-                        mode, verification, outputs, StepWaits(waits), StepTime(slowestOf: times),
-                        difference: firstDifference(outputs, first, hidden: source.shape.hidden)))
-            }
+        if !processes.isReturning {
+            if let lost = settings.lostRank { try arm(lost, layer, modes.local) }
+            for mode in settings.modes { try modes.run(mode).map { results.append($0) } }
+        }
+        if settings.restarts, processes.isReturning || !processes.absent.isEmpty {
+            progress("taking ranks in again")
+            try modes.losses.readmit()
+            for mode in settings.modes { try modes.run(mode, note: ", after the return").map { results.append($0) } }
         }
         if settings.timeline != nil, let mode = settings.modes.last { try write(timer.timeline(mode), mode) }
         guard processes.isFirst else { return nil }
         return RunReport(
             processes, configuration, settings,
             origin: source.origin + (source.checkpoint.conversionLoss.map { ", \($0.text)" } ?? ""),
-            shared: shared?.gate.rows, results)
+            shared: shared?.gate.rows, results, modes.losses)
+    }
+
+    /// Has the process of a rank lost in the step that comes next.
+    private func arm(_ lost: LostRank, _ layer: MoELayerGroup, _ inputs: [RankInput]) throws {
+        let clock = ContinuousClock()
+        _ = try layer.step(inputs, overlap: settings.modes[0])
+        try processes.meet("a step")
+        let start = clock.now
+        _ = try layer.step(inputs, overlap: settings.modes[0])
+        let time = seconds(clock.now - start)
+        try processes.meet("a step")
+        if processes.localRanks.contains(lost.rank) { lost.arm(seconds: time) }
     }
 
     /// Brings the timelines of all processes together, in the clock of the first one's device.
     private func write(_ own: Timeline, _ mode: OverlapMode) throws {
         let clock = try processes.group == nil ? nil : ClockRelation(device)
-        let clocks = try processes.gather("clocks", clock)
-        let all = try processes.gather("timelines", own)
+        let clocks = try processes.gather("clocks", clock).compactMap { $0 ?? nil }
+        let all = try processes.gather("timelines", own).compactMap { $0 }
         guard let timeline else { return }
-        let merged = Timeline(all, clocks: clocks.compactMap { $0 })
-        try TimelineFile(file: timeline, title: title(mode, clocks.compactMap { $0 })).write(merged)
+        try TimelineFile(file: timeline, title: title(mode, clocks)).write(Timeline(all, clocks: clocks))
     }
 
     private func title(_ mode: OverlapMode, _ clocks: [ClockRelation]) -> String {

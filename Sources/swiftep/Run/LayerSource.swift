@@ -56,7 +56,7 @@ struct LayerSource {
         let given = ProcessInfo.processInfo.environment[Launcher.directoryVariable]
         if let given, processes.group != nil { return (given, nil) }
         let own = try processes.isFirst ? TemporaryFiles.makeDirectory() : nil
-        let path = try processes.gather("a directory", own)[0] ?? ""
+        let path = try processes.gather("a directory", own).lazy.compactMap { $0 ?? nil }.first ?? ""
         return (path, own)
     }
 
@@ -100,6 +100,7 @@ struct LayerSource {
         _ shape: LayerShape, seed: UInt64, in directory: String, _ processes: Processes
     ) throws -> MoELayerCheckpoint {
         let writer = CheckpointWriter(configuration: ShapeOptions.modelConfiguration(shape), seed: seed)
+        if processes.isReturning { return try MoELayerCheckpoint(directory: directory, layer: writer.layer) }
         if processes.isFirst {
             Console.progress("writing a checkpoint with random weights to \(directory)")
             try writer.write(to: directory)

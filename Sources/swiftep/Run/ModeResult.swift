@@ -30,10 +30,10 @@ struct ModeResult: Encodable {
     }
 
     init(
-        _ mode: OverlapMode, _ verification: LayerVerification, _ outputs: [[BFloat16]],
+        _ mode: OverlapMode, note: String = "", _ verification: LayerVerification, _ outputs: [[BFloat16]],
         _ step: StepWaits, _ time: StepTime, difference: OutputDifference?
     ) {
-        self.mode = mode.rawValue
+        self.mode = mode.rawValue + note
         relativeError = verification.relativeError
         relativeErrors = verification.relativeErrors
         unquantisedDistance = verification.unquantisedDistance

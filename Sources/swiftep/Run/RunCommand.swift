@@ -78,7 +78,8 @@ enum RunCommand {
             checkpoint, layer,
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
-            BenchOptions.link, blockM, waitLimit, replays, dropSignal, timeline, arrivals, CommonOptions.json,
+            BenchOptions.link, blockM, waitLimit, replays, ProcessOptions.onFailure, ProcessOptions.restart, dropSignal,
+            ProcessOptions.loseRank, timeline, arrivals, CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)
@@ -120,6 +121,12 @@ struct RunSettings {
     private let waitLimit: Double?
     private let replays: Int?
     let droppedSignal: MoELayerGroup.DroppedSignal?
+    /// What becomes of the others when a rank waits in vain.
+    let onFailure: FailurePolicy
+    /// Whether ranks that were masked are taken in again.
+    let restarts: Bool
+    /// A process that is to be lost.
+    let lostRank: LostRank?
 
     /// Throws `UsageError` for options that do not go together.
     init(_ arguments: Arguments) throws(UsageError) {
@@ -133,6 +140,9 @@ struct RunSettings {
         waitLimit = arguments[RunCommand.waitLimit]
         replays = arguments[RunCommand.replays]
         droppedSignal = arguments[RunCommand.dropSignal]
+        onFailure = arguments[ProcessOptions.onFailure] ?? .stop
+        restarts = arguments[ProcessOptions.restart]
+        lostRank = arguments[ProcessOptions.loseRank]
         guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {
             throw .conflict("--drop-signal concerns signals; add singleBatch or direct to --overlap, which have them")
         }

@@ -25,10 +25,18 @@ extension RunReport {
             polls not ready             polls of the combine send that found their block not ready yet; 0: the
                                         down GEMM was always ahead, nothing had to wait for it
             time                        \(clocks)
-            \(arrivalTable)
+            \(arrivalTable)\(losses)
             outputs identical in all modes: \(identical ? "yes" : "NO")
             verified: \(verified ? "yes" : "NO")
             """
+    }
+
+    /// Whom the ranks went on without; empty if nobody was lost.
+    private var losses: String {
+        if masks.isEmpty, maskedRanks.isEmpty { return "" }
+        let names = maskedRanks.map(String.init).joined(separator: ", ")
+        let end = maskedRanks.isEmpty ? "none any more" : names
+        return "\nmasked ranks                \(end)\n" + masks.map { "    by rank \($0.by): \($0.cause)\n" }.joined()
     }
 
     /// How processes share ranks and devices; empty for one process.

@@ -27,6 +27,10 @@ struct RunReport: Encodable {
     let seed: UInt64
     let weights: String
     let modes: [ModeResult]
+    /// Ranks that the others went on without, in order.
+    let maskedRanks: [Int]
+    /// Who masked whom, and why.
+    let masks: [Losses.Mask]
     /// What keeps the run from being a success, a sentence each.
     let problems: [String]
 
@@ -34,7 +38,7 @@ struct RunReport: Encodable {
     ///   - shared: Intermediate size of the shared expert.
     init(
         _ processes: Processes, _ configuration: GroupConfiguration, _ settings: RunSettings, origin: String,
-        shared: Int?, _ modes: [ModeResult]
+        shared: Int?, _ modes: [ModeResult], _ losses: Losses
     ) {
         let shape = configuration.shape
         let device = processes.device.properties
@@ -56,6 +60,8 @@ struct RunReport: Encodable {
         seed = settings.seed
         weights = origin
         self.modes = modes
+        maskedRanks = losses.absent.sorted()
+        masks = losses.found
 
         var problems: [String] = []
         for mode in modes where !mode.verified {
