@@ -17,10 +17,7 @@ import Transport
             shape, tokens: (0..<ranks).map { [8, 0, 5, 1][$0] }, pattern: .sparse, sharedIntermediate: 128)
         let device = SimulatedDevice(seed: 1)
         let local = try fixture.layer(on: device)
-        let aliased = try AliasTransport.group(ranks: ranks, device: device).map {
-            try ExpertRank(device: device, configuration: local.group.configuration, transport: $0)
-        }
-        let layer = try MoELayerGroup(RankGroup(aliased), shared: fixture.shared(), weights: fixture.weights)
+        let layer = try fixture.layer(on: device, mapsWindowsAnew: true)
         let inputs = fixture.inputs()
         let expected = try local.step(inputs, overlap: .none)
         for mode in OverlapMode.allCases {
@@ -46,7 +43,7 @@ import Transport
     /// Every rank has another address for the same window.
     @Test func windowsLieAtDifferentAddresses() throws {
         let device = SimulatedDevice(seed: 1)
-        let transports = AliasTransport.group(ranks: 3, device: device)
+        let transports = AliasTransport.group(ranks: 3)
         for transport in transports { _ = try transport.makeWindow("w", bytes: 4096, on: device) }
         let seen = try transports.map { try $0.windows("w", within: 1) }
         for rank in 0..<3 { #expect(Set(seen.map { $0[rank].address }).count == 3) }

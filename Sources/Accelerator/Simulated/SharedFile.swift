@@ -60,19 +60,26 @@ struct SharedFile: Sendable {
     }
 }
 
+/// A file that a device has, and where its machine has it.
+struct SharedUse {
+    let mapping: SharedMapping
+    /// One for each buffer.
+    var addresses: [UInt64]
+}
+
 /// A file mapped into this process, until the last reference goes.
 final class SharedMapping: @unchecked Sendable {
     // Sendable: the address is a constant, and who uses the bytes orders that.
     let file: SharedFile
     let memory: UnsafeMutableRawBufferPointer
 
-    /// Maps the first `bytes` bytes of the file, which has that many.
-    init(_ file: SharedFile, bytes: Int) throws(DeviceError) {
-        guard let start = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor.number, 0),
+    /// Maps all of the file.
+    init(_ file: SharedFile) throws(DeviceError) {
+        guard let start = mmap(nil, file.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor.number, 0),
             start != MAP_FAILED
-        else { throw .systemCall("mmap", code: errno, activity: "mapping \(bytes) bytes of shared memory") }
+        else { throw .systemCall("mmap", code: errno, activity: "mapping \(file.bytes) bytes of shared memory") }
         self.file = file
-        memory = UnsafeMutableRawBufferPointer(start: start, count: bytes)
+        memory = UnsafeMutableRawBufferPointer(start: start, count: file.bytes)
     }
 
     deinit { if let start = memory.baseAddress { munmap(start, memory.count) } }

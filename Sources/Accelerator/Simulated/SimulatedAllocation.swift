@@ -32,7 +32,11 @@ extension SimulatedDevice {
     /// - Returns: What its owner wants done.
     func free(_ allocation: SimulatedAllocation) -> (@Sendable () -> Void)? {
         switch allocation.kind {
-        case .own(let address), .shared(let address, _, _):
+        case .shared(let address, let mapping, _):
+            try? machine.free(address)
+            forget(address, of: mapping.file.identity)
+            return nil
+        case .own(let address):
             // An address that the machine gave, so freeing cannot fail; and nobody could receive the error.
             try? machine.free(address)
             return nil

@@ -38,13 +38,34 @@ extension SimulatedDevice {
         return try map(file, bytes: bytes, label: label, isOwn: false)
     }
 
+    /// A file that the device has already is the same memory at another address: what is known of it, and what a judge
+    /// knows, is known through all of its addresses.
     private func map(_ file: SharedFile, bytes: Int, label: String, isOwn: Bool) throws -> DeviceBuffer {
-        let mapping = try SharedMapping(file, bytes: bytes)
-        let address = try exclusively {
+        let (address, mapping) = try exclusively {
             try refuseDuringCapture(to: isOwn ? "allocate the buffer \(label)" : "open the buffer \(label)")
-            return try machine.adopt(mapping.memory, label: label)
+            if let known = sharedFiles[file.identity] {
+                guard bytes <= known.mapping.memory.count else {
+                    // It has grown since.
+                    throw DeviceError.sharedSize(label: label, bytes: bytes, available: known.mapping.memory.count)
+                }
+                let address = try machine.alias(of: known.addresses[0], bytes: bytes, label: label)
+                sharedFiles[file.identity]?.addresses.append(address)
+                return (address, known.mapping)
+            }
+            let mapping = try SharedMapping(file)
+            let whole = try machine.adopt(mapping.memory, label: label)
+            let address = bytes == file.bytes ? whole : try machine.alias(of: whole, bytes: bytes, label: label)
+            if address != whole { try machine.free(whole) }
+            sharedFiles[file.identity] = SharedUse(mapping: mapping, addresses: [address])
+            return (address, mapping)
         }
         return buffer(.shared(address, mapping, isOwn: isOwn), address, bytes, label)
+    }
+
+    /// A buffer of the file is gone. Call under the lock.
+    func forget(_ address: UInt64, of file: FileIdentity) {
+        sharedFiles[file]?.addresses.removeAll { $0 == address }
+        if sharedFiles[file]?.addresses.isEmpty ?? false { sharedFiles[file] = nil }
     }
 
     /// See ``Device/canReach(uniqueID:)``. Simulators reach each other through memory of the host.

@@ -42,6 +42,8 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     var launched: [KernelDigest: Kernel] = [:]
     /// Memory of the host that somebody uses.
     var hostRegions: [HostRegion] = []
+    /// Files that somebody shares.
+    var sharedFiles: [FileIdentity: SharedUse] = [:]
     /// The captures under way, by the thread that captures.
     var captures: [UInt: SimulatedCapture] = [:]
     /// Streams with work that has not been waited for.

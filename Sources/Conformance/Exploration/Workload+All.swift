@@ -47,6 +47,7 @@ extension Workload {
                     layer(narrow, tokens: [2, 1], overlap: mode, multiprocessors: 4),
                     layer(tall, tokens: [3, 2], overlap: mode),
                     layer(narrow, tokens: [2, 1], overlap: mode, notesArrivals: true),
+                    layer(narrow, tokens: [2, 1], overlap: mode, mapsWindowsAnew: true),
                     failingLayer(tall, tokens: [3, 2], overlap: mode, fault: .silentRank, multiprocessors: 4),
                     failingLayer(tall, tokens: [3, 2], overlap: mode, fault: .droppedSignal, multiprocessors: 4),
                 ]

@@ -21,10 +21,11 @@ extension Workload {
     ///   - tokens: Of each rank.
     ///   - multiprocessors: Of each rank.
     ///   - communicating: How many of them send beside the down GEMM.
+    ///   - mapsWindowsAnew: Whether each rank sees the windows of the others at addresses of its own.
     package static func layer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
         link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1,
-        notesArrivals: Bool = false, onFailure: FailurePolicy = .stop
+        notesArrivals: Bool = false, onFailure: FailurePolicy = .stop, mapsWindowsAnew: Bool = false
     ) -> Workload {
         let sizes =
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
@@ -33,7 +34,8 @@ extension Workload {
                 + " sms=\(multiprocessors)" + (communicating == 1 ? "" : " communicating=\(communicating)")
                 + (link.map { " link=\($0)" } ?? "")
                 + (blockM.map { " blockM=\($0)" } ?? "") + (notesArrivals ? " with arrivals" : "")
-                + (onFailure == .mask ? " with masks" : ""),
+                + (onFailure == .mask ? " with masks" : "")
+                + (mapsWindowsAnew ? " with windows mapped anew" : ""),
             multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(
@@ -41,7 +43,7 @@ extension Workload {
                 sharedIntermediate: shape.sharedExperts > 0 ? shape.sharedExperts * shape.intermediate : nil)
             let layer = try fixture.layer(
                 on: device, blockM: blockM, communicating: communicating, link: link, halves: overlap == .twoBatch,
-                notesArrivals: notesArrivals, onFailure: onFailure)
+                notesArrivals: notesArrivals, onFailure: onFailure, mapsWindowsAnew: mapsWindowsAnew)
             switch enqueueing {
             case .stepwise:
                 return try (0..<2).flatMap { step in

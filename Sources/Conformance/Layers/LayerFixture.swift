@@ -104,10 +104,13 @@ package struct LayerFixture: Sendable {
     package func split(of device: any Device) -> Int { max(1, device.properties.multiprocessors / shape.ranks / 8) }
 
     /// The layer on a device.
+    ///
+    /// - Parameter mapsWindowsAnew: Whether each rank sees the windows of the others at addresses of its own.
     package func layer(
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
         link: LinkModel? = nil, droppedSignal: MoELayerGroup.DroppedSignal? = nil,
-        halves: Bool = true, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop
+        halves: Bool = true, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
+        mapsWindowsAnew: Bool = false
     ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
@@ -115,7 +118,12 @@ package struct LayerFixture: Sendable {
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure
-        let group = try RankGroup(device: device, configuration: configuration)
+        let group =
+            mapsWindowsAnew
+            ? try RankGroup(
+                AliasTransport.group(ranks: shape.ranks).map {
+                    try ExpertRank(device: device, configuration: configuration, transport: $0)
+                }) : try RankGroup(device: device, configuration: configuration)
         return try MoELayerGroup(group, shared: shared(), droppedSignal: droppedSignal, weights: weights)
     }
 }

@@ -90,7 +90,7 @@ extension Judge {
         }
         let stable =
             access.space == .global
-            ? region.pointee.base &+ UInt64(offset) : Interleaving.mix(ownBlock(core), UInt64(offset))
+            ? region.pointee.backing.pointee.home &+ UInt64(offset) : Interleaving.mix(ownBlock(core), UInt64(offset))
         let location = SyncLocation(bytes: bytes, stableNumber: stable)
         if region.pointee.uninitialisedBytes == 0 || region.pointee.firstUninitialised(offset, count: bytes) == nil {
             let value = bytes == 8 ? pointer.load(as: UInt64.self) : UInt64(pointer.load(as: UInt32.self))

@@ -123,7 +123,7 @@ final class Judge {
 
     private func makeShadow(_ region: UnsafeMutablePointer<Region>) -> UnsafeMutablePointer<Shadow> {
         let shadow = UnsafeMutablePointer<Shadow>.allocate(capacity: 1)
-        shadow.initialize(to: Shadow(bytes: region.pointee.bytes, era: era))
+        shadow.initialize(to: Shadow(bytes: region.pointee.backing.pointee.bytes, era: era))
         region.pointee.shadow = shadow
         return shadow
     }

@@ -66,7 +66,7 @@ extension SimulatedMachine {
         var executed = 0
         var isVisible = false
         var outcome = StepOutcome.proceed
-        let longestRun = Int(min(UInt64(Self.longestRun), halts.nextStart &- counters.pointee.instructions))
+        let longestRun = Int(min(UInt64(Self.longestRun), nextHaltStart &- counters.pointee.instructions))
         while outcome == StepOutcome.proceed, executed < longestRun {
             let index = Int(core.pointee.programCounter)
             let aspect = program.aspects[index]
@@ -195,9 +195,13 @@ extension Judge {
         guard let access = aspect.access else { return false }
         func address(_ index: Int, _ lane: Int) -> UInt64 {
             let step = warp.core.pointee.steps + index
-            return access.space == .global
-                ? warp.core.globalAddress(step.pointee.a, step.pointee.x, lane)
-                : UInt64(warp.core.sharedAddress(step.pointee.a, step.pointee.x, lane))
+            guard access.space == .global else {
+                return UInt64(warp.core.sharedAddress(step.pointee.a, step.pointee.x, lane))
+            }
+            let address = warp.core.globalAddress(step.pointee.a, step.pointee.x, lane)
+            // Memory may be mapped several times.
+            guard let (region, offset) = machine.memory.find(address, count: 1) else { return address }
+            return region.pointee.backing.pointee.home &+ UInt64(offset)
         }
         return warp.postponed.contains { postponed in
             guard let other = warp.program.aspects[postponed.step].access, other.space == access.space else {

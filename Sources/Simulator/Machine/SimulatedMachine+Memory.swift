@@ -18,15 +18,27 @@ extension SimulatedMachine {
         try self.memory.adopt(memory, label: label)
     }
 
+    /// Maps an allocation once more: the same memory at another address, as ranks in processes of their own see it. A
+    /// judge takes accesses through all mappings as accesses to one memory.
+    ///
+    /// - Parameters:
+    ///   - address: The start of the allocation, or of another mapping of it.
+    ///   - bytes: How many from the start; as many as that mapping has for nil.
+    ///   - label: A name for diagnostics.
+    /// - Returns: The address, aligned as that mapping is. The memory stays until all of its mappings are freed.
+    public func alias(of address: UInt64, bytes: Int? = nil, label: String) throws(SimulationError) -> UInt64 {
+        try memory.alias(of: address, bytes: bytes, label: label)
+    }
+
     /// Whether `count` bytes at `address` lie inside one allocation.
     public func isAllocated(_ address: UInt64, count: Int) -> Bool {
         count >= 0 && memory.find(address, count: count) != nil
     }
 
-    /// Frees an allocation, given by its start. Adopted memory is given up.
+    /// Frees an allocation, or one mapping of several, given by its start. Adopted memory is given up.
     public func free(_ address: UInt64) throws(SimulationError) {
-        if let judge, let (region, _) = memory.find(address, count: 1) {
-            judge.forgetLocations(UInt(bitPattern: region.pointee.data), region.pointee.bytes)
+        if let judge, let (region, _) = memory.find(address, count: 1), region.pointee.backing.pointee.mappings == 1 {
+            judge.forgetLocations(UInt(bitPattern: region.pointee.data), region.pointee.backing.pointee.bytes)
         }
         try memory.free(address)
     }

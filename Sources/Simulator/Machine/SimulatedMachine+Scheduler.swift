@@ -29,7 +29,7 @@ extension SimulatedMachine {
         }
         defer { if followsHost { meetHost() } }
         while true {
-            if !configuration.halts.isEmpty { followHalts() }
+            if hasHalts { followHalts() }
             if streamsChanged { advanceStreams() }
             completeDueEvents()
             if dispatchNeeded { dispatchBlocks() }
@@ -57,7 +57,7 @@ extension SimulatedMachine {
         // Mostly long runs for speed, with short ones among them for unlikely orders.
         let choice = Int(truncatingIfNeeded: random.next() >> 32)
         var quantum = choice & 7 == 0 ? 1 : choice & 7 == 1 ? 2 + (choice >> 3) & 7 : 16 + (choice >> 3) & 63
-        quantum = Int(min(UInt64(quantum), halts.nextStart &- counters.pointee.instructions))
+        quantum = Int(min(UInt64(quantum), nextHaltStart &- counters.pointee.instructions))
         var executed = 0
         var outcome = StepOutcome.proceed
         while outcome == StepOutcome.proceed, executed < quantum {
@@ -105,9 +105,9 @@ extension SimulatedMachine {
             lastProgress = counters.pointee.progress
             nextLeapAt = instructions &+ 200_000
             leap = 1_000
-        } else if instructions >= nextLeapAt, sleeps != sleepsAtLeap || halts.nextEnd != .max {
+        } else if instructions >= nextLeapAt, sleeps != sleepsAtLeap || nextHaltEnd != .max {
             sleepsAtLeap = sleeps
-            counters.pointee.clock = min(counters.pointee.clock &+ leap, halts.nextEnd)
+            counters.pointee.clock = min(counters.pointee.clock &+ leap, nextHaltEnd)
             leap = min(leap * 2, 10_000_000)
             nextLeapAt = instructions &+ 2_000
         }
@@ -116,9 +116,9 @@ extension SimulatedMachine {
     /// Goes to the next event, or closer to it. Gives false if nothing that comes could change anything.
     private func skipIdleTime() -> Bool {
         while let event = events.first, event.action.isVoid { _ = events.removeFirst() }
-        let next = min(events.first?.time ?? .max, halts.nextEnd)
+        let next = min(events.first?.time ?? .max, nextHaltEnd)
         // Only sleepers can act when no work is under way, perhaps a watchdog. Warps that just retry a try-wait cannot.
-        guard events.workCount > 0 || sleepingWarps > 0 || halts.nextEnd != .max else { return false }
+        guard events.workCount > 0 || sleepingWarps > 0 || nextHaltEnd != .max else { return false }
         if followsHost { wait(until: next) } else { counters.pointee.clock = max(counters.pointee.clock, next) }
         return true
     }

@@ -39,7 +39,14 @@ public final class SimulatedMachine {
     var sleeps: UInt64 = 0
     var sleepsAtLeap: UInt64 = 0
     var isRunning = false
-    @exclusivity(unchecked) var halts: Halts
+    @exclusivity(unchecked) var halts: Halts {
+        didSet { (nextHaltStart, nextHaltEnd) = (halts.nextStart, halts.nextEnd) }
+    }
+    let hasHalts: Bool
+    /// The count of instructions at which a halt begins, and the time at which one ends; the greatest numbers if none
+    /// does.
+    @exclusivity(unchecked) private(set) var nextHaltStart = UInt64.max
+    @exclusivity(unchecked) private(set) var nextHaltEnd = UInt64.max
 
     // Host time
     let followsHost: Bool
@@ -69,6 +76,8 @@ public final class SimulatedMachine {
         self.configuration = configuration
         random = RandomSource(seed: configuration.seed)
         halts = Halts(configuration.halts)
+        hasHalts = !configuration.halts.isEmpty
+        nextHaltStart = halts.nextStart
         counters = .allocate(capacity: 1)
         followsHost = configuration.clock == .host
         start = followsHost ? HostClock.now : 0

@@ -50,6 +50,23 @@ final class DeviceMemory {
         return address
     }
 
+    /// The first `bytes` bytes of an allocation, given by the start of one of its mappings, at a fresh address that lies
+    /// to multiples of 1024 as that one does. As many as the mapping has for nil.
+    func alias(of address: UInt64, bytes: Int?, label: String) throws(SimulationError) -> UInt64 {
+        guard let index = index(atOrBelow: address), table.pointee.regions[index].base == address else {
+            throw .invalidArgument("0x\(String(address, radix: 16)) is not the start of an allocation; nothing to map")
+        }
+        let region = table.pointee.regions[index]
+        let (bytes, whole) = (bytes ?? region.bytes, region.backing.pointee.bytes)
+        guard (1...whole).contains(bytes) else {
+            throw .invalidArgument("a mapping \(label) of \(bytes) bytes; the memory has 1 to \(whole)")
+        }
+        let place = address % 1024
+        let own = takeAddresses(bytes + Int(place)) + place
+        append(Region(base: own, mapping: region, bytes: bytes), label: label)
+        return own
+    }
+
     /// The start of `bytes` bytes that no allocation has had, with a gap behind them.
     private func takeAddresses(_ bytes: Int) -> UInt64 {
         defer { next += UInt64((bytes + 1023) / 1024 * 1024 + 64 * 1024) }

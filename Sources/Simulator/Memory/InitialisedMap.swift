@@ -32,7 +32,7 @@ extension Region {
     /// Marks any range.
     mutating func markInitialised(_ offset: Int, count: Int) {
         guard uninitialisedBytes > 0 else { return }
-        if count == bytes {
+        if count == backing.pointee.bytes {
             initialised.update(repeating: 0xFF, count: (bytes + 7) / 8)
             uninitialisedBytes = 0
             return

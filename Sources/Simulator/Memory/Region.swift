@@ -1,4 +1,4 @@
-/// A stretch of memory: one global allocation, or the shared memory of one block.
+/// A stretch of memory: a mapping of a global allocation, or the shared memory of one block.
 ///
 /// A plain value of pointers, so that the interpreter's loop touches no reference counts; its owner frees it.
 struct Region {
@@ -7,12 +7,8 @@ struct Region {
     let bytes: Int
     let data: UnsafeMutableRawPointer
     let ownsData: Bool
-    /// Which bytes have been written, one bit each.
+    /// Which bytes have been written, one bit each; the backing stands in front.
     let initialised: UnsafeMutablePointer<UInt8>
-    /// How many have not; zero lets accesses skip the map.
-    var uninitialisedBytes: Int
-    /// What a judge remembers of accesses; nil until there is one.
-    var shadow: UnsafeMutablePointer<Shadow>?
 
     private static func mapBytes(_ bytes: Int) -> Int { (bytes + 15) / 16 * 2 }
 
@@ -22,8 +18,8 @@ struct Region {
         self.bytes = bytes
         data = .allocate(byteCount: max(bytes, 16), alignment: 1024)
         ownsData = true
-        initialised = .allocate(capacity: max(Self.mapBytes(bytes), 2))
-        uninitialisedBytes = bytes
+        initialised = Backing.allocateMap(Self.mapBytes(bytes))
+        backing.initialize(to: Backing(bytes: bytes, home: base, uninitialisedBytes: bytes))
         poison()
     }
 
@@ -33,26 +29,29 @@ struct Region {
         self.data = data
         bytes = memory.count
         ownsData = false
-        initialised = .allocate(capacity: max(Self.mapBytes(bytes), 2))
+        initialised = Backing.allocateMap(Self.mapBytes(bytes))
         initialised.initialize(repeating: 0xFF, count: Self.mapBytes(bytes))
-        uninitialisedBytes = 0
+        backing.initialize(to: Backing(bytes: bytes, home: base, uninitialisedBytes: 0))
     }
 
     /// The largest access, which the map of initialised bytes and shadows take whole.
     static let adoptedAlignment = 16
 
-    /// Forgets the contents.
+    /// Forgets the contents; not for one of several mappings.
     mutating func poison() {
         data.initializeMemory(as: UInt8.self, repeating: 0xFF, count: bytes)
         initialised.update(repeating: 0, count: Self.mapBytes(bytes))
         uninitialisedBytes = bytes
     }
 
+    /// Gives the mapping up, and with the last one the memory.
     func deallocate() {
+        backing.pointee.mappings -= 1
+        guard backing.pointee.mappings == 0 else { return }
         if ownsData { data.deallocate() }
-        initialised.deallocate()
         shadow?.pointee.deallocate()
         shadow?.deallocate()
+        Backing.deallocateMap(initialised)
     }
 
     /// Offset of an access of `count` bytes at `address`, or nil if it does not lie inside.

@@ -144,11 +144,7 @@ public final class ProcessGroup: Sendable {
 
     /// Tells all others of this process, and learns of them, when one has come back.
     private func exchange(_ own: ProcessMember, afterReturnOf process: Int, within seconds: Double) throws {
-        let key = "return \(process) \(rendezvous.visits(of: process))"
-        let parts = try rendezvous.gather(
-            exactly: key, Array(JSONEncoder().encode(own)), saying: "a return", within: seconds)
-        rendezvous.begin(epoch: key)
-        try learn(parts)
+        try learn(rendezvous.gather(Array(JSONEncoder().encode(own)), takingIn: process, within: seconds))
     }
 
     /// Takes in what members say of themselves; those that have gone stay as they are known.

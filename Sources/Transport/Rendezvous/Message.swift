@@ -11,7 +11,8 @@ package struct Message: Hashable, Sendable {
         case welcome
         /// To a process: it is not, as the name says.
         case refusal
-        /// From a process: what it brings to the collective of this name.
+        /// From a process: what it brings to the collective of this name. The number is 0, or one more than that of the
+        /// process that the collective takes in again.
         case contribution
         /// To a process: what all have brought, `Message.joined`.
         case result

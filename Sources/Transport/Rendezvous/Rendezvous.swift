@@ -147,25 +147,31 @@ public final class Rendezvous: Sendable {
         return try gather(exactly: key, bytes, saying: name, within: seconds)
     }
 
-    /// The same for a collective whose calls are told apart by a text that all processes know, also those that have
-    /// come late.
+    /// The same for the collective in which a process that has come again is taken in, which has no part in others until
+    /// then.
     package func gather(
-        exactly key: String, _ bytes: [UInt8], saying name: String, within seconds: Double
+        _ bytes: [UInt8], takingIn process: Int, within seconds: Double
+    ) throws(TransportError) -> [[UInt8]?] {
+        let key = "return \(process) \(visits(of: process))"
+        let parts = try gather(exactly: key, bytes, saying: "a return", returning: process, within: seconds)
+        // It does not know how often others were called.
+        state.withLock { state in
+            state.epoch = key + ": "
+            state.calls = [:]
+        }
+        return parts
+    }
+
+    private func gather(
+        exactly key: String, _ bytes: [UInt8], saying name: String, returning process: Int? = nil,
+        within seconds: Double
     ) throws(TransportError) -> [[UInt8]?] {
         let deadline = Deadline(seconds: seconds)
-        send(Message(kind: .contribution, name: key, body: bytes))
+        send(Message(kind: .contribution, number: process.map { $0 + 1 } ?? 0, name: key, body: bytes))
         while true {
             if let parts = try result(of: key, saying: name) { return parts }
             if deadline.isOver { throw .missingProcesses(try missing(in: key), what: name, seconds: seconds) }
             wait()
-        }
-    }
-
-    /// Counts the calls of collectives anew. All processes do it together.
-    func begin(epoch: String) {
-        state.withLock { state in
-            state.epoch = epoch + ": "
-            state.calls = [:]
         }
     }
 

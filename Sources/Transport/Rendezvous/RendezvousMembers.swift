@@ -11,8 +11,17 @@ struct RendezvousMembers {
     let processes: Int
     private let secret: RendezvousSecret
     private var members: [Member] = []
-    /// What has been brought to collectives that are not complete, by their names and by process.
-    private var contributions: [String: [Int: [UInt8]]] = [:]
+    private struct Collective {
+        /// What has been brought, by process.
+        var parts: [Int: [UInt8]] = [:]
+        /// The process that it takes in again, if it does.
+        var returning: Int?
+    }
+
+    /// Those that are not complete, by their names.
+    private var collectives: [String: Collective] = [:]
+    /// Those that have come again after they were lost, until all others take them in.
+    private var returned: Set<Int> = []
     private(set) var lost: [Int: String] = [:]
     private(set) var failures: [ProcessFailure] = []
     /// Those that have ended and said so: nobody waits for them, and nobody misses them.
@@ -53,7 +62,8 @@ struct RendezvousMembers {
         // Itself as well, if it only was too slow.
         tellAll(Message(kind: .lost, number: process, name: reason))
         for index in members.indices where members[index].process == process { members[index].process = nil }
-        for name in Array(contributions.keys) { complete(name) }
+        returned.remove(process)
+        for name in Array(collectives.keys) { complete(name) }
     }
 
     private func tellAll(_ message: Message) {
@@ -65,10 +75,12 @@ struct RendezvousMembers {
         guard let process = members[index].process else { return greet(message, index) }
         switch message.kind {
         case .contribution:
-            contributions[message.name, default: [:]][process] = message.body
+            collectives[message.name, default: Collective()].parts[process] = message.body
+            if message.number > 0 { collectives[message.name]?.returning = message.number - 1 }
             complete(message.name)
         case .missing:
-            let missing = awaited.filter { contributions[message.name]?[$0] == nil }
+            let collective = collectives[message.name] ?? Collective()
+            let missing = awaited(in: collective).filter { collective.parts[$0] == nil }
             connection.send(
                 Message(
                     kind: .missing, name: message.name,
@@ -81,7 +93,7 @@ struct RendezvousMembers {
             lose(process, reason: "it ended with an error: \(failure.text)", keepingReason: true)
         case .goodbye:
             departed.insert(process)
-            for name in Array(contributions.keys) { complete(name) }
+            for name in Array(collectives.keys) { complete(name) }
         case .hello, .welcome, .refusal, .result: break
         }
     }
@@ -112,21 +124,30 @@ struct RendezvousMembers {
         members[index].process = process
         connection.limit = Message.limit
         visits[process] += 1
-        let returns = lost.removeValue(forKey: process) != nil
+        if lost.removeValue(forKey: process) != nil {
+            returned.insert(process)
+            for name in Array(collectives.keys) { collectives[name]?.parts[process] = nil }
+        }
         for other in lost { connection.send(Message(kind: .lost, number: other.key, name: other.value)) }
         tellAll(Message(kind: .welcome, number: process, body: Array("\(visits[process])".utf8)))
-        if returns { for name in Array(contributions.keys) { contributions[name]?[process] = nil } }
     }
 
-    /// Those that collectives wait for.
-    private var awaited: [Int] { (0..<processes).filter { lost[$0] == nil && !departed.contains($0) } }
+    /// Those that a collective waits for.
+    private func awaited(in collective: Collective) -> [Int] {
+        (0..<processes).filter {
+            lost[$0] == nil && !departed.contains($0) && (!returned.contains($0) || collective.returning == $0)
+        }
+    }
 
     /// Gives all what all have brought, when the last one has.
     private mutating func complete(_ name: String) {
-        guard let brought = contributions[name], awaited.allSatisfy({ brought[$0] != nil }) else { return }
-        contributions[name] = nil
-        let body = Message.joined((0..<processes).map { brought[$0] })
-        for member in members where member.process.map({ brought[$0] != nil }) ?? false {
+        guard let collective = collectives[name],
+            awaited(in: collective).allSatisfy({ collective.parts[$0] != nil })
+        else { return }
+        collectives[name] = nil
+        if let process = collective.returning { returned.remove(process) }
+        let body = Message.joined((0..<processes).map { collective.parts[$0] })
+        for member in members where member.process.map({ collective.parts[$0] != nil }) ?? false {
             member.connection.send(Message(kind: .result, name: name, body: body))
         }
     }

@@ -2,7 +2,8 @@ import KernelLanguage
 import Simulator
 import Testing
 
-/// The classic litmus tests, for threads in one block, in one GPU and in different ranks, each with the exact set of
+/// The classic litmus tests, for threads in one block, in one GPU and in different ranks, which may have the memory at
+/// the same address or at addresses of their own, each with the exact set of
 /// outcomes that PTX's memory model allows.
 @Suite struct ClassicLitmusTests {
     private static let any2: Set<String> = ["0 0", "0 1", "1 0", "1 1"]
@@ -60,7 +61,9 @@ import Testing
 
     /// A scope that does not hold the other thread synchronises nothing.
     @Test func messagePassingInTooNarrowAScope() throws {
-        for (place, scope) in [(Litmus.Placement.blocks, MemoryScope.block), (.ranks, .gpu), (.ranks, .block)] {
+        for (place, scope) in [
+            (Litmus.Placement.blocks, MemoryScope.block), (.ranks, .gpu), (.ranks, .block), (.mappings, .gpu),
+        ] {
             #expect(
                 try messagePassing(place, data: .weak, write: .release, read: .acquire, scope: scope) == ["race"])
         }

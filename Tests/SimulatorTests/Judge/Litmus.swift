@@ -12,15 +12,20 @@ struct Litmus {
         case blocks
         /// Kernels of different ranks.
         case ranks
+        /// Kernels of different ranks, of which each has the words at addresses of its own.
+        case mappings
 
         /// The narrowest scope that holds all threads.
         var scope: MemoryScope {
             switch self {
             case .warps: .block
             case .blocks: .gpu
-            case .ranks: .system
+            case .ranks, .mappings: .system
             }
         }
+
+        /// Whether each thread is a kernel.
+        var isOfRanks: Bool { self == .ranks || self == .mappings }
     }
 
     /// What a thread does; gives what it read.
@@ -47,7 +52,7 @@ struct Litmus {
                     switch placement {
                     case .warps: k.warpIndex
                     case .blocks: k.blockIndex
-                    case .ranks: number
+                    case .ranks, .mappings: number
                     }
                 for (index, thread) in threads.enumerated() {
                     k.if(own == k.constant(UInt32(index)) && k.isFirstLane) {
@@ -104,8 +109,12 @@ struct Litmus {
         let bytes = threads.count * Self.reads * 4
         let results = try machine.allocate(bytes: bytes, label: "results")
         try machine.fill(bytes: bytes, value: 0xFF, at: results)
-        for number in 0..<(placement == .ranks ? threads.count : 1) {
+        for number in 0..<(placement.isOfRanks ? threads.count : 1) {
             let stream = machine.makeStream(label: "rank \(number)", rank: number)
+            let words = try words.map {
+                placement == .mappings && number > 0
+                    ? try machine.alias(of: $0, label: "of rank \(number)") : $0
+            }
             try machine.enqueueLaunch(
                 program, grid: placement == .blocks ? threads.count : 1,
                 arguments: words.map { .address($0) } + [.address(results), .uint32(UInt32(number))], on: stream)

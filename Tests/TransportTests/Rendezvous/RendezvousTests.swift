@@ -127,13 +127,16 @@ import Transport
             let again = try Rendezvous(
                 process: 1, of: 2, secret: secret, at: server.address, policy: .goOn, within: 10)
             while rendezvous.visits(of: 1) < 2, !deadline.isOver { usleep(1_000) }
-            let others = onThreads(2) { number in
-                try (number == 0 ? rendezvous : again).gather(
-                    exactly: "return", [UInt8(10 + number)], saying: "a return", within: 10)
+            // Until it is taken in, others do without it.
+            let alone = try rendezvous.gather("bytes", [9], within: 10)
+            let both = onThreads(2) { number in
+                let own = number == 0 ? rendezvous : again
+                let taken = try own.gather([UInt8(10 + number)], takingIn: 1, within: 10)
+                return try taken + own.gather("bytes", [UInt8(20 + number)], within: 10)
             }
-            return try others[1].get()
+            return try alone + both[1].get()
         }
-        #expect(try results[0].get() == [[10], [11]])
+        #expect(try results[0].get() == [[9], nil, [10], [11], [20], [21]])
     }
 
     @Test func failuresReachTheServer() throws {
