@@ -92,8 +92,11 @@ package enum TemporaryFiles {
     package static func waitForRemoval() { items.withLock { _ in } }
 
     /// Removes all that is noted and ends the process. From now on nothing can be noted or finished any more.
-    package static func removeAll(thenEnd end: () -> Never) -> Never {
+    ///
+    /// - Parameter prepare: What is done first, such as ending others that use what is removed.
+    package static func removeAll(after prepare: () -> Void = {}, thenEnd end: () -> Never) -> Never {
         items.withLock { items in
+            prepare()
             for item in items.reversed() { remove(item) }
             end()
         }

@@ -39,10 +39,23 @@ public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Disagreement: Hashable, Sendable {
         /// What it is.
         public var name: String
-        /// What the first process has, and another one.
-        public var expected: String, found: String
-        /// The other process.
+        /// What the first process has.
+        public var expected: String
+        /// The first process, 0 unless that has gone.
+        public var reference: Int
+        /// What another one has.
+        public var found: String
+        /// The other one.
         public var process: Int
+
+        /// A disagreement of two processes.
+        public init(name: String, expected: String, of reference: Int, found: String, in process: Int) {
+            self.name = name
+            self.expected = expected
+            self.reference = reference
+            self.found = found
+            self.process = process
+        }
     }
 
     /// One sentence with value, limit and remedy.
@@ -83,7 +96,7 @@ public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
             return "the rendezvous at \(address) does not take this process: \(reason)"
         case .disagreement(let all):
             let texts = all.map {
-                "\($0.name) is \($0.found) in process \($0.process) and \($0.expected) in process 0"
+                "\($0.name) is \($0.found) in process \($0.process) and \($0.expected) in process \($0.reference)"
             }
             return texts.joined(separator: "; ") + "; start all processes with the same options and program"
         case .unreachableRank(let rank, let reason):

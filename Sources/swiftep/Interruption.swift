@@ -47,8 +47,7 @@ enum Interruption {
 
     /// Removes what is not finished, and dies by a signal.
     static func end(by number: Int32) -> Never {
-        preparation.withLock { $0 }?()
-        TemporaryFiles.removeAll {
+        TemporaryFiles.removeAll(after: { preparation.withLock { $0 }?() }) {
             signal(number, SIG_DFL)
             var set = sigset_t()
             sigemptyset(&set)

@@ -14,7 +14,7 @@ import Testing
 #endif
 
 /// What a call of the program left behind.
-struct ProgramResult {
+struct ProgramResult: Sendable {
     /// Exit code, or 128 plus the number of the signal that ended it.
     var code: Int32
     /// Standard output.

@@ -161,7 +161,7 @@ public final class ProcessGroup: Sendable {
             throw TransportError.malformed(from: process, what: "a word on itself")
         }
         members.withLock { $0 = all }
-        try Self.requireAgreement(all.filter { $0 != .gone })
+        try Self.requireAgreement(all)
     }
 
     /// A barrier of all ranks, which this one has come to.
@@ -190,19 +190,17 @@ public final class ProcessGroup: Sendable {
 
     // MARK: Members
 
-    /// Every process sees all, and comes to the same end.
+    /// Every process sees all that are there, and comes to the same end.
     private static func requireAgreement(_ members: [ProcessMember]) throws(TransportError) {
+        let present = members.indices.filter { members[$0] != .gone }
+        guard let reference = present.first else { return }
         var all: [TransportError.Disagreement] = []
-        for (process, member) in members.enumerated() {
-            let first = members[0].agreed
-            for (index, expected) in first.enumerated() {
-                let found = member.agreed.indices.contains(index) ? member.agreed[index] : nil
-                if found != expected {
-                    all.append(
-                        .init(
-                            name: expected.name, expected: expected.value, found: found?.value ?? "not said",
-                            process: process))
-                }
+        for process in present {
+            for name in members[reference].agreed.map(\.name) + members[process].agreed.map(\.name) {
+                let (expected, found) = (members[reference].value(name), members[process].value(name))
+                let difference = TransportError.Disagreement(
+                    name: name, expected: expected, of: reference, found: found, in: process)
+                if expected != found, !all.contains(difference) { all.append(difference) }
             }
         }
         if !all.isEmpty { throw .disagreement(all) }

@@ -14,6 +14,9 @@ struct ProcessMember: Hashable, Sendable, Codable {
     /// One that had gone before this process came.
     static let gone = ProcessMember(host: "", device: "", pid: 0, windows: "", agreed: [])
 
+    /// What the process has for something that must be the same.
+    func value(_ name: String) -> String { agreed.first { $0.name == name }?.value ?? "not given" }
+
     struct Agreed: Hashable, Sendable, Codable {
         let name: String
         let value: String

@@ -11,6 +11,7 @@ struct LayerBench {
         var shape: LayerShape
         var link: LinkModel?
         var communicationMultiprocessors: Int?
+        var onFailure: FailurePolicy
     }
 
     private let processes: Processes
@@ -135,6 +136,7 @@ struct LayerBench {
             waitLimit: DeviceLimits.waitLimit,
             link: plan.link)
         configuration.twoBatch = twoBatch
+        configuration.onFailure = plan.onFailure
         return try processes.makeGroup(configuration)
     }
 

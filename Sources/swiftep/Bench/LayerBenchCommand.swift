@@ -62,7 +62,8 @@ enum LayerBenchCommand {
         ],
         options: [
             tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
-            ShapeOptions.ranks, ProcessOptions.processes, ShapeOptions.hidden, ShapeOptions.intermediate,
+            ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure, ShapeOptions.hidden,
+            ShapeOptions.intermediate,
             ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, CommonOptions.json,
         ],
@@ -82,7 +83,8 @@ enum LayerBenchCommand {
 
     private static var communicationOptions: [any AnyOption] {
         [
-            tokens, BenchOptions.link, ShapeOptions.ranks, ProcessOptions.processes, ShapeOptions.hidden,
+            tokens, BenchOptions.link, ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure,
+            ShapeOptions.hidden,
             ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, CommonOptions.json,
         ]
@@ -114,8 +116,10 @@ enum LayerBenchCommand {
                     arguments, sizes, ranks: processes.ranks, tokens: count,
                     sharedExperts: arguments[sharedExpert] ? 1 : 0),
                 link: arguments[BenchOptions.link],
-                communicationMultiprocessors: arguments[BenchOptions.communication])
+                communicationMultiprocessors: arguments[BenchOptions.communication],
+                onFailure: arguments[ProcessOptions.onFailure] ?? .stop)
         }
+        try ProcessOptions.check(plans[0].onFailure, link: plans[0].link)
         for plan in plans {
             // What has no weights has no floor, which is the time of reading them.
             try DeviceLimits.check(

@@ -30,6 +30,8 @@ struct LayerReport: Encodable {
     let ranks: Int
     let processes: Int
     let devices: Int
+    /// Whether ranks that are lost are masked, which costs a pass over dispatched rows.
+    let onFailure: String
     let experts: Int
     let hidden: Int
     let intermediate: Int
@@ -44,6 +46,7 @@ struct LayerReport: Encodable {
         let device = processes.device.properties
         self.processes = processes.count
         devices = processes.group?.extent.devices ?? 1
+        onFailure = plan.onFailure.rawValue
         self.device = device.name
         simulated = device.kind == .simulator
         ranks = plan.shape.ranks

@@ -65,11 +65,10 @@ struct Launcher {
         }
         for process in 0..<processes { try start(process) }
         try supervise(children, server) { try start($0, again: true) }
+        // Those that the others did without are no failure, if anybody is left.
         let ends = children.ends.filter { onFailure == .stop || server.lost[$0.key] == nil }
-        guard let failed = ends.first(where: { $0.value != .exit(0) })?.value else {
-            // Of those that the others did without, somebody must be left.
-            return ends.isEmpty ? 1 : 0
-        }
+        let failed = (ends.isEmpty ? children.ends : ends).values.first { $0 != .exit(0) }
+        guard let failed else { return 0 }
         if let error = LaunchError(children, server) { throw error }
         if case .exit(let code) = failed { return code }
         return 1

@@ -1,3 +1,4 @@
+import ExpertKernels
 import ExpertParallel
 
 /// The options of commands whose ranks can be in processes of their own.
@@ -16,6 +17,13 @@ enum ProcessOptions {
             + "they go on without its experts' terms, and the results say so. Default: stop.",
         expected: "stop or mask"
     ) { FailurePolicy(rawValue: $0) }
+
+    /// Throws `UsageError` for what does not go together.
+    static func check(_ onFailure: FailurePolicy, link: LinkModel?) throws(UsageError) {
+        if onFailure == .mask, link != nil {
+            throw .conflict("--link models links between ranks that all live; leave it out, or --on-failure mask")
+        }
+    }
 
     static let restart = Option<Bool>.flag(
         "restart",

@@ -146,6 +146,7 @@ struct RunSettings {
         guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {
             throw .conflict("--drop-signal concerns signals; add singleBatch or direct to --overlap, which have them")
         }
+        try ProcessOptions.check(onFailure, link: link)
         guard arguments[RunCommand.checkpoint] != nil || arguments[RunCommand.layer] == nil else {
             throw .conflict("--layer chooses a layer of a checkpoint; give its directory with --checkpoint")
         }

@@ -99,7 +99,7 @@ import Transport
                     return [Int: String]()
                 }
                 let deadline = Deadline(seconds: isPolite ? 0.5 : 10)
-                while server.lost.isEmpty, !deadline.isOver { usleep(10_000) }
+                while rendezvous.lost.isEmpty, !deadline.isOver { usleep(10_000) }
                 return rendezvous.lost
             }
             let lost = try results[0].get()
