@@ -21,6 +21,7 @@ struct LayerRun {
             waitLimit: settings.waitLimit(on: device.properties.kind), link: settings.link)
         configuration.traced = settings.timeline != nil
         configuration.notesArrivals = settings.arrivals
+        configuration.onFailure = settings.onFailure
         configuration.twoBatch = settings.modes.contains(.twoBatch)
         self.configuration = configuration
         if let dropped = settings.droppedSignal { try check(dropped) }
@@ -61,7 +62,9 @@ struct LayerRun {
                 // Before replays, which discard the rows that the reference checks, as steps of half batches do.
                 if mode == .twoBatch { _ = try layer.step(inputs, overlap: .none) }
                 Console.progress("computing the FP64 reference")
-                judge = try LayerJudge(layer, inputs, shared: shared) { try source.checkpoint.expert($0) }
+                judge = try LayerJudge(layer, inputs, missing: missing(in: group), shared: shared) {
+                    try source.checkpoint.expert($0)
+                }
                 first = outputs
             }
             guard let verification = judge?.judge(outputs) else { continue }
@@ -77,7 +80,17 @@ struct LayerRun {
         return RunReport(
             device.properties, configuration, settings,
             origin: source.origin + (source.checkpoint.conversionLoss.map { ", \($0.text)" } ?? ""),
-            shared: shared?.gate.rows, results)
+            shared: shared?.gate.rows, results, masked: try masked(in: group))
+    }
+
+    private func masked(in group: RankGroup) throws -> [[MaskedRank]] {
+        configuration.onFailure == .mask ? try group.maskedRanks() : []
+    }
+
+    /// Whose experts' terms outputs lack.
+    private func missing(in group: RankGroup) throws -> MissingRanks {
+        let masked = try masked(in: group).enumerated().map { ($0, Set($1.map(\.rank))) }
+        return MissingRanks(masked: Dictionary(uniqueKeysWithValues: masked))
     }
 
     private func title(_ mode: OverlapMode) -> String {

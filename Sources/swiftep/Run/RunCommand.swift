@@ -62,6 +62,13 @@ enum RunCommand {
             + "costs a little time."
     )
 
+    static let onFailure = Option<FailurePolicy>.choice(
+        "on-failure",
+        help:
+            "What becomes of the step when a rank waits for another in vain: it fails, or the other is masked and the "
+            + "step goes on without it, which the result then says. Rows then travel another way. Not with --link and "
+            + "mask. Default: stop.")
+
     static let command = Command(
         name: "run",
         summary: "Runs one decode step of a Mixture-of-Experts layer on several ranks and checks the results.",
@@ -77,7 +84,8 @@ enum RunCommand {
             ShapeOptions.ranks, tokens, BenchOptions.overlap, DeviceOptions.device, checkpoint, layer,
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
-            BenchOptions.link, blockM, waitLimit, replays, dropSignal, timeline, arrivals, CommonOptions.json,
+            BenchOptions.link, blockM, waitLimit, onFailure, replays, dropSignal, timeline, arrivals,
+            CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)
@@ -107,6 +115,7 @@ struct RunSettings {
     let timeline: OutputFile?
     /// Whether to say whom ranks waited for.
     let arrivals: Bool
+    let onFailure: FailurePolicy
     private let waitLimit: Double?
     private let replays: Int?
     let droppedSignal: MoELayerGroup.DroppedSignal?
@@ -122,8 +131,12 @@ struct RunSettings {
         link = arguments[BenchOptions.link]
         arrivals = arguments[RunCommand.arrivals]
         waitLimit = arguments[RunCommand.waitLimit]
+        onFailure = arguments[RunCommand.onFailure] ?? .stop
         replays = arguments[RunCommand.replays]
         droppedSignal = arguments[RunCommand.dropSignal]
+        guard link == nil || onFailure == .stop else {
+            throw .conflict("--on-failure mask does not go with --link; leave one of them out")
+        }
         guard droppedSignal == nil || modes.contains(.singleBatch) || modes.contains(.direct) else {
             throw .conflict("--drop-signal concerns signals; add singleBatch or direct to --overlap, which have them")
         }

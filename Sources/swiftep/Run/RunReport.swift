@@ -27,9 +27,10 @@ struct RunReport: Encodable {
 
     /// - Parameters:
     ///   - shared: Intermediate size of the shared expert.
+    ///   - masked: Whom each rank goes on without.
     init(
         _ device: DeviceProperties, _ configuration: GroupConfiguration, _ settings: RunSettings, origin: String,
-        shared: Int?, _ modes: [ModeResult]
+        shared: Int?, _ modes: [ModeResult], masked: [[MaskedRank]] = []
     ) {
         let shape = configuration.shape
         self.device = device.name
@@ -63,6 +64,7 @@ struct RunReport: Encodable {
                     + (mode.difference.map { "\($0)" } ?? ""))
         }
         identical = different.isEmpty
+        problems += masked.joined().map { "\($0)" }
         if let dropped = settings.droppedSignal {
             problems.append(
                 "nobody waited for the dropped signal of rank \(dropped.rank), local expert \(dropped.expert), block "
