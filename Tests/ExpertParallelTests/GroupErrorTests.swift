@@ -81,6 +81,25 @@ import Transport
         #expect(throws: GroupError.noArrivalStatistics) { try group().takeArrivalStatistics() }
     }
 
+    @Test func refusesMasksThatThereAreNone() throws {
+        let rank = try group().ranks[0]
+        #expect(throws: GroupError.noMasks) { try rank.maskedRanks() }
+        #expect(throws: GroupError.noMasks) { try rank.mask(1) }
+        #expect(throws: GroupError.noMasks) { try rank.adopt(step: rank.currentStep()) }
+        #expect(throws: GroupError.noMasks) { try rank.replaceWindows(of: 1) }
+        var configuration = rank.configuration
+        configuration.onFailure = .mask
+        let masking = try RankGroup(device: device, configuration: configuration).ranks[1]
+        #expect(throws: GroupError.notAPeer(1, of: 1, ranks: 2)) { try masking.mask(1) }
+        #expect(throws: GroupError.notAPeer(2, of: 1, ranks: 2)) { try masking.unmask(2) }
+        #expect(throws: GroupError.notAPeer(-1, of: 1, ranks: 2)) { try masking.replaceWindows(of: -1) }
+        #expect(throws: GroupError.stepCounters(given: 2, expected: 1)) {
+            try masking.adopt(step: StepNumbers(completed: [1, 2]))
+        }
+        configuration.link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
+        #expect(throws: GroupError.maskWithLink) { try RankGroup(device: device, configuration: configuration) }
+    }
+
     @Test func refusesCallsOutOfOrder() throws {
         let rank = try group().ranks[0]
         #expect(throws: GroupError.self) { try rank.combine() }

@@ -33,6 +33,15 @@ package struct Redundancy: Sendable {
         Redundancy(
             kernel: "gemm", mutation: "GroupedGEMMKernel.swift syncWarp: removed",
             proof: "Nothing comes behind it. It stands there for what ptxas makes of the branch before."),
+        Redundancy(
+            kernel: "dispatch unpack", mutation: "ArrivalNotes.swift relaxed (gpu scope) atomic: block scope",
+            proof:
+                "One block alone notes how many rows came, as in a dispatch send. Where all blocks take notes, the "
+                + "mutation is found."),
+        failureOfOwnKernel("block scope"), failureOfOwnKernel("weak"),
+        settledMask("dispatch send", "block scope"), settledMask("dispatch send", "weak"),
+        settledMask("combine send", "block scope"), settledMask("combine send", "weak"),
+        settledMask("gemm", "block scope"), settledMask("gemm", "weak"),
         resetOfCounter("block scope"), resetOfCounter("weak"),
         diagnosis("dispatch receive"), diagnosis("gemm"),
         diagnosedCount("gpu scope"), diagnosedCount("weak"),
@@ -52,6 +61,23 @@ package struct Redundancy: Sendable {
             proof:
                 "The counts are read for a fault's record alone, when a wait has been given up. What they say was acquired "
                 + "before.")
+    }
+
+    private static func failureOfOwnKernel(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "dispatch unpack", mutation: "Watchdog.swift relaxed (gpu scope) load: \(change)",
+            proof:
+                "Where ranks are masked, a record is written when a wait for a kernel of the own rank fails. The send "
+                + "before the unpack waits for nobody, and kernels beside the unpack wait on while it shows that it lives."
+        )
+    }
+
+    private static func settledMask(_ kernel: String, _ change: String) -> Redundancy {
+        Redundancy(
+            kernel: kernel, mutation: "RankMasks.swift relaxed (gpu scope) load: \(change)",
+            proof:
+                "Kernels that mask ranks have ended before it, or begin when its last tiles are done and then wait for a "
+                + "whole limit. Where they ask themselves, the mutation is found.")
     }
 
     private static func resetOfCounter(_ change: String) -> Redundancy {

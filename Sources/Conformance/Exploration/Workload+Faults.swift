@@ -10,6 +10,8 @@ extension Workload {
         case absentRank
         /// A rank tells how many rows it sends, and sends none.
         case silentRank
+        /// A rank takes the rows of its experts and sends none home; only where ranks are masked.
+        case keptRows
         /// A tile of the down GEMM is never announced.
         case droppedSignal
     }
@@ -17,11 +19,12 @@ extension Workload {
     /// A step in which waits run into their deadlines, which must end all the same, and a whole step after it.
     package static func failingLayer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, fault: Fault, multiprocessors: Int,
-        communicating: Int? = nil
+        communicating: Int? = nil, onFailure: FailurePolicy = .stop
     ) -> Workload {
         Workload(
             "layer \(overlap.rawValue) \(fault.rawValue) hidden=\(shape.hidden) experts=\(shape.experts) tokens=\(tokens)"
-                + " sms=\(multiprocessors)" + (communicating.map { " communicating=\($0)" } ?? ""),
+                + " sms=\(multiprocessors)" + (communicating.map { " communicating=\($0)" } ?? "")
+                + (onFailure == .mask ? " with masks" : ""),
             multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(shape, tokens: tokens, pattern: fault == .droppedSignal ? .allToOne : .random)
@@ -29,7 +32,7 @@ extension Workload {
             let layer = try fixture.layer(
                 on: device, communicating: communicating ?? multiprocessors / 2, waitLimit: 50e-6,
                 droppedSignal: fault == .droppedSignal ? dropped : nil,
-                halves: overlap == .twoBatch)
+                halves: overlap == .twoBatch, onFailure: onFailure)
             try layer.group.load(fixture.inputs())
             let working = layer.group.ranks.dropLast(fault == .droppedSignal ? 0 : 1)
             for rank in working { try layer.enqueue(rank, overlap: overlap) }

@@ -21,7 +21,7 @@ private func fixture(ranks: Int, _ pattern: LayerFixture.Pattern = .sparse) thro
 }
 
 /// Seconds that no right step waits for; with time to show that a rank lives.
-func maskWaitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.05 }
+package func maskWaitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.05 }
 
 /// With nobody masked, all modes have the bits of a group that stops at failures, direct and replayed.
 private func sameBitsCase(_ ranks: Int) -> ConformanceCase {

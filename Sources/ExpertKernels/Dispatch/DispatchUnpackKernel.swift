@@ -75,10 +75,8 @@ package func dispatchUnpackKernel(
             let (expert, begin) = ends.find(k, number)
             unpack.move(k, expert: expert, row: number - begin)
         }
-        if follower == .nothing {
-            k.syncThreads()
-            k.if(k.isFirstThread) { unpack.step.finishBlock(k) }
-        }
+        // All threads have read the step's number since the barrier.
+        if follower == .nothing { k.if(k.isFirstThread) { unpack.step.finishBlock(k) } }
     }
 }
 

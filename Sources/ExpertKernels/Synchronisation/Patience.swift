@@ -4,7 +4,8 @@ import KernelLanguage
 /// not shown for half of it that it lives.
 ///
 /// A rank that waits beats after a quarter of the limit and then each sixteenth, so that in half a limit there is a
-/// beat. The word is looked at when half of the limit is over, and once more when another half is.
+/// beat. Its word is looked at after a quarter of the limit, and half a limit later at each poll until the limit is
+/// over: a load may find an old value, but not for ever.
 struct Patience {
     /// How often a wait begins anew because the rank lives.
     static let renewals = 16
@@ -46,19 +47,19 @@ struct Patience {
                 nextBeat.value = now + (limit >> 4)
             }
         }
-        k.if(now - start.value > limit >> 1) {
+        k.if(now - start.value > limit >> 2) {
+            let sinceLook = now - looked.value
             k.if(looked.value == 0) {
-                look(k, at: now)
+                seen.value = beatOfSource(k)
+                looked.value = now
             } else: {
-                k.if(now - looked.value > limit >> 1) {
-                    let before = seen.value
-                    look(k, at: now)
-                    k.if(seen.value != before && renewed.value < Self.renewals) {
+                k.if(sinceLook > limit >> 1) {
+                    k.if(beatOfSource(k) != seen.value && renewed.value < Self.renewals) {
                         renewed.add(1)
                         start.value = now
                         looked.value = k.constant(UInt64(0))
                     } else: {
-                        isOver.value = k.constant(true)
+                        isOver.value = sinceLook > limit - (limit >> 2)
                     }
                 }
             }
@@ -66,8 +67,7 @@ struct Patience {
         return isOver.value
     }
 
-    private func look(_ k: KernelBuilder, at now: Value<UInt64>) {
-        seen.value = k.load(masks.beat(k, of: source), order: .relaxed(.system))
-        looked.value = now
+    private func beatOfSource(_ k: KernelBuilder) -> Value<UInt64> {
+        k.load(masks.beat(k, of: source), order: .relaxed(beats ? .system : .gpu))
     }
 }
