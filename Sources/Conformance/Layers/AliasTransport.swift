@@ -32,6 +32,14 @@ package final class AliasTransport: Transport {
         return (0..<ranks).map { AliasTransport(rank: $0, windows) }
     }
 
+    /// The transport of a rank that is started again in place of this one's, whose windows are forgotten.
+    package func replacement() -> AliasTransport {
+        windows.made.withLock { made in
+            for name in made.keys { made[name]?[rank] = nil }
+        }
+        return AliasTransport(rank: rank, windows)
+    }
+
     package var ranks: Int { windows.ranks }
 
     package func reach(of peer: Int) -> PeerReach { peer == rank ? .sameDevice : .loadStore }

@@ -17,7 +17,7 @@ import Transport
         var configuration = plain.group.configuration
         configuration.onFailure = .mask
         configuration.waitLimit = maskWaitLimit(device)
-        let transports = AliasTransport.group(ranks: 3, device: device)
+        var transports = AliasTransport.group(ranks: 3)
         func makeRank(_ index: Int) throws -> ExpertRank {
             try ExpertRank(device: device, configuration: configuration, transport: transports[index])
         }
@@ -56,6 +56,7 @@ import Transport
         try step(2, [0, 1])
         for rank in ranks[..<2] { #expect(try rank.maskedRanks().map(\.rank) == [2]) }
 
+        transports[2] = transports[2].replacement()
         ranks[2] = try makeRank(2)
         try ranks[2].connect()
         layers[2] = try makeLayer(ranks[2])
