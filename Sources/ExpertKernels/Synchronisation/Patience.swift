@@ -10,6 +10,8 @@ import KernelLanguage
 struct Patience {
     /// How often a wait begins anew.
     static let renewals = 16
+    /// The same of a wait for a kernel of the own rank, which must outlast every wait of that kernel for other ranks.
+    private static let ownRenewals = 1024
 
     private let masks: RankMasks
     private let limit: Value<UInt64>
@@ -59,7 +61,7 @@ struct Patience {
                 looked.value = now
             } else: {
                 k.if(sinceLook > limit >> 1) {
-                    k.if(beatOfSource(k) != seen.value && renewed.value < Self.renewals) {
+                    k.if(beatOfSource(k) != seen.value && renewed.value < (beats ? Self.renewals : Self.ownRenewals)) {
                         beginAnew(k, at: now)
                     } else: {
                         isOver.value = sinceLook > limit - (limit >> 2)
