@@ -12,6 +12,8 @@ extension Workload {
         case silentRank
         /// A rank takes the rows of its experts and sends none home; only where ranks are masked.
         case keptRows
+        /// A rank begins when the others have given it up; only where ranks are masked.
+        case lateRank
         /// A tile of the down GEMM is never announced.
         case droppedSignal
     }

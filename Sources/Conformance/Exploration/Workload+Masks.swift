@@ -29,6 +29,7 @@ extension Workload {
                 // Rank 0 waits for results of the last rank, and rank 1 for rank 0 to begin its next step.
                 masking(
                     chain, tokens: [2, 0, 2], overlap: .none, fault: .keptRows, pattern: .allToOne, stepsAtOnce: 2),
+                masking(narrow, tokens: [2, 2], overlap: .direct, fault: .lateRank),
                 try communication(.bfloat16, tokens: [3, 0, 2], onFailure: .mask),
                 try communication(.float8, tokens: [3, 2], localExperts: 20, onFailure: .mask),
             ]
@@ -37,7 +38,7 @@ extension Workload {
     /// A step of all ranks, one in which the last rank fails and is masked, and one without it.
     ///
     /// - Parameters:
-    ///   - fault: `.absentRank`, `.silentRank` or `.keptRows`.
+    ///   - fault: `.absentRank`, `.silentRank`, `.lateRank` or `.keptRows`.
     ///   - stepsAtOnce: How often the others make the step with nothing waited for in between.
     static func masking(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, fault: Fault,
@@ -60,6 +61,12 @@ extension Workload {
                     for _ in 0..<(step == 1 ? stepsAtOnce : 1) { try layer.enqueue(rank, overlap: overlap) }
                 }
                 if step == 1, fault == .silentRank { try layer.group.ranks[last].dispatchNothing() }
+                if step == 1, fault == .lateRank {
+                    try device.launch(
+                        device.load(delayKernel()), blocks: 1, arguments: [.uint64(300_000)], dependentLaunch: false,
+                        on: layer.group.ranks[last].compute)
+                    try layer.enqueue(layer.group.ranks[last], overlap: overlap)
+                }
                 if step == 1, fault == .keptRows { try layer.group.ranks[last].dispatch()() }
                 try layer.group.synchronize()
                 for (rank, masked) in try layer.group.maskedRanks().enumerated() where rank != last {

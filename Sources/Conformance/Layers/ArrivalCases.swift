@@ -64,7 +64,7 @@ private func lateRankCase(_ mode: OverlapMode) -> ConformanceCase {
 }
 
 /// Takes as many nanoseconds as it is told.
-private func delayKernel() throws -> Kernel {
+func delayKernel() throws -> Kernel {
     try KernelBuilder.build("delay", threads: 32) { k in
         let nanoseconds = k.parameter("nanoseconds", UInt64.self)
         let start = k.globalTimer

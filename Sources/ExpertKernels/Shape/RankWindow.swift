@@ -46,9 +46,10 @@ package struct RankWindow: Hashable, Sendable {
         WindowRegion(offset: offset, count: count)
     }
 
-    /// The rank's clock when it last showed that it lives, see `RankMasks`; with masks only. At the beginning of every
-    /// window, so that the window's address is the word's.
-    package var beat: WindowRegion<UInt64> { region(0, masks ? 1 : 0) }
+    /// The rank's clock when it last showed that it lives, and behind it `[ranks]`: 1 from a rank that has masked this
+    /// one; see `RankMasks`. With masks only. At the beginning of every window, so that the window's address is the
+    /// word's.
+    package var beat: WindowRegion<UInt64> { region(0, masks ? 1 + shape.ranks : 0) }
     /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes them,
     /// and `scales`, `sourceInfo` and `arrivals`.
     package var rows: WindowRegion<UInt32> { region(beat.end, places * rowBytes / 4) }

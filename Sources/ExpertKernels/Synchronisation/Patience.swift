@@ -5,10 +5,13 @@ import KernelLanguage
 ///
 /// A rank that waits beats after a quarter of the limit and then each sixteenth, so that in half a limit there is a
 /// beat. Its word is looked at after a quarter of the limit, and half a limit later at each poll until the limit is
-/// over: a load may find an old value, but not for ever.
+/// over: a load may find an old value, but not for ever. A wait whose polls lie far apart begins anew as well: then this
+/// rank itself stood still, and knows nothing of the other.
 struct Patience {
-    /// How often a wait begins anew because the rank lives.
+    /// How often a wait begins anew.
     static let renewals = 16
+    /// The same of a wait for a kernel of the own rank, which must outlast every wait of that kernel for other ranks.
+    private static let ownRenewals = 1024
 
     private let masks: RankMasks
     private let limit: Value<UInt64>
@@ -21,6 +24,7 @@ struct Patience {
     private let looked: Variable<UInt64>
     private let seen: Variable<UInt64>
     private let renewed: Variable<UInt32>
+    private let lastPoll: Variable<UInt64>
     private let nextBeat: Variable<UInt64>
 
     /// - Parameter source: The rank that is waited for; nil for a kernel of the own rank.
@@ -35,6 +39,7 @@ struct Patience {
         looked = k.variable(UInt64(0))
         seen = k.variable(UInt64(0))
         renewed = k.variable(UInt32(0))
+        lastPoll = k.variable(start)
         nextBeat = k.variable(start + (limit >> 2))
     }
 
@@ -47,6 +52,8 @@ struct Patience {
                 nextBeat.value = now + (limit >> 4)
             }
         }
+        k.if(now - lastPoll.value > limit >> 2 && renewed.value < Self.renewals) { beginAnew(k, at: now) }
+        lastPoll.value = now
         k.if(now - start.value > limit >> 2) {
             let sinceLook = now - looked.value
             k.if(looked.value == 0) {
@@ -54,10 +61,8 @@ struct Patience {
                 looked.value = now
             } else: {
                 k.if(sinceLook > limit >> 1) {
-                    k.if(beatOfSource(k) != seen.value && renewed.value < Self.renewals) {
-                        renewed.add(1)
-                        start.value = now
-                        looked.value = k.constant(UInt64(0))
+                    k.if(beatOfSource(k) != seen.value && renewed.value < (beats ? Self.renewals : Self.ownRenewals)) {
+                        beginAnew(k, at: now)
                     } else: {
                         isOver.value = sinceLook > limit - (limit >> 2)
                     }
@@ -65,6 +70,12 @@ struct Patience {
             }
         }
         return isOver.value
+    }
+
+    private func beginAnew(_ k: KernelBuilder, at now: Value<UInt64>) {
+        renewed.add(1)
+        start.value = now
+        looked.value = k.constant(UInt64(0))
     }
 
     private func beatOfSource(_ k: KernelBuilder) -> Value<UInt64> {

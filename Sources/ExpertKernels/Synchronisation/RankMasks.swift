@@ -27,6 +27,9 @@ package struct MaskParameters: KernelParameters {
 /// stores the device's clock to its rank's beat word from time to time. Who waits for that rank looks at the word
 /// before its time is over, and begins anew if the word has changed. Only waits for other ranks beat: a wait for a
 /// kernel of the own rank looks at the own beat, and would keep itself alive.
+///
+/// A kernel that masks a rank also tells it so. That rank, if it lives after all, then waits for the other no longer, as
+/// nothing will come; else it might wait for one that waits for a third that waits for it, all of them alive.
 package struct RankMasks {
     /// What word 0 of a masked rank's record says: who masked it.
     package enum Origin: UInt64, Sendable {
@@ -61,6 +64,12 @@ package struct RankMasks {
     func hasMasked(_ k: KernelBuilder, _ rank: Value<UInt32>) -> Condition {
         k.load(record(of: rank), order: .relaxed(.gpu)) != 0
     }
+
+    /// The word in which this rank tells `rank` that it has masked it.
+    func notice(_ k: KernelBuilder, to other: Value<UInt32>) -> Pointer<UInt64> { beat(k, of: other) + 1 + rank }
+
+    /// Where others tell this rank that they have masked it: UInt64 `[ranks]`.
+    func notices(_ k: KernelBuilder) -> Pointer<UInt64> { beat(k, of: rank) + 1 }
 
     /// The word in which `rank` shows that it lives.
     func beat(_ k: KernelBuilder, of rank: Value<UInt32>) -> Pointer<UInt64> { Pointer(bits: k.load(beats + rank) + 0) }

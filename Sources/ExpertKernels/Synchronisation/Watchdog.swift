@@ -97,7 +97,7 @@ struct Watchdog {
     }
 
     /// The same where ranks are masked. A wait for another rank ends without an arrival as soon as that rank is masked,
-    /// and masks it when patience with it is over. Waits for kernels of the own rank fail as elsewhere.
+    /// and masks it when patience with it is over or it tells that it has masked this one. Waits for kernels of the own rank fail as elsewhere.
     private func wait(
         _ k: KernelBuilder, for subject: Subject, from source: Value<UInt32>?, or masks: RankMasks, timed: Bool,
         poll: () -> Poll
@@ -107,6 +107,7 @@ struct Watchdog {
         let time = timed ? k.variable(UInt64(0)) : nil
         let start = k.globalTimer
         let patience = Patience(k, masks, limit: limit, source: source, from: start)
+        let notice = source.map { masks.notices(k) + $0 }
         k.loop {
             let poll = poll()
             k.if(poll.done) {
@@ -117,13 +118,20 @@ struct Watchdog {
             polls.add(1)
             let isOver = k.variable(k.load(record, order: .relaxed(.gpu)) != 0)
             if let source { isOver.value = isOver.value || masks.hasMasked(k, source) }
-            let late = !isOver.value && patience.isOver(k, at: k.globalTimer)
+            let isTold = notice.map { k.load($0, order: .relaxed(.system)) != 0 }
+            let isPatient = !patience.isOver(k, at: k.globalTimer)
+            let late = !isOver.value && (isTold.map { $0 || !isPatient } ?? !isPatient)
             k.if(late) {
                 let masked = source.map { source in
                     Pointer<UInt64>(
                         bits: (source == masks.rank).select(record.bits, masks.record(of: source).bits))
                 }
                 report(k, subject, poll, in: masked ?? record, source: source ?? masks.rank)
+                if let source {
+                    k.if(source != masks.rank) {
+                        k.store(1, to: masks.notice(k, to: source), order: .relaxed(.system))
+                    }
+                }
             }
             k.breakIf(late || isOver.value)
             k.sleep(nanoseconds: 40)

@@ -37,7 +37,10 @@ extension ExpertRank {
     /// Waits for `rank` again and sends to it from the next step on. It must be ready for that step.
     ///
     /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
-    public func unmask(_ rank: Int) throws { try setMask(of: rank, nil) }
+    public func unmask(_ rank: Int) throws {
+        try setMask(of: rank, nil)
+        try whole.forgetNotice(from: rank)
+    }
 
     private func setMask(of rank: Int, _ origin: RankMasks.Origin?) throws {
         let masks = try requireMasks()

@@ -139,6 +139,12 @@ final class TokenExchange {
         peerWindows[peer] = found
     }
 
+    /// Forgets that `rank` has masked this one.
+    func forgetNotice(from rank: Int) throws {
+        let word = window.part("notice of rank \(rank) to \(label)", offset: (1 + rank) * 8, bytes: 8)
+        try device.write([UInt64(0)], to: word)
+    }
+
     /// Steps that are over.
     func completedSteps() throws -> UInt32 { try device.read(UInt32.self, count: 1, from: step.buffer)[0] }
 

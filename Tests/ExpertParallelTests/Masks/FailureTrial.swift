@@ -8,7 +8,8 @@ import Testing
 
 /// Steps of a layer in which ranks die, stop for a while or are slow, at any instruction.
 struct FailureTrial: CustomStringConvertible {
-    static let waitLimit = 0.01
+    /// Seconds; the simulator's clock leaps by up to 0.01 while nothing but polling happens.
+    static let waitLimit = 0.25
     static let steps = 4
 
     var seed: UInt64
