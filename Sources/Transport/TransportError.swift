@@ -88,7 +88,11 @@ public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
         case .socketPath(let path, let limit):
             return "the path \"\(path)\" is too long for a socket; choose one of at most \(limit) bytes"
         case .listening(let address, let reason):
-            return "cannot listen at \(address): \(reason); choose an address of this machine and a port that is free"
+            let remedy =
+                if case .unix = address { "name a directory that can be written in SWIFTEP_SOCKET_DIRECTORY" } else {
+                    "choose an address of this machine and a port that is free"
+                }
+            return "cannot listen at \(address): \(reason); \(remedy)"
         case .unreachable(let address, let reason):
             return
                 "nobody answers at \(address): \(reason); see that the first process runs and that this machine reaches it"

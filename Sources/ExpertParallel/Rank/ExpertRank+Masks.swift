@@ -38,8 +38,10 @@ extension ExpertRank {
     ///
     /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
     public func unmask(_ rank: Int) throws {
+        try requirePeer(rank)
+        _ = try requireMasks()
+        for exchange in exchanges { try exchange.forget(rank) }
         try setMask(of: rank, nil)
-        try whole.forgetNotice(from: rank)
     }
 
     private func setMask(of rank: Int, _ origin: RankMasks.Origin?) throws {

@@ -139,10 +139,24 @@ final class TokenExchange {
         peerWindows[peer] = found
     }
 
-    /// Forgets that `rank` has masked this one.
-    func forgetNotice(from rank: Int) throws {
-        let word = window.part("notice of rank \(rank) to \(label)", offset: (1 + rank) * 8, bytes: 8)
-        try device.write([UInt64(0)], to: word)
+    /// Forgets what `rank` has sent, and that it has masked this one. It may have been a step ahead when it was lost, and
+    /// its words for that step must not pass for those that it sends when it comes back. Nothing may be running.
+    func forget(_ rank: Int) throws {
+        let (shape, layout) = (configuration.shape, configuration.window)
+        func clear<Element>(_ region: WindowRegion<Element>, halves: Int) throws {
+            let part = region.bytes / halves / shape.ranks
+            for half in 0..<halves {
+                let own = window.part(
+                    "words of rank \(rank) in \(label)", offset: region.offset + (half * shape.ranks + rank) * part,
+                    bytes: part)
+                try device.write([UInt8](repeating: 0, count: part), to: own)
+            }
+        }
+        try device.write(
+            [UInt64(0)], to: window.part("notice of rank \(rank) to \(label)", offset: (1 + rank) * 8, bytes: 8))
+        try clear(layout.rowCounts, halves: 2)
+        try clear(layout.landingArrivals, halves: 2)
+        try clear(layout.combineArrivals, halves: 1)
     }
 
     /// Steps that are over.

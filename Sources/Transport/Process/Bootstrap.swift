@@ -78,7 +78,9 @@ public struct Bootstrap: Hashable, Sendable {
                 launcher: .torchrun, process: try variables.number("RANK"),
                 processes: try variables.number("WORLD_SIZE"),
                 localProcess: try variables.number("LOCAL_RANK", or: "RANK"),
-                address: .tcp(host: environment["MASTER_ADDR"] ?? "", port: try variables.number("MASTER_PORT") + 1),
+                address: .tcp(
+                    host: environment["MASTER_ADDR"] ?? "",
+                    port: try variables.number("MASTER_PORT", in: 1...65_534) + 1),
                 secret: try variables.secret(job: "TORCHELASTIC_RUN_ID"))
         } else if environment["OMPI_COMM_WORLD_RANK"] != nil {
             let processes = try variables.number("OMPI_COMM_WORLD_SIZE")
@@ -136,23 +138,26 @@ private struct Variables {
 
     init(_ values: [String: String]) { self.values = values }
 
-    /// A whole number from 0, of the first of these variables that is set.
-    func number(_ name: String, or other: String? = nil) throws(TransportError) -> Int {
+    /// A whole number of the first of these variables that is set. Processes are numbered, and there are at most 256.
+    func number(
+        _ name: String, or other: String? = nil, in range: ClosedRange<Int> = 0...256
+    ) throws(TransportError) -> Int {
         let name = values[name] == nil ? other ?? name : name
-        guard let text = values[name] else { throw .environment("\(name) is not set; set it to a whole number from 0") }
-        guard let number = Int(text), number >= 0 else {
-            throw .environment("\(name) is \"\(text)\"; set it to a whole number from 0")
+        let remedy = "set it to a whole number from \(range.lowerBound) to \(range.upperBound)"
+        guard let text = values[name] else { throw .environment("\(name) is not set; \(remedy)") }
+        guard let number = Int(text), range.contains(number) else {
+            throw .environment("\(name) is \"\(text)\"; \(remedy)")
         }
         return number
     }
 
     /// `MASTER_PORT`, or one above 20,000 that follows from the number of the job.
     func port(job: String) throws(TransportError) -> Int {
-        if values["MASTER_PORT"] != nil { return try number("MASTER_PORT") }
+        if values["MASTER_PORT"] != nil { return try number("MASTER_PORT", in: 1...65_535) }
         guard let id = values[job].flatMap({ Int($0) }) else {
             throw .environment("MASTER_PORT is not set; set it to a free port of the machine of process 0")
         }
-        return 20_000 + id % 12_000
+        return 20_000 + abs(id % 12_000)
     }
 
     /// `SWIFTEP_SECRET`, or what tells this job from others.

@@ -80,6 +80,10 @@ public final class ProcessGroup: Sendable {
 
     deinit { windows.stop() }
 
+    /// The variable of the environment that names a directory for sockets. Without it they lie in none, which containers
+    /// with a network namespace of their own do not share.
+    public static let socketDirectory = "SWIFTEP_SOCKET_DIRECTORY"
+
     /// Ranks of each process.
     public var ranksPerProcess: Int { ranks / rendezvous.processes }
     /// The ranks of this process.
@@ -209,7 +213,7 @@ public final class ProcessGroup: Sendable {
     /// A socket that lies in no directory, unless one is named: containers that share one need not share more.
     private static func windowAddress(_ environment: [String: String]) -> SocketAddress {
         let name = "swiftep-\(getpid())-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
-        if let directory = environment["SWIFTEP_SOCKET_DIRECTORY"] { return .unix("\(directory)/\(name)") }
+        if let directory = environment[socketDirectory] { return .unix("\(directory)/\(name)") }
         #if canImport(Darwin)
             return .unix("/tmp/\(name)")
         #else

@@ -76,6 +76,7 @@ public final class ProcessTransport: Transport {
         guard let address = SocketAddress(member.windows) else {
             throw TransportError.malformed(from: process, what: "an address")
         }
+        let visits = group.rendezvous.visits(of: process)
         while true {
             // Asks again and again, so that it sees when the process has gone.
             let turn = Deadline(seconds: min(1, Double(deadline.milliseconds) / 1e3))
@@ -87,6 +88,9 @@ public final class ProcessTransport: Transport {
             }
             if let reason = group.rendezvous.lost[process] {
                 throw TransportError.lostProcesses([process: reason], what: "window \"\(name)\"")
+            }
+            if group.rendezvous.visits(of: process) != visits {
+                throw TransportError.lostProcesses([process: "it has been started again"], what: "window \"\(name)\"")
             }
             guard deadline.isOver else { continue }
             if case .failure(let error) = answer {

@@ -24,6 +24,8 @@ struct RendezvousMembers {
     private var returned: Set<Int> = []
     private(set) var lost: [Int: String] = [:]
     private(set) var failures: [ProcessFailure] = []
+    /// Those that others have given up.
+    private(set) var givenUp: Set<Int> = []
     /// Those that have ended and said so: nobody waits for them, and nobody misses them.
     private var departed: Set<Int> = []
     /// How often each process has come: more than once, if it was lost and started again.
@@ -53,6 +55,13 @@ struct RendezvousMembers {
             lose(process, reason: "its connection has ended", keepingReason: true)
         }
         members.removeAll { $0.connection.hasEnded || ($0.process == nil && $0.patience.isOver) }
+    }
+
+    /// Takes in what a process has sent that may have ended since.
+    mutating func read(from process: Int) {
+        for index in members.indices where members[index].process == process {
+            for message in members[index].connection.read() { receive(message, from: index) }
+        }
     }
 
     /// Notes that a process has gone, and tells the others.
@@ -86,7 +95,9 @@ struct RendezvousMembers {
                     kind: .missing, name: message.name,
                     body: Array(missing.map(String.init).joined(separator: ",").utf8)
                 ))
-        case .lost: lose(message.number, reason: message.name, keepingReason: true)
+        case .lost:
+            givenUp.insert(message.number)
+            lose(message.number, reason: message.name, keepingReason: true)
         case .failure:
             guard let failure = ProcessFailure(encoded: message.body) else { return }
             failures.append(failure)

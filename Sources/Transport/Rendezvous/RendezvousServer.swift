@@ -42,9 +42,16 @@ public final class RendezvousServer: Sendable {
     /// Processes that have gone without a word, or were given up, and why.
     public var lost: [Int: String] { loop.members.withLock { $0.lost } }
 
+    /// Processes that others have given up.
+    public var givenUp: Set<Int> { loop.members.withLock { $0.givenUp } }
+
     /// Notes that a process has gone and why, and tells all others. A later reason takes the place of an earlier one.
     public func lose(_ process: Int, reason: String) {
-        loop.members.withLock { $0.lose(process, reason: reason) }
+        loop.members.withLock { members in
+            // What it has said itself says more.
+            members.read(from: process)
+            if !members.failures.contains(where: { $0.process == process }) { members.lose(process, reason: reason) }
+        }
         loop.wake()
     }
 }

@@ -47,6 +47,11 @@ final class ChildProcesses: Sendable {
     /// Whether all have ended.
     var haveEnded: Bool { children.withLock { $0.values.allSatisfy { $0.end != nil } } }
 
+    /// Whether all but these have ended.
+    func haveEnded(but others: Set<Int>) -> Bool {
+        children.withLock { $0.allSatisfy { others.contains($0.key) || $0.value.end != nil } && !$0.isEmpty }
+    }
+
     /// Starts this program as a process of this number, which may have been another that has ended.
     ///
     /// - Parameters:

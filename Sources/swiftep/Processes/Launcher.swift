@@ -34,6 +34,8 @@ struct Launcher {
     static let directoryVariable = "SWIFTEP_DIRECTORY"
     /// The variable of a process that is started once more.
     static let returnVariable = "SWIFTEP_RETURNS"
+    /// What a process ends with that writes to a pipe which nobody reads.
+    static let brokenPipe: Int32 = 141
     /// Seconds that the others have to end by themselves when one has gone: until their waits on the device are over, and
     /// some to say so.
     private var grace: Double { longestWait + 20 }
@@ -49,6 +51,13 @@ struct Launcher {
         let server = try RendezvousServer(processes: processes, secret: secret)
         let directory = try TemporaryFiles.makeDirectory()
         defer { TemporaryFiles.remove(directory) }
+        // Where sockets shall lie in a directory, they go with this one.
+        let sockets = try ProcessInfo.processInfo.environment[ProcessGroup.socketDirectory].map { parent in
+            let path = "\(parent)/swiftep-\(getpid())"
+            try TemporaryFiles.makeDirectory(at: path)
+            return path
+        }
+        defer { sockets.map(TemporaryFiles.remove) }
         let children = ChildProcesses()
         Interruption.beforeEnd { children.endAll() }
         defer { Interruption.beforeEnd(nil) }
@@ -59,6 +68,7 @@ struct Launcher {
                 address: server.address, secret: secret)
             var own = [Self.variable: "\(getpid())", Self.directoryVariable: directory]
             if again { own[Self.returnVariable] = "1" }
+            own[ProcessGroup.socketDirectory] = sockets
             try children.start(
                 process, try ProgramArguments.words(),
                 environment: bootstrap.variables.merging(own) { first, _ in first })
@@ -66,9 +76,14 @@ struct Launcher {
         for process in 0..<processes { try start(process) }
         try supervise(children, server) { try start($0, again: true) }
         // Those that the others did without are no failure, if anybody is left.
-        let ends = children.ends.filter { onFailure == .stop || server.lost[$0.key] == nil }
+        let ends = children.ends.filter { process, end in
+            if onFailure == .stop || end == .exit(0) { return true }
+            if case .exit = end { return !server.givenUp.contains(process) }
+            return false
+        }
         let failed = (ends.isEmpty ? children.ends : ends).values.first { $0 != .exit(0) }
         guard let failed else { return 0 }
+        if children.ends.values.contains(.exit(Self.brokenPipe)) { Interruption.endByBrokenPipe() }
         if let error = LaunchError(children, server) { throw error }
         if case .exit(let code) = failed { return code }
         return 1
@@ -90,7 +105,13 @@ struct Launcher {
                     server.lose(process, reason: "it \(end)")
                 }
                 if onFailure == .stop { patience = patience ?? ContinuousClock.now + .seconds(grace) }
+                // One that ends with an error would do it again.
+                if case .exit = end { continue }
                 if restarts, started.insert(process).inserted { try startAgain(process) }
+            }
+            if !started.isEmpty, children.haveEnded(but: started) {
+                // Nobody is left to take them in.
+                children.endAll()
             }
             if let pause { children.resume(stoppedFor: pause) }
             for process in children.stopped(for: stopLimit) {

@@ -54,7 +54,10 @@ func withProcesses(
             let waitedFor = (error as? GroupError)?.waitedFor
             rendezvous.fail("\(error)", waitedFor: waitedFor.map { $0 / ranksOfProcess })
             // The launcher says it once for all.
-            if bootstrap.launcher == .swiftep { return error is UsageError ? 64 : 1 }
+            if bootstrap.launcher == .swiftep {
+                guard let output = error as? OutputError else { return error is UsageError ? 64 : 1 }
+                return output.isBrokenPipe ? Launcher.brokenPipe : 74
+            }
             throw rendezvous.explained(error)
         }
     }

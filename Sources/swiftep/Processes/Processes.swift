@@ -51,10 +51,14 @@ final class Processes {
     var index: Int { group?.rendezvous.process ?? 0 }
     /// How many there are.
     var count: Int { group?.rendezvous.processes ?? 1 }
-    /// Whether this one reports: the first of those that are left, as all of them know it.
-    var isFirst: Bool { index == (0..<count).first { !absent.contains($0) } }
+    /// Whether this one reports: the first of those that were there all the time, as all of them know it.
+    var isFirst: Bool {
+        !isReturning && index == (0..<count).first { !absent.contains($0) && !returned.contains($0) }
+    }
     /// Processes that have gone, as far as all others know it: all learn it from the same collectives.
     private(set) var absent: Set<Int> = []
+    /// Processes that had gone and have been taken in again.
+    private var returned: Set<Int> = []
     /// Ranks of processes that have gone.
     var absentRanks: Set<Int> { Set(absent.flatMap { group?.ranks(of: $0) ?? 0..<0 }) }
     /// The ranks of this process.
@@ -70,6 +74,9 @@ final class Processes {
 
     /// What this process's ranks have of a list of all ranks'.
     func local<Element>(_ all: [Element]) -> [Element] { Array(all[localRanks]) }
+
+    /// Notes that a process has come back, which does not know what happened before.
+    func takeIn(_ process: Int) { returned.insert(process) }
 
     /// Returns when all processes have come here.
     func meet(_ what: String) throws { _ = try gather(bytes: [], what) }

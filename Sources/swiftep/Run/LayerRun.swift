@@ -73,7 +73,7 @@ struct LayerRun {
         }
         if settings.restarts, processes.isReturning || !processes.absent.isEmpty {
             progress("taking ranks in again")
-            try modes.losses.readmit()
+            try modes.readmit()
             for mode in settings.modes { try modes.run(mode, note: ", after the return").map { results.append($0) } }
         }
         if settings.timeline != nil, let mode = settings.modes.last { try write(timer.timeline(mode), mode) }
@@ -101,8 +101,9 @@ struct LayerRun {
         let clock = try processes.group == nil ? nil : ClockRelation(device)
         let clocks = try processes.gather("clocks", clock).compactMap { $0 ?? nil }
         let all = try processes.gather("timelines", own).compactMap { $0 }
-        guard let timeline else { return }
-        try TimelineFile(file: timeline, title: title(mode, clocks)).write(Timeline(all, clocks: clocks))
+        // The process that was to write it may have gone.
+        guard processes.isFirst, let file = try timeline ?? settings.openTimeline() else { return }
+        try TimelineFile(file: file, title: title(mode, clocks)).write(Timeline(all, clocks: clocks))
     }
 
     private func title(_ mode: OverlapMode, _ clocks: [ClockRelation]) -> String {

@@ -1,5 +1,6 @@
 import ExpertKernels
 import ExpertParallel
+import Transport
 
 /// Whom the ranks of a run go on without, agreed on by all processes that are left.
 struct Losses {
@@ -7,6 +8,8 @@ struct Losses {
     struct Mask: Codable, Hashable {
         let rank: Int
         let by: Int
+        /// Nanoseconds of the device's clock when a wait was given up; nil where the host masked the rank.
+        let time: UInt64?
         /// For people.
         let cause: String
     }
@@ -35,13 +38,13 @@ struct Losses {
     mutating func settle() throws -> Bool {
         guard masks else { return true }
         let own = try layer.group.ranks.flatMap { rank in
-            try rank.maskedRanks().map { Mask(rank: $0.rank, by: rank.index, cause: "\($0)") }
+            try rank.maskedRanks().map { Mask($0, by: rank.index) }
         }
-        let all = try processes.gather("masks", own).compactMap { $0 }.joined()
-        let late = Set(all.map(\.rank)).subtracting(processes.absentRanks)
-        for rank in late where processes.isFirst {
-            guard let group = processes.group, let mask = all.first(where: { $0.rank == rank }) else { continue }
-            group.rendezvous.giveUp(group.process(of: rank), reason: "it was late: \(mask.cause)")
+        let all = try Array(processes.gather("masks", own).compactMap { $0 }.joined())
+        if processes.isFirst, let group = processes.group {
+            for (process, mask) in late(all, group) {
+                group.rendezvous.giveUp(process, reason: "it was late: \(mask.cause)")
+            }
         }
         // It may still have come to this meeting, but comes to none after it.
         for _ in 0..<2 { try processes.meet("those that are left") }
@@ -55,6 +58,30 @@ struct Losses {
         }
         defer { absent = gone }
         return gone == absent
+    }
+
+    /// Processes that are there and have masked ranks, each with a wait for it.
+    ///
+    /// One that was paused finds all others late when it goes on. So the one that most others have masked counts as late
+    /// first, and the earlier one of two; what ranks of late processes say of others counts no longer.
+    private func late(_ masks: [Mask], _ group: ProcessGroup) -> [(process: Int, mask: Mask)] {
+        var result: [(process: Int, mask: Mask)] = []
+        var open = masks.filter { !processes.absentRanks.contains($0.rank) && $0.time != nil }
+        while !open.isEmpty {
+            let accused = Dictionary(grouping: open) { group.process(of: $0.rank) }.mapValues { masks in
+                (
+                    by: Set(masks.map { group.process(of: $0.by) }).count,
+                    first: masks.min { ($0.time ?? 0) < ($1.time ?? 0) }
+                )
+            }
+            let most = accused.max { a, b in
+                (a.value.by, b.value.first?.time ?? 0) < (b.value.by, a.value.first?.time ?? 0)
+            }
+            guard let (process, evidence) = most, let mask = evidence.first else { break }
+            result.append((process, mask))
+            open.removeAll { group.process(of: $0.rank) == process || group.process(of: $0.by) == process }
+        }
+        return result
     }
 
     /// Takes in all processes that have been started again, one after the other. Those of them call it as well.
@@ -74,6 +101,7 @@ struct Losses {
             try processes.meet("a step")
             for rank in layer.group.ranks { for other in back { try rank.unmask(other) } }
             try processes.meet("a return")
+            processes.takeIn(process)
         }
         absent = processes.absentRanks
     }
@@ -91,4 +119,13 @@ struct Losses {
 
     /// Seconds in which a process that is started again must have come.
     private static let patience = 120.0
+}
+
+extension Losses.Mask {
+    fileprivate init(_ masked: MaskedRank, by rank: Int) {
+        self.rank = masked.rank
+        by = rank
+        if case .wait(let fault) = masked.cause { time = fault.time } else { time = nil }
+        cause = "\(masked)"
+    }
 }

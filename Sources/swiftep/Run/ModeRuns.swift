@@ -38,6 +38,13 @@ struct ModeRuns {
         losses = Losses(processes, layer)
     }
 
+    /// Takes ranks in again that were lost.
+    mutating func readmit() throws {
+        try losses.readmit()
+        // Those that have come back have none.
+        reference = nil
+    }
+
     /// Runs one mode; again without them, when ranks are lost meanwhile.
     ///
     /// - Parameter note: What its name has behind it in the report.
@@ -49,6 +56,7 @@ struct ModeRuns {
             guard try losses.settle() else { continue }
             guard let outputs = try outputs(of: step, mode), let times = try times(of: step, mode) else { continue }
             let waits = try processes.gather("what was waited for", step.waits).compactMap { $0 }
+            if processes.absentRanks != losses.absent { continue }
             guard let reference, let verification = reference.judge?.judge(outputs) else { return nil }
             return ModeResult(
                 mode, note: note, verification, outputs, StepWaits(waits), StepTime(slowestOf: times),

@@ -78,7 +78,7 @@ struct RunReport: Encodable {
                     + (mode.difference.map { "\($0)" } ?? ""))
         }
         identical = different.isEmpty
-        if let dropped = settings.droppedSignal {
+        if let dropped = settings.droppedSignal, losses.found.isEmpty {
             problems.append(
                 "nobody waited for the dropped signal of rank \(dropped.rank), local expert \(dropped.expert), block "
                     + "\(dropped.block): the expert has no rows there; choose another")
