@@ -38,10 +38,43 @@ package struct Redundancy: Sendable {
             proof:
                 "One block alone notes how many rows came, as in a dispatch send. Where all blocks take notes, the "
                 + "mutation is found."),
-        failureOfOwnKernel("block scope"), failureOfOwnKernel("weak"),
+        Redundancy(
+            kernel: "dispatch unpack", mutation: "RowCounts.swift acquire (system scope) load: relaxed",
+            proof:
+                "Where ranks are masked, a count is taken as a number only: each row that it counts is acquired by a word of "
+                + "its own. That memory of the step before the last is free follows as well from the results that have come "
+                + "home from there, and from stores that depend on what was read."),
+        Redundancy(
+            kernel: "gemm", mutation: "AgreedCounts.swift acquire (gpu scope) load: relaxed",
+            proof:
+                "The GEMM takes a number of rows from it; each of these is acquired by a word of its own. In the unpack, which "
+                + "reads what block 0 has written, the mutation is found."),
+        Redundancy(
+            kernel: "combine receive", mutation: "CombineReceiveKernel.swift relaxed (block scope) store: weak",
+            proof:
+                "Where ranks are masked, threads of a block store the same word only if a kernel of the own rank has failed. "
+                + "Such faults are explored without masks, where the store is at another line, and there the mutation is "
+                + "found."),
+        Redundancy(
+            kernel: "combine receive", mutation: "Patience.swift relaxed (system scope) store: gpu scope",
+            proof:
+                "Another rank looks at the word if it waits for this one while this one waits for a third. The workloads have "
+                + "such chains in the dispatch unpack, which stores by the same line, and there the mutation is found."),
+        Redundancy(
+            kernel: "dispatch unpack", mutation: "Patience.swift relaxed (system scope) load: gpu scope",
+            proof:
+                "The workloads have no rank that beats while another waits for it in its unpack. In the combine receive, "
+                + "which loads by the same line, the mutation is found."),
+        Redundancy(
+            kernel: "dispatch unpack", mutation: "Patience.swift relaxed (gpu scope) load: block scope",
+            proof:
+                "Blocks of an unpack wait for its first one, and look at the word while that beats; the schedules find it out "
+                + "where the load is weak. In the GEMM, which loads by the same line, this mutation is found as well."),
+        ownBeatOfSend("block scope"), ownBeatOfSend("weak"),
+        failureOfOwnKernel("block scope"), failureOfOwnKernel("weak"), failureWithMasks("block scope"),
+        failureWithMasks("weak"),
         settledMask("dispatch send", "block scope"), settledMask("dispatch send", "weak"),
         settledMask("combine send", "block scope"), settledMask("combine send", "weak"),
-        settledMask("gemm", "block scope"), settledMask("gemm", "weak"),
         resetOfCounter("block scope"), resetOfCounter("weak"),
         diagnosis("dispatch receive"), diagnosis("gemm"),
         diagnosedCount("gpu scope"), diagnosedCount("weak"),
@@ -61,6 +94,22 @@ package struct Redundancy: Sendable {
             proof:
                 "The counts are read for a fault's record alone, when a wait has been given up. What they say was acquired "
                 + "before.")
+    }
+
+    private static func ownBeatOfSend(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "combine send", mutation: "Patience.swift relaxed (gpu scope) load: \(change)",
+            proof:
+                "A combine send begins when gate and up has ended, and the unpack before it. Until it ends no kernel of its "
+                + "rank waits for other ranks, so that nobody stores to the word.")
+    }
+
+    private static func failureWithMasks(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "gemm", mutation: "Watchdog.swift relaxed (gpu scope) load: \(change)",
+            proof:
+                "Where ranks are masked, a record is written only if a wait for a kernel of the own rank fails. Such faults "
+                + "are explored without masks, where the load is at another line, and there the mutation is found.")
     }
 
     private static func failureOfOwnKernel(_ change: String) -> Redundancy {
