@@ -3,7 +3,7 @@ import Accelerator
 /// The transport of a rank whose group is shared by several processes of a machine.
 ///
 /// Windows are device memory that other processes map: on GPUs by descriptor or legacy handle, with peer access between
-/// GPUs; on the simulator as memory of the operating system.
+/// GPUs; on the simulator as memory of the operating system. They are offered as long as the transport lives.
 public final class ProcessTransport: Transport {
     /// See ``Transport/rank``.
     public let rank: Int

@@ -46,6 +46,8 @@ import Transport
                 }
             }
             try group.rendezvous.barrier(within: 10)
+            // Windows are offered as long as their transports live.
+            withExtendedLifetime(transports) {}
             return try own.map { try device.read(UInt64.self, count: ranks, from: $0) }
         }
         let found = try results.flatMap { try $0.get() }
@@ -63,6 +65,7 @@ import Transport
                 try transport.offerWindow("w")
                 let bytes = try transport.windows("w", within: 10).map(\.bytes)
                 try group.rendezvous.barrier(within: 10)
+                withExtendedLifetime(transport) {}
                 return bytes
             }
         }
@@ -76,6 +79,7 @@ import Transport
             if transport.rank == 0 { try transport.offerWindow("w") }
             let found = Result { try transport.windows("w", within: 0.3).map(\.bytes) }
             try group.rendezvous.barrier(within: 10)
+            withExtendedLifetime(transport) {}
             #expect(throws: TransportError.missingRanks([1], what: "window \"w\"", seconds: 0.3)) { try found.get() }
         }
         for result in results { try result.get() }
