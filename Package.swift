@@ -40,7 +40,7 @@ let package = Package(
             name: "PTXTests", dependencies: ["KernelLanguage", "PTX", "ExpertKernels", "TestSupport"],
             exclude: ["Golden"]),
         .testTarget(name: "SimulatorTests", dependencies: ["KernelLanguage", "Simulator"]),
-        .testTarget(name: "TransportTests", dependencies: ["Simulator", "Accelerator", "Transport"]),
+        .testTarget(name: "TransportTests", dependencies: ["Simulator", "Accelerator", "Transport", "TestSupport"]),
         .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
         .testTarget(
             name: "AcceleratorTests",

@@ -31,7 +31,8 @@ public protocol Device: AnyObject, Sendable {
         address: UInt64, bytes: Int, label: String, whenReleased: @escaping @Sendable () -> Void
     ) throws -> DeviceBuffer
 
-    /// Allocates `bytes` of device memory that other processes can open by what ``export(_:)`` gives; content undefined.
+    /// Allocates `bytes` of device memory that other processes can open by what ``export(_:)`` gives; content
+    /// undefined.
     ///
     /// - Parameter reach: Where those processes are.
     /// - Throws: `DeviceError.allocation` for less than 1 byte; `.driver` or `.systemCall` when memory runs out.

@@ -64,8 +64,8 @@ public struct OpenedDevice: Sendable {
 ///   - seed: Seed of the simulator's schedule; a GPU takes no notice of it.
 ///   - multiprocessors: Multiprocessors of the simulator, at least 1; a GPU has what it has.
 ///   - localProcess: The number of this process among those of the machine that share a group of ranks; nil when it is
-///     alone. Each takes the next GPU, and from the first one again where there are fewer; and the simulator follows the
-///     clock of the machine, as other processes write to its memory while it runs.
+///     alone. Each takes the next GPU, and from the first one again where there are fewer; and the simulator follows
+///     the clock of the machine, as other processes write to its memory while it runs.
 /// - Throws: `DeviceError.driver` when a GPU is asked for and there is none with that number, or it cannot run the
 ///   kernels.
 public func openDevice(

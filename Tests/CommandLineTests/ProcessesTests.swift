@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 #if canImport(FoundationEssentials)
@@ -105,7 +106,7 @@ import Testing
     @Test func variablesOfTorchrun() throws {
         let port = Int.random(in: 20_000..<30_000)
         func run(_ own: [String]) -> [Result<ProgramResult, any Error>] {
-            parallel(2) { process in
+            onThreads(2) { process in
                 try Program.run(
                     Self.layer + ["--overlap", "none"] + (process == 1 ? own : []),
                     environment: [

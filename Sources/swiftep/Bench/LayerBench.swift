@@ -43,7 +43,7 @@ struct LayerBench {
         try processes.meet("a step")
         let expected = try layer.step(inputs, overlap: .none)
         return try modes.map { mode in
-            if processes.isFirst { Console.progress("\(plan.shape.maxTokens) tokens, overlap \(mode.rawValue)") }
+            processes.progress("\(plan.shape.maxTokens) tokens, overlap \(mode.rawValue)")
             let graph = try layer.capture(overlap: mode, steps: steps)
             let times = try measure { try layer.replay(graph) }
             try group.synchronize()
@@ -59,7 +59,7 @@ struct LayerBench {
         for rank in group.ranks {
             try device.fill(rank.expertOutput, with: 0x3F, on: rank.compute)
         }
-        if processes.isFirst { Console.progress("\(plan.shape.maxTokens) tokens") }
+        processes.progress("\(plan.shape.maxTokens) tokens")
         func times(_ step: @escaping (ExpertRank) throws -> Void) throws -> Times {
             let graphs = try group.ranks.map { rank in
                 try device.capture(on: rank.compute) { for _ in 0..<steps { try step(rank) } }

@@ -78,6 +78,11 @@ final class Processes {
     /// Notes that a process has come back, which does not know what happened before.
     func takeIn(_ process: Int) { returned.insert(process) }
 
+    /// Says what is going on, once for all processes.
+    func progress(_ text: @autoclosure () -> String) {
+        if isFirst { Console.progress(text()) }
+    }
+
     /// Returns when all processes have come here.
     func meet(_ what: String) throws { _ = try gather(bytes: [], what) }
 

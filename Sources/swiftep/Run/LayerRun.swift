@@ -57,10 +57,10 @@ struct LayerRun {
     /// - Throws: What goes wrong on the way; wrong results are reported instead.
     func run() throws -> RunReport? {
         if processes.isReturning { try processes.meet("a return") }
-        progress("routing \(settings.tokens) tokens on each of \(source.shape.ranks) ranks")
+        processes.progress("routing \(settings.tokens) tokens on each of \(source.shape.ranks) ranks")
         let inputs = try randomInputs(source, tokens: settings.tokens, seed: settings.seed)
         let shared = try source.checkpoint.sharedExpert()
-        progress("uploading the experts to \(device.properties.name)")
+        processes.progress("uploading the experts to \(device.properties.name)")
         let layer = try MoELayerGroup(
             processes.makeGroup(configuration), shared: shared, droppedSignal: settings.droppedSignal
         ) { try source.checkpoint.expert($0) }
@@ -72,7 +72,7 @@ struct LayerRun {
             for mode in settings.modes { try modes.run(mode).map { results.append($0) } }
         }
         if settings.restarts, processes.isReturning || !processes.absent.isEmpty {
-            progress("taking ranks in again")
+            processes.progress("taking ranks in again")
             try modes.readmit()
             for mode in settings.modes { try modes.run(mode, note: ", after the return").map { results.append($0) } }
         }
@@ -112,9 +112,5 @@ struct LayerRun {
             "\(device.properties.name): one step, overlap \(mode.rawValue), \(shape.ranks) ranks x \(settings.tokens) tokens, "
             + "hidden \(shape.hidden), \(shape.experts) experts" + (settings.link.map { ", links of \($0)" } ?? "")
             + (clocks.isEmpty ? "" : ", \(clocks.count) processes, " + ClockRelation.accuracy(clocks))
-    }
-
-    private func progress(_ text: @autoclosure () -> String) {
-        if processes.isFirst { Console.progress(text()) }
     }
 }

@@ -51,7 +51,7 @@ struct ModeRuns {
     /// - Returns: What came out, in the process that reports.
     mutating func run(_ mode: OverlapMode, note: String = "") throws -> ModeResult? {
         while true {
-            if processes.isFirst { Console.progress("running a step with overlap \(mode.rawValue)") }
+            processes.progress("running a step with overlap \(mode.rawValue)")
             let step = try timer.step(local, mode)
             guard try losses.settle() else { continue }
             guard let outputs = try outputs(of: step, mode), let times = try times(of: step, mode) else { continue }
@@ -78,7 +78,7 @@ struct ModeRuns {
         if processes.absentRanks != losses.absent { return nil }
         var judge: LayerJudge?
         if processes.isFirst {
-            Console.progress("computing the FP64 reference")
+            processes.progress("computing the FP64 reference")
             judge = try LayerJudge(
                 source.shape, inputs, observed: observed, missing: losses.missing, shared: shared
             ) { try source.checkpoint.expert($0) }

@@ -58,7 +58,7 @@ enum VerifyCommand {
         }
         var report = VerifyReport(device: device.properties.name)
         for processCase in cases where !arguments[list] {
-            if processes.isFirst { Console.progress(processCase.name) }
+            processes.progress(processCase.name)
             // A process that fails ends, and takes the others along.
             let clock = ContinuousClock()
             let start = clock.now

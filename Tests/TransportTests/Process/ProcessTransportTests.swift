@@ -1,5 +1,6 @@
 import Accelerator
 import Simulator
+import TestSupport
 import Testing
 import Transport
 

@@ -4,7 +4,7 @@ import Synchronization
 /// Runs `body` for each number on a thread of its own, as processes would, and waits for all of them.
 ///
 /// - Returns: What each gave or threw, in order.
-func onThreads<Value: Sendable>(
+package func onThreads<Value: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (Int) throws -> Value
 ) -> [Result<Value, any Error>] {
     let results = Mutex<[Int: Result<Value, any Error>]>([:])
