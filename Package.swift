@@ -23,6 +23,8 @@ let package = Package(
         .target(
             name: "ExpertParallel",
             dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "Transport", "TemporaryFiles"]),
+        // The C interface, as its callers have it.
+        .target(name: "CSwiftEP"),
         .target(
             name: "Conformance",
             dependencies: [

@@ -1,0 +1,415 @@
+/* SwiftEP: expert-parallel Mixture-of-Experts decode with Single Batch Overlap, for engines.
+ *
+ * Pointers and streams are the caller's. On a GPU an address is a device pointer of the primary context, and a stream a
+ * `CUstream` (`cudaStream_t`) as a number, 0 being the legacy default stream. On the simulator an address is what
+ * `swiftep_memory_allocate` or `swiftep_memory_adopt_host` gives, and a stream what `swiftep_stream_create` gives.
+ *
+ * Every function returns `SWIFTEP_OK` or what went wrong; `swiftep_last_error` then says it in a sentence that names the
+ * value, the limit and the remedy. A function that fails has computed nothing and given nothing. Objects are numbers; 0
+ * and numbers of objects that have been freed are refused. Structures begin with their size in bytes, which the caller
+ * sets, so that later versions may add fields; fields that say so take 0 for a default.
+ *
+ * Functions marked [enqueues] only put work on the stream: they neither allocate nor wait, and may be called while the
+ * stream is being captured into a CUDA graph, once the same call has been made outside of a capture. All others may wait
+ * and allocate. An object is used from one thread at a time; different objects from different threads.
+ */
+#ifndef SWIFTEP_H
+#define SWIFTEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of this interface: functions and fields are only added while it stays the same. */
+#define SWIFTEP_ABI_VERSION 1
+
+/* What went wrong. */
+typedef int32_t swiftep_result;
+#define SWIFTEP_OK 0
+/* A value, size, type, address or object that the call cannot take. */
+#define SWIFTEP_INVALID 1
+/* A call out of order, on something that failed before, or on something closed. */
+#define SWIFTEP_STATE 2
+/* A kernel waited for another rank, or for a signal, longer than it may; the object must be reset. */
+#define SWIFTEP_TIMEOUT 3
+/* The device, its driver or its memory. */
+#define SWIFTEP_DEVICE 4
+/* Other processes: not there in time, gone, or with other settings. */
+#define SWIFTEP_TRANSPORT 5
+/* A fault of SwiftEP. */
+#define SWIFTEP_INTERNAL 6
+
+/* The interface version of the library, `SWIFTEP_ABI_VERSION` of its header. */
+uint32_t swiftep_abi_version(void);
+
+/* What the last call of this thread that failed had to say, in UTF-8; empty if none has. Valid until the next call of
+ * this thread. */
+const char *swiftep_last_error(void);
+
+/* ---- Devices ------------------------------------------------------------------------------------------------- */
+
+typedef uint64_t swiftep_device;
+
+#define SWIFTEP_SIMULATOR 0
+#define SWIFTEP_CUDA 1
+
+typedef struct {
+    uint32_t size;
+    /* SWIFTEP_SIMULATOR or SWIFTEP_CUDA. */
+    uint32_t kind;
+    uint32_t multiprocessors;
+    uint32_t reserved;
+    uint64_t memory_bytes;
+    uint64_t l2_bytes;
+    char name[128];
+} swiftep_device_info;
+
+/* Opens "simulator", "cuda" (the first GPU) or "cuda:N". On a GPU it retains the primary context, which CUDA's runtime
+ * and PyTorch use as well. */
+swiftep_result swiftep_device_open(const char *name, swiftep_device *device);
+swiftep_result swiftep_device_describe(swiftep_device device, swiftep_device_info *info);
+/* Waits until everything enqueued on the device has completed. On the simulator this is where it runs. */
+swiftep_result swiftep_device_synchronize(swiftep_device device);
+/* Lets go of the device; objects made on it keep it until they are freed. */
+swiftep_result swiftep_device_close(swiftep_device device);
+
+typedef uint64_t swiftep_memory;
+
+/* Device memory of `bytes`, at least 1, at a multiple of 256; content undefined. */
+swiftep_result swiftep_memory_allocate(
+    swiftep_device device, uint64_t bytes, swiftep_memory *memory, uint64_t *address);
+/* Simulator only: memory of the host, at a multiple of 16, that kernels read and write where it is while the device is
+ * being synchronised. It must stay until it is freed here, and be adopted before addresses in it are passed. */
+swiftep_result swiftep_memory_adopt_host(
+    swiftep_device device, void *pointer, uint64_t bytes, swiftep_memory *memory, uint64_t *address);
+swiftep_result swiftep_memory_free(swiftep_memory memory);
+/* Copies at once; nothing that uses these bytes may be running. */
+swiftep_result swiftep_memory_write(swiftep_device device, uint64_t address, const void *source, uint64_t bytes);
+swiftep_result swiftep_memory_read(swiftep_device device, uint64_t address, void *target, uint64_t bytes);
+
+/* A new stream, for callers that have none. */
+swiftep_result swiftep_stream_create(swiftep_device device, uint64_t *stream);
+swiftep_result swiftep_stream_synchronize(swiftep_device device, uint64_t stream);
+swiftep_result swiftep_stream_free(swiftep_device device, uint64_t stream);
+
+typedef uint64_t swiftep_graph;
+
+/* Records what `body` enqueues on `stream`, instead of running it. On a GPU engines may as well capture by themselves.
+ * `body` returns 0, or something else to give up. */
+swiftep_result swiftep_graph_capture(
+    swiftep_device device, uint64_t stream, int32_t (*body)(void *context), void *context, swiftep_graph *graph);
+/* [enqueues] Runs it in the order of `stream`. */
+swiftep_result swiftep_graph_replay(swiftep_graph graph, uint64_t stream);
+swiftep_result swiftep_graph_free(swiftep_graph graph);
+
+/* ---- Groups of ranks ------------------------------------------------------------------------------------------- */
+
+typedef uint64_t swiftep_group;
+
+typedef struct {
+    uint32_t size;
+    uint32_t ranks;
+    uint32_t processes;
+    uint32_t process;
+    /* Ranks of this process: `first_rank` and those behind it. */
+    uint32_t first_rank;
+    uint32_t local_ranks;
+    /* Ranks of the group on this process's device. */
+    uint32_t ranks_on_device;
+    uint32_t devices;
+} swiftep_group_info;
+
+/* Bytes that an identity takes at most, with its terminating zero. */
+#define SWIFTEP_IDENTITY_BYTES 256
+
+/* Begins a group of several processes, in one of them: gives text that the others must be told, by whatever connects
+ * them already, and that all then join with. It names a socket of this machine and a secret. */
+swiftep_result swiftep_group_identify(char *identity, size_t bytes);
+/* Joins the group as `process` of `processes`, which all do; each has `ranks / processes` ranks on `device`. Waits for
+ * the others, `seconds` at most. */
+swiftep_result swiftep_group_join(
+    swiftep_device device, const char *identity, uint32_t process, uint32_t processes, uint32_t ranks, double seconds,
+    swiftep_group *group);
+/* All ranks in this process, on `device`. */
+swiftep_result swiftep_group_local(swiftep_device device, uint32_t ranks, swiftep_group *group);
+swiftep_result swiftep_group_describe(swiftep_group group, swiftep_group_info *info);
+/* Waits until all processes have come here. */
+swiftep_result swiftep_group_barrier(swiftep_group group, double seconds);
+/* Leaves, when buffers and layers of the group are freed: waits for the others, `seconds` at most. */
+swiftep_result swiftep_group_close(swiftep_group group, double seconds);
+
+/* ---- Dispatch and combine -------------------------------------------------------------------------------------- */
+
+typedef uint64_t swiftep_buffer;
+
+#define SWIFTEP_BFLOAT16 0
+#define SWIFTEP_FLOAT8 1
+
+/* Scales of dispatched rows: Float32 of any value; Float32 powers of two; exponents of powers of two, four to a word. */
+#define SWIFTEP_SCALES_FLOAT32 0
+#define SWIFTEP_SCALES_POWER_OF_TWO 1
+#define SWIFTEP_SCALES_EXPONENTS 2
+
+typedef struct {
+    uint32_t size;
+    /* A multiple of 128 up to 12,800; of 512 with exponents as scales. */
+    uint32_t hidden;
+    /* A multiple of the ranks, up to 1,024. */
+    uint32_t experts;
+    /* 1 to 32. */
+    uint32_t top_k;
+    /* Most tokens that a rank brings to a step, 1 to 4,096. */
+    uint32_t max_tokens;
+    /* SWIFTEP_BFLOAT16 or SWIFTEP_FLOAT8. */
+    uint32_t format;
+    /* SWIFTEP_SCALES_…; with SWIFTEP_FLOAT8 only. */
+    uint32_t scales;
+    /* Rows per signal of a combine beside its producer: 16, 32, 64 or 128; 0 for 64. */
+    uint32_t block_m;
+    /* Multiprocessors that the rank may use; 0 for its share of the device. */
+    uint32_t multiprocessors;
+    /* 1: a rank that is waited for in vain is masked, and the others go on; 0: such a wait is an error. */
+    uint32_t mask;
+    /* Seconds after which a wait is given up; 0 for 10. */
+    double wait_seconds;
+    /* A modelled link between each two ranks; 0 for none. */
+    double link_bytes_per_second;
+    double link_latency_seconds;
+} swiftep_buffer_configuration;
+
+/* Where a dispatch leaves what it has received. There are two such places, which dispatches take in turns. */
+typedef struct {
+    uint32_t size;
+    /* Rows of a scale array. */
+    uint32_t scale_rows;
+    /* FP8 or BF16 `[local experts, max_rows, hidden]`, where `max_rows` is `ranks * max_tokens`. */
+    uint64_t rows;
+    /* Float32 `[local experts, hidden / 128, scale_rows]`, or UInt32 `[local experts, hidden / 512, scale_rows]` with
+     * the exponents of four neighbouring groups, the first one lowest. */
+    uint64_t row_scales;
+    /* Int32 `[local experts]`. */
+    uint64_t received_count;
+    /* Int64 `[local experts, max_rows]`: source rank in the high half, its token in the low one. Rows of an expert lie
+     * by source rank, then by token. */
+    uint64_t source_info;
+    /* Int64 `[local experts, ranks]`: first row in the high half, rows in the low one. */
+    uint64_t layout_range;
+    /* BF16 `[local experts, max_rows, hidden]`, free for the caller: rows to be combined may be written here. */
+    uint64_t expert_output;
+} swiftep_received;
+
+/* Makes the memory of a rank of this process for dispatch and combine. All ranks make theirs with the same
+ * configuration and in the same order; then all connect. */
+swiftep_result swiftep_buffer_create(
+    swiftep_group group, uint32_t rank, const swiftep_buffer_configuration *configuration, swiftep_buffer *buffer);
+/* Bytes of device memory that `swiftep_buffer_create` takes for this configuration, for `ranks` ranks. */
+swiftep_result swiftep_buffer_bytes(
+    const swiftep_buffer_configuration *configuration, uint32_t ranks, uint64_t *bytes);
+/* Waits until the memory of all ranks is known, `seconds` at most. */
+swiftep_result swiftep_buffer_connect(swiftep_buffer buffer, double seconds);
+/* Frees it; the other ranks must be done with it. */
+swiftep_result swiftep_buffer_free(swiftep_buffer buffer);
+/* Where dispatch number `turn`, and every second one from there on, leaves what it receives. */
+swiftep_result swiftep_buffer_received(swiftep_buffer buffer, uint64_t turn, swiftep_received *received);
+
+/* [enqueues] Sends `tokens` tokens to their experts' ranks.
+ *
+ * hidden_states: BF16 `[tokens, hidden]`, at a multiple of 16. topk_indices: Int64 `[tokens, top_k]`, any number that is
+ * no expert selects nothing; no token may name an expert twice. turn: written, names the dispatch in what follows. What
+ * the dispatch before the last one has received is overwritten. */
+swiftep_result swiftep_dispatch_send(
+    swiftep_buffer buffer, uint64_t stream, uint64_t hidden_states, uint64_t topk_indices, uint32_t tokens,
+    uint64_t *turn);
+/* [enqueues] Waits on the stream until everything has arrived.
+ *
+ * totals: 0, or Int32 `[local experts]`, to which the rows received are added. waits: 0, or Int64 `[ranks]`, to which
+ * nanoseconds waited for each rank are added. */
+swiftep_result swiftep_dispatch_receive(
+    swiftep_buffer buffer, uint64_t turn, uint64_t stream, uint64_t totals, uint64_t waits);
+
+/* How a combine runs beside the producer of its rows. */
+typedef struct {
+    uint32_t size;
+    /* Rows per signal; the buffer's `block_m`. */
+    uint32_t block_m;
+    /* UInt32 or Int32 `[local experts, ceil(max_rows / block_m)]`, zero before the producer starts; 0 adds release. */
+    uint64_t signals;
+    /* A block is complete when its signal is at least this. */
+    uint32_t threshold;
+    /* Multiprocessors for the send, at least 1. The producer must leave them free, and be launched whatever this send
+     * does: on another stream. */
+    uint32_t multiprocessors;
+} swiftep_overlap;
+
+/* [enqueues] Sends rows home.
+ *
+ * rows: BF16 `[local experts, max_rows, hidden]`, at a multiple of 16; those beyond each expert's count are not read.
+ * overlap: NULL if all rows are there when the stream gets here. A combine may be repeated for the same dispatch. */
+swiftep_result swiftep_combine_send(
+    swiftep_buffer buffer, uint64_t turn, uint64_t stream, uint64_t rows, const swiftep_overlap *overlap);
+/* [enqueues] Adds up what has come home: Float32, in the order of a token's choices, rounded once.
+ *
+ * topk_indices as in the dispatch, topk_weights: Float32 `[tokens, top_k]`, output: BF16 `[tokens, hidden]` at a multiple
+ * of 16, waits: as in `swiftep_dispatch_receive`. */
+swiftep_result swiftep_combine_receive(
+    swiftep_buffer buffer, uint64_t turn, uint64_t stream, uint64_t topk_indices, uint64_t topk_weights,
+    uint32_t tokens, uint64_t output, uint64_t waits);
+
+/* [enqueues] Waits on the stream until all ranks have come here with what they enqueued before. */
+swiftep_result swiftep_buffer_barrier(swiftep_buffer buffer, uint64_t stream);
+/* Says whether a wait has failed, without waiting: a failure is seen a little after it, and not while the calling thread
+ * captures. */
+swiftep_result swiftep_buffer_poll(swiftep_buffer buffer);
+/* Waits for all work of the device and says whether a wait has failed. */
+swiftep_result swiftep_buffer_check(swiftep_buffer buffer);
+/* Brings the buffer back to its first state after a failure, together with all other ranks. */
+swiftep_result swiftep_buffer_reset(swiftep_buffer buffer, double seconds);
+/* Masks a rank, or takes it in again when all ranks are between two steps. Nothing of the buffer may be running. */
+swiftep_result swiftep_buffer_mask(swiftep_buffer buffer, uint32_t rank, uint32_t masked);
+/* [enqueues] Writes Int32 `[ranks]`: 1 for each rank that is masked. */
+swiftep_result swiftep_buffer_masks(swiftep_buffer buffer, uint64_t stream, uint64_t status);
+
+/* ---- Grouped GEMM ------------------------------------------------------------------------------------------------ */
+
+typedef uint64_t swiftep_weights;
+
+/* FP8 weights of a GEMM as checkpoints and engines have them. */
+typedef struct {
+    uint32_t size;
+    uint32_t experts;
+    /* Output channels and channels summed over, multiples of 128. */
+    uint32_t n;
+    uint32_t k;
+    /* FP8 E4M3 `[experts, n, k]`, at a multiple of 16. */
+    uint64_t values;
+    /* Float32 `[experts, n / 128, k / 128]`. */
+    uint64_t scales;
+    /* 1 for gate above up in `n`, to be used with SWIFTEP_SWIGLU. */
+    uint32_t gated;
+    /* 1: the values are put in order where they are, and are of use to these kernels only then. */
+    uint32_t in_place;
+} swiftep_matrix;
+
+/* Puts weights in the order in which kernels stream them, on the device; waits until it is done. In place or not, the
+ * scales are copied, and memory adopted in place must stay. */
+swiftep_result swiftep_weights_pack(swiftep_device device, const swiftep_matrix *matrix, swiftep_weights *weights);
+swiftep_result swiftep_weights_free(swiftep_weights weights);
+
+typedef uint64_t swiftep_gemm;
+
+/* What a GEMM makes of its sums. */
+#define SWIFTEP_STORE 0
+#define SWIFTEP_SWIGLU 1
+
+typedef struct {
+    uint32_t size;
+    /* Room for rows of each expert. */
+    uint32_t max_rows;
+    /* Rows of a tile, and per signal: 16, 32, 64 or 128. */
+    uint32_t block_m;
+    /* SWIFTEP_STORE: BF16 sums. SWIFTEP_SWIGLU: silu(gate) * up, quantised per row and 128 channels. */
+    uint32_t output;
+    /* 1: raises signals. With SWIFTEP_STORE only. */
+    uint32_t signals;
+    /* SWIFTEP_SCALES_FLOAT32 or SWIFTEP_SCALES_POWER_OF_TWO, of quantised output. */
+    uint32_t scales;
+    double wait_seconds;
+} swiftep_gemm_configuration;
+
+/* Prepares a GEMM with weights. */
+swiftep_result swiftep_gemm_create(
+    swiftep_weights weights, const swiftep_gemm_configuration *configuration, swiftep_gemm *gemm);
+/* Adds that bring a signal to its end: tiles across `n`. */
+swiftep_result swiftep_gemm_threshold(swiftep_gemm gemm, uint32_t *threshold);
+/* [enqueues] `rows x weights^T` for the first `counts[e]` rows of each expert.
+ *
+ * rows: FP8 `[experts, max_rows, k]` at a multiple of 16. row_scales: Float32 `[experts, k / 128, scale_rows]`, where
+ * `scale_rows` is `max_rows` rounded up to a multiple of 4; of row blocks with rows all scales are read. counts: Int32
+ * `[experts]`. output: BF16 `[experts, max_rows, n]`, or FP8 `[experts, max_rows, n / 2]` with SwiGLU; then
+ * output_scales: Float32 `[experts, n / 256, scale_rows]`, else 0. signals: UInt32 `[experts, ceil(max_rows / block_m)]`,
+ * one add with release at GPU scope for each finished tile; 0 without. multiprocessors: how many it runs on; 0 for all.
+ * Calls on one stream share scratch memory; the first call on a stream allocates it. */
+swiftep_result swiftep_gemm_run(
+    swiftep_gemm gemm, uint64_t stream, uint64_t rows, uint64_t row_scales, uint64_t counts, uint64_t output,
+    uint64_t output_scales, uint64_t signals, uint32_t multiprocessors);
+swiftep_result swiftep_gemm_free(swiftep_gemm gemm);
+
+/* ---- Whole layers -------------------------------------------------------------------------------------------------- */
+
+typedef uint64_t swiftep_layer;
+
+#define SWIFTEP_OVERLAP_NONE 0
+#define SWIFTEP_OVERLAP_SINGLE_BATCH 1
+#define SWIFTEP_OVERLAP_TWO_BATCH 2
+#define SWIFTEP_OVERLAP_DIRECT 3
+
+typedef struct {
+    uint32_t size;
+    uint32_t hidden;
+    /* Channels between the GEMMs of a routed expert, a multiple of 128. */
+    uint32_t intermediate;
+    uint32_t experts;
+    uint32_t top_k;
+    uint32_t max_tokens;
+    /* The same of the shared expert; 0 if there is none. */
+    uint32_t shared_intermediate;
+    /* SWIFTEP_SCALES_FLOAT32 or SWIFTEP_SCALES_POWER_OF_TWO, of dispatched rows and activations. */
+    uint32_t scales;
+    /* Rows of a tile: 16, 32, 64 or 128; 0 for what suits an even spread of tokens. */
+    uint32_t block_m;
+    /* 0 for the rank's share of the device. */
+    uint32_t multiprocessors;
+    /* How many of them communicate in overlapped phases, plus 1; 0 for the usual split. */
+    uint32_t communication_multiprocessors;
+    /* 1: sets memory aside for SWIFTEP_OVERLAP_TWO_BATCH. */
+    uint32_t two_batch;
+    uint32_t mask;
+    uint32_t reserved;
+    double wait_seconds;
+    double link_bytes_per_second;
+    double link_latency_seconds;
+} swiftep_layer_configuration;
+
+/* Weights of a rank's own experts: FP8 E4M3 with Float32 scales of 128 x 128 blocks. They are copied. */
+typedef struct {
+    uint32_t size;
+    uint32_t reserved;
+    /* `[local experts, 2 * intermediate, hidden]`, gate above up. */
+    uint64_t gate_up;
+    uint64_t gate_up_scales;
+    /* `[local experts, hidden, intermediate]`. */
+    uint64_t down;
+    uint64_t down_scales;
+    /* `[2 * shared_intermediate, hidden]` and `[hidden, shared_intermediate]`; 0 without a shared expert. */
+    uint64_t shared_gate_up;
+    uint64_t shared_gate_up_scales;
+    uint64_t shared_down;
+    uint64_t shared_down_scales;
+} swiftep_layer_weights;
+
+/* Makes a rank's layer and packs its weights on the device. All ranks make theirs in the same order; then all connect. */
+swiftep_result swiftep_layer_create(
+    swiftep_group group, uint32_t rank, const swiftep_layer_configuration *configuration,
+    const swiftep_layer_weights *weights, swiftep_layer *layer);
+swiftep_result swiftep_layer_connect(swiftep_layer layer, double seconds);
+swiftep_result swiftep_layer_free(swiftep_layer layer);
+/* [enqueues] A whole step: dispatch, experts, combine, with the sum of the shared expert. Types and shapes as in
+ * `swiftep_dispatch_send` and `swiftep_combine_receive`. */
+swiftep_result swiftep_layer_step(
+    swiftep_layer layer, uint64_t stream, uint32_t overlap, uint64_t hidden_states, uint64_t topk_indices,
+    uint64_t topk_weights, uint32_t tokens, uint64_t output);
+swiftep_result swiftep_layer_poll(swiftep_layer layer);
+swiftep_result swiftep_layer_check(swiftep_layer layer);
+swiftep_result swiftep_layer_reset(swiftep_layer layer, double seconds);
+swiftep_result swiftep_layer_mask(swiftep_layer layer, uint32_t rank, uint32_t masked);
+/* [enqueues] As `swiftep_buffer_masks`. */
+swiftep_result swiftep_layer_masks(swiftep_layer layer, uint64_t stream, uint64_t status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
