@@ -66,6 +66,12 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case formatUnsupported(DispatchFormat)
     /// Dispatch, receive and combine of a step were called out of order.
     case outOfOrder(call: String, expected: String)
+    /// A buffer for dispatch and combine with shared experts.
+    case sharedExpertsInBuffer(Int)
+    /// A block height that the buffer was not made for.
+    case otherBlockHeight(given: Int, made: Int)
+    /// What a dispatch has received has been overwritten, or it never was.
+    case superseded(turn: UInt64, latest: UInt64?)
     /// Masks together with a modelled link.
     case maskWithLink
     /// Masks of a group that has none.
@@ -174,6 +180,14 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             let also = others.map { "; then \($0)" }.joined()
             return
                 "\(fault) within \(seconds) s\(also); reset the group, and raise the wait limit if the device is only slow"
+        case .sharedExpertsInBuffer(let count):
+            return "a buffer has no room for \(count) shared experts; compute them beside it, with sharedExperts 0"
+        case .otherBlockHeight(let given, let made):
+            return "signals of \(given) rows each are given to a buffer for \(made); make the buffer for \(given)"
+        case .superseded(let turn, let latest):
+            return
+                "what dispatch \(turn) received is gone (\(latest.map { "its place holds that of dispatch \($0)" } ?? "its place is empty")); "
+                + "use what a dispatch received before the next but one, and before a reset or barrier"
         case .maskWithLink:
             return
                 "a modelled link and onFailure .mask do not go together: a row of a link counts as arrived when its "

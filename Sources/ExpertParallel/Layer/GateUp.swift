@@ -26,11 +26,12 @@ struct GateUp {
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
-        outputScales: DeviceBuffer, weights shared: WeightBuffer?, exchange: TokenExchange, overlaps: Bool,
+        outputScales: DeviceBuffer, weights shared: WeightBuffer?, exchange: TokenExchange,
+        scratch: GEMMScratch, overlaps: Bool,
         label: String
     ) throws {
         self.device = device
-        let (scratch, trace) = (exchange.scratch.gateUp, exchange.records.traceParameters(.gateUp))
+        let trace = exchange.records.traceParameters(.gateUp)
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
         weights =
             try shared

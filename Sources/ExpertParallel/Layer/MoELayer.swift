@@ -69,7 +69,7 @@ public final class MoELayer {
         }
         let stack = try withoutActuallyEscaping(weights) { weights in
             try ExpertStack(
-                rank.whole, overlaps: true,
+                rank.whole, rank.wholeMemory, overlaps: true,
                 droppedSignal: droppedSignal.map { .init(expert: parts.count + $0.expert, index: $0.index) },
                 weights: .upload { local in
                     local < parts.count
@@ -77,7 +77,9 @@ public final class MoELayer {
                 })
         }
         self.stack = stack
-        halves = try rank.halves.map { try ExpertStack($0, overlaps: false, weights: .share(stack)) }
+        halves = try zip(rank.halves, rank.halfMemories).map {
+            try ExpertStack($0, $1, overlaps: false, weights: .share(stack))
+        }
         for stack in [stack] + halves { try stack.reset(on: rank.compute) }
         try device.synchronize(rank.compute)
         fork = Fork(
@@ -92,7 +94,7 @@ public final class MoELayer {
     public struct CapturedStep {
         /// Graphs hold bare addresses; this keeps what they point at.
         fileprivate let layer: MoELayer
-        fileprivate let tokens: [TokenMemory]
+        fileprivate let tokens: TokenMemory
         fileprivate let graph: DeviceGraph
     }
 
@@ -103,7 +105,7 @@ public final class MoELayer {
             let graph = try device.capture(on: rank.compute) {
                 for _ in 0..<steps { try launch(overlap, keepingRows: false) }
             }
-            return CapturedStep(layer: self, tokens: rank.exchanges.map(\.tokens), graph: graph)
+            return CapturedStep(layer: self, tokens: rank.tokenMemory, graph: graph)
         }
     }
 
@@ -144,7 +146,7 @@ public final class MoELayer {
         try receive()
         try stack.enqueueUp(blocks: all, on: rank.compute)
         try stack.enqueueDown(blocks: all, on: rank.compute)
-        let combineReceive = try rank.whole.combine(discarding: discards)
+        let combineReceive = try rank.whole.combine(rank.wholeMemory.output, discarding: discards)
         try combineReceive()
     }
 
@@ -161,12 +163,14 @@ public final class MoELayer {
             multiprocessors: communicating)
         if communicating == 0 {
             try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
-            let combineReceive = try rank.whole.combine(overlap: overlap, discarding: discards)
+            let combineReceive = try rank.whole.combine(
+                rank.wholeMemory.output, overlap: overlap, discarding: discards)
             return try combineReceive()
         }
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
-        let combineReceive = try rank.whole.combine(overlap: overlap, discarding: discards)
+        let combineReceive = try rank.whole.combine(
+            rank.wholeMemory.output, overlap: overlap, discarding: discards)
         try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
@@ -193,10 +197,11 @@ public final class MoELayer {
             try half.enqueueDown(blocks: computing, on: rank.compute)
             try device.record(fork.computed[index], on: rank.compute)
         }
-        let combines = try zip(rank.halves, fork.computed).map { half, computed in
-            try device.wait(for: computed, on: rank.communication)
-            return try half.combine(
-                on: rank.communication, multiprocessors: communicating, discarding: discards)
+        let combines = try rank.halves.indices.map { index in
+            try device.wait(for: fork.computed[index], on: rank.communication)
+            return try rank.halves[index].combine(
+                rank.halfMemories[index].output, on: rank.communication, multiprocessors: communicating,
+                discarding: discards)
         }
         for combineReceive in combines { try combineReceive() }
         try device.record(fork.sent, on: rank.communication)
