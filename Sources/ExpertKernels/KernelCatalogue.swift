@@ -35,6 +35,7 @@ package struct KernelCatalogue: Sendable {
             kernels += try expertKernels(
                 shape.expertsOfRank(blockM: blockM), ranks: window, multiprocessors: multiprocessors)
         }
+        kernels += try shape.weightPackings().map { try packWeightsKernel($0) }
         self.init(kernels)
     }
 

@@ -64,6 +64,6 @@ extension Workload {
                 try communication(.float8, tokens: [3, 2], localExperts: 20),
                 try communication(.float8, tokens: [3, 2], link: link),
             ]
-            + masking + gemms + StreamDirection.allCases.map(stream)
+            + masking + gemms + StreamDirection.allCases.map(stream) + [packing()]
     }
 }
