@@ -20,10 +20,7 @@ public final class HostMemory: Sendable {
     }
 
     /// The word with this number, 0 until something has been copied; words of a copy under way may be of the one before.
-    public subscript(word: Int) -> UInt64 {
-        get { memory.load(fromByteOffset: word * 8, as: UInt64.self) }
-        set { memory.storeBytes(of: newValue, toByteOffset: word * 8, as: UInt64.self) }
-    }
+    public subscript(word: Int) -> UInt64 { memory.load(fromByteOffset: word * 8, as: UInt64.self) }
 }
 
 extension HostMemory {

@@ -48,7 +48,7 @@ extension CommunicationBuffer {
     public func dispatchSend(
         tokens: Int, hiddenStates: UInt64, experts: UInt64, on stream: DeviceStream
     ) throws -> UInt64 {
-        let count = try countAddress(of: tokens)
+        let count = try counts.address(of: tokens)
         if tokens > 0 {
             try requireAligned("the hidden states", hiddenStates, 16)
             try requireAligned("the top-k indices", experts, 8)
@@ -122,7 +122,7 @@ extension CommunicationBuffer {
         _ turn: UInt64, tokens: Int, experts: UInt64, weights: UInt64, output: UInt64, waits: UInt64? = nil,
         on stream: DeviceStream
     ) throws {
-        let count = try countAddress(of: tokens)
+        let count = try counts.address(of: tokens)
         if tokens > 0 {
             try requireAligned("the top-k indices", experts, 8)
             try requireAligned("the top-k weights", weights, 4)
@@ -160,12 +160,6 @@ extension CommunicationBuffer {
         let place = place(turn)
         guard latest[place] == turn else { throw .superseded(turn: turn, latest: latest[place]) }
         return state.exchanges[place]
-    }
-
-    private func countAddress(of tokens: Int) throws(GroupError) -> UInt64 {
-        let most = configuration.shape.maxTokens
-        guard (0...most).contains(tokens) else { throw .tooManyTokens(rank: index, tokens: tokens, maxTokens: most) }
-        return counts.buffer.address + UInt64(12 * tokens)
     }
 }
 

@@ -20,15 +20,13 @@ public final class CommunicationBuffer {
     public let transport: any Transport
 
     let state: RankState
-    /// UInt32 `[maxTokens + 1, 3]`: for each number of tokens what a step of as many has as counts.
-    let counts: DeviceArray<UInt32>
+    let counts: TokenCountTable
     /// For what no caller's stream is there for.
     let stream: DeviceStream
     /// Dispatches so far.
     var dispatches: UInt64 = 0
     /// The last dispatch of each place.
     var latest: [UInt64?]
-    let watch: FaultWatch
     /// BF16 `[localExperts, maxRows, hidden]` of each place, when somebody has asked for it.
     private var expertOutputs: [DeviceArray<BFloat16>?]
 
@@ -51,11 +49,8 @@ public final class CommunicationBuffer {
         let stream = try device.makeStream(label: "buffer of rank \(rank)", rank: rank)
         self.stream = stream
         let records = try RankRecords(device, configuration, rank: rank)
-        counts = DeviceArray(
-            try device.makeBuffer(
-                (0...shape.maxTokens).flatMap { TokenMemory.counts($0, maxTokens: shape.maxTokens) },
-                label: "token counts of rank \(rank)"))
-        let unset = TokenAddresses(count: counts.buffer.address, input: 0, experts: 0, weights: 0, output: 0)
+        counts = try TokenCountTable(device, shape, rank: rank)
+        let unset = TokenAddresses(count: 0, input: 0, experts: 0, weights: 0, output: 0)
         let exchanges = try (0..<Self.places).map {
             try TokenExchange(
                 device, configuration, transport, .turn($0), tokens: unset, records: records,
@@ -64,7 +59,6 @@ public final class CommunicationBuffer {
         state = RankState(device, configuration, transport, records: records, exchanges: exchanges)
         latest = exchanges.map { _ in nil }
         expertOutputs = exchanges.map { _ in nil }
-        watch = try FaultWatch(device, records.fault.buffer)
         try state.offer(clearingOn: stream)
     }
 
@@ -82,7 +76,7 @@ public final class CommunicationBuffer {
         let shape = configuration.shape
         return places
             * (configuration.window.bytes + shape.rankExperts * (4 + 8 * shape.ranks) + 8 * configuration.signalCount)
-            + (shape.maxTokens + 1) * 12
+            + TokenCountTable.bytes(maxTokens: shape.maxTokens)
     }
 
     // MARK: What has been received
@@ -139,7 +133,7 @@ public final class CommunicationBuffer {
     /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
     ///
     /// - Throws: `GroupError.waitTimedOut`.
-    public func poll() throws { if try watch.sees() { try synchronize() } }
+    public func poll() throws { if try state.seesFault() { try synchronize() } }
 
     private func require(noFault fault: WaitFault?) throws {
         if let fault { throw GroupError.waitTimedOut(fault, seconds: configuration.waitLimit, others: []) }
@@ -151,7 +145,6 @@ public final class CommunicationBuffer {
     /// - Throws: `TransportError.missingRanks` when the time is over.
     public func reset(within seconds: Double = 60) throws {
         try state.reset(within: seconds, clearingOn: stream)
-        watch.forget()
         latest = latest.map { _ in nil }
     }
 

@@ -16,7 +16,7 @@ final class FaultWatch {
     init(_ device: any Device, _ record: DeviceBuffer) throws {
         (self.device, self.record) = (device, record)
         stream = try device.makeStream(label: "watch of \(record.label)")
-        seen = try device.makeHostMemory(count: 1)
+        seen = try device.makeHostMemory(bytes: 8)
         next = clock.now
     }
 
@@ -29,7 +29,4 @@ final class FaultWatch {
         try device.copy(from: record, offset: 0, to: seen, on: stream)
         return false
     }
-
-    /// After a reset.
-    func forget() { seen[0] = 0 }
 }

@@ -20,6 +20,8 @@ final class ExpertStack {
     enum WeightSource {
         /// From the host: weights of expert `e` of the rank.
         case upload((Int) throws -> ExpertWeights)
+        /// From the device.
+        case device(LayerWeights)
         /// They are another stack's.
         case share(ExpertStack)
 
@@ -98,12 +100,20 @@ final class ExpertStack {
         (gateUp, downWeights, down) = (kernels.gateUp, kernels.downWeights, kernels.down)
         (downWithSignals, downToHome) = (kernels.downWithSignals, kernels.downToHome)
         signalThreshold = plainDown.tilesAcross
-        if case .upload(let weights) = source {
+        switch source {
+        case .upload(let weights):
             for expert in 0..<experts {
                 let own = try weights(expert)
                 try gateUp.write(own, of: expert)
                 try downWeights.write(own.down, of: expert, name: "down")
             }
+        case .device(let weights):
+            let stream = exchange.streams.compute
+            for part in weights.parts(exchange.configuration.shape) {
+                try gateUp.pack(gate: part.gate, up: part.up, of: part.experts, on: stream)
+                try downWeights.pack(part.down, of: part.experts, on: stream)
+            }
+        case .share: break
         }
     }
 

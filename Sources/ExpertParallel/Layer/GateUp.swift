@@ -85,6 +85,15 @@ struct GateUp {
         }
     }
 
+    /// Packs weights of experts that are on the device.
+    func pack(gate: UnpackedWeights, up: UnpackedWeights, of experts: Range<Int>, on stream: DeviceStream) throws {
+        if swiGLU == nil {
+            try weights.pack(gate: gate, up: up, of: experts, on: stream)
+        } else {
+            try weights.pack(gateAboveUp: gate, up, of: experts, on: stream)
+        }
+    }
+
     /// Enqueues all of it, after the rows' receive or in its place.
     func enqueue(blocks: Int, arriving: Bool, on stream: DeviceStream) throws {
         try ((arriving ? arrivingGEMM : nil) ?? gemm).enqueue(blocks: blocks, on: stream)

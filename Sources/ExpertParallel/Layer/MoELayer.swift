@@ -22,8 +22,12 @@ public final class MoELayer {
     private var device: any Device { rank.device }
     private var configuration: GroupConfiguration { rank.configuration }
 
-    /// Where work on the communication stream leaves the compute stream and comes back.
+    /// Where work leaves a stream and comes back.
     private struct Fork {
+        /// From a caller's stream to the compute stream.
+        let begin: DeviceEvent
+        let end: DeviceEvent
+        /// From there to the communication stream.
         let send: DeviceEvent
         let sent: DeviceEvent
         /// For each half of the batch: its rows have been received, and its experts are done.
@@ -46,9 +50,34 @@ public final class MoELayer {
 
     /// - Parameter droppedSignal: One signal add of this block of a local expert, routed ones counted from 0, is left
     ///   out, to see the watchdog at work.
-    package init(
+    package convenience init(
         _ rank: ExpertRank, shared: ExpertWeights?, droppedSignal: RowBlock?,
         weights: (Int) throws -> ExpertWeights
+    ) throws {
+        let shape = rank.configuration.shape
+        let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
+        try self.init(rank, sharedIntermediate: shared?.gate.rows, droppedSignal: droppedSignal) { make in
+            try withoutActuallyEscaping(weights) { weights in
+                try make(
+                    .upload { local in
+                        local < parts.count
+                            ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
+                    })
+            }
+        }
+    }
+
+    /// Allocates the layer and packs the rank's own experts, whose weights are on the device.
+    package convenience init(_ rank: ExpertRank, weights: LayerWeights) throws {
+        try self.init(rank, sharedIntermediate: weights.shared?.intermediate, droppedSignal: nil) {
+            try $0(.device(weights))
+        }
+    }
+
+    /// - Parameter source: Calls what makes the stack, with the weights' source.
+    private init(
+        _ rank: ExpertRank, sharedIntermediate: Int?, droppedSignal: RowBlock?,
+        source: ((ExpertStack.WeightSource) throws -> ExpertStack) throws -> ExpertStack
     ) throws {
         let (configuration, device) = (rank.configuration, rank.device)
         let shape = configuration.shape
@@ -58,23 +87,20 @@ public final class MoELayer {
             guard (0..<shape.localExperts).contains(drop.expert), (0..<blocks).contains(drop.index)
             else { throw GroupError.noSuchBlock(rank: rank.index, expert: drop.expert, block: drop.index) }
         }
+        let parts = ExpertWeights.parts(ofShared: sharedIntermediate, intermediate: shape.intermediate)
+        guard parts == shape.sharedExperts else {
+            throw GroupError.sharedExperts(
+                intermediate: sharedIntermediate ?? 0, expected: parts, made: shape.sharedExperts)
+        }
         self.rank = rank
         // All ranks of the device keep theirs at the same time.
         let sharing = (0..<shape.ranks).count { rank.transport.reach(of: $0) == .sameDevice }
         l2Share = try device.keepInL2(bytes: sharing * configuration.keptBytes)
-        let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
-        guard parts.count == shape.sharedExperts else {
-            throw GroupError.sharedExperts(
-                intermediate: shared?.gate.rows ?? 0, expected: parts.count, made: shape.sharedExperts)
-        }
-        let stack = try withoutActuallyEscaping(weights) { weights in
+        let stack = try source { source in
             try ExpertStack(
                 rank.whole, rank.wholeMemory, overlaps: true,
-                droppedSignal: droppedSignal.map { .init(expert: parts.count + $0.expert, index: $0.index) },
-                weights: .upload { local in
-                    local < parts.count
-                        ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
-                })
+                droppedSignal: droppedSignal.map { .init(expert: parts + $0.expert, index: $0.index) },
+                weights: source)
         }
         self.stack = stack
         halves = try zip(rank.halves, rank.halfMemories).map {
@@ -83,7 +109,8 @@ public final class MoELayer {
         for stack in [stack] + halves { try stack.reset(on: rank.compute) }
         try device.synchronize(rank.compute)
         fork = Fork(
-            send: try device.makeEvent(), sent: try device.makeEvent(),
+            begin: try device.makeEvent(), end: try device.makeEvent(), send: try device.makeEvent(),
+            sent: try device.makeEvent(),
             received: try (0..<2).map { _ in try device.makeEvent() },
             computed: try (0..<2).map { _ in try device.makeEvent() })
     }
@@ -128,6 +155,49 @@ public final class MoELayer {
         keepsRows = false
         try launch(overlap, keepingRows: keepingRows)
         keepsRows = keepingRows && overlap != .twoBatch
+    }
+
+    /// Tokens of a step of an engine, in memory of its own: addresses of what ``DeviceTokens`` has as buffers, for
+    /// `count` tokens.
+    package struct EngineTokens: Hashable, Sendable {
+        package var count: Int
+        package var hiddenStates: UInt64
+        package var experts: UInt64
+        package var weights: UInt64
+        package var output: UInt64
+
+        /// Addresses as given.
+        package init(count: Int, hiddenStates: UInt64, experts: UInt64, weights: UInt64, output: UInt64) {
+            self.count = count
+            self.hiddenStates = hiddenStates
+            self.experts = experts
+            self.weights = weights
+            self.output = output
+        }
+    }
+
+    /// Enqueues a step in the order of a caller's stream.
+    ///
+    /// - Throws: `GroupError.tooManyTokens`, `.misaligned`; nothing is enqueued then.
+    package func enqueue(overlap: OverlapMode, _ tokens: EngineTokens, on stream: DeviceStream) throws {
+        let count = try rank.counts.address(of: tokens.count)
+        if tokens.count > 0 {
+            try requireAligned("the hidden states", tokens.hiddenStates, 16)
+            try requireAligned("the top-k indices", tokens.experts, 8)
+            try requireAligned("the top-k weights", tokens.weights, 4)
+            try requireAligned("the output", tokens.output, 16)
+        }
+        try rank.requireIdle(before: "a step")
+        if overlap == .twoBatch, rank.halves.isEmpty { throw GroupError.noHalves }
+        rank.use(
+            TokenAddresses(
+                count: count, input: tokens.hiddenStates, experts: tokens.experts, weights: tokens.weights,
+                output: tokens.output))
+        try device.record(fork.begin, on: stream)
+        try device.wait(for: fork.begin, on: rank.compute)
+        try enqueue(overlap: overlap)
+        try device.record(fork.end, on: rank.compute)
+        try device.wait(for: fork.end, on: stream)
     }
 
     private func launch(_ overlap: OverlapMode, keepingRows: Bool) throws {

@@ -28,6 +28,12 @@ extension ExpertRank {
     /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
     public func unmask(_ rank: Int) throws { try state.unmask(rank) }
 
+    /// Enqueues a note of who is masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
+    public func noteMasks(at status: UInt64, on stream: DeviceStream) throws {
+        try requireAligned("the status of masks", status, 4)
+        try state.noteMasks(at: status, on: stream)
+    }
+
     /// How many steps the rank has completed.
     ///
     /// - Throws: `DeviceError`.

@@ -25,6 +25,8 @@ public final class ExpertRank {
     public let communication: DeviceStream
 
     private var tokens: TokenMemory
+    /// For steps of callers that know how many tokens they have.
+    let counts: TokenCountTable
     let state: RankState
     /// Dispatch and combine of the whole batch.
     let whole: TokenExchange
@@ -61,6 +63,7 @@ public final class ExpertRank {
         let tokens = try TokenMemory(device, shape, label: "rank \(rank)")
         let records = try RankRecords(device, configuration, rank: rank)
         self.tokens = tokens
+        counts = try TokenCountTable(device, shape, rank: rank)
         let addresses = tokens.addresses
         let whole = try TokenExchange(
             device, configuration, transport, .whole, tokens: addresses, records: records,
@@ -209,6 +212,11 @@ public final class ExpertRank {
             throw GroupError.waitTimedOut(fault, seconds: configuration.waitLimit, others: [])
         }
     }
+
+    /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
+    ///
+    /// - Throws: `GroupError.waitTimedOut`.
+    public func poll() throws { if try state.seesFault() { try synchronize() } }
 
     /// Waits for all enqueued work; gives the wait that failed, if one has.
     func completedFault() throws -> WaitFault? {

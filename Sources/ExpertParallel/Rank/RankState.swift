@@ -13,6 +13,10 @@ final class RankState {
     /// What is zero before the first step besides what exchanges and records have.
     private let further: [DeviceBuffer]
     private var isConnected = false
+    /// Made when somebody asks first.
+    private var maskStatus: LoadedKernel?
+    /// Made when somebody looks first.
+    private var watch: FaultWatch?
 
     init(
         _ device: any Device, _ configuration: GroupConfiguration, _ transport: any Transport, records: RankRecords,
@@ -45,6 +49,26 @@ final class RankState {
         return fault
     }
 
+    /// Whether a failed wait shows, without waiting.
+    func seesFault() throws -> Bool {
+        let own = try watch ?? FaultWatch(device, records.fault.buffer)
+        watch = own
+        return try own.sees()
+    }
+
+    /// Enqueues a note of who is masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
+    func noteMasks(at status: UInt64, on stream: DeviceStream) throws {
+        let masks = try requireMasks()
+        let ranks = configuration.shape.ranks
+        let kernel = try maskStatus ?? device.loadFitting(maskStatusKernel(ranks: ranks))
+        maskStatus = kernel
+        let parameters = MaskStatusParameters(
+            masks: masks.records.parameter, status: MemoryParameter(address: status))
+        try device.launch(
+            kernel, blocks: 1, arguments: KernelArguments([parameters]).ordered(for: kernel.kernel),
+            dependentLaunch: false, on: stream)
+    }
+
     /// See ``ExpertRank/reset(within:)``.
     func reset(within seconds: Double, clearingOn stream: DeviceStream) throws {
         // Nobody may write to this rank's window when it is cleared, nor before all have been.
@@ -54,6 +78,7 @@ final class RankState {
             try clear(on: stream)
             try transport.barrier(within: seconds)
         }
+        watch = nil
         restart()
     }
 
