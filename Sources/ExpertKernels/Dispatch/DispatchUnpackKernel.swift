@@ -261,12 +261,20 @@ private struct DispatchUnpack {
     private func copyScales(
         _ k: KernelBuilder, _ packet: Pointer<UInt32>, expert: Value<UInt32>, row: Value<UInt32>
     ) {
-        let source = (packet + landing.scales).cast(to: Float.self)
+        let source = packet + landing.scales
         let target =
             window.scales.pointer(in: own)
-            + ((expert * shape.hiddenGroups).multipliedWide(by: shape.scaleRows) + row.wide)
-        k.for(from: k.lane, to: shape.hiddenGroups, by: Hopper.warpThreads) { group in
-            k.store(k.load(source + group), to: target + group.multipliedWide(by: shape.scaleRows))
+            + ((expert * window.scaleWords).multipliedWide(by: shape.scaleRows) + row.wide)
+        func copy<Word: Scalar>(as type: Word.Type) {
+            k.for(from: k.lane, to: window.scaleWords, by: Hopper.warpThreads) { word in
+                k.store(
+                    k.load(source.cast(to: type) + word),
+                    to: target.cast(to: type) + word.multipliedWide(by: shape.scaleRows))
+            }
+        }
+        switch window.scaleFormat {
+        case .float32, .powerOfTwo: copy(as: Float.self)
+        case .exponents: copy(as: UInt32.self)
         }
     }
 }

@@ -64,6 +64,12 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case sharedExperts(intermediate: Int, expected: Int, made: Int)
     /// The layer computes with FP8 activations only.
     case formatUnsupported(DispatchFormat)
+    /// The layer's GEMMs read scales in Float32 only.
+    case scaleFormatUnsupported(ScaleFormat)
+    /// Exponents of scales where rows have none.
+    case packedScalesWithoutFloat8(DispatchFormat)
+    /// Exponents of scales that do not fill whole words.
+    case packedScales(hidden: Int)
     /// Dispatch, receive and combine of a step were called out of order.
     case outOfOrder(call: String, expected: String)
     /// A buffer for dispatch and combine with shared experts.
@@ -178,6 +184,15 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "shape has sharedExperts \(made); make the group with \(expected)"
         case .formatUnsupported(let format):
             return "the MoE layer computes with FP8 activations and the group dispatches \(format); use .float8"
+        case .scaleFormatUnsupported(let format):
+            return
+                "the MoE layer reads scales in Float32 and the group dispatches them as \(format); use .powerOfTwo or .float32"
+        case .packedScalesWithoutFloat8(let format):
+            return "rows that travel as \(format) have no scales whose exponents could be stored; dispatch .float8"
+        case .packedScales(let hidden):
+            return
+                "a hidden size of \(hidden) has \(hidden / 128) scales a row, and exponents are stored four in a word; "
+                + "use .powerOfTwo or a multiple of 512"
         case .outOfOrder(let call, let expected):
             return "\(call) was called where \(expected) must come next; a step is dispatch, receive, combine, receive"
         case .waitTimedOut(let fault, let seconds, let others):

@@ -56,7 +56,7 @@ final class ExpertStack {
         weights source: WeightSource
     ) throws {
         let device = exchange.device
-        let shape = exchange.configuration.shape.expertsOfRank(blockM: exchange.configuration.blockM)
+        let shape = exchange.configuration.experts
         let label = exchange.label
         let operands = Operands(
             rows: exchange.rows.buffer, rowScales: exchange.rowScales.buffer, counts: exchange.receivedCount.buffer,

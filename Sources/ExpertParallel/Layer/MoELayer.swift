@@ -41,7 +41,7 @@ public final class MoELayer {
     ///   - shared: The shared expert, nil if the model has none. The shape's `sharedExperts` must be the number of
     ///     routed experts that it is as large as, see `ExpertWeights.parts(ofShared:intermediate:)`.
     ///   - weights: Weights of a routed expert, by its number in the layer; called once for each of the rank's own.
-    /// - Throws: `GroupError` for weights of a wrong shape or a rank that does not dispatch FP8.
+    /// - Throws: `GroupError` for weights of a wrong shape or a rank that does not dispatch FP8 with scales in Float32.
     public convenience init(
         _ rank: ExpertRank, shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
@@ -82,6 +82,9 @@ public final class MoELayer {
         let (configuration, device) = (rank.configuration, rank.device)
         let shape = configuration.shape
         guard configuration.format == .float8 else { throw GroupError.formatUnsupported(configuration.format) }
+        guard configuration.scaleFormat != .exponents else {
+            throw GroupError.scaleFormatUnsupported(configuration.scaleFormat)
+        }
         if let drop = droppedSignal {
             let blocks = signalBlocks(shape, blockM: configuration.blockM)
             guard (0..<shape.localExperts).contains(drop.expert), (0..<blocks).contains(drop.index)

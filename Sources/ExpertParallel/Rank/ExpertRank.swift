@@ -183,7 +183,8 @@ public final class ExpertRank {
     /// Dispatched rows of all experts of the rank, the shared ones first, packed: FP8 or BF16 `[rankExperts, maxRows,
     /// hidden]`.
     public var rows: DeviceBuffer { whole.rows.buffer }
-    /// Float32 `[rankExperts, hidden / 128, scaleRows]`; FP8 only.
+    /// Float32 `[rankExperts, hidden / 128, scaleRows]`, or UInt32 `[rankExperts, hidden / 512, scaleRows]` where exponents
+    /// are stored, see `ScaleFormat`; FP8 only.
     public var rowScales: DeviceBuffer { whole.rowScales.buffer }
     /// Int32 `[rankExperts]`: rows of each local expert.
     public var receivedCount: DeviceBuffer { whole.receivedCount.buffer }

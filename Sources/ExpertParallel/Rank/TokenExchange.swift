@@ -56,7 +56,7 @@ final class TokenExchange {
     let window: DeviceBuffer
     /// In words of 4 bytes.
     let rows: DeviceArray<UInt32>
-    let rowScales: DeviceArray<Float>
+    let rowScales: DeviceArray<UInt32>
     let receivedCount: DeviceArray<UInt32>
     let sourceInfo: DeviceArray<UInt64>
     let layoutRange: DeviceArray<UInt64>
