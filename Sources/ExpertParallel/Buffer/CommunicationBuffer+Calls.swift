@@ -77,7 +77,9 @@ extension CommunicationBuffer {
     ) throws {
         try requireAligned("the received totals", totals ?? 0, 4)
         try requireAligned("the waits", waits ?? 0, 8)
-        try exchange(of: turn).receive(totals: totals ?? 0, waits: waits ?? 0, on: stream)
+        let exchange = try exchange(of: turn)
+        try exchange.receive(
+            exchange.kernels.dispatchReceive, totals: .init(rows: totals ?? 0, waits: waits ?? 0), on: stream)
     }
 
     // MARK: Combine

@@ -53,11 +53,12 @@ package final class MaskedGEMM {
     ///   - weights: Packed for tiles of `TileShape.maxN` channels with SwiGLU, gate and up in turns.
     ///   - experts: How many they are of.
     ///   - maxRows: Room for rows of each expert, 1 to `mostRows`.
+    ///   - scales: Of quantised output.
     ///   - blockM: Rows of a tile and of a signal: one of `TileShape.heights`.
     /// - Throws: `ShapeError`, `GroupError.blockHeight`, `GroupError.kernelDoesNotFit`, `DeviceError`.
     package init(
         _ weights: WeightBuffer, experts: Int, maxRows: Int, blockM: Int, output: Output,
-        scratch: StreamScratch
+        scales: ScaleFormat = .float32, scratch: StreamScratch
     ) throws {
         guard (1...Self.mostRows).contains(maxRows) else {
             throw ShapeError(name: "rows of an expert", value: maxRows, range: 1...Self.mostRows, step: 1)
@@ -70,7 +71,11 @@ package final class MaskedGEMM {
             case .bfloat16(let signals): .plain(.bfloat16, launch: .alone, signals: signals)
             case .swiGLU: .plain(.swiGLU, launch: .alone)
             }
-        configuration = GEMMConfiguration(problem, tile: tile, role: role)
+        // The next GEMM reads Float32 scales.
+        guard scales != .exponents else { throw GroupError.scaleFormatUnsupported(scales) }
+        var configuration = GEMMConfiguration(problem, tile: tile, role: role)
+        configuration.scaleFormat = scales
+        self.configuration = configuration
         (self.weights, self.output, self.scratch) = (weights, output, scratch)
         kernel = try scratch.device.loadFitting(groupedGEMMKernel(configuration))
     }

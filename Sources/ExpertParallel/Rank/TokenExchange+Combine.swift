@@ -77,8 +77,12 @@ extension TokenExchange {
 
     /// Enqueues the receive of a combine.
     ///
-    /// - Parameter stream: A stream of the caller's; the compute stream when nil.
-    func combineReceive(discards: Bool, dependent: Bool, on stream: DeviceStream? = nil) throws {
+    /// - Parameters:
+    ///   - waits: Of an engine's call: Int64 `[ranks]` to which waits are added, 0 for none.
+    ///   - stream: A stream of the caller's; the compute stream when nil.
+    func combineReceive(
+        discards: Bool, waits: UInt64? = nil, dependent: Bool, on stream: DeviceStream? = nil
+    ) throws {
         try enqueue(
             Launch(
                 kernel: kernels.combineReceive, phase: .idle, traced: .combineReceive,
@@ -90,8 +94,9 @@ extension TokenExchange {
                     experts: MemoryParameter(address: tokens.experts),
                     weights: MemoryParameter(address: tokens.weights), output: MemoryParameter(address: tokens.output),
                     discards: discards, watchdog: records.watchdog), records.masks?.parameters,
+                waits.map { _ in WaitTotalsParameters(waits: nil) },
             ],
-            changing: [
+            changing: (waits.map { [("waits", .address($0))] } ?? []) + [
                 ("tokenCount", .address(tokens.count)), ("experts", .address(tokens.experts)),
                 ("weights", .address(tokens.weights)), ("output", .address(tokens.output)),
                 ("discards", .uint32(discards ? 1 : 0)),

@@ -12,10 +12,11 @@ extension TokenExchange {
     /// Tells how many rows the rank sends, and sends none.
     func dispatchNothing() throws { try dispatchSend(blocks: 1) }
 
-    /// A whole step that is nothing but a dispatch.
+    /// A whole step that is nothing but a dispatch, of a layer's rank.
     func dispatchOnly() throws {
         _ = try dispatch()
-        try receive(kernels.dispatchReceiveOnly)
+        guard let kernel = kernels.forLayers?.dispatchReceiveOnly else { preconditionFailure("the rank has layers") }
+        try receive(kernel)
         try steps.advance(to: .combined)
         try steps.advance(to: .idle)
     }
@@ -23,7 +24,7 @@ extension TokenExchange {
     /// Leaves the receive of a dispatch to the kernel that comes next on the compute stream; with masks, enqueues what
     /// puts rows in their places beside it.
     func receiveInKernel() throws {
-        guard let unpack = kernels.dispatchUnpackBeside else { return try steps.advance(to: .received) }
+        guard let unpack = kernels.forLayers?.dispatchUnpackBeside else { return try steps.advance(to: .received) }
         try receive(unpack, blocks: configuration.unpackBlocks)
     }
 
@@ -68,8 +69,10 @@ extension TokenExchange {
 
     /// Enqueues the receive of a dispatch by a kernel of its own.
     ///
-    /// - Parameter stream: A stream of the caller's; the compute stream when nil.
-    func receive(_ kernel: LoadedKernel, on stream: DeviceStream? = nil) throws {
+    /// - Parameters:
+    ///   - totals: Of an engine's call: where what is received and waited for is added, 0 for nowhere.
+    ///   - stream: A stream of the caller's; the compute stream when nil.
+    func receive(_ kernel: LoadedKernel, totals: Totals? = nil, on stream: DeviceStream? = nil) throws {
         let masks = records.masks != nil
         try enqueue(
             Launch(
@@ -77,11 +80,32 @@ extension TokenExchange {
                 blocks: masks
                     ? unpackingBlocks : min((configuration.shape.rankExperts + 15) / 16, configuration.multiprocessors),
                 stream: stream ?? streams.compute, dependent: stream == nil),
-            masks
+            (masks
                 ? unpackParameters
                 : [
                     DispatchReceiveParameters(
                         counts: receivedCount.parameter, watchdog: records.watchdog, arriving: arriving)
-                ])
+                ]) + [totals.map { _ in DispatchTotalsParameters(totals: nil, waits: nil) }],
+            changing: totals.map { [("totals", .address($0.rows)), ("waits", .address($0.waits))] } ?? [])
+    }
+
+    /// Where an engine's call adds up what it sees; 0 for nowhere.
+    struct Totals {
+        /// Int32 `[localExperts]`.
+        let rows: UInt64
+        /// Int64 `[ranks]`.
+        let waits: UInt64
+    }
+
+    /// Enqueues the wait until all ranks have come here, which ends the step, whatever came of it.
+    func barrier(on stream: DeviceStream) throws {
+        guard let kernel = kernels.rankBarrier else { preconditionFailure("the exchange is one of calls") }
+        try steps.endByBarrier()
+        try enqueue(
+            Launch(kernel: kernel, phase: nil, traced: .rankBarrier, blocks: 1, stream: stream, dependent: false),
+            [
+                RankBarrierParameters(ranks: ranks, step: step.parameter, watchdog: records.watchdog),
+                records.masks?.parameters,
+            ])
     }
 }

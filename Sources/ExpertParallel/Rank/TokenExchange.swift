@@ -33,6 +33,9 @@ final class TokenExchange {
             }
         }
 
+        /// Whether an engine's calls use it, in any order that they like, or steps of a layer.
+        var isOfCalls: Bool { if case .turn = self { true } else { false } }
+
         /// Whether the first words of its window are the rank's beat and notices, of which a rank has one set.
         var holdsBeat: Bool { self == .whole || self == .turn(0) }
     }
@@ -95,7 +98,9 @@ final class TokenExchange {
         (self.device, self.configuration, self.transport) = (device, configuration, transport)
         (self.part, self.tokens, self.records, self.streams) = (part, tokens, records, streams)
         kernels = try KernelBuilder.$isTracing.withValue(configuration.traced) {
-            try CommunicationKernels(device, configuration)
+            try part.isOfCalls
+                ? CommunicationKernels.forCalls(device, configuration)
+                : CommunicationKernels.forLayers(device, configuration)
         }
         let window = try transport.makeWindow(part.window, bytes: layout.bytes, on: device)
         self.window = window
@@ -211,8 +216,8 @@ final class TokenExchange {
     struct Launch {
         /// The kernel.
         let kernel: LoadedKernel
-        /// What the rank has done when it is enqueued.
-        let phase: StepOrder.Phase
+        /// What the rank has done when it is enqueued; nil for what is no part of a step.
+        let phase: StepOrder.Phase?
         /// As what it is traced.
         let traced: StepPhase
         let blocks: Int
@@ -231,7 +236,7 @@ final class TokenExchange {
         changing changes: [(name: String, argument: KernelArgument)] = []
     ) throws {
         guard !peerWindows.isEmpty else { throw GroupError.notConnected(rank: transport.rank) }
-        try steps.advance(to: launch.phase)
+        if let phase = launch.phase { try steps.advance(to: phase) }
         do {
             let key = ObjectIdentifier(launch.kernel)
             let known =
