@@ -29,11 +29,15 @@ package struct KernelCatalogue: Sendable {
             kernels +=
                 try masks
                 ? UnpackFollower.allCases.map { try dispatchUnpackKernel(window, before: $0) }
-                : [dispatchReceiveKernel(window)]
+                    + [UnpackFollower.kernel, .nothing].map {
+                        try dispatchUnpackKernel(window, before: $0, totals: true)
+                    }
+                : [dispatchReceiveKernel(window), dispatchReceiveKernel(window, totals: true)]
         }
         let window = window(.float8)
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
-        kernels.append(try combineReceiveKernel(window))
+        kernels += try [false, true].map { try combineReceiveKernel(window, totals: $0) }
+        kernels.append(try rankBarrierKernel(window))
         for blockM in TileShape.heights {
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))

@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// The memory of a rank that other ranks write to: the regions of one allocation, the rank's window.
 ///
-/// Every region but the last is written by remote ranks and read by its owner, unless it says otherwise. Dispatched
+/// Every region but `arrivalNotes` is written by remote ranks and read by its owner, unless it says otherwise. Dispatched
 /// rows lie where the GEMM reads them: rows of an expert one behind the other, by source rank and then by token. Shared experts come before the
 /// routed ones; their rows are the rank's own.
 package struct RankWindow: Hashable, Sendable {
@@ -109,11 +109,13 @@ package struct RankWindow: Hashable, Sendable {
     package var arrivalNotes: WindowRegion<UInt64> {
         region(combineDue.end, notesArrivals ? ArrivalNotes.count(shape) : 0)
     }
+    /// `[ranks]`: the step of the rank's last barrier, see `rankBarrierKernel`.
+    package var barriers: WindowRegion<UInt32> { region(arrivalNotes.end, shape.ranks) }
     /// What `arrivals` has instead of a row's choice if the row will not come.
     static var absentRow: UInt32 { .max }
 
     /// Size of the window.
-    package var bytes: Int { arrivalNotes.end }
+    package var bytes: Int { barriers.end }
 
     /// For kernel names.
     var name: String {

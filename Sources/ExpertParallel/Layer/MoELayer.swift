@@ -296,7 +296,7 @@ public final class MoELayer {
         switch phase {
         case .gateUp: try stack.enqueueUp(blocks: blocks, arriving: true, on: rank.compute)
         case .down: try stack.enqueueDown(blocks: blocks, signals: true, on: rank.compute)
-        case .dispatchSend, .dispatchReceive, .combineSend, .combineReceive: break
+        case .dispatchSend, .dispatchReceive, .combineSend, .combineReceive, .rankBarrier: break
         }
     }
 }

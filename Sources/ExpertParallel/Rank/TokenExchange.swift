@@ -185,6 +185,7 @@ final class TokenExchange {
         try clear(layout.rowCounts, halves: 2)
         try clear(layout.landingArrivals, halves: 2)
         try clear(layout.combineArrivals, halves: 1)
+        try clear(layout.barriers, halves: 1)
     }
 
     /// Steps that are over.
