@@ -77,23 +77,42 @@ def main():
     def step(measure, hook_mode, overlap):
         mode = "hook" if hook_mode else "no hook"
         recv_x, count, handle, _, hook = measure(
-            f"dispatch, {mode}", buffer.low_latency_dispatch, x, indices, tokens, experts,
+            f"dispatch, {mode}",
+            buffer.low_latency_dispatch,
+            x,
+            indices,
+            tokens,
+            experts,
             return_recv_hook=hook_mode,
-        )  # fmt: skip
+        )
         if hook_mode:
             measure("dispatch hook()", hook)
         name = "GEMM, signals" if overlap else "GEMM"
         block_m, threshold = measure(
-            name, deep_gemm.m_grouped_fp8_gemm_nt_masked, recv_x, (weight, scales), rows, count, 8,
-            enable_overlap=overlap, signal=signals if overlap else None,
-        )  # fmt: skip
+            name,
+            deep_gemm.m_grouped_fp8_gemm_nt_masked,
+            recv_x,
+            (weight, scales),
+            rows,
+            count,
+            8,
+            enable_overlap=overlap,
+            signal=signals if overlap else None,
+        )
         beside = {}
         if overlap:
             beside = {"overlap": True, "comp_signal": signals, "threshold": threshold, "num_sms": 3}
         _, _, hook = measure(
-            f"combine, {mode}{', overlap' if overlap else ''}", buffer.low_latency_combine, rows, indices, weights,
-            handle, return_recv_hook=hook_mode, out=out, **beside,
-        )  # fmt: skip
+            f"combine, {mode}{', overlap' if overlap else ''}",
+            buffer.low_latency_combine,
+            rows,
+            indices,
+            weights,
+            handle,
+            return_recv_hook=hook_mode,
+            out=out,
+            **beside,
+        )
         if hook_mode:
             measure("combine hook()", hook)
 

@@ -59,7 +59,8 @@ class Layer:
         self.gate_up_out = empty(self.local, self.rows, 2 * inner)
         self.down_in = empty(self.local, self.rows, inner, dtype=torch.float8_e4m3fn)
         scale_rows = -(-self.rows // 4) * 4
-        self.down_scales = empty(self.local, inner // 128, scale_rows, dtype=torch.float32).transpose(1, 2)[:, : self.rows]
+        scales = empty(self.local, inner // 128, scale_rows, dtype=torch.float32)
+        self.down_scales = scales.transpose(1, 2)[:, : self.rows]
         self.down_out = empty(self.local, self.rows, hidden)
         self.signals = empty(self.local * -(-self.rows // self.block_m), dtype=torch.int32)
         self.output = empty(tokens, hidden)
@@ -79,7 +80,8 @@ class Layer:
         indices = (scores + popularity * (number % 3)).topk(options.num_topk, dim=-1).indices
         indices[number % options.num_tokens, 0] = -1
         self.indices.copy_(indices)
-        self.weights.copy_(torch.rand(self.weights.shape, dtype=torch.float32, device=self.x.device, generator=generator))
+        weights = torch.rand(self.weights.shape, dtype=torch.float32, device=self.x.device, generator=generator)
+        self.weights.copy_(weights)
 
     def shared_expert(self):
         gate, up = (self.x @ self.shared_gate_up.t()).chunk(2, dim=-1)
@@ -119,17 +121,23 @@ class Layer:
             start = torch.cuda.Event()
             start.record(current)
             deep_gemm.set_num_sms(self.multiprocessors - options.num_sms)
-            block_m, threshold = deep_gemm.m_grouped_fp8_gemm_nt_masked(
-                *down, enable_overlap=True, signal=self.signals
-            )
+            block_m, threshold = deep_gemm.m_grouped_fp8_gemm_nt_masked(*down, enable_overlap=True, signal=self.signals)
             deep_gemm.set_num_sms(self.multiprocessors)
             self.beside.wait_event(start)
             with torch.cuda.stream(self.beside):
                 combined, _, hook = buffer.low_latency_combine(
-                    x=self.down_out, overlap=True, packed_recv_count=recv_count, comp_signal=self.signals,
-                    block_m=block_m, threshold=threshold, num_sms=options.num_sms, async_finish=False,
-                    return_recv_hook=True, out=self.output, **combine,
-                )  # fmt: skip
+                    x=self.down_out,
+                    overlap=True,
+                    packed_recv_count=recv_count,
+                    comp_signal=self.signals,
+                    block_m=block_m,
+                    threshold=threshold,
+                    num_sms=options.num_sms,
+                    async_finish=False,
+                    return_recv_hook=True,
+                    out=self.output,
+                    **combine,
+                )
             self.beside.wait_stream(current)
             hook()
             current.wait_stream(self.beside)
@@ -138,12 +146,16 @@ class Layer:
 
 
 def captured(layer, overlap):
-    """A step as a CUDA graph, with the received counts of it."""
-    for _ in range(2):
-        layer.step(overlap)
+    """A step as a CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    # Scratch memory belongs to a stream, and is made by the first GEMM there.
+    with torch.cuda.stream(stream):
+        for _ in range(2):
+            layer.step(overlap)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         layer.step(overlap)
     return graph
 

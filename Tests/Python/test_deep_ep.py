@@ -70,9 +70,22 @@ def run_script(name, *words):
 @pytest.mark.parametrize("source_info", ["int64", "int32"])
 def test_all_switches_in_two_processes(source_info):
     output = run_script(
-        "low_latency.py", "--device", "simulator", "--num-processes", "2", "--num-tokens", "5", "--hidden", "512",
-        "--num-experts", "4", "--num-topk", "2", "--source-info", source_info,
-    )  # fmt: skip
+        "low_latency.py",
+        "--device",
+        "simulator",
+        "--num-processes",
+        "2",
+        "--num-tokens",
+        "5",
+        "--hidden",
+        "512",
+        "--num-experts",
+        "4",
+        "--num-topk",
+        "2",
+        "--source-info",
+        source_info,
+    )
     assert "all held" in output
 
 
@@ -80,9 +93,20 @@ def test_all_switches_in_two_processes(source_info):
 @pytest.mark.parametrize("processes", [2, 4, 8])
 def test_all_switches_on_a_gpu(processes):
     output = run_script(
-        "low_latency.py", "--device", "cuda", "--num-processes", str(processes), "--num-tokens", "64", "--hidden",
-        "2048", "--num-experts", "32", "--repeats", "2",
-    )  # fmt: skip
+        "low_latency.py",
+        "--device",
+        "cuda",
+        "--num-processes",
+        str(processes),
+        "--num-tokens",
+        "64",
+        "--hidden",
+        "2048",
+        "--num-experts",
+        "32",
+        "--repeats",
+        "2",
+    )
     assert "all held" in output
 
 
@@ -184,8 +208,12 @@ def test_what_engines_read(buffer):
     assert buffer.runtime.is_available() and deep_ep.Buffer.num_sms == 20 and deep_ep.Buffer.is_sm90_compiled()
     assert deep_ep.topk_idx_t == torch.int64
     small = deep_ep.Buffer.get_low_latency_rdma_size_hint(16, 512, 2, 8)
-    assert 0 < small < deep_ep.Buffer.get_low_latency_rdma_size_hint(
-        num_max_dispatch_tokens_per_rank=32, hidden=512, num_ranks=2, num_experts=8
+    assert (
+        0
+        < small
+        < deep_ep.Buffer.get_low_latency_rdma_size_hint(
+            num_max_dispatch_tokens_per_rank=32, hidden=512, num_ranks=2, num_experts=8
+        )
     )
     buffer.get_local_buffer_tensor(dtype=torch.int8, use_rdma_buffer=True).zero_()
     assert buffer.get_local_buffer_tensor(torch.float32, torch.Size((2, 3)), 1).shape == (2, 3)

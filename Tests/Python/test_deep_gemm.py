@@ -92,9 +92,7 @@ def test_scales_of_any_strides_and_rows_of_any_number(device):
     bits, _ = run(problem, expected_m=16)
     for scales in (problem.sfa, problem.sfa.transpose(1, 2).contiguous().transpose(1, 2)):
         d = problem.output()
-        deep_gemm.fp8_m_grouped_gemm_nt_masked(
-            (problem.a, scales), (problem.b, problem.sfb), d, problem.masked_m, 16
-        )
+        deep_gemm.fp8_m_grouped_gemm_nt_masked((problem.a, scales), (problem.b, problem.sfb), d, problem.masked_m, 16)
         for group, count in enumerate(problem.counts):
             assert torch.equal(d[group, :count], bits[group, :count])
 
@@ -162,11 +160,14 @@ def test_in_a_graph():
     d, _ = run(problem, expected_m=64)
     again = problem.output()
     scales = deep_gemm.get_mn_major_tma_aligned_tensor(problem.sfa)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        deep_gemm.m_grouped_fp8_gemm_nt_masked(
-            (problem.a, scales), (problem.b, problem.sfb), again, problem.masked_m, 64
-        )
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    arguments = ((problem.a, scales), (problem.b, problem.sfb), again, problem.masked_m, 64)
+    with torch.cuda.stream(stream):
+        deep_gemm.m_grouped_fp8_gemm_nt_masked(*arguments)
+    torch.cuda.synchronize()
+    again.fill_(7)
+    with torch.cuda.graph(graph, stream=stream):
+        deep_gemm.m_grouped_fp8_gemm_nt_masked(*arguments)
     graph.replay()
     torch.cuda.synchronize()
     for group, count in enumerate(problem.counts):
@@ -175,16 +176,25 @@ def test_in_a_graph():
 
 def refused(problem, match, **changes):
     operands = {
-        "a": problem.a, "sfa": problem.sfa, "b": problem.b, "sfb": problem.sfb, "d": problem.output(),
-        "masked_m": problem.masked_m, "expected_m": 16,
-    }  # fmt: skip
+        "a": problem.a,
+        "sfa": problem.sfa,
+        "b": problem.b,
+        "sfb": problem.sfb,
+        "d": problem.output(),
+        "masked_m": problem.masked_m,
+        "expected_m": 16,
+    }
     arguments = {key: changes.pop(key) for key in list(changes) if key not in operands}
     operands.update(changes)
     with pytest.raises(swiftep.Error, match=match):
         deep_gemm.m_grouped_fp8_gemm_nt_masked(
-            (operands["a"], operands["sfa"]), (operands["b"], operands["sfb"]), operands["d"], operands["masked_m"],
-            operands["expected_m"], **arguments,
-        )  # fmt: skip
+            (operands["a"], operands["sfa"]),
+            (operands["b"], operands["sfb"]),
+            operands["d"],
+            operands["masked_m"],
+            operands["expected_m"],
+            **arguments,
+        )
 
 
 def test_what_is_refused():

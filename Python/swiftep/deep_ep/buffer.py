@@ -113,8 +113,10 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         blocks = exchange.local_experts * -(-exchange.max_rows // exchange.block_m)
         signals = torch.zeros(blocks, dtype=torch.int32, device=self._torch_device)
         overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
-        for beside in (None, overlap):
-            exchange.run_empty_step(beside)
+        exchange.run_empty_step(None)
+        # A multiprocessor beside the producer's: there must be two.
+        if self._device.multiprocessors // self.ranks_on_device > 1:
+            exchange.run_empty_step(overlap)
         self._device.synchronize()
         if zero_copy:
             for place in exchange.places:
