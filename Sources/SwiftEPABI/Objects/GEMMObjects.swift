@@ -26,9 +26,11 @@ final class WeightsObject {
         (self.device, self.experts) = (device, experts)
         let inPlace = try Choices.flag("in_place", matrix.in_place)
         let values = try device.device.adopt(
-            address: matrix.values, bytes: experts * n * k, label: "weights of the caller") {}
+            address: matrix.values, bytes: experts * n * k, label: "weights of the caller"
+        ) {}
         let scales = try device.device.adopt(
-            address: matrix.scales, bytes: experts * packing.scales * 4, label: "weight scales of the caller") {}
+            address: matrix.scales, bytes: experts * packing.scales * 4, label: "weight scales of the caller"
+        ) {}
         let stream = try device.device.makeStream(label: "packing of weights")
         // What the caller has enqueued may still write them.
         try device.device.synchronize()
