@@ -79,7 +79,8 @@ final class GEMMObject {
         }
         self.weights = weights
         gemm = try MaskedGEMM(
-            weights.weights, experts: weights.experts, maxRows: Int(given.max_rows), blockM: Int(given.block_m),
+            weights.weights, experts: weights.experts, maxRows: Int(given.max_rows),
+            scaleRows: given.scale_rows == 0 ? nil : Int(given.scale_rows), blockM: Int(given.block_m),
             output: output, scales: Choices.scales(given.scales), scratch: weights.device.scratch)
     }
 
