@@ -70,9 +70,7 @@ def exchange(group, buffers, inputs):
     values = [random.integers(-8, 9, shape) for _ in buffers]
     factors = [2.0 ** random.integers(-2, 2, i.shape).astype(np.float32) for i in inputs.topk_idx]
     rows = [swiftep.to_bfloat16(v) for v in values]
-    outputs = [
-        b.combine(d, r, i, w) for b, d, r, i, w in zip(buffers, sent, rows, inputs.topk_idx, factors)
-    ]
+    outputs = [b.combine(d, r, i, w) for b, d, r, i, w in zip(buffers, sent, rows, inputs.topk_idx, factors)]
     group.synchronize()
     for rank, output in enumerate(outputs):
         wanted = np.zeros(output.shape, np.float32)
@@ -116,8 +114,7 @@ def test_combine_beside_a_gemm():
     inputs = Inputs(77, ranks, **shape)
     random = np.random.default_rng(78)
     with swiftep.Device() as device, swiftep.Group.local(ranks, device) as group:
-        # With 128 rows the scales of dispatched rows lie as the GEMM reads them.
-        buffers = group.buffers(**{**shape, "max_tokens": 64}, block_m=16)
+        buffers = group.buffers(**shape, block_m=16)
         outputs = []
         for beside in (False, True):
             sent = [b.dispatch(x, i).receive() for b, x, i in zip(buffers, inputs.x, inputs.topk_idx)]
@@ -140,8 +137,13 @@ def test_combine_beside_a_gemm():
                 overlap = swiftep.Overlap(signals, gemm.threshold, 1) if beside else None
                 stream = device.stream()
                 gemm.enqueue(
-                    dispatch.rows, dispatch.row_scales, dispatch.received_count, dispatch.expert_output,
-                    signals=signals, multiprocessors=2 if beside else 0, stream=stream,
+                    dispatch.rows,
+                    dispatch.row_scales,
+                    dispatch.received_count,
+                    dispatch.expert_output,
+                    signals=signals,
+                    multiprocessors=2 if beside else 0,
+                    stream=stream,
                 )
                 # Without an overlap the rows must be there when the send gets its turn: on the same stream.
                 send = None if beside else stream
@@ -184,9 +186,7 @@ def test_no_tokens():
         topk_idx = [inputs.topk_idx[0][:0], inputs.topk_idx[1]]
         factors = [inputs.topk_weights[0][:0], inputs.topk_weights[1]]
         sent = [b.dispatch(t, i).receive() for b, t, i in zip(buffers, x, topk_idx)]
-        outputs = [
-            b.combine(d, d.expert_output, i, w) for b, d, i, w in zip(buffers, sent, topk_idx, factors)
-        ]
+        outputs = [b.combine(d, d.expert_output, i, w) for b, d, i, w in zip(buffers, sent, topk_idx, factors)]
         assert outputs[0].shape == (0, SHAPE["hidden"])
         # Nobody has written rows, so nothing may be computed of them; only the sizes are at stake here.
         with pytest.raises(swiftep.Error):
@@ -197,20 +197,19 @@ def test_a_rank_that_does_not_come():
     """A wait in vain is an error that says who waited for whom; a reset brings the buffers back."""
     inputs = Inputs(12, 2, **SHAPE)
     with swiftep.Group.local(2, "simulator") as group:
-        buffers = group.buffers(**SHAPE, wait_seconds=0.001)
+        buffers = group.buffers(**SHAPE, wait_seconds=0.02)
         buffers[0].dispatch(inputs.x[0], inputs.topk_idx[0]).receive()
         with pytest.raises(swiftep.WaitTimedOut, match="rank 0.*rank 1"):
             group.synchronize()
         with pytest.raises(swiftep.Error) as again:
             buffers[0].dispatch(inputs.x[0], inputs.topk_idx[0])
         assert isinstance(again.value, (swiftep.OutOfOrder, swiftep.WaitTimedOut))
-        for buffer in buffers:
-            buffer.reset()
+        group.reset(buffers)
         exchange(group, buffers, inputs)
 
 
 def test_bytes():
-    one, two = (swiftep.Buffer.bytes(ranks, **SHAPE) for ranks in (1, 2))
+    one, two = (swiftep.Buffer.bytes(2, **{**SHAPE, "max_tokens": tokens}) for tokens in (5, 50))
     assert 0 < one < two
     with pytest.raises(swiftep.InvalidArgument, match="hidden"):
         swiftep.Buffer.bytes(1, **{**SHAPE, "hidden": 100})
