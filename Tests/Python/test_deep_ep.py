@@ -89,6 +89,18 @@ def test_all_switches_in_two_processes(source_info):
     assert "all held" in output
 
 
+def test_a_rank_that_does_not_come():
+    # Long enough for a busy machine: all other steps must not take longer.
+    output = run_script("lost_ranks.py", "--device", "simulator", "--timeout", "10")
+    assert "all held" in output
+
+
+@pytest.mark.gpu
+def test_a_rank_that_does_not_come_on_a_gpu():
+    output = run_script("lost_ranks.py", "--device", "cuda", "--num-processes", "3")
+    assert "all held" in output
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("processes", [2, 4, 8])
 def test_all_switches_on_a_gpu(processes):
