@@ -12,24 +12,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
 import swiftep  # noqa: E402
+from overhead import Alone  # noqa: E402
 from swiftep import deep_ep  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 HERE = Path(__file__).resolve().parent
-
-
-class Alone:
-    """An ``mpi4py`` communicator of one rank."""
-
-    def Get_rank(self):
-        return 0
-
-    def Get_size(self):
-        return 1
-
-    def allgather(self, value):
-        return [value]
 
 
 @pytest.fixture
