@@ -1,0 +1,231 @@
+"""The ranks of a group, those of this process among them."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import TYPE_CHECKING, Any
+
+from . import _check
+from . import _structures as c
+from ._device import Device
+from ._errors import Error, TransportError
+from ._handles import Core, Handle
+from ._library import call
+
+if TYPE_CHECKING:
+    from ._buffer import Buffer
+    from ._layer import LocalLayers
+
+#: Seconds for which processes wait for each other, unless told otherwise.
+SECONDS = 60.0
+
+
+class Group(Handle):
+    """Ranks that exchange tokens. Made by ``local``, ``join``, ``from_torch`` or ``from_mpi``."""
+
+    def __init__(self, number: int, device: Device, owns_device: bool, seconds: float) -> None:
+        self.device = device
+        parent = device._core
+        self._core = Core("group", number, _GroupClose(seconds, parent if owns_device else None), parent)
+        info = c.GroupInfo()
+        call("swiftep_group_describe", self._number, ctypes.byref(info))
+        #: Ranks of the group.
+        self.ranks: int = info.ranks
+        self.processes: int = info.processes
+        #: This process's number.
+        self.process: int = info.process
+        #: Ranks of this process: `first_rank` and those behind it.
+        self.first_rank: int = info.first_rank
+        self.local_ranks: int = info.local_ranks
+        self.ranks_on_device: int = info.ranks_on_device
+        self.devices: int = info.devices
+
+    @classmethod
+    def local(cls, ranks: int, device: Device | str | None = None) -> Group:
+        """All ranks in this process, on one device: a ``Device``, the name of one, or None for PyTorch's current GPU
+        or else the simulator.
+
+        Raises ``InvalidArgument`` and ``DeviceError``."""
+        _check.integer(ranks, "ranks", 1, 1024)
+        opened, owned = _device(device)
+        number = ctypes.c_uint64()
+        return _made(
+            opened, owned, number, SECONDS, lambda: call(
+                "swiftep_group_local", opened._number, ranks, ctypes.byref(number)
+            )
+        )
+
+    @staticmethod
+    def identify() -> str:
+        """Begins a group of several processes, in one of them: text that the others must be told, and that all then
+        ``join`` with. It names a socket of this machine and a secret."""
+        text = ctypes.create_string_buffer(c.IDENTITY_BYTES)
+        call("swiftep_group_identify", text, c.IDENTITY_BYTES)
+        return text.value.decode()
+
+    @classmethod
+    def join(
+        cls,
+        identity: str,
+        process: int,
+        processes: int,
+        ranks: int | None = None,
+        device: Device | str | None = None,
+        seconds: float = SECONDS,
+    ) -> Group:
+        """Joins a group as `process` of `processes`, which all do.
+
+        ranks: of the whole group, a multiple of the processes; None for one each. seconds: how long it waits for the
+        others, here and when the group is closed.
+        Raises ``InvalidArgument``, ``DeviceError``, and ``TransportError`` if the others do not come or differ."""
+        _check.instance(identity, "identity", str, "the text of Group.identify()")
+        _check.integer(processes, "processes", 1, 1024)
+        _check.integer(process, "process", 0, processes - 1)
+        ranks = processes if ranks is None else _check.integer(ranks, "ranks", 1, 1024)
+        seconds = _check.number(seconds, "seconds")
+        opened, owned = _device(device)
+        number = ctypes.c_uint64()
+        return _made(
+            opened, owned, number, seconds, lambda: call(
+                "swiftep_group_join",
+                opened._number,
+                identity.encode(),
+                process,
+                processes,
+                ranks,
+                seconds,
+                ctypes.byref(number),
+            )
+        )
+
+    @classmethod
+    def from_torch(
+        cls,
+        process_group: Any = None,
+        ranks: int | None = None,
+        device: Device | str | None = None,
+        seconds: float = SECONDS,
+    ) -> Group:
+        """Joins the processes of a ``torch.distributed`` process group, None for the default one: its processes are the
+        group's processes. As ``join``."""
+        import torch.distributed as distributed
+
+        process = distributed.get_rank(process_group)
+        told: list[Any] = [_identity() if process == 0 else None]
+        source = 0 if process_group is None else distributed.get_global_rank(process_group, 0)
+        distributed.broadcast_object_list(told, src=source, group=process_group)
+        processes = distributed.get_world_size(process_group)
+        return cls.join(_told(told[0]), process, processes, ranks, device, seconds)
+
+    @classmethod
+    def from_mpi(
+        cls,
+        communicator: Any,
+        ranks: int | None = None,
+        device: Device | str | None = None,
+        seconds: float = SECONDS,
+    ) -> Group:
+        """Joins the processes of a communicator of mpi4py. As ``join``."""
+        process, processes = communicator.Get_rank(), communicator.Get_size()
+        told = communicator.bcast(_identity() if process == 0 else None, root=0)
+        return cls.join(_told(told), process, processes, ranks, device, seconds)
+
+    def buffers(self, **configuration: Any) -> list[Buffer]:
+        """A connected ``Buffer`` for each rank of this process, with its arguments."""
+        from ._buffer import Buffer
+
+        buffers = [Buffer(self, rank, connect=False, **configuration) for rank in self._local()]
+        for buffer in buffers:
+            buffer.connect()
+        return buffers
+
+    def layers(self, **arguments: Any) -> LocalLayers:
+        """The layers of all ranks of this process, with the arguments of ``LocalLayers``."""
+        from ._layer import LocalLayers
+
+        return LocalLayers(self, **arguments)
+
+    def synchronize(self) -> None:
+        """Waits until everything enqueued on this process's device has completed; on the simulator this is where it
+        runs. Then raises what has failed in a buffer or layer of the group."""
+        self._number
+        wrong: Error | None = None
+        try:
+            self.device.synchronize()
+        except Error as found:
+            wrong = found
+        for core in reversed(self._core.children()):
+            call(f"swiftep_{core.kind}_check", core.number)
+        if wrong is not None:
+            raise wrong
+
+    def barrier(self, seconds: float = SECONDS) -> None:
+        """Waits until all processes have come here, `seconds` at most. Raises ``TransportError``."""
+        call("swiftep_group_barrier", self._number, _check.number(seconds, "seconds"))
+
+    def _local(self) -> range:
+        return range(self.first_rank, self.first_rank + self.local_ranks)
+
+    def _rank(self, rank: int | None) -> int:
+        """The rank that is meant, by default the only one of this process."""
+        if rank is None and self.local_ranks == 1:
+            return self.first_rank
+        return _check.integer(rank, "rank", self.first_rank, self.first_rank + self.local_ranks - 1)
+
+    def __repr__(self) -> str:
+        return self._describe(
+            f"of {self.ranks} ranks, process {self.process} of {self.processes}, on {self.device.spelling}"
+        )
+
+
+class _GroupClose:
+    """Leaves the group, and closes a device that was opened for it."""
+
+    def __init__(self, seconds: float, device: Core | None) -> None:
+        self.seconds = seconds
+        self.device = device
+
+    def __call__(self, number: int) -> None:
+        try:
+            call("swiftep_group_close", number, self.seconds)
+        finally:
+            if self.device is not None:
+                self.device.close()
+
+
+def _made(device: Device, owned: bool, number: Any, seconds: float, make: Any) -> Group:
+    try:
+        make()
+    except Exception:
+        if owned:
+            device.close()
+        raise
+    return Group(number.value, device, owned, seconds)
+
+
+def _device(device: Device | str | None) -> tuple[Device, bool]:
+    if device is None:
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            device = f"cuda:{torch.cuda.current_device()}"
+        else:
+            device = "simulator"
+    if isinstance(device, str):
+        return Device(device), True
+    return _check.instance(device, "device", Device, 'a swiftep.Device or the name of one, such as "cuda:0"'), False
+
+
+def _identity() -> tuple[str, str]:
+    """What the first process tells the others: an identity, or what went wrong, so that they do not wait for one."""
+    try:
+        return "identity", Group.identify()
+    except Error as wrong:
+        return "error", str(wrong)
+
+
+def _told(told: tuple[str, str]) -> str:
+    kind, text = told
+    if kind != "identity":
+        raise TransportError(f"the first process could not begin a group: {text}")
+    return text

@@ -1,0 +1,76 @@
+"""The layer in NumPy: Float32, with the roundings to FP8 and BF16 that the layer makes. Nothing of the library is used.
+
+A Float32 sum in another order may round an activation to the neighbouring FP8 number, so results agree closely but not
+bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from ._device_array import _numpy
+from ._layer import LayerWeights, SharedExpert
+from ._numbers import from_bfloat16, from_float8, to_bfloat16, to_float8
+from ._quantise import dequantise_blocks
+
+#: Bound of ‖output - reference‖ / ‖reference‖.
+TOLERANCE = 5e-3
+
+
+def quantise_rows(rows: Any) -> tuple[Any, Any]:
+    """FP8 rows `[..., channels]`, and a scale for each 128 channels, `[..., channels / 128]`: largest / 448, or 1."""
+    numpy = _numpy()
+    groups = rows.astype(numpy.float32).reshape(*rows.shape[:-1], -1, 128)
+    largest = numpy.abs(groups).max(axis=-1)
+    safe = numpy.where(largest == 0, numpy.float32(1), largest)
+    inverse = numpy.float32(448) / safe
+    codes = to_float8(groups * inverse[..., None])
+    scales = numpy.where(largest == 0, numpy.float32(1), largest / numpy.float32(448))
+    return codes.reshape(rows.shape), scales
+
+
+def layer(
+    x: Sequence[Any],
+    topk_idx: Sequence[Any],
+    topk_weights: Sequence[Any],
+    weights: Sequence[LayerWeights],
+    shared: SharedExpert | None = None,
+) -> list[Any]:
+    """The layer's output for each rank, Float32 `[tokens, hidden]`, not rounded to BF16 at the end.
+
+    x: BF16 as uint16; weights: for each rank."""
+    numpy = _numpy()
+    local = len(weights[0].gate_up)
+    outputs = []
+    for states, choices, factors in zip(x, topk_idx, topk_weights):
+        rows = _rounded(from_bfloat16(states))
+        total = numpy.zeros(rows.shape, numpy.float32)
+        for expert in range(local * len(weights)):
+            tokens, slots = numpy.nonzero(choices == expert)
+            if len(tokens):
+                own = [part[expert % local] for part in weights[expert // local]]
+                total[tokens] += factors[tokens, slots][:, None] * _expert(rows[tokens], *own)
+        if shared is not None and len(rows):
+            total += _expert(rows, *shared)
+        outputs.append(total)
+    return outputs
+
+
+def relative_error(outputs: Sequence[Any], references: Sequence[Any]) -> float:
+    """‖output - reference‖ / ‖reference‖ over all ranks; outputs are BF16 as uint16."""
+    numpy = _numpy()
+    given = numpy.concatenate([from_bfloat16(output).ravel() for output in outputs]).astype(numpy.float64)
+    wanted = numpy.concatenate([reference.ravel() for reference in references]).astype(numpy.float64)
+    return float(numpy.linalg.norm(given - wanted) / numpy.linalg.norm(wanted))
+
+
+def _expert(rows: Any, gate_up: Any, gate_up_scales: Any, down: Any, down_scales: Any) -> Any:
+    numpy = _numpy()
+    gate, up = numpy.split(rows @ dequantise_blocks(gate_up, gate_up_scales).T, 2, axis=-1)
+    activation = _rounded(gate / (1 + numpy.exp(-gate)) * up)
+    return from_bfloat16(to_bfloat16(activation @ dequantise_blocks(down, down_scales).T))
+
+
+def _rounded(rows: Any) -> Any:
+    """What is left of rows after FP8 with a scale for each 128 channels."""
+    codes, scales = quantise_rows(rows)
+    return from_float8(codes) * scales.repeat(128, axis=-1)
