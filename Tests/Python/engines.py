@@ -122,3 +122,110 @@ class LoopbackBuffer:
 
     def destroy(self):
         self.calls.append(("destroy",))
+
+
+class TorchWeights:
+    """What `swiftep.PackedWeights` takes, for `TorchGEMM`."""
+
+    def __init__(self, device, values, scales, *, gated=False, in_place=False):
+        self.values, self.scales, self.gated, self.in_place = values, scales, gated, in_place
+        self.experts, self.n, self.k = values.shape
+
+
+class TorchGEMM:
+    """`swiftep.GroupedGEMM` in PyTorch: the same arguments and the same checks of shapes. Sums are Float32; rows that are
+    not there become NaN."""
+
+    made = []
+
+    def __init__(self, weights, *, max_rows, block_m=64, output="store", signals=False, scales="float32", wait_seconds=0.0):
+        assert block_m in (16, 32, 64, 128) and output in ("store", "swiglu") and not (signals and output == "swiglu")
+        assert weights.gated == (output == "swiglu")
+        self.weights, self.max_rows, self.block_m, self.output, self.signals = weights, max_rows, block_m, output, signals
+        self.threshold = weights.n // 128
+        self.multiprocessors = []
+        self.made.append(self)
+
+    def __call__(self, rows, row_scales, counts, out=None, out_scales=None, *, signals=None, multiprocessors=0, stream=None):
+        w = self.weights
+        scale_rows = (self.max_rows + 3) // 4 * 4
+        assert rows.shape == (w.experts, self.max_rows, w.k) and rows.is_contiguous()
+        assert row_scales.shape == (w.experts, w.k // 128, scale_rows) and row_scales.is_contiguous()
+        assert counts.shape == (w.experts,) and counts.dtype == torch.int32 and (signals is not None) == self.signals
+        self.multiprocessors.append(multiprocessors)
+        blocks = (self.max_rows + self.block_m - 1) // self.block_m
+        weights = dequantise_blocks(w.values, w.scales)
+        n = w.n // 2 if self.output == "swiglu" else w.n
+        sums = torch.full((w.experts, self.max_rows, n), float("nan"))
+        for expert, count in enumerate(counts.tolist()):
+            scaled = row_scales[expert, :, :count].transpose(0, 1)
+            made = dequantise_rows(rows[expert, :count], scaled) @ weights[expert].T
+            if self.output == "swiglu":
+                gate, up = made.chunk(2, dim=-1)
+                made = torch.nn.functional.silu(gate) * up
+            sums[expert, :count] = made
+            if signals is not None:
+                assert signals.shape == (w.experts, blocks)
+                signals[expert, : (count + self.block_m - 1) // self.block_m] += self.threshold
+        if self.output == "store":
+            return sums.bfloat16()
+        values, scales = quantise_rows(sums)
+        return values, scales.transpose(1, 2).contiguous()
+
+
+class TorchDeepGEMM:
+    """The masked GEMM of `deep_gemm` with signals, in PyTorch."""
+
+    def __init__(self, multiprocessors=132):
+        self.multiprocessors, self.calls = multiprocessors, []
+
+    def get_num_sms(self):
+        return self.multiprocessors
+
+    def set_num_sms(self, count):
+        self.multiprocessors = count
+
+    def fp8_m_grouped_gemm_nt_masked(
+        self, a, b, d, masked_m, expected_m, recipe=None, compiled_dims="nk", disable_ue8m0_cast=False, max_block_n=256,
+        enable_overlap=False, signal=None,
+    ):
+        self.calls.append((enable_overlap, self.multiprocessors))
+        gemm = TorchGEMM(TorchWeights(None, *b), max_rows=a[0].shape[1], signals=enable_overlap)
+        blocks = (a[0].shape[1] + 63) // 64
+        signals = signal.view(-1, blocks) if enable_overlap else None
+        d.copy_(gemm(a[0], a[1].transpose(1, 2).contiguous(), masked_m, signals=signals))
+        return (64, gemm.threshold) if enable_overlap else (None, None)
+
+
+def random_weights(experts, n, k, generator):
+    """FP8 weights `[experts, n, k]` and Float32 scales of 128 x 128 blocks."""
+    values = torch.randn(experts, n, k, generator=generator).mul(80).clamp(-448, 448).to(torch.float8_e4m3fn)
+    scales = (torch.rand(experts, n // 128, k // 128, generator=generator) + 0.5) / (80 * k**0.5)
+    return values, scales
+
+
+def layer_reference(x, ids, weights, gate_up, down, quantised=True):
+    """The routed experts of a layer, BF16 `[tokens, hidden]`. `gate_up`, `down`: Float32 weights. With `quantised` rows
+    and activations are FP8 where the kernels make them so, and sums are BF16 where they are; without, all is Float32."""
+
+    def as_sent(rows):
+        return dequantise_rows(*quantise_rows(rows)) if quantised else rows
+
+    rows = as_sent(x).float()
+    total = torch.zeros(x.shape, dtype=torch.float32, device=x.device)
+    for k in range(ids.shape[1]):
+        for expert in range(gate_up.shape[0]):
+            tokens = (ids[:, k] == expert).nonzero().flatten()
+            if len(tokens) == 0:
+                continue
+            gate, up = (rows[tokens] @ gate_up[expert].T).chunk(2, dim=-1)
+            made = as_sent(torch.nn.functional.silu(gate) * up) @ down[expert].T
+            made = made.bfloat16().float() if quantised else made
+            total[tokens] += weights[tokens, k, None] * made
+    return total.bfloat16() if quantised else total
+
+
+def relative_error(found, wanted):
+    """The length of the difference over the length of what is wanted."""
+    difference = (found.double() - wanted.double()).norm()
+    return float(difference / wanted.double().norm())

@@ -1,0 +1,88 @@
+"""The two grouped GEMMs of one layer's experts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .. import Device, GroupedGEMM, PackedWeights
+from .._errors import InvalidArgument
+
+#: Rows per signal: what buffers expect of a combine beside its producer.
+SIGNAL_BLOCK = 64
+
+_devices: dict[torch.device, Device] = {}
+
+
+class ExpertKernels:
+    """Packed weights of a layer, and GEMMs with them for the row counts that come up."""
+
+    def __init__(self, quant_info: Any, in_place: bool) -> None:
+        if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+            raise InvalidArgument("the first step of a layer packs its weights: run one before CUDA graphs are captured")
+        device = _device(quant_info.w13_weight.device)
+        self._source = _source(quant_info)
+        self._gate_up = PackedWeights(
+            device, quant_info.w13_weight, quant_info.w13_scale.contiguous(), gated=True, in_place=in_place
+        )
+        self._down = PackedWeights(device, quant_info.w2_weight, quant_info.w2_scale.contiguous(), in_place=in_place)
+        self._gemms: dict[tuple[Any, ...], GroupedGEMM] = {}
+
+    def serve(self, quant_info: Any) -> bool:
+        """Whether these are still the weights that were packed."""
+        return _source(quant_info) == self._source
+
+    def run(self, dispatched: Any, overlap: Any, meta: dict[str, Any] | None) -> torch.Tensor:
+        """BF16 rows ``[local experts, max_rows, hidden]`` of what a low-latency dispatch received.
+
+        overlap: SGLang's arguments for the down GEMM beside a combine, or ``None``. Then the event of its start is
+        recorded, it raises the signals, and `meta` gets their block and threshold."""
+        rows, scales, counts = dispatched.hidden_states, dispatched.hidden_states_scale, dispatched.masked_m
+        max_rows = rows.shape[1]
+        if max_rows % 4 != 0:
+            raise InvalidArgument(f"there is room for {max_rows} rows of an expert, which must be a multiple of 4")
+        block = _block(dispatched.expected_m)
+        activations, activation_scales = self._gemm("swiglu", max_rows, block)(rows, by_channel(scales), counts)
+        if overlap is None:
+            return self._gemm("store", max_rows, block)(activations, activation_scales, counts)
+        down = self._gemm("store", max_rows, SIGNAL_BLOCK, signals=True)
+        blocks = (max_rows + SIGNAL_BLOCK - 1) // SIGNAL_BLOCK
+        overlap.start_event.record()
+        output = down(
+            activations,
+            activation_scales,
+            counts,
+            signals=overlap.signal.view(rows.shape[0], blocks),
+            multiprocessors=overlap.num_sms,
+        )
+        meta["block_m"], meta["threshold"] = SIGNAL_BLOCK, down.threshold
+        return output
+
+    def _gemm(self, output: str, max_rows: int, block_m: int, signals: bool = False) -> GroupedGEMM:
+        key = (output, max_rows, block_m, signals)
+        if key not in self._gemms:
+            weights = self._gate_up if output == "swiglu" else self._down
+            self._gemms[key] = GroupedGEMM(weights, max_rows=max_rows, block_m=block_m, output=output, signals=signals)
+        return self._gemms[key]
+
+
+def by_channel(scales: torch.Tensor) -> torch.Tensor:
+    """Scales ``[experts, rows, channels / 128]`` as ``[experts, channels / 128, rows]``: how a dispatch stores them, so
+    that nothing is copied."""
+    return scales.transpose(1, 2).contiguous()
+
+
+def _block(expected_rows: int) -> int:
+    """Rows of a tile for an expected number of rows per expert."""
+    return next((block for block in (16, 32, 64) if expected_rows <= block), 128)
+
+
+def _device(device: torch.device) -> Device:
+    if device not in _devices:
+        _devices[device] = Device("simulator" if device.type == "cpu" else f"cuda:{device.index or 0}")
+    return _devices[device]
+
+
+def _source(quant_info: Any) -> tuple[int, int]:
+    return quant_info.w13_weight.data_ptr(), quant_info.w2_weight.data_ptr()
