@@ -229,3 +229,30 @@ def relative_error(found, wanted):
     """The length of the difference over the length of what is wanted."""
     difference = (found.double() - wanted.double()).norm()
     return float(difference / wanted.double().norm())
+
+
+class TorchLayer:
+    """`swiftep.MoELayer` of one rank in PyTorch: the same arguments. It records the tokens and the overlap of each step."""
+
+    made = []
+
+    def __init__(
+        self, group, *, gate_up, gate_up_scales, down, down_scales, top_k, max_tokens, scales="float32", two_batch=False,
+        wait_seconds=0.0,
+    ):
+        self.group, self.top_k, self.max_tokens, self.scales, self.two_batch = group, top_k, max_tokens, scales, two_batch
+        self.gate_up, self.down = dequantise_blocks(gate_up, gate_up_scales), dequantise_blocks(down, down_scales)
+        self.values = gate_up
+        self.steps, self.closed = [], False
+        self.made.append(self)
+
+    def __call__(self, x, topk_idx, topk_weights, overlap="single_batch", out=None):
+        assert not self.closed and len(x) <= self.max_tokens and topk_idx.shape == (len(x), self.top_k)
+        assert (x.dtype, topk_idx.dtype, topk_weights.dtype) == (torch.bfloat16, torch.int64, torch.float32)
+        assert x.is_contiguous() and topk_idx.is_contiguous() and topk_weights.is_contiguous()
+        self.steps.append((len(x), overlap))
+        made = layer_reference(x, topk_idx, topk_weights, self.gate_up, self.down)
+        return made if out is None else out.copy_(made)
+
+    def close(self):
+        self.closed = True

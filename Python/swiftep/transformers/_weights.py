@@ -58,6 +58,7 @@ def _quantised(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _quantised_blocks(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     rows, columns = matrix.shape
     blocks = matrix.float().reshape(rows // 128, 128, columns // 128, 128)
-    scales = blocks.abs().amax(dim=(1, 3)).clamp(min=1e-4) / 448
+    largest = blocks.abs().amax(dim=(1, 3))
+    scales = torch.where(largest > 0, largest, torch.ones_like(largest)) / 448
     values = (blocks / scales[:, None, :, None]).reshape(rows, columns)
     return values.clamp(-448, 448).to(torch.float8_e4m3fn), scales
