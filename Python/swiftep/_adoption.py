@@ -62,7 +62,7 @@ class _Adoption:
         )
         self.core = Core("memory", memory.value, free_memory, device)
         self.address = address.value
-        self.owners: dict[int, weakref.finalize] = {}
+        self.owners: dict[int, Any] = {}
 
 
 def free_memory(number: int) -> None:

@@ -108,7 +108,7 @@ def _tensor(
         place = _Place(value, storage.data_ptr(), storage.nbytes(), address, value.nbytes)
         return Operand(_adopt(place, name, device, align, None if writable else lambda: _tensor_copy(value)), found)
     if address % align:
-        raise InvalidArgument(f"{name} is at {address:#x}; give a tensor at a multiple of {align}, such as {name}.clone()")
+        raise InvalidArgument(f"{name} is at {address:#x}; give one at a multiple of {align}, such as {name}.clone()")
     return Operand(address, found)
 
 

@@ -48,11 +48,11 @@ def demo(device: str = "simulator", ranks: int = 4, seed: int = 1) -> None:
         put = _put(opened)
         own = [put(*parts) for parts in weights]
         layers = LocalLayers(group, own, put(*shared), top_k=TOP_K, max_tokens=TOKENS, two_batch=True)
-        inputs = [put(*values) for values in (x, choices, factors)]
+        states, topk_idx, topk_weights = put(*x), put(*choices), put(*factors)
         first: list[Any] | None = None
         for overlap in OVERLAPS:
             start = time.perf_counter()
-            outputs = [_taken(output) for output in layers.step(*inputs, overlap=overlap)]
+            outputs = [_taken(output) for output in layers.step(states, topk_idx, topk_weights, overlap)]
             seconds = time.perf_counter() - start
             first = first or outputs
             identical = all(numpy.array_equal(a, b) for a, b in zip(first, outputs))

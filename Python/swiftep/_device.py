@@ -72,13 +72,17 @@ class Device(Handle):
         return array
 
     def array(self, values: Any, dtype: str | None = None) -> DeviceArray:
-        """A copy of a NumPy array in device memory. As ``empty``; dtype: how the bits are meant, where NumPy has no type
-        of its own: a uint16 array may be "bfloat16", a uint8 array "float8_e4m3fn"."""
+        """A copy of a NumPy array in device memory. As ``empty``.
+
+        dtype: How the bits are meant, where NumPy has no type for them: a uint16 array may be "bfloat16", a uint8
+        array "float8_e4m3fn"."""
         return DeviceArray._copy(self, values, None if dtype is None else from_name(dtype))
 
     def capture(self, stream: Stream | int, body: Callable[[], None]) -> Graph:
-        """Records what `body` enqueues on `stream` in this thread, instead of running it. What it enqueues must have been
-        enqueued once before. An exception of `body` is raised again, and nothing is recorded."""
+        """Records what `body` enqueues on `stream` in this thread, instead of running it.
+
+        What it enqueues must have been enqueued once before. An exception of `body` is raised again, and nothing is
+        recorded."""
         return Graph(self, stream, body)
 
     def _keep(self, *objects: Any) -> None:
@@ -140,7 +144,7 @@ class Graph(Handle):
             call("swiftep_graph_capture", device._number, queue, Body(run), None, ctypes.byref(number))
         except Exception:
             if raised:
-                raise raised[0]
+                raise raised[0] from None
             raise
         #: What the work uses, held as long as the graph.
         self._used = device._pending[kept:]

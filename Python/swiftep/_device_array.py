@@ -35,7 +35,7 @@ class DeviceArray:
         if isinstance(shape, (str, bytes)):
             raise InvalidArgument(f"shape is {shape!r}; give whole numbers")
         try:
-            sizes = tuple(shape)  # type: ignore[arg-type]
+            sizes: tuple[Any, ...] = tuple(shape)  # type: ignore[arg-type]
         except TypeError:
             sizes = (shape,)
         dims = tuple(_check.integer(size, "a size of shape", high=2**48) for size in sizes)
@@ -43,9 +43,7 @@ class DeviceArray:
         if nbytes > 2**48:
             raise InvalidArgument(f"shape is {dims}, {nbytes:,} bytes; give one of 2**48 bytes at most")
         memory, address = ctypes.c_uint64(), ctypes.c_uint64()
-        call(
-            "swiftep_memory_allocate", device._number, max(nbytes, 1), ctypes.byref(memory), ctypes.byref(address)
-        )
+        call("swiftep_memory_allocate", device._number, max(nbytes, 1), ctypes.byref(memory), ctypes.byref(address))
         core = Core("array", memory.value, free_memory, device._core)
         return cls(device, address.value, dims, dtype, core)
 
@@ -65,13 +63,13 @@ class DeviceArray:
 
     @property
     def dtype(self) -> str:
-        """"bfloat16", "float8_e4m3fn", "float32", "int32", "int64", "uint32" or "uint8"."""
+        """One of "bfloat16", "float8_e4m3fn", "float32", "int32", "int64", "uint32", "uint8"."""
         return self._dtype.name
 
     @property
     def address(self) -> int:
         """Where it is on the device. Raises ``OutOfOrder`` when its memory has been freed."""
-        self._owner.number
+        self._owner.require_open()
         return self._address
 
     @property
@@ -153,5 +151,3 @@ def _numpy() -> Any:
         except ImportError:
             raise OutOfOrder("NumPy is not installed, and this needs it; install it with pip") from None
     return numpy
-
-

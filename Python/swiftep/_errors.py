@@ -55,8 +55,7 @@ class LibraryNotFound(Error, ImportError):
 
 
 _BY_CODE: dict[int, type[Error]] = {
-    kind.code: kind
-    for kind in (InvalidArgument, OutOfOrder, WaitTimedOut, DeviceError, TransportError, InternalError)
+    kind.code: kind for kind in (InvalidArgument, OutOfOrder, WaitTimedOut, DeviceError, TransportError, InternalError)
 }
 
 

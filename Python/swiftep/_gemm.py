@@ -24,9 +24,10 @@ class PackedWeights(Handle):
 
     Args:
         values: FP8 E4M3 `[experts, n, k]`, at a multiple of 16; n and k are multiples of 128.
-        scales: Float32 `[experts, n / 128, k / 128]`, one for each block of 128 x 128. Copied.
+        scales: Float32 `[experts, n / 128, k / 128]`, one for each block of 128 x 128.
         gated: Gate above up in n, to be used with "swiglu".
-        in_place: The values are put in order where they are, and are of use to these kernels only then. They are kept.
+        in_place: Values, and scales of gate and up, are put in order where they are, and are of use to these kernels
+            only then; for n that is a multiple of 256. They are kept.
 
     Raises ``InvalidArgument`` and ``DeviceError``."""
 
@@ -37,14 +38,14 @@ class PackedWeights(Handle):
         place = operand(values, "values", FLOAT8, ("experts", "n", "k"), device, writable=in_place is True)
         self.experts, self.n, self.k = place.shape
         if 0 in place.shape or self.n % 128 or self.k % 128:
-            raise InvalidArgument(f"values have shape {list(place.shape)}; give [experts, n, k], n and k multiples of 128")
+            raise InvalidArgument(f"values have shape {list(place.shape)}; give n and k that are multiples of 128")
         blocks = (self.experts, self.n // 128, self.k // 128)
         matrix = c.Matrix(
             experts=self.experts,
             n=self.n,
             k=self.k,
             values=place.address,
-            scales=operand(scales, "scales", FLOAT32, blocks, device, align=4).address,
+            scales=operand(scales, "scales", FLOAT32, blocks, device, align=4, writable=in_place is True).address,
             gated=_check.flag(gated, "gated"),
             in_place=_check.flag(in_place, "in_place"),
         )
@@ -52,7 +53,7 @@ class PackedWeights(Handle):
         call("swiftep_weights_pack", device._number, ctypes.byref(matrix), ctypes.byref(number))
         self.device = device
         self.gated = gated
-        self._values = values if in_place else None
+        self._used = (values, scales) if in_place else None
         self._core = Core("weights", number.value, _free_weights, device._core)
 
     def __repr__(self) -> str:
@@ -157,8 +158,8 @@ class GroupedGEMM(Handle):
         shape = (experts, self.max_rows, weights.n // 2 if is_gated else weights.n)
         out, sums = output(rows, out, "out", FLOAT8 if is_gated else BFLOAT16, shape, device)
         if is_gated:
-            blocks = (experts, weights.n // 256, self.scale_rows)
-            out_scales, place = output(row_scales, out_scales, "out_scales", FLOAT32, blocks, device)
+            groups = (experts, weights.n // 256, self.scale_rows)
+            out_scales, place = output(row_scales, out_scales, "out_scales", FLOAT32, groups, device)
             scaled = place.address
         call(
             "swiftep_gemm_run",
@@ -195,7 +196,7 @@ class GroupedGEMM(Handle):
         self._streams.close()
 
     def __repr__(self) -> str:
-        return self._describe(f"{self.output} of {self.weights!r}, up to {self.max_rows} rows in blocks of {self.block_m}")
+        return self._describe(f"{self.output} of {self.weights!r}, {self.max_rows} rows in blocks of {self.block_m}")
 
 
 def _free_weights(number: int) -> None:

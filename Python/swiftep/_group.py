@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterator
 
 from . import _check
 from . import _structures as c
@@ -48,20 +49,17 @@ class Group(Handle):
 
         Raises ``InvalidArgument`` and ``DeviceError``."""
         _check.integer(ranks, "ranks", 1, 1024)
-        opened, owned = _device(device)
         number = ctypes.c_uint64()
-        return _made(
-            opened, owned, number, SECONDS, lambda: call(
-                "swiftep_group_local", opened._number, ranks, ctypes.byref(number)
-            )
-        )
+        with _opened(device) as (opened, owned):
+            call("swiftep_group_local", opened._number, ranks, ctypes.byref(number))
+            return cls(number.value, opened, owned, SECONDS)
 
     @staticmethod
-    def identify() -> str:
-        """Begins a group of several processes, in one of them: text that the others must be told, and that all then
-        ``join`` with. It names a socket of this machine and a secret."""
+    def identify(processes: int) -> str:
+        """Begins a group of several processes, in the one that will be its process 0: text that the others must be
+        told, and that all then ``join`` with. It names a socket of this machine and a secret."""
         text = ctypes.create_string_buffer(c.IDENTITY_BYTES)
-        call("swiftep_group_identify", text, c.IDENTITY_BYTES)
+        call("swiftep_group_identify", _check.integer(processes, "processes", 1, 1024), text, c.IDENTITY_BYTES)
         return text.value.decode()
 
     @classmethod
@@ -79,15 +77,14 @@ class Group(Handle):
         ranks: of the whole group, a multiple of the processes; None for one each. seconds: how long it waits for the
         others, here and when the group is closed.
         Raises ``InvalidArgument``, ``DeviceError``, and ``TransportError`` if the others do not come or differ."""
-        _check.instance(identity, "identity", str, "the text of Group.identify()")
+        _check.instance(identity, "identity", str, "the text of Group.identify")
         _check.integer(processes, "processes", 1, 1024)
         _check.integer(process, "process", 0, processes - 1)
         ranks = processes if ranks is None else _check.integer(ranks, "ranks", 1, 1024)
         seconds = _check.number(seconds, "seconds")
-        opened, owned = _device(device)
         number = ctypes.c_uint64()
-        return _made(
-            opened, owned, number, seconds, lambda: call(
+        with _opened(device) as (opened, owned):
+            call(
                 "swiftep_group_join",
                 opened._number,
                 identity.encode(),
@@ -97,7 +94,7 @@ class Group(Handle):
                 seconds,
                 ctypes.byref(number),
             )
-        )
+            return cls(number.value, opened, owned, seconds)
 
     @classmethod
     def from_torch(
@@ -111,11 +108,10 @@ class Group(Handle):
         group's processes. As ``join``."""
         import torch.distributed as distributed
 
-        process = distributed.get_rank(process_group)
-        told: list[Any] = [_identity() if process == 0 else None]
+        process, processes = distributed.get_rank(process_group), distributed.get_world_size(process_group)
+        told: list[Any] = [_identity(processes) if process == 0 else None]
         source = 0 if process_group is None else distributed.get_global_rank(process_group, 0)
         distributed.broadcast_object_list(told, src=source, group=process_group)
-        processes = distributed.get_world_size(process_group)
         return cls.join(_told(told[0]), process, processes, ranks, device, seconds)
 
     @classmethod
@@ -128,7 +124,7 @@ class Group(Handle):
     ) -> Group:
         """Joins the processes of a communicator of mpi4py. As ``join``."""
         process, processes = communicator.Get_rank(), communicator.Get_size()
-        told = communicator.bcast(_identity() if process == 0 else None, root=0)
+        told = communicator.bcast(_identity(processes) if process == 0 else None, root=0)
         return cls.join(_told(told), process, processes, ranks, device, seconds)
 
     def buffers(self, **configuration: Any) -> list[Buffer]:
@@ -149,7 +145,7 @@ class Group(Handle):
     def synchronize(self) -> None:
         """Waits until everything enqueued on this process's device has completed; on the simulator this is where it
         runs. Then raises what has failed in a buffer or layer of the group."""
-        self._number
+        self._core.require_open()
         wrong: Error | None = None
         try:
             self.device.synchronize()
@@ -194,32 +190,30 @@ class _GroupClose:
                 self.device.close()
 
 
-def _made(device: Device, owned: bool, number: Any, seconds: float, make: Any) -> Group:
-    try:
-        make()
-    except Exception:
-        if owned:
-            device.close()
-        raise
-    return Group(number.value, device, owned, seconds)
-
-
-def _device(device: Device | str | None) -> tuple[Device, bool]:
+@contextlib.contextmanager
+def _opened(device: Device | str | None) -> Iterator[tuple[Device, bool]]:
+    """A device, and whether it has been opened for the group; then it is closed if the group cannot be made."""
     if device is None:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             device = f"cuda:{torch.cuda.current_device()}"
         else:
             device = "simulator"
-    if isinstance(device, str):
-        return Device(device), True
-    return _check.instance(device, "device", Device, 'a swiftep.Device or the name of one, such as "cuda:0"'), False
+    if not isinstance(device, str):
+        yield _check.instance(device, "device", Device, 'a swiftep.Device or the name of one, such as "cuda:0"'), False
+        return
+    opened = Device(device)
+    try:
+        yield opened, True
+    except BaseException:
+        opened.close()
+        raise
 
 
-def _identity() -> tuple[str, str]:
+def _identity(processes: int) -> tuple[str, str]:
     """What the first process tells the others: an identity, or what went wrong, so that they do not wait for one."""
     try:
-        return "identity", Group.identify()
+        return "identity", Group.identify(processes)
     except Error as wrong:
         return "error", str(wrong)
 

@@ -42,9 +42,18 @@ class Core:
     @property
     def number(self) -> int:
         """Raises ``OutOfOrder`` after close."""
+        self.require_open()
+        return self._number
+
+    def require_open(self) -> None:
+        """Raises ``OutOfOrder`` after close, and in a process that was forked from the one that made it."""
         if self._free is None:
             raise OutOfOrder(f"this {self.kind} is closed; make another")
-        return self._number
+        if self._process != os.getpid():
+            raise OutOfOrder(
+                f"this {self.kind} is one of process {self._process}, from which this one was forked; make it in the "
+                f"process that uses it, and start processes by spawning them"
+            )
 
     def children(self) -> list[Core]:
         """What was made on it and is open, latest first."""
@@ -94,7 +103,7 @@ class Handle:
         self._core.close()
 
     def __enter__(self: H) -> H:
-        self._core.number
+        self._core.require_open()
         return self
 
     def __exit__(self, *_: Any) -> None:

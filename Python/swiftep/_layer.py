@@ -219,7 +219,7 @@ class MoELayer(Handle):
         """As ``enqueue``, and on the simulator runs the step. Raises ``OutOfOrder`` where the other ranks of this
         process must be enqueued first, on the simulator; ``LocalLayers.step`` does that."""
         if self.device.is_simulator and self.group.local_ranks > 1:
-            self._number
+            self._core.require_open()
             raise OutOfOrder(
                 f"this process has {self.group.local_ranks} ranks, and the simulator runs only when all have enqueued "
                 f"their step; use LocalLayers.step, or enqueue on each layer and then Group.synchronize"
@@ -287,9 +287,7 @@ class LocalLayers(Sequence[MoELayer]):
         self._layers: list[MoELayer] = []
         for rank, given in zip(group._local(), weights):
             parts = LayerWeights(*_parts(given, "weights", 4))
-            self._layers.append(
-                MoELayer(group, rank, shared=shared, connect=False, **parts._asdict(), **options)
-            )
+            self._layers.append(MoELayer(group, rank, shared=shared, connect=False, **parts._asdict(), **options))
         for layer in self._layers:
             layer.connect()
 
@@ -311,8 +309,8 @@ class LocalLayers(Sequence[MoELayer]):
             _check_count(values, name, len(layers))
         # All are checked before one is enqueued, as it would wait for the others.
         prepared = [
-            layer._prepare(*values, overlap, into)
-            for layer, *values, into in zip(layers, x, topk_idx, topk_weights, outs)
+            layer._prepare(states, choices, factors, overlap, into)
+            for layer, states, choices, factors, into in zip(layers, x, topk_idx, topk_weights, outs)
         ]
         for arguments, _ in prepared:
             call("swiftep_layer_step", *arguments)

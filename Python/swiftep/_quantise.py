@@ -51,8 +51,8 @@ def dequantise_blocks(values: Any, scales: Any) -> Any:
     *outer, rows, columns = numbers.shape if numbers.ndim >= 2 else (1, 1)
     if rows % BLOCK or columns % BLOCK or numpy.shape(scales) != (*outer, rows // BLOCK, columns // BLOCK):
         raise InvalidArgument(
-            f"values have shape {list(numbers.shape)} and scales {list(numpy.shape(scales))}; give [..., rows, columns] "
-            f"and [..., rows / {BLOCK}, columns / {BLOCK}]"
+            f"values have shape {list(numbers.shape)} and scales {list(numpy.shape(scales))}; give "
+            f"[..., rows, columns] and [..., rows / {BLOCK}, columns / {BLOCK}]"
         )
     spread = numpy.asarray(scales, numpy.float32).repeat(BLOCK, axis=-2).repeat(BLOCK, axis=-1)
     return numbers * spread

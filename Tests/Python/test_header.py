@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from swiftep import _errors, _prototypes, _structures
 
 HEADER = Path(__file__).resolve().parents[2] / "Sources" / "CSwiftEP" / "include" / "swiftep.h"

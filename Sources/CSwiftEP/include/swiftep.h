@@ -125,9 +125,9 @@ typedef struct {
 /* Bytes that an identity takes at most, with its terminating zero. */
 #define SWIFTEP_IDENTITY_BYTES 256
 
-/* Begins a group of several processes, in one of them: gives text that the others must be told, by whatever connects
+/* Begins a group of `processes`, in the one that will be its process 0: gives text that the others must be told, by whatever connects
  * them already, and that all then join with. It names a socket of this machine and a secret. */
-swiftep_result swiftep_group_identify(char *identity, size_t bytes);
+swiftep_result swiftep_group_identify(uint32_t processes, char *identity, size_t bytes);
 /* Joins the group as `process` of `processes`, which all do; each has `ranks / processes` ranks on `device`. Waits for
  * the others, `seconds` at most. */
 swiftep_result swiftep_group_join(
@@ -289,12 +289,13 @@ typedef struct {
     uint64_t scales;
     /* 1 for gate above up in `n`, to be used with SWIFTEP_SWIGLU. */
     uint32_t gated;
-    /* 1: the values are put in order where they are, and are of use to these kernels only then. */
+    /* 1: values, and scales of gate and up, are put in order where they are, and are of use to these kernels only then;
+     * for `n` that is a multiple of 256. */
     uint32_t in_place;
 } swiftep_matrix;
 
-/* Puts weights in the order in which kernels stream them, on the device; waits until it is done. In place or not, the
- * scales are copied, and memory adopted in place must stay. */
+/* Puts weights in the order in which kernels stream them, on the device; waits until it is done. In place, the memory
+ * must stay until the weights are freed; else it may go. */
 swiftep_result swiftep_weights_pack(swiftep_device device, const swiftep_matrix *matrix, swiftep_weights *weights);
 swiftep_result swiftep_weights_free(swiftep_weights weights);
 

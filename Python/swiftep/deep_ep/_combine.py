@@ -1,0 +1,151 @@
+"""Combine: rows of experts back to where their tokens came from, and their sums."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any, Optional
+
+import torch
+
+from .._torch.errors import fail, invalid
+from . import _refusals
+from ._core import Core, Hook
+from ._exchange import Exchange
+from .event import EventOverlap
+
+
+class Combine(Core):
+    """``low_latency_combine``, and the memory for rows that it does not copy."""
+
+    def get_next_low_latency_combine_buffer(self, handle: Any) -> torch.Tensor:
+        """BF16 ``[L, M, hidden]``, contiguous, for rows that a combine with ``zero_copy=True`` sends; the next but one
+        dispatch of the shape gives the same memory."""
+        if self._closed:
+            raise _refusals.closed()
+        return self._find(handle)[1].expert_output
+
+    def low_latency_combine(
+        self,
+        x: torch.Tensor,
+        topk_idx: torch.Tensor,
+        topk_weights: torch.Tensor,
+        handle: Any,
+        *,
+        overlap: bool = False,
+        packed_recv_count: Optional[torch.Tensor] = None,
+        comp_signal: Optional[torch.Tensor] = None,
+        block_m: int = 64,
+        threshold: int = 0,
+        num_sms: int = 3,
+        use_logfmt: bool = False,
+        zero_copy: bool = False,
+        async_finish: bool = False,
+        return_recv_hook: bool = False,
+        out: Optional[torch.Tensor] = None,
+        combine_wait_recv_cost_stats: Optional[torch.Tensor] = None,
+        src_signals: Optional[torch.Tensor] = None,
+        src_signal_expect_value: Optional[int] = None,
+    ) -> tuple[torch.Tensor, EventOverlap, Optional[Hook]]:
+        """Sends rows home, and adds them up: float32, in the order of a token's choices, rounded once.
+
+        Arguments after ``handle`` go by name, since versions of DeepEP disagree about their order.
+
+        x: bfloat16 ``[L, M, hidden]``, contiguous; rows beyond an expert's count are not read.
+        topk_idx, topk_weights: int64 as in the dispatch, and float32 ``[tokens, top_k]``, contiguous.
+        handle: of one of the last two dispatches of the shape. A combine may be repeated.
+        overlap: send rows while a GEMM on another stream still makes them. Then comp_signal: int32
+            ``[L * ceil(M / block_m)]``, zero before the GEMM starts; a block of rows is sent when its signal is at
+            least ``threshold``; num_sms: multiprocessors for the send, which the GEMM has to leave free;
+            packed_recv_count: not needed, the buffer knows it. It takes ``return_recv_hook=True``.
+        zero_copy: send what is in ``get_next_low_latency_combine_buffer(handle)`` instead of x.
+        async_finish, return_recv_hook: as in the dispatch.
+        out: bfloat16 ``[tokens, hidden]``, contiguous; made if None.
+        combine_wait_recv_cost_stats: int64 ``[ranks]``; nanoseconds waited for each rank are added.
+
+        Returns ``(combined_x, event, hook)``."""
+        if self._closed:
+            raise _refusals.closed()
+        if use_logfmt or src_signals is not None:
+            raise _refusals.unsupported_combine(use_logfmt)
+        if async_finish and return_recv_hook:
+            raise invalid("async_finish", True, "False with return_recv_hook=True")
+        exchange, place, turn = self._find(handle)
+        shape, index, tokens = exchange.shape, self._index, place.tokens
+        choices = (tokens, shape.top_k)
+        if (
+            topk_idx.dtype is not torch.int64
+            or topk_weights.dtype is not torch.float32
+            or topk_idx.shape != choices
+            or topk_weights.shape != choices
+            or not topk_idx.is_contiguous()
+            or not topk_weights.is_contiguous()
+            or topk_idx.get_device() != index
+            or topk_weights.get_device() != index
+            or (out is not None and _refusals.tensor(
+                "out", out, torch.bfloat16, (tokens, shape.hidden), self._torch_device) is not None)
+            or (not zero_copy and (
+                x.dtype is not torch.bfloat16
+                or x.shape != place.expert_output.shape
+                or not x.is_contiguous()
+                or x.get_device() != index))
+        ):  # fmt: skip
+            slab = (exchange.local_experts, exchange.max_rows, shape.hidden)
+            raise _refusals.combine(
+                x, topk_idx, topk_weights, out, tokens, slab, shape.top_k, self._torch_device, zero_copy
+            )
+        if monotonic() >= self._next_poll:
+            self._poll(exchange)
+        waits = 0
+        if combine_wait_recv_cost_stats is not None:
+            waits = self._statistics(
+                "combine_wait_recv_cost_stats", combine_wait_recv_cost_stats, torch.int64, self.group_size
+            )
+        if out is None:
+            out = torch.empty((tokens, shape.hidden), dtype=torch.bfloat16, device=self._torch_device)
+        if zero_copy:
+            x = place.expert_output
+        beside = None
+        if overlap:
+            blocks = exchange.local_experts * -(-exchange.max_rows // exchange.block_m)
+            wrong = _refusals.overlap(return_recv_hook, comp_signal, blocks, block_m, exchange.block_m, num_sms)
+            if wrong is not None:
+                raise wrong
+            assert comp_signal is not None
+            beside = exchange.overlap_pointer
+            exchange.overlap.signals = self._address(comp_signal)
+            exchange.overlap.threshold = threshold
+            exchange.overlap.multiprocessors = num_sms
+
+        stream = self._current_stream() if return_recv_hook else self._comm.enter()
+        if overlap and self._simulated:
+            stream = self._beside
+        code = self._library.swiftep_combine_send(exchange.number, turn, stream, self._address(x), beside)
+        if code:
+            fail(code)
+        kept = (topk_idx, topk_weights, out, combine_wait_recv_cost_stats, comp_signal if overlap else None)
+        if return_recv_hook:
+            # With signals, the producer may be yet to come.
+            if self._simulated and not overlap:
+                self._device.settle()
+            held = [kept, x if overlap else None]
+
+            def hook() -> None:
+                self._receive_combine(exchange, turn, stream, held[0], waits)
+                held[1] = None
+
+            return out, EventOverlap(), hook
+        self._receive_combine(exchange, turn, stream, kept, waits)
+        return out, self._comm.leave(async_finish, (x, *kept)), None
+
+    def _receive_combine(self, exchange: Exchange, turn: int, stream: int, kept: Any, waits: int) -> None:
+        topk_idx, topk_weights, out, statistics, _ = kept
+        address = self._address
+        if self._simulated and statistics is not None:
+            waits = address(statistics)
+        code = self._library.swiftep_combine_receive(
+            exchange.number, turn, stream, address(topk_idx), address(topk_weights), out.shape[0], address(out), waits
+        )
+        if code:
+            fail(code)
+        if self._simulated:
+            self._device.settle()

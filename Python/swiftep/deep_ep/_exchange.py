@@ -1,0 +1,96 @@
+"""One ``swiftep_buffer``: the memory for dispatches of one shape and format, and for their combines."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+
+from .. import _library
+from .._structures import BufferConfiguration, Overlap, Received
+from .._torch.devices import Device
+from .._torch.errors import invalid
+from ._format import Format
+from ._place import Place
+from ._settings import Settings
+
+
+class Shape(NamedTuple):
+    """What a dispatch is, as far as memory depends on it. All ranks of a group use the same ones in the same order."""
+
+    max_tokens: int
+    experts: int
+    hidden: int
+    top_k: int
+    format: Format
+
+    def check(self, ranks: int) -> None:
+        """Raises ``InvalidArgument`` for what kernels cannot take."""
+        if not 1 <= self.max_tokens <= 4096:
+            raise invalid("num_max_dispatch_tokens_per_rank", self.max_tokens, "1 to 4,096")
+        if self.experts < 1 or self.experts > 1024 or self.experts % ranks != 0:
+            raise invalid("num_experts", self.experts, f"a multiple of the {ranks} ranks, up to 1,024")
+        if self.hidden < 128 or self.hidden > 12_800 or self.hidden % 128 != 0:
+            raise invalid("hidden (x.shape[1])", self.hidden, "a multiple of 128, 128 to 12,800")
+        if not 1 <= self.top_k <= 32:
+            raise invalid("the number of choices (topk_idx.shape[1])", self.top_k, "1 to 32")
+        self.format.check(self.hidden)
+
+    def configuration(self, settings: Settings, mask: bool) -> BufferConfiguration:
+        rate, latency = settings.link
+        return BufferConfiguration(
+            hidden=self.hidden,
+            experts=self.experts,
+            top_k=self.top_k,
+            max_tokens=self.max_tokens,
+            format=self.format.code,
+            scales=self.format.scales,
+            block_m=settings.block_m,
+            mask=int(mask),
+            wait_seconds=settings.timeout,
+            link_bytes_per_second=rate,
+            link_latency_seconds=latency,
+        )
+
+
+class Exchange:
+    """The memory of this rank for one shape, connected with that of the others, and tensors over it."""
+
+    __slots__ = (
+        "shape", "number", "places", "local_experts", "max_rows", "block_m", "turn", "turn_pointer", "overlap",
+        "overlap_pointer",
+    )  # fmt: skip
+
+    def __init__(
+        self, device: Device, group: int, rank: int, ranks: int, shape: Shape, settings: Settings, mask: bool
+    ) -> None:
+        """Makes and connects it, together with all other ranks. Raises ``TransportError`` if they do not come, or
+        come with another shape."""
+        shape.check(ranks)
+        self.shape = shape
+        self.local_experts = shape.experts // ranks
+        self.max_rows = ranks * shape.max_tokens
+        self.block_m = settings.block_m
+        number = ctypes.c_uint64()
+        configuration = shape.configuration(settings, mask)
+        _library.call("swiftep_buffer_create", group, rank, ctypes.byref(configuration), ctypes.byref(number))
+        self.number = number.value
+        _library.call("swiftep_buffer_connect", self.number, settings.timeout)
+        #: By the lowest bit of the turn.
+        self.places = [self._place(device, turn, ranks, settings) for turn in range(2)]
+        # Made once: a call from Python costs as much as what it makes.
+        self.turn = ctypes.c_uint64()
+        self.turn_pointer = ctypes.byref(self.turn)
+        self.overlap = Overlap(block_m=self.block_m)
+        self.overlap_pointer = ctypes.byref(self.overlap)
+
+    def _place(self, device: Device, turn: int, ranks: int, settings: Settings) -> Place:
+        received = Received()
+        _library.call("swiftep_buffer_received", self.number, turn, ctypes.byref(received))
+        shape = self.shape
+        return Place(
+            device, received, shape.format, self.local_experts, ranks, self.max_rows, shape.hidden,
+            settings.source_info,
+        )  # fmt: skip
+
+    def free(self) -> None:
+        _library.call("swiftep_buffer_free", self.number)

@@ -1,0 +1,129 @@
+"""Why arguments cannot be taken. Called when a quick look has found that something is wrong, to say what."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import torch
+
+from .._errors import Error, OutOfOrder
+from .._torch.errors import Unsupported, describe, invalid
+
+
+def tensor(
+    name: str,
+    value: Any,
+    dtype: torch.dtype,
+    shape: tuple[Optional[int], ...],
+    device: torch.device,
+    remedy: str = "",
+) -> Optional[Error]:
+    """What is wrong with a tensor, None if nothing is. A None in ``shape`` stands for any size."""
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    wanted = f"a contiguous {str(dtype).removeprefix('torch.')} tensor [{sizes}] on {device}"
+    if not isinstance(value, torch.Tensor):
+        return invalid(name, type(value).__name__, wanted, remedy)
+    fits = value.dim() == len(shape) and all(b is None or a == b for a, b in zip(value.shape, shape))
+    if value.dtype != dtype or not fits or not value.is_contiguous() or value.device != device:
+        return invalid(name, describe(value), wanted, remedy)
+    return None
+
+
+def dispatch(x: Any, topk_idx: Any, max_tokens: int, device: torch.device) -> Error:
+    """What is wrong with the tensors of a dispatch."""
+    wrong = tensor("x", x, torch.bfloat16, (None, None), device)
+    if wrong is not None:
+        return wrong
+    cast = "Cast it with .to(deep_ep.topk_idx_t)"
+    wrong = tensor("topk_idx", topk_idx, torch.int64, (x.shape[0], None), device, cast)
+    if wrong is not None:
+        return wrong
+    return invalid(
+        "the number of tokens (x.shape[0])",
+        x.shape[0],
+        f"at most num_max_dispatch_tokens_per_rank, {max_tokens}",
+        "Pass a larger one on all ranks, or split the tokens",
+    )
+
+
+def combine(
+    x: Any,
+    topk_idx: Any,
+    topk_weights: Any,
+    out: Any,
+    tokens: int,
+    slab: tuple[int, int, int],
+    top_k: int,
+    device: torch.device,
+    zero_copy: bool,
+) -> Error:
+    """What is wrong with the tensors of a combine."""
+    as_dispatched = "Pass what the dispatch of this handle had"
+    wrongs = [
+        None if zero_copy else tensor("x", x, torch.bfloat16, slab, device),
+        tensor("topk_idx", topk_idx, torch.int64, (tokens, top_k), device, as_dispatched),
+        tensor("topk_weights", topk_weights, torch.float32, (tokens, top_k), device, as_dispatched),
+        None if out is None else tensor("out", out, torch.bfloat16, (tokens, slab[2]), device),
+    ]
+    return next(wrong for wrong in wrongs if wrong is not None)
+
+
+def overlap(hook: bool, signal: Any, needed: int, block_m: int, own_block_m: int, num_sms: int) -> Optional[Error]:
+    """What is wrong with the arguments of an overlapped combine, None if nothing is."""
+    if not hook:
+        return invalid("return_recv_hook", False, "True with overlap=True: the receive comes after the producer")
+    if block_m != own_block_m:
+        return invalid(
+            "block_m",
+            block_m,
+            f"{own_block_m}, which this buffer was made with",
+            f"Pass Buffer(..., block_m={block_m})",
+        )
+    if num_sms < 1:
+        return invalid("num_sms", num_sms, "at least 1 multiprocessor for the send")
+    if not isinstance(signal, torch.Tensor) or signal.dtype not in (torch.int32, torch.uint32):
+        return invalid(
+            "comp_signal", describe(signal), f"an int32 tensor of at least {needed} zeros before the producer starts"
+        )
+    if signal.numel() < needed or not signal.is_contiguous():
+        return invalid(
+            "comp_signal", describe(signal), f"contiguous, with at least {needed} elements: one for each {block_m} rows"
+        )
+    return None
+
+
+def stale(turn: int, now: int) -> Error:
+    """A handle whose dispatch has been overwritten."""
+    return OutOfOrder(
+        f"handle is of dispatch {turn}, and dispatch {now} has overwritten what that one received; a buffer keeps the "
+        f"last two dispatches of a shape. Combine before the second next dispatch"
+    )
+
+
+def unknown_handle(handle: Any) -> Error:
+    return invalid("handle", f"a {type(handle).__name__}", "what low_latency_dispatch of this buffer returned")
+
+
+def closed() -> Error:
+    return OutOfOrder("this Buffer has been destroyed; make another one")
+
+
+def capturing(shape: Any) -> Error:
+    return OutOfOrder(
+        f"the first dispatch with {shape} makes its memory, which cannot be done while a CUDA graph is captured; make "
+        f"the same call once before the capture, or call Buffer.prepare(...) on all ranks"
+    )
+
+
+def unsupported_dispatch(use_nvfp4: bool) -> Error:
+    name = "use_nvfp4" if use_nvfp4 else "x_global_scale"
+    return Unsupported(f"{name}: rows are sent in BF16 or FP8; pass use_fp8=True or use_fp8=False")
+
+
+def unsupported_combine(use_logfmt: bool) -> Error:
+    if use_logfmt:
+        return Unsupported("use_logfmt: rows come home in BF16, as they are; pass use_logfmt=False")
+    return Unsupported(
+        "src_signals: one signal for each expert is a protocol of Blackwell kernels; pass comp_signal, one signal for "
+        "each block_m rows, with overlap=True"
+    )

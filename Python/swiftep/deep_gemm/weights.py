@@ -1,0 +1,187 @@
+"""Weights in the order that kernels stream them: put into it once, and freed with the tensor they come from."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+import weakref
+from typing import Any
+
+import torch
+
+from .. import _library
+from .._errors import OutOfOrder
+from .._structures import STORE, GemmConfiguration, Matrix
+from .._torch import devices, environment
+from .._torch.devices import Device
+from .._torch.errors import Unsupported, describe, invalid
+
+
+class Gemm:
+    """A prepared GEMM."""
+
+    __slots__ = ("number", "threshold")
+
+    def __init__(self, number: int, threshold: int) -> None:
+        self.number = number
+        #: What a signal is when its rows are done.
+        self.threshold = threshold
+
+
+class Packed:
+    """Weights ``[experts, n, k]`` ready for GEMMs. ``pack`` makes them; a GEMM takes them as its ``b`` too."""
+
+    def __init__(
+        self, device: Device, number: int, shape: tuple[int, int, int], seconds: float, in_place: bool
+    ) -> None:
+        self.device = device
+        self.number = number
+        self.shape = shape
+        #: How long packing took, seconds.
+        self.seconds = seconds
+        self.in_place = in_place
+        self.version = 0
+        self._gemms: dict[tuple[int, int, bool], Gemm] = {}
+
+    def gemm(self, max_rows: int, block_m: int, signals: bool) -> Gemm:
+        """The GEMM with these weights for slabs of ``max_rows`` rows, made when it is first asked for."""
+        key = (max_rows, block_m, signals)
+        gemm = self._gemms.get(key)
+        if gemm is None:
+            if not self.number:
+                raise OutOfOrder("these weights have been freed; pack them again")
+            if self.device.capturing():
+                raise _in_capture(f"the first GEMM with {max_rows} rows and block_m {block_m}")
+            configuration = GemmConfiguration(
+                max_rows=max_rows, block_m=block_m, output=STORE, signals=int(signals),
+                wait_seconds=environment.timeout(),
+            )  # fmt: skip
+            number, threshold = ctypes.c_uint64(), ctypes.c_uint32()
+            _library.call("swiftep_gemm_create", self.number, ctypes.byref(configuration), ctypes.byref(number))
+            _library.call("swiftep_gemm_threshold", number.value, ctypes.byref(threshold))
+            gemm = self._gemms[key] = Gemm(number.value, threshold.value)
+        return gemm
+
+    def free(self) -> None:
+        """Frees them and their GEMMs, when the device is done with them."""
+        if self.number:
+            self.device.synchronize()
+            for gemm in self._gemms.values():
+                _library.call("swiftep_gemm_free", gemm.number)
+            _library.call("swiftep_weights_free", self.number)
+            self._gemms.clear()
+            self.number = 0
+
+
+_Key = tuple[int, torch.Size, int]
+_cache: dict[_Key, Packed] = {}
+# Weights whose tensors went while a graph was being captured, when nothing may be freed.
+_orphans: list[Packed] = []
+_seconds = 0.0
+
+
+def packing_seconds() -> float:
+    """Seconds that this process has spent on packing."""
+    return _seconds
+
+
+def clear() -> None:
+    """Frees all packed weights of this process."""
+    _orphans.extend(_cache.values())
+    _cache.clear()
+    _free_orphans()
+
+
+def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> Packed:
+    """Puts weights in the order in which kernels stream them, and remembers them for GEMMs with these tensors until
+    the memory of ``weight`` goes.
+
+    weight: float8_e4m3fn ``[experts, n, k]``, contiguous; n and k multiples of 128.
+    scales: float32 ``[experts, n / 128, k / 128]``.
+    in_place: reorder the tensor's own memory instead of copying it. Nothing but these GEMMs can use it afterwards.
+
+    Waits until it is done. GEMMs pack by themselves what has not been packed, not in place."""
+    global _seconds
+    device = _check(weight, scales)
+    if device.capturing():
+        raise _in_capture("packing weights")
+    if in_place and device.simulated:
+        raise Unsupported("in_place=True needs a GPU; the simulator packs into memory of its own")
+    _free_orphans()
+    begin = time.perf_counter()
+    experts, n, k = weight.shape
+    plain = scales.contiguous()
+    device.synchronize()
+    matrix = Matrix(
+        experts=experts, n=n, k=k, values=device.address(weight), scales=device.address(plain), gated=0,
+        in_place=int(in_place),
+    )  # fmt: skip
+    number = ctypes.c_uint64()
+    try:
+        _library.call("swiftep_weights_pack", device.number, ctypes.byref(matrix), ctypes.byref(number))
+    finally:
+        device.settle()
+    seconds = time.perf_counter() - begin
+    _seconds += seconds
+    packed = Packed(device, number.value, (experts, n, k), seconds, in_place)
+    packed.version = _version(weight) + _version(scales)
+    key = (weight.data_ptr(), weight.shape, scales.data_ptr())
+    before = _cache.pop(key, None)
+    if before is not None:
+        before.free()
+    _cache[key] = packed
+    weakref.finalize(weight.untyped_storage(), _forget, key, packed).atexit = False
+    return packed
+
+
+def find(weight: torch.Tensor, scales: torch.Tensor) -> Packed:
+    """The packed form of weights, made now if these have not been packed, or have been written to since."""
+    packed = _cache.get((weight.data_ptr(), weight.shape, scales.data_ptr()))
+    if packed is None:
+        return pack(weight, scales)
+    if packed.version != _version(weight) + _version(scales):
+        if packed.in_place:
+            raise OutOfOrder("weights packed in place have been written to; call pack(..., in_place=True) again")
+        return pack(weight, scales)
+    return packed
+
+
+def _forget(key: _Key, packed: Packed) -> None:
+    if _cache.get(key) is packed:
+        del _cache[key]
+    if packed.number:
+        _orphans.append(packed)
+        if not packed.device.capturing():
+            _free_orphans()
+
+
+def _free_orphans() -> None:
+    while _orphans:
+        _orphans.pop().free()
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """How often a tensor has been written to, as PyTorch counts; it does not for tensors of inference mode."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _check(weight: Any, scales: Any) -> Device:
+    wanted = "a contiguous float8_e4m3fn tensor [experts, n, k], n and k multiples of 128"
+    if not isinstance(weight, torch.Tensor) or weight.dtype != torch.float8_e4m3fn or weight.dim() != 3:
+        raise invalid("the weight (b[0])", describe(weight), wanted)
+    experts, n, k = weight.shape
+    if not weight.is_contiguous() or experts < 1 or n % 128 != 0 or k % 128 != 0 or n * k == 0:
+        raise invalid("the weight (b[0])", describe(weight), wanted)
+    shape = (experts, n // 128, k // 128)
+    if not isinstance(scales, torch.Tensor) or scales.dtype != torch.float32 or scales.shape != shape:
+        raise invalid("the weight's scales (b[1])", describe(scales), f"float32 {list(shape)}, blocks of 128 x 128")
+    if scales.device != weight.device:
+        raise invalid("the weight's scales (b[1])", describe(scales), f"on {weight.device}, as the weight")
+    return devices.of(weight)
+
+
+def _in_capture(what: str) -> OutOfOrder:
+    return OutOfOrder(
+        f"{what} cannot be done while a CUDA graph is captured; make the same call once before the capture, or call "
+        f"swiftep.deep_gemm.pack(weight, scales) and the GEMM once"
+    )
