@@ -1,15 +1,14 @@
 """Models of DeepSeek-V3's shape with FP8 experts and random weights, in transformers' own classes.
 
 A checkpoint is not needed: experts are exchanged by the function that the FP8 quantiser calls when it loads one
-(`replace_with_fp8_linear`), and then filled. All other layers stay BF16, so that models run where transformers' FP8 kernels
-cannot be loaded.
+(`replace_with_fp8_linear`), and then filled. All other layers stay BF16, so that models run where transformers' FP8
+kernels cannot be loaded.
 """
 
 from dataclasses import dataclass
 
-import torch
-
 import engines
+import torch
 
 #: Names of the experts implementations that `register_references` adds.
 EMULATED, EXACT = "swiftep_test_emulated", "swiftep_test_exact"
@@ -40,12 +39,29 @@ def configuration(shape):
     from transformers import DeepseekV3Config
 
     return DeepseekV3Config(
-        vocab_size=shape.vocabulary, hidden_size=shape.hidden, intermediate_size=2 * shape.hidden,
-        moe_intermediate_size=shape.intermediate, num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads, n_shared_experts=1, n_routed_experts=shape.experts,
-        num_experts_per_tok=shape.top_k, n_group=1, topk_group=1, first_k_dense_replace=0, q_lora_rank=None,
-        kv_lora_rank=64, qk_rope_head_dim=32, qk_nope_head_dim=32, v_head_dim=32, num_mtp_layers=0,
-        bos_token_id=None, eos_token_id=None, routed_scaling_factor=2.5, max_position_embeddings=1024,
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.hidden,
+        intermediate_size=2 * shape.hidden,
+        moe_intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        n_shared_experts=1,
+        n_routed_experts=shape.experts,
+        num_experts_per_tok=shape.top_k,
+        n_group=1,
+        topk_group=1,
+        first_k_dense_replace=0,
+        q_lora_rank=None,
+        kv_lora_rank=64,
+        qk_rope_head_dim=32,
+        qk_nope_head_dim=32,
+        v_head_dim=32,
+        num_mtp_layers=0,
+        bos_token_id=None,
+        eos_token_id=None,
+        routed_scaling_factor=2.5,
+        max_position_embeddings=1024,
     )
 
 
@@ -119,8 +135,8 @@ def configuration_of(model):
 
 
 def register_references():
-    """Experts implementations for FP8 experts, expert by expert in PyTorch: `EMULATED` rounds rows and activations to FP8 and
-    sums to BF16 where the kernels do, `EXACT` computes in Float32 throughout."""
+    """Experts implementations for FP8 experts, expert by expert in PyTorch: `EMULATED` rounds rows and activations to
+    FP8 and sums to BF16 where the kernels do, `EXACT` computes in Float32 throughout."""
     from transformers.integrations.finegrained_fp8 import FP8ExpertsInterface
 
     def make(quantised):
@@ -136,7 +152,8 @@ def register_references():
 def reference(module, hidden_states, index, weights, quantised):
     """What a module's experts give, in PyTorch; see `engines.layer_reference`."""
     lazy = [
-        Dequantised(getattr(module, name), getattr(module, f"{name}_scale_inv")) for name in ("gate_up_proj", "down_proj")
+        Dequantised(getattr(module, name), getattr(module, f"{name}_scale_inv"))
+        for name in ("gate_up_proj", "down_proj")
     ]
     return engines.layer_reference(hidden_states, index, weights.float(), *lazy, quantised=quantised)
 

@@ -25,7 +25,7 @@ def stand_in(name):
 
 
 def quantise_rows(rows):
-    """FP8 values and Float32 scales of 128 channels, as the dispatch makes them: `[..., hidden]`, `[..., hidden / 128]`."""
+    """FP8 values `[..., hidden]` and Float32 scales `[..., hidden / 128]`, as the dispatch makes them."""
     groups = rows.float().unflatten(-1, (-1, 128))
     amax = groups.abs().amax(dim=-1).clamp(min=1e-4)
     values = (groups * (448 / amax)[..., None]).clamp(-448, 448).to(torch.float8_e4m3fn)
@@ -58,8 +58,16 @@ class LoopbackBuffer:
         return num_max_dispatch_tokens_per_rank * hidden * num_ranks * num_experts
 
     def low_latency_dispatch(
-        self, x, topk_idx, num_max_dispatch_tokens_per_rank, num_experts, use_fp8=True, round_scale=False, use_ue8m0=False,
-        async_finish=False, return_recv_hook=False,
+        self,
+        x,
+        topk_idx,
+        num_max_dispatch_tokens_per_rank,
+        num_experts,
+        use_fp8=True,
+        round_scale=False,
+        use_ue8m0=False,
+        async_finish=False,
+        return_recv_hook=False,
     ):
         assert topk_idx.dtype == torch.int64 and x.dtype == torch.bfloat16
         self.calls.append(("dispatch", return_recv_hook))
@@ -85,8 +93,21 @@ class LoopbackBuffer:
         return ((values, scales) if use_fp8 else rows), counts, handle, None, receive if return_recv_hook else None
 
     def low_latency_combine(
-        self, x, topk_idx, topk_weights, handle, async_finish=False, zero_copy=False, return_recv_hook=False, out=None,
-        overlap=False, packed_recv_count=None, comp_signal=None, block_m=64, threshold=0, num_sms=3,
+        self,
+        x,
+        topk_idx,
+        topk_weights,
+        handle,
+        async_finish=False,
+        zero_copy=False,
+        return_recv_hook=False,
+        out=None,
+        overlap=False,
+        packed_recv_count=None,
+        comp_signal=None,
+        block_m=64,
+        threshold=0,
+        num_sms=3,
     ):
         source, counts, room, hidden, experts = handle
         self.calls.append(("combine", return_recv_hook, overlap))
@@ -133,20 +154,30 @@ class TorchWeights:
 
 
 class TorchGEMM:
-    """`swiftep.GroupedGEMM` in PyTorch: the same arguments and the same checks of shapes. Sums are Float32; rows that are
-    not there become NaN."""
+    """`swiftep.GroupedGEMM` in PyTorch: the same arguments and the same checks of shapes. Sums are Float32; rows that
+    are not there become NaN."""
 
     made = []
 
-    def __init__(self, weights, *, max_rows, block_m=64, output="store", signals=False, scales="float32", wait_seconds=0.0):
+    def __init__(
+        self, weights, *, max_rows, block_m=64, output="store", signals=False, scales="float32", wait_seconds=0.0
+    ):
         assert block_m in (16, 32, 64, 128) and output in ("store", "swiglu") and not (signals and output == "swiglu")
         assert weights.gated == (output == "swiglu")
-        self.weights, self.max_rows, self.block_m, self.output, self.signals = weights, max_rows, block_m, output, signals
+        self.weights, self.max_rows, self.block_m, self.output, self.signals = (
+            weights,
+            max_rows,
+            block_m,
+            output,
+            signals,
+        )
         self.threshold = weights.n // 128
         self.multiprocessors = []
         self.made.append(self)
 
-    def __call__(self, rows, row_scales, counts, out=None, out_scales=None, *, signals=None, multiprocessors=0, stream=None):
+    def __call__(
+        self, rows, row_scales, counts, out=None, out_scales=None, *, signals=None, multiprocessors=0, stream=None
+    ):
         w = self.weights
         scale_rows = (self.max_rows + 3) // 4 * 4
         assert rows.shape == (w.experts, self.max_rows, w.k) and rows.is_contiguous()
@@ -186,8 +217,18 @@ class TorchDeepGEMM:
         self.multiprocessors = count
 
     def fp8_m_grouped_gemm_nt_masked(
-        self, a, b, d, masked_m, expected_m, recipe=None, compiled_dims="nk", disable_ue8m0_cast=False, max_block_n=256,
-        enable_overlap=False, signal=None,
+        self,
+        a,
+        b,
+        d,
+        masked_m,
+        expected_m,
+        recipe=None,
+        compiled_dims="nk",
+        disable_ue8m0_cast=False,
+        max_block_n=256,
+        enable_overlap=False,
+        signal=None,
     ):
         self.calls.append((enable_overlap, self.multiprocessors))
         gemm = TorchGEMM(TorchWeights(None, *b), max_rows=a[0].shape[1], signals=enable_overlap)
@@ -205,8 +246,8 @@ def random_weights(experts, n, k, generator):
 
 
 def layer_reference(x, ids, weights, gate_up, down, quantised=True):
-    """The routed experts of a layer, BF16 `[tokens, hidden]`. `gate_up`, `down`: Float32 weights. With `quantised` rows
-    and activations are FP8 where the kernels make them so, and sums are BF16 where they are; without, all is Float32."""
+    """The routed experts of a layer, BF16 `[tokens, hidden]`. `gate_up`, `down`: Float32 weights. With `quantised`, rows
+    and activations are FP8 where the kernels make them so, and sums BF16 where they are; without, all is Float32."""
 
     def as_sent(rows):
         return dequantise_rows(*quantise_rows(rows)) if quantised else rows
@@ -232,15 +273,31 @@ def relative_error(found, wanted):
 
 
 class TorchLayer:
-    """`swiftep.MoELayer` of one rank in PyTorch: the same arguments. It records the tokens and the overlap of each step."""
+    """`swiftep.MoELayer` of one rank in PyTorch: the same arguments. It records tokens and overlap of each step."""
 
     made = []
 
     def __init__(
-        self, group, *, gate_up, gate_up_scales, down, down_scales, top_k, max_tokens, scales="float32", two_batch=False,
+        self,
+        group,
+        *,
+        gate_up,
+        gate_up_scales,
+        down,
+        down_scales,
+        top_k,
+        max_tokens,
+        scales="float32",
+        two_batch=False,
         wait_seconds=0.0,
     ):
-        self.group, self.top_k, self.max_tokens, self.scales, self.two_batch = group, top_k, max_tokens, scales, two_batch
+        self.group, self.top_k, self.max_tokens, self.scales, self.two_batch = (
+            group,
+            top_k,
+            max_tokens,
+            scales,
+            two_batch,
+        )
         self.gate_up, self.down = dequantise_blocks(gate_up, gate_up_scales), dequantise_blocks(down, down_scales)
         self.values = gate_up
         self.steps, self.closed = [], False

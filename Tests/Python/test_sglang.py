@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - nothing is imported where PyTorch is missing
 """The SGLang plug-in, against stand-ins of what it meets in SGLang, on CPU tensors."""
 
 import importlib
@@ -23,8 +24,15 @@ EXPERTS, HIDDEN, INTERMEDIATE, TOKENS, TOP_K, ROOM = 4, 256, 128, 6, 2, 68
 def sglang(monkeypatch):
     """The stand-in, with our packages replaced by names that write down that they were installed."""
     with engines.stand_in("sglang"):
-        names = ("plugins.hook_registry", "layers.moe.utils", "layers.moe.flag_utils", "layers.moe.moe_runner.runner",
-                 "layers.moe.token_dispatcher.deepep", "batch_overlap.single_batch_overlap", "model")
+        names = (
+            "plugins.hook_registry",
+            "layers.moe.utils",
+            "layers.moe.flag_utils",
+            "layers.moe.moe_runner.runner",
+            "layers.moe.token_dispatcher.deepep",
+            "batch_overlap.single_batch_overlap",
+            "model",
+        )
         modules = {name.rsplit(".", 1)[-1]: importlib.import_module(f"sglang.srt.{name}") for name in names}
         log = []
         for name in ("deep_ep", "deep_gemm"):
@@ -129,7 +137,10 @@ def problem():
         x=torch.randn(TOKENS, HIDDEN, generator=generator).bfloat16(),
         ids=ids,
         weights=torch.rand(TOKENS, TOP_K, generator=generator),
-        w13=w13, w13_scale=w13_scale, w2=w2, w2_scale=w2_scale,
+        w13=w13,
+        w13_scale=w13_scale,
+        w2=w2,
+        w2_scale=w2_scale,
     )
 
 
@@ -141,7 +152,10 @@ def quant_info(sglang, problem):
 
 def wanted(problem):
     return engines.layer_reference(
-        problem.x, problem.ids, problem.weights, engines.dequantise_blocks(problem.w13, problem.w13_scale),
+        problem.x,
+        problem.ids,
+        problem.weights,
+        engines.dequantise_blocks(problem.w13, problem.w13_scale),
         engines.dequantise_blocks(problem.w2, problem.w2_scale),
     )
 
@@ -152,10 +166,21 @@ def step(sglang, problem, runner, buffer, overlap):
     log.clear()
     dispatcher = sglang.deepep.Dispatcher(buffer, ROOM, EXPERTS)
     sglang.utils.IS_SBO_ENABLED = overlap
-    shared = lambda x: log.append(("shared experts",)) or torch.zeros_like(x)
+
+    def shared(x):
+        log.append(("shared experts",))
+        return torch.zeros_like(x)
+
     output = sglang.model.forward(
-        dispatcher, runner, quant_info(sglang, problem), problem.x, problem.weights, problem.ids, shared,
-        sglang.single_batch_overlap.new_stream(), 132,
+        dispatcher,
+        runner,
+        quant_info(sglang, problem),
+        problem.x,
+        problem.weights,
+        problem.ids,
+        shared,
+        sglang.single_batch_overlap.new_stream(),
+        132,
     )
     return output, list(log)
 
@@ -164,8 +189,14 @@ def order(overlap):
     down = ["start_event.record", "alt.wait_event"] if overlap else []
     waits = ["wait_stream"] if overlap else []
     return [
-        ("dispatch", True), ("shared experts",), ("dispatch hook",), *down, ("combine", True, overlap), *waits,
-        ("combine hook",), *waits,
+        ("dispatch", True),
+        ("shared experts",),
+        ("dispatch hook",),
+        *down,
+        ("combine", True, overlap),
+        *waits,
+        ("combine hook",),
+        *waits,
     ]
 
 
@@ -226,7 +257,8 @@ def test_what_is_not_run_goes_to_sglang(sglang, problem, monkeypatch, in_torch, 
     info = quant_info(sglang, problem)
     values = torch.zeros(EXPERTS, ROOM, HIDDEN).to(torch.float8_e4m3fn)
     received = SimpleNamespace(
-        format=SimpleNamespace(value="deepep_ll"), hidden_states=values,
+        format=SimpleNamespace(value="deepep_ll"),
+        hidden_states=values,
         hidden_states_scale=torch.ones(EXPERTS, ROOM, HIDDEN // 128),
     )
     for name, value in change.items():

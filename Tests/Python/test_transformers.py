@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - nothing is imported where PyTorch is missing
 """Experts of transformers models on a layer: what reaches it, what is refused, and models from end to end."""
 
 import copy

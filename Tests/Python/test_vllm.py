@@ -1,3 +1,4 @@
+# ruff: noqa: E402 - nothing is imported where PyTorch is missing
 """The vLLM plug-in, against stand-ins of what it meets in vLLM, on CPU tensors."""
 
 import importlib
@@ -27,8 +28,6 @@ def process_group(tmp_path_factory):
 @pytest.fixture
 def vllm(monkeypatch):
     """The stand-in with the plug-in active, and a buffer in PyTorch in place of ours."""
-    from swiftep.vllm import manager, prepare_finalize
-
     with engines.stand_in("vllm"):
         layer = importlib.import_module(f"{FUSED}.layer")
         monkeypatch.setenv(swiftep.vllm.ENVIRONMENT, "1")
@@ -43,21 +42,29 @@ def vllm(monkeypatch):
             communicator=importlib.import_module("vllm.distributed.device_communicators.cuda_communicator"),
             managers=importlib.import_module("vllm.distributed.device_communicators.all2all"),
         )
-        # Classes on the stand-in's bases go with it.
-        manager.manager_class.cache_clear()
-        prepare_finalize.prepare_finalize_class.cache_clear()
+        # Their classes have bases of the stand-in.
+        for name in ("manager", "prepare_finalize"):
+            sys.modules.pop(f"swiftep.vllm.{name}", None)
 
 
 def configuration(low_latency=True, backend="deepep_low_latency", hidden=HIDDEN):
     return SimpleNamespace(
-        use_deepep_ll_kernels=low_latency, all2all_backend=backend, max_num_tokens=ROOM, hidden_dim=hidden,
+        use_deepep_ll_kernels=low_latency,
+        all2all_backend=backend,
+        max_num_tokens=ROOM,
+        hidden_dim=hidden,
         num_experts=EXPERTS,
     )
 
 
 def quantisation(block_shape=(128, 128), dtype=torch.float8_e4m3fn, **others):
     return SimpleNamespace(
-        quant_dtype=dtype, block_shape=list(block_shape), a1_scale=None, a2_scale=None, per_act_token_quant=False, **others
+        quant_dtype=dtype,
+        block_shape=list(block_shape),
+        a1_scale=None,
+        a2_scale=None,
+        per_act_token_quant=False,
+        **others,
     )
 
 
@@ -107,9 +114,7 @@ def test_a_layer_from_choice_to_output(vllm, process_group):
     output = vllm.modular.run(
         made, doubling, x, weights, ids, EXPERTS, quantisation(), vllm.reduce.TopKWeightAndReduceDelegate()
     )
-    assert made.buffer.calls == [
-        ("dispatch", True), ("dispatch hook",), ("combine", True, False), ("combine hook",)
-    ]
+    assert made.buffer.calls == [("dispatch", True), ("dispatch hook",), ("combine", True, False), ("combine hook",)]
     assert torch.equal(output, expected(x, weights, ids))
 
 
@@ -142,7 +147,10 @@ def test_rows_of_bf16_are_quantised_after_they_came(vllm, process_group):
 def test_experts_moved_by_the_balancer_and_no_choice(vllm, process_group):
     table = torch.tensor([2, 0, 3, 1])
     made = vllm.layer.make(
-        configuration(), quantisation(), routing_tables=(table, None, None), all2all_manager=manager(vllm, process_group)
+        configuration(),
+        quantisation(),
+        routing_tables=(table, None, None),
+        all2all_manager=manager(vllm, process_group),
     )
     x, weights, ids = inputs(10)
     delegate = vllm.reduce.TopKWeightAndReduceDelegate()
@@ -212,8 +220,14 @@ def test_what_is_not_done_is_refused(vllm, process_group, change, message):
     made = vllm.layer.make(configuration(), quantisation(), all2all_manager=manager(vllm, process_group))
     x, weights, ids = inputs()
     arguments = dict(
-        a1=x, topk_weights=weights, topk_ids=ids, num_experts=EXPERTS, expert_map=None, apply_router_weight_on_input=False,
-        quant_config=quantisation(), defer_input_quant=False,
+        a1=x,
+        topk_weights=weights,
+        topk_ids=ids,
+        num_experts=EXPERTS,
+        expert_map=None,
+        apply_router_weight_on_input=False,
+        quant_config=quantisation(),
+        defer_input_quant=False,
     )
     with pytest.raises(InvalidArgument, match=message):
         made.prepare(**{**arguments, **change})

@@ -7,8 +7,8 @@ Weights are random and seeded, prompts fixed. It checks that
 
 - all ways of overlap give the same bits, in every logit of a greedy decode, and so the same tokens;
 - each layer gives what PyTorch gives that rounds to FP8 in the same places, within 1 %;
-- logits are as far from a Float32 model of the same weights as those of a model that rounds in the same places, times 1.25;
-  a stock BF16 model stands beside it.
+- logits are as far from a Float32 model of the same weights as those of a model that rounds in the same places, times
+  1.25; a stock BF16 model stands beside it.
 
 On a GPU it times a decode step, with Python between kernels and as a CUDA graph. It prints a table, and exits with 1 if
 something is wrong.
@@ -24,11 +24,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Python"))
 
-import torch
-
 import deepseek_shaped as shaped
 import engines
 import swiftep.transformers
+import torch
 
 #: A layer against PyTorch that rounds in the same places: BF16 results and sums in another order.
 LAYER_LIMIT = 0.01
@@ -107,8 +106,14 @@ def use(model, implementation, overlap=None):
 def decode(model, prompts, new):
     """Tokens `[batch, prompt + new]` and the logits of each new one `[new, batch, vocabulary]`, greedily."""
     made = model.generate(
-        prompts, attention_mask=torch.ones_like(prompts), do_sample=False, max_new_tokens=new, min_new_tokens=new,
-        output_logits=True, return_dict_in_generate=True, pad_token_id=0,
+        prompts,
+        attention_mask=torch.ones_like(prompts),
+        do_sample=False,
+        max_new_tokens=new,
+        min_new_tokens=new,
+        output_logits=True,
+        return_dict_in_generate=True,
+        pad_token_id=0,
     )
     return made.sequences, torch.stack(made.logits)
 
@@ -119,7 +124,9 @@ def check_overlaps(report, model, prompts, overlaps, options):
         tokens, logits = decode(use(model, "swiftep", overlap), prompts, options.new)
         first = first or (overlap, tokens, logits)
         same = torch.equal(tokens, first[1]) and torch.equal(logits, first[2])
-        check(report, f"{overlap}: tokens and logits of {first[0]}, bit for bit", same and bool(logits.isfinite().all()))
+        check(
+            report, f"{overlap}: tokens and logits of {first[0]}, bit for bit", same and bool(logits.isfinite().all())
+        )
     return first[1]
 
 
@@ -138,8 +145,12 @@ def check_layers(report, model, prompts):
         emulated = engines.relative_error(made, shaped.reference(module, *given, quantised=True))
         exact = engines.relative_error(made, shaped.reference(module, *given, quantised=False))
         check(
-            report, f"layer {number}: experts against PyTorch with the same rounding", emulated <= LAYER_LIMIT,
-            error=emulated, limit=LAYER_LIMIT, error_against_float32=exact,
+            report,
+            f"layer {number}: experts against PyTorch with the same rounding",
+            emulated <= LAYER_LIMIT,
+            error=emulated,
+            limit=LAYER_LIMIT,
+            error_against_float32=exact,
         )
 
 
@@ -149,14 +160,23 @@ def check_logits(report, model, tokens):
     stock = shaped.dequantised(model, torch.bfloat16)(tokens).logits
     emulated = use(model, shaped.EMULATED)(tokens).logits
     ours = use(model, "swiftep", "single_batch")(tokens).logits
-    errors = {name: position_errors(found, exact) for name, found in
-              (("stock BF16", stock), ("PyTorch with FP8 rounding", emulated), ("swiftep", ours))}
-    agreement = {name: float((found.argmax(-1) == exact.argmax(-1)).float().mean()) for name, found in
-                 (("stock BF16", stock), ("PyTorch with FP8 rounding", emulated), ("swiftep", ours))}
+    errors = {
+        name: position_errors(found, exact)
+        for name, found in (("stock BF16", stock), ("PyTorch with FP8 rounding", emulated), ("swiftep", ours))
+    }
+    agreement = {
+        name: float((found.argmax(-1) == exact.argmax(-1)).float().mean())
+        for name, found in (("stock BF16", stock), ("PyTorch with FP8 rounding", emulated), ("swiftep", ours))
+    }
     limit = LOGITS_LIMIT * errors["PyTorch with FP8 rounding"]
     check(
-        report, "logits against Float32, as far as FP8 explains", errors["swiftep"] <= limit, error=errors["swiftep"],
-        limit=limit, errors=errors, same_choice_as_float32=agreement,
+        report,
+        "logits against Float32, as far as FP8 explains",
+        errors["swiftep"] <= limit,
+        error=errors["swiftep"],
+        limit=limit,
+        errors=errors,
+        same_choice_as_float32=agreement,
     )
 
 
@@ -242,8 +262,10 @@ def median_milliseconds(step, steps):
 
 def say(report):
     shape = report["shape"]
-    print(f"{shape['layers']} layers, hidden {shape['hidden']}, intermediate {shape['intermediate']}, "
-          f"{shape['experts']} experts, top {shape['top_k']}, on {report['device']}, prompts {report['prompts']}")
+    print(
+        f"{shape['layers']} layers, hidden {shape['hidden']}, intermediate {shape['intermediate']}, "
+        f"{shape['experts']} experts, top {shape['top_k']}, on {report['device']}, prompts {report['prompts']}"
+    )
     for found in report["checks"]:
         numbers = f"  {found['error']:.4f}, at most {found['limit']:.4f}" if "error" in found else ""
         print(f"{'right' if found['right'] else 'WRONG'}  {found['name']}{numbers}")

@@ -1,9 +1,9 @@
 """SGLang plug-in: Single Batch Overlap on Hopper again.
 
 SGLang finds ``activate`` by the entry-point group ``sglang.srt.plugins`` and runs it at the start of each process. It
-does nothing unless ``SWIFTEP_SGLANG=1``. Then ``deep_ep`` and the masked grouped GEMM of ``deep_gemm`` are swiftep's, and
-``--enable-single-batch-overlap`` is no longer refused on SM90. ``SWIFTEP_SGLANG_EXPERTS=1`` also runs the experts of a
-decode step in two kernels instead of three. ``docs/engines.md`` says more. Not tested inside of SGLang.
+does nothing unless ``SWIFTEP_SGLANG=1``. Then ``deep_ep`` and the masked grouped GEMM of ``deep_gemm`` are swiftep's,
+and ``--enable-single-batch-overlap`` is no longer refused on SM90. With ``SWIFTEP_SGLANG_EXPERTS=1`` the experts of a
+decode step also run in two kernels instead of three. ``docs/engines.md`` says more. Not tested inside of SGLang.
 """
 
 from __future__ import annotations
@@ -36,4 +36,5 @@ def activate() -> None:
     HookRegistry.register(refusal.TARGET, refusal.without_refusal, HookType.AROUND)
     if chosen is not None:
         HookRegistry.register(experts.TARGET, chosen.around_run, HookType.AROUND)
-    logger.info("swiftep provides deep_ep and the masked grouped GEMM%s", "" if chosen is None else ", and runs experts")
+    also = "" if chosen is None else ", and runs experts"
+    logger.info("swiftep provides deep_ep and the masked grouped GEMM%s", also)

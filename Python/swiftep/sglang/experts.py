@@ -1,7 +1,7 @@
 """The experts of a decode step in two kernels: gate and up with SwiGLU and quantisation, and down with signals.
 
-SGLang's place for such functions, ``register_fused_func``, is given neither the signals of Single Batch Overlap nor a way
-back for prefill. So this stands around ``MoeRunner.run``, which has both, and passes on what it does not do.
+SGLang's place for such functions, ``register_fused_func``, is given neither the signals of Single Batch Overlap nor a
+way back for prefill. So this stands around ``MoeRunner.run``, which has both, and passes on what it does not do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ class Experts:
         self._told: set[str] = set()
 
     def around_run(
-        self, original: Callable[..., Any], runner: Any, dispatch_output: Any, quant_info: Any, *rest: Any, **others: Any
+        self,
+        original: Callable[..., Any],
+        runner: Any,
+        dispatch_output: Any,
+        quant_info: Any,
+        *rest: Any,
+        **others: Any,
     ) -> Any:
         """The hook. What it cannot run goes to SGLang, unless its weights are in another order by now."""
         reason = refusal(runner, dispatch_output, quant_info)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .. import Device, GroupedGEMM, PackedWeights
-from .._errors import InvalidArgument
+from .._errors import InvalidArgument, OutOfOrder
 
 #: Rows per signal: what buffers expect of a combine beside its producer.
 SIGNAL_BLOCK = 64
@@ -20,20 +20,19 @@ class ExpertKernels:
 
     def __init__(self, quant_info: Any, in_place: bool) -> None:
         if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
-            raise InvalidArgument("the first step of a layer packs its weights: run one before CUDA graphs are captured")
+            raise OutOfOrder("the first step of a layer packs its weights: run one before CUDA graphs are captured")
         device = _device(quant_info.w13_weight.device)
         self._source = _source(quant_info)
-        self._gate_up = PackedWeights(
-            device, quant_info.w13_weight, quant_info.w13_scale.contiguous(), gated=True, in_place=in_place
-        )
-        self._down = PackedWeights(device, quant_info.w2_weight, quant_info.w2_scale.contiguous(), in_place=in_place)
+        scales, down_scales = quant_info.w13_scale.contiguous(), quant_info.w2_scale.contiguous()
+        self._gate_up = PackedWeights(device, quant_info.w13_weight, scales, gated=True, in_place=in_place)
+        self._down = PackedWeights(device, quant_info.w2_weight, down_scales, in_place=in_place)
         self._gemms: dict[tuple[Any, ...], GroupedGEMM] = {}
 
     def serve(self, quant_info: Any) -> bool:
         """Whether these are still the weights that were packed."""
         return _source(quant_info) == self._source
 
-    def run(self, dispatched: Any, overlap: Any, meta: dict[str, Any] | None) -> torch.Tensor:
+    def run(self, dispatched: Any, overlap: Any, meta: Any) -> torch.Tensor:
         """BF16 rows ``[local experts, max_rows, hidden]`` of what a low-latency dispatch received.
 
         overlap: SGLang's arguments for the down GEMM beside a combine, or ``None``. Then the event of its start is
@@ -45,11 +44,12 @@ class ExpertKernels:
         block = _block(dispatched.expected_m)
         activations, activation_scales = self._gemm("swiglu", max_rows, block)(rows, by_channel(scales), counts)
         if overlap is None:
-            return self._gemm("store", max_rows, block)(activations, activation_scales, counts)
+            plain: torch.Tensor = self._gemm("store", max_rows, block)(activations, activation_scales, counts)
+            return plain
         down = self._gemm("store", max_rows, SIGNAL_BLOCK, signals=True)
         blocks = (max_rows + SIGNAL_BLOCK - 1) // SIGNAL_BLOCK
         overlap.start_event.record()
-        output = down(
+        output: torch.Tensor = down(
             activations,
             activation_scales,
             counts,

@@ -1,7 +1,7 @@
 """Lifts SGLang's refusal of Single Batch Overlap on SM90, and nothing else.
 
-``initialize_moe_config`` raises a ``ValueError`` half way if the flag is set on SM90, since the GEMM that SGLang ships has
-no signals there. The hook then runs it again with the flag off, and sets the flag where that version keeps it.
+``initialize_moe_config`` raises a ``ValueError`` half way if the flag is set on SM90, since the GEMM that SGLang ships
+has no signals there. The hook then runs it again with the flag off, and sets the flag where that version keeps it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def without_refusal(original: Callable[..., Any], server_args: Any, *arguments: 
     except ValueError as wrong:
         if not str(wrong).startswith(REFUSAL):
             raise
-        utilities = sys.modules.get(original.__module__)
+        utilities: Any = sys.modules.get(original.__module__)
         flag = _flag(utilities)
         if flag is None or getattr(server_args, "enable_single_batch_overlap", None) is not True:
             logger.warning(
-                "swiftep does not know this version of %s and leaves its refusal of Single Batch Overlap as it is", TARGET
+                "swiftep does not know this version of %s; the refusal of Single Batch Overlap stays as it is", TARGET
             )
             raise
         without = copy.copy(server_args)

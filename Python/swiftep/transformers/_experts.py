@@ -26,10 +26,13 @@ def experts_forward(settings: Settings) -> Callable[..., torch.Tensor]:
     ) -> torch.Tensor:
         _require_inputs(self, hidden_states, top_k_index, top_k_weights)
         if hidden_states.requires_grad and torch.is_grad_enabled():
-            return _WithoutBackward.apply(hidden_states, self, top_k_index, top_k_weights, settings)
+            output: torch.Tensor = _WithoutBackward.apply(  # type: ignore[no-untyped-call]
+                hidden_states, self, top_k_index, top_k_weights, settings
+            )
+            return output
         return _forward(self, hidden_states, top_k_index, top_k_weights, settings)
 
-    swiftep_experts_forward.swiftep_settings = settings
+    swiftep_experts_forward.swiftep_settings = settings  # type: ignore[attr-defined]
     return swiftep_experts_forward
 
 
@@ -48,7 +51,8 @@ def settings_of(module: Any) -> Settings | None:
     name = getattr(getattr(module, "config", None), "_experts_implementation", None)
     for functions in (ALL_FP8_EXPERTS_FUNCTIONS, ALL_EXPERTS_FUNCTIONS):
         if name is not None and name in functions and is_ours(functions[name]):
-            return functions[name].swiftep_settings
+            settings: Settings = functions[name].swiftep_settings
+            return settings
     return None
 
 
@@ -86,9 +90,7 @@ def _forward(
     )
 
 
-def _require_inputs(
-    module: Any, hidden_states: torch.Tensor, index: torch.Tensor, weights: torch.Tensor
-) -> None:
+def _require_inputs(module: Any, hidden_states: torch.Tensor, index: torch.Tensor, weights: torch.Tensor) -> None:
     if hidden_states.dtype != torch.bfloat16:
         raise InvalidArgument(
             f"hidden states are {hidden_states.dtype} and must be bfloat16: load the model with dtype=torch.bfloat16"
@@ -100,7 +102,8 @@ def _require_inputs(
     tokens = hidden_states.shape[0]
     if index.ndim != 2 or index.shape != weights.shape or index.shape[0] != tokens:
         raise InvalidArgument(
-            f"top_k_index is {list(index.shape)} and top_k_weights {list(weights.shape)}; both must be [{tokens}, top_k]"
+            f"top_k_index is {list(index.shape)} and top_k_weights {list(weights.shape)}; "
+            f"both must be [{tokens}, top_k]"
         )
 
 
@@ -108,11 +111,14 @@ class _WithoutBackward(torch.autograd.Function):
     """Lets a model run outside of ``no_grad``, and says what is missing when somebody asks for gradients."""
 
     @staticmethod
-    def forward(context: Any, hidden_states, module, index, weights, settings):  # noqa: ANN001
+    def forward(
+        context: Any, hidden_states: torch.Tensor, module: Any, index: torch.Tensor, weights: torch.Tensor,
+        settings: Settings,
+    ) -> torch.Tensor:  # fmt: skip
         return _forward(module, hidden_states, index, weights, settings)
 
     @staticmethod
-    def backward(context: Any, *gradients):  # noqa: ANN002
+    def backward(context: Any, *gradients: torch.Tensor) -> Any:
         raise InvalidArgument(
             "swiftep computes no gradients: train with another implementation, as "
             'model.set_experts_implementation("grouped_mm")'

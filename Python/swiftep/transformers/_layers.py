@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .. import MoELayer
-from .._errors import InvalidArgument
+from .._errors import OutOfOrder
 from ._ranks import Ranks, ranks_for
 from ._requirements import require_module
 from ._settings import Settings
@@ -28,19 +28,22 @@ class BoundLayer:
         """Whether this layer is still the module's: the same settings, weights and choices per token."""
         return settings == self.settings and top_k == self._top_k and _source(module) == self._source
 
-    def run(self, hidden_states: torch.Tensor, index: torch.Tensor, weights: torch.Tensor, overlap: str) -> torch.Tensor:
+    def run(
+        self, hidden_states: torch.Tensor, index: torch.Tensor, weights: torch.Tensor, overlap: str
+    ) -> torch.Tensor:
         """A step, or several of ``max_tokens`` tokens each."""
         tokens, most = hidden_states.shape[0], self.settings.max_tokens
         steps = self._ranks.agreed_steps((tokens + most - 1) // most)
         if steps == 0:
             return torch.empty_like(hidden_states)
         if steps == 1:
-            return self._layer(hidden_states, index, weights, overlap=overlap)
+            output: torch.Tensor = self._layer(hidden_states, index, weights, overlap=overlap)
+            return output
         output = torch.empty_like(hidden_states)
         for first in range(0, steps * most, most):
             # Where other ranks bring more tokens, the last steps are empty here, but they are steps.
             part = slice(min(first, tokens), min(first + most, tokens))
-            output[part] = self._layer(hidden_states[part], index[part], weights[part], overlap=overlap)
+            self._layer(hidden_states[part], index[part], weights[part], overlap=overlap, out=output[part])
         return output
 
     def close(self) -> None:
@@ -54,8 +57,8 @@ class BoundLayer:
 def bind(module: Any, settings: Settings, top_k: int) -> BoundLayer:
     """Makes the layer of a module: checks it, packs its weights and connects it with those of other ranks."""
     if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
-        raise InvalidArgument(
-            "the first step of a layer packs its weights, which a CUDA graph cannot hold: run the model once before capture"
+        raise OutOfOrder(
+            "the first step of a layer packs its weights, which a CUDA graph cannot do: run it once before capture"
         )
     require_module(module)
     experts = module.gate_up_proj.shape[0]

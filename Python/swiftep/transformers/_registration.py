@@ -22,12 +22,17 @@ def register(
     """Registers an experts implementation, for FP8 experts and for others, to be chosen by ``name``:
     ``from_pretrained(..., experts_implementation=name)`` or ``model.set_experts_implementation(name)``.
 
-    overlap: one of ``OVERLAPS``. max_tokens: most tokens of a step; more run in several steps. quantise: whether weights
-    that are not FP8 may be quantised. two_batch: whether layers set memory aside for ``"two_batch"``; by default only if
-    ``overlap`` is that. group: ``None``, or a torch process group whose processes are ranks with experts of their own.
+    Args:
+        overlap: One of ``OVERLAPS``.
+        max_tokens: Most tokens of a step; more run in several steps.
+        quantise: Whether weights that are not FP8 may be quantised.
+        two_batch: Whether layers set memory aside for "two_batch"; None if ``overlap`` is that.
+        group: A torch process group whose processes are ranks with experts of their own; None for one rank in each
+            process.
+        wait_seconds: After which a wait for another rank is given up.
 
-    To register a name again changes what layers are made from then on. Raises ``InvalidArgument`` if a value is out of
-    range or the name is taken by another implementation."""
+    To register a name again makes new layers. Raises ``InvalidArgument`` if a value is out of range or the name is that
+    of another implementation."""
     from transformers.integrations.finegrained_fp8 import ALL_FP8_EXPERTS_FUNCTIONS, FP8ExpertsInterface
     from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS, ExpertsInterface
 

@@ -60,7 +60,8 @@ def _shape_reasons(module: Any) -> Any:
         return
     experts, gated, hidden = gate_up.shape
     if down.shape != (experts, hidden, gated // 2):
-        yield f"down_proj is {list(down.shape)} and must be {[experts, hidden, gated // 2]} beside {list(gate_up.shape)}"
+        wanted = [experts, hidden, gated // 2]
+        yield f"down_proj is {list(down.shape)} and must be {wanted} beside {list(gate_up.shape)}"
     for what, size in (("hidden", hidden), ("intermediate", gated // 2)):
         if size % 128 != 0:
             yield f"{what} is {size} and must be a multiple of 128"

@@ -32,7 +32,9 @@ class Settings:
     def __post_init__(self) -> None:
         require_overlap(self.overlap)
         if not 1 <= self.max_tokens <= 4096:
-            raise InvalidArgument(f"max_tokens is {self.max_tokens} and must be 1 to 4,096; more tokens run in several steps")
+            raise InvalidArgument(
+                f"max_tokens is {self.max_tokens} and must be 1 to 4,096; more tokens run in several steps"
+            )
         if self.overlap == "two_batch" and not self.two_batch:
             raise InvalidArgument('overlap "two_batch" needs memory of its own: also pass two_batch=True')
         if not self.wait_seconds > 0:

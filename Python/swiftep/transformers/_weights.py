@@ -38,12 +38,12 @@ def expert_weights(module: Any, experts: slice, quantise: bool) -> ExpertWeights
         return ExpertWeights(gate_up.contiguous(), scales[0], down.contiguous(), scales[1], power_of_two)
     if not quantise:
         raise InvalidArgument(
-            f"{type(module).__name__} has weights of {gate_up.dtype}, and the layer's are FP8 E4M3 with a scale for each "
-            "128 x 128 block: load an FP8 checkpoint, or allow a loss of precision with register(quantise=True)"
+            f"{type(module).__name__} has weights of {gate_up.dtype}, and the layer's are FP8 E4M3 with a scale for "
+            "each 128 x 128 block: load an FP8 checkpoint, or allow a loss of precision with register(quantise=True)"
         )
     warnings.warn(
-        f"swiftep quantises weights of {gate_up.dtype} to FP8 E4M3 with a scale for each 128 x 128 block, as quantise=True "
-        "asks for",
+        f"swiftep quantises weights of {gate_up.dtype} to FP8 E4M3 with a scale for each 128 x 128 block, as "
+        "quantise=True asks for",
         stacklevel=2,
     )
     return ExpertWeights(*_quantised(gate_up), *_quantised(down), power_of_two=False)

@@ -31,9 +31,9 @@ def patch() -> None:
             )
     if hasattr(managers.DeepEPLLAll2AllManager, _OURS):
         return
-    from .manager import manager_class
+    from .manager import SwiftEPAll2AllManager
 
-    replace(managers.DeepEPLLAll2AllManager, manager_class())
+    replace(managers.DeepEPLLAll2AllManager, SwiftEPAll2AllManager)
     replace(choice.maybe_make_prepare_finalize, _choosing(choice, choice.maybe_make_prepare_finalize))
     replace(choice.maybe_roundup_layer_hidden_size, _rounding(choice.maybe_roundup_layer_hidden_size))
 
@@ -42,13 +42,13 @@ def register_factory() -> bool:
     """Registers the back end by name, where vLLM can; says whether it can."""
     choice = importlib.import_module(_CHOICE)
     register = getattr(choice, "register_moe_prepare_finalize_factory", None)
-    base = getattr(choice, "MoEPrepareFinalizeFactory", None)
+    base: Any = getattr(choice, "MoEPrepareFinalizeFactory", None)
     if register is None or base is None:
         return False
     if BACKEND in getattr(choice, "_PREPARE_FINALIZE_FACTORIES", {}):
         return True
 
-    class SwiftEPFactory(base):
+    class SwiftEPFactory(base):  # type: ignore[misc]
         """Makes swiftep's prepare and finalize for ``--all2all-backend swiftep``."""
 
         backend_name = BACKEND
@@ -93,7 +93,7 @@ def _choosing(choice: Any, original: Callable[..., Any]) -> Callable[..., Any]:
 def _rounding(original: Callable[..., Any]) -> Callable[..., Any]:
     def maybe_roundup_layer_hidden_size(hidden_size: int, act_dtype: Any, moe_parallel_config: Any) -> int:
         if not getattr(moe_parallel_config, "use_deepep_ll_kernels", False):
-            return original(hidden_size, act_dtype, moe_parallel_config)
+            return int(original(hidden_size, act_dtype, moe_parallel_config))
         return (hidden_size + 127) // 128 * 128
 
     setattr(maybe_roundup_layer_hidden_size, _OURS, True)
@@ -101,8 +101,8 @@ def _rounding(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _make(choice: Any, moe: Any, quant_config: Any, routing_tables: Any, manager: Any) -> Any:
-    from .manager import manager_class
-    from .prepare_finalize import prepare_finalize_class
+    from .manager import SwiftEPAll2AllManager
+    from .prepare_finalize import SwiftEPPrepareAndFinalize
 
     if quant_config is None:
         raise OutOfOrder("vLLM gives no quantisation of the experts, without which swiftep does not know what to send")
@@ -116,9 +116,9 @@ def _make(choice: Any, moe: Any, quant_config: Any, routing_tables: Any, manager
     }
     # A communicator that was chosen by another name has another manager; the ranks are the same.
     if not hasattr(type(manager), _OURS):
-        manager = manager_class()(manager.cpu_group)
+        manager = SwiftEPAll2AllManager(manager.cpu_group)
     fp8 = quant_config.quant_dtype == choice.current_platform.fp8_dtype()
-    return prepare_finalize_class()(
+    return SwiftEPPrepareAndFinalize(
         manager.get_handle(arguments),
         max_tokens_per_rank=moe.max_num_tokens,
         num_dispatchers=ranks,

@@ -65,7 +65,11 @@ def compute_overlap_args(dispatch_output, alt_stream, multiprocessors, communica
     signal = torch.zeros(experts * ((rows + 63) // 64), dtype=torch.int32, device=dispatch_output.hidden_states.device)
     event = new_event()
     combine = CombineOverlapArgs(
-        overlap=True, stream=alt_stream, wait_event=event, num_sms=communication, signal=signal,
+        overlap=True,
+        stream=alt_stream,
+        wait_event=event,
+        num_sms=communication,
+        signal=signal,
         threshold=multiprocessors - communication,
     )
     down = DownGemmOverlapArgs(num_sms=multiprocessors - communication, signal=signal, start_event=event)

@@ -19,13 +19,23 @@ def maybe_roundup_layer_hidden_size(hidden_size, act_dtype, moe_parallel_config)
 
 
 def maybe_make_prepare_finalize(
-    moe, quant_config, routing_tables=None, allow_new_interface=False, use_monolithic=False, all2all_manager=None,
+    moe,
+    quant_config,
+    routing_tables=None,
+    allow_new_interface=False,
+    use_monolithic=False,
+    all2all_manager=None,
     input_dtype=None,
 ):
     if getattr(moe, "all2all_backend", None) in _PREPARE_FINALIZE_FACTORIES:
         return _PREPARE_FINALIZE_FACTORIES[moe.all2all_backend].create(
-            moe=moe, quant_config=quant_config, routing_tables=routing_tables, allow_new_interface=allow_new_interface,
-            use_monolithic=use_monolithic, eep_stage=False, all2all_manager=all2all_manager or get_ep_all2all_manager(),
+            moe=moe,
+            quant_config=quant_config,
+            routing_tables=routing_tables,
+            allow_new_interface=allow_new_interface,
+            use_monolithic=use_monolithic,
+            eep_stage=False,
+            all2all_manager=all2all_manager or get_ep_all2all_manager(),
         )
     if moe.use_deepep_ll_kernels:
         raise NameError("name 'DeepEPLLPrepareAndFinalize' is not defined")

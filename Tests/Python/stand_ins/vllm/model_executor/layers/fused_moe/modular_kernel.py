@@ -50,7 +50,14 @@ class FusedMoEPrepareAndFinalize(ABC):
 class FusedMoEPrepareAndFinalizeModular(FusedMoEPrepareAndFinalize):
     @abstractmethod
     def prepare(
-        self, a1, topk_weights, topk_ids, num_experts, expert_map, apply_router_weight_on_input, quant_config,
+        self,
+        a1,
+        topk_weights,
+        topk_ids,
+        num_experts,
+        expert_map,
+        apply_router_weight_on_input,
+        quant_config,
         defer_input_quant,
     ): ...
 

@@ -70,8 +70,14 @@ class MoeRunner:
         self.deep_gemm.set_num_sms(overlap_args.num_sms)
         try:
             return self.deep_gemm.fp8_m_grouped_gemm_nt_masked(
-                lhs, rhs, out, masked_m, expected_m,
-                enable_overlap=True, max_block_n=max_block_n, signal=overlap_args.signal,
+                lhs,
+                rhs,
+                out,
+                masked_m,
+                expected_m,
+                enable_overlap=True,
+                max_block_n=max_block_n,
+                signal=overlap_args.signal,
             )
         finally:
             self.deep_gemm.set_num_sms(before)

@@ -45,8 +45,15 @@ class Dispatcher:
         selected = hidden_states.shape[0] * self.buffer.group_size * topk_ids.shape[1]
         expected_m = (selected + self.num_experts) // self.num_experts
         rows, self.packed_recv_count, self.handle, event, hook = self.buffer.low_latency_dispatch(
-            hidden_states, topk_ids, self.max_tokens, self.num_experts,
-            use_fp8=True, async_finish=False, return_recv_hook=True, round_scale=False, use_ue8m0=False,
+            hidden_states,
+            topk_ids,
+            self.max_tokens,
+            self.num_experts,
+            use_fp8=True,
+            async_finish=False,
+            return_recv_hook=True,
+            round_scale=False,
+            use_ue8m0=False,
         )
         self.state = rows, topk_ids, topk_weights, expected_m, hook
 
@@ -62,14 +69,22 @@ class Dispatcher:
             args.stream.wait_event(args.wait_event)
             stream = single_batch_overlap.use(args.stream)
             extra = dict(
-                overlap=args.overlap, packed_recv_count=self.packed_recv_count, comp_signal=args.signal,
-                block_m=self.meta_overlap_args["block_m"], threshold=self.meta_overlap_args["threshold"],
+                overlap=args.overlap,
+                packed_recv_count=self.packed_recv_count,
+                comp_signal=args.signal,
+                block_m=self.meta_overlap_args["block_m"],
+                threshold=self.meta_overlap_args["threshold"],
                 num_sms=args.num_sms,
             )
         with stream:
             self.combined, _, self.hook = self.buffer.low_latency_combine(
-                x=hidden_states, topk_idx=topk_ids, topk_weights=topk_weights, handle=self.handle,
-                async_finish=False, return_recv_hook=True, **extra,
+                x=hidden_states,
+                topk_idx=topk_ids,
+                topk_weights=topk_weights,
+                handle=self.handle,
+                async_finish=False,
+                return_recv_hook=True,
+                **extra,
             )
         self.packed_recv_count = self.handle = None
 
