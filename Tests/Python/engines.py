@@ -246,8 +246,8 @@ def random_weights(experts, n, k, generator):
 
 
 def layer_reference(x, ids, weights, gate_up, down, quantised=True):
-    """The routed experts of a layer, BF16 `[tokens, hidden]`. `gate_up`, `down`: Float32 weights. With `quantised`, rows
-    and activations are FP8 where the kernels make them so, and sums BF16 where they are; without, all is Float32."""
+    """The routed experts of a layer, BF16 `[tokens, hidden]`. `gate_up`, `down`: Float32 weights. With `quantised`,
+    rows and activations are FP8 where the kernels make them so, and sums BF16 where they are; without, Float32."""
 
     def as_sent(rows):
         return dequantise_rows(*quantise_rows(rows)) if quantised else rows
