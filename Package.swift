@@ -8,6 +8,7 @@ let package = Package(
         .library(
             name: "ExpertParallel", targets: ["ExpertParallel", "Transport", "ExpertKernels", "Accelerator"]),
         .library(name: "KernelLanguage", targets: ["KernelLanguage", "PTX", "Simulator"]),
+        .library(name: "SwiftEPABI", type: .dynamic, targets: ["SwiftEPABI"]),
         .executable(name: "swiftep", targets: ["swiftep"]),
     ],
     targets: [
@@ -25,6 +26,11 @@ let package = Package(
             dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "Transport", "TemporaryFiles"]),
         // The C interface, as its callers have it.
         .target(name: "CSwiftEP"),
+        .target(
+            name: "SwiftEPABI",
+            dependencies: [
+                "CSwiftEP", "KernelLanguage", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
+            ]),
         .target(
             name: "Conformance",
             dependencies: [

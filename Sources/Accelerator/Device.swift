@@ -74,6 +74,13 @@ public protocol Device: AnyObject, Sendable {
         from source: DeviceBuffer, offset: Int, to destination: DeviceBuffer, offset: Int, bytes: Int,
         on stream: DeviceStream) throws
 
+    /// Memory of the host, zero at first, for `copy(from:offset:to:on:)`: a multiple of 8 bytes, at least 8.
+    func makeHostMemory(bytes: Int) throws -> HostMemory
+
+    /// Copies from `buffer` at `offset` to the host, as many bytes as there is room for, in the order of `stream` and
+    /// without waiting. On a GPU a stream that is being captured is refused, as are all copies to the host.
+    func copy(from buffer: DeviceBuffer, offset: Int, to memory: HostMemory, on stream: DeviceStream) throws
+
     /// A new stream for the work of a rank. Ranks that share a device are as strange to each other as ranks on devices
     /// of their own; the simulator's judge holds them to that.
     func makeStream(label: String, rank: Int) throws -> DeviceStream

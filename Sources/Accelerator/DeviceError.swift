@@ -16,6 +16,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownHandle(kind: HandleKind, id: Int)
     /// The buffer was not made by this device.
     case foreignBuffer(label: String, address: UInt64)
+    /// Memory of the host that another device made.
+    case foreignHostMemory(bytes: Int)
     /// The bytes `offset ..< offset + bytes` do not lie inside the buffer, which has `size` bytes.
     case bufferRange(label: String, offset: Int, bytes: Int, size: Int)
     /// An allocation of fewer than 1 byte.
@@ -94,6 +96,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
         case .foreignBuffer(let label, let address):
             return "The buffer \(label) at 0x\(String(address, radix: 16)) was not made by this device; use buffers "
                 + "only with the device that made them."
+        case .foreignHostMemory(let bytes):
+            return "the \(bytes) bytes of the host were made by another device; use those of this one"
         case .bufferRange(let label, let offset, let bytes, let size):
             return
                 "\(bytes) bytes at offset \(offset) do not lie inside the buffer \(label) of \(size) bytes; choose an "

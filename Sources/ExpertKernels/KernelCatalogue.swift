@@ -12,29 +12,41 @@ package struct KernelCatalogue: Sendable {
     ///   - link: The modelled link between ranks; nil for none.
     ///   - notesArrivals: Whether they note whom they wait for.
     ///   - masks: Whether ranks are masked, see `RankMasks`; not with a link.
+    ///   - scaleFormat: How activations are rounded. Where exponents are stored, there are no GEMMs.
     package init(
         _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
-        notesArrivals: Bool = false, masks: Bool = false
+        notesArrivals: Bool = false, masks: Bool = false, scaleFormat: ScaleFormat = .float32
     ) throws {
         var kernels: [Kernel] = []
         let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
-        for format in DispatchFormat.allCases {
-            let window = RankWindow(shape, format, link: link, notesArrivals: notesArrivals, masks: masks)
+        func window(_ format: DispatchFormat) -> RankWindow {
+            RankWindow(
+                shape, format, link: link, notesArrivals: notesArrivals, masks: masks, scaleFormat: scaleFormat)
+        }
+        for format in DispatchFormat.allCases where format == .float8 || scaleFormat != .exponents {
+            let window = window(format)
             kernels.append(try dispatchSendKernel(window, signalCount: signalCount))
             kernels +=
                 try masks
                 ? UnpackFollower.allCases.map { try dispatchUnpackKernel(window, before: $0) }
-                : [dispatchReceiveKernel(window)]
+                    + [UnpackFollower.kernel, .nothing].map {
+                        try dispatchUnpackKernel(window, before: $0, totals: true)
+                    }
+                : [dispatchReceiveKernel(window), dispatchReceiveKernel(window, totals: true)]
         }
-        let window = RankWindow(shape, .float8, link: link, notesArrivals: notesArrivals, masks: masks)
+        let window = window(.float8)
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
-        kernels.append(try combineReceiveKernel(window))
+        kernels += try [false, true].map { try combineReceiveKernel(window, totals: $0) }
+        kernels.append(try rankBarrierKernel(window))
         for blockM in TileShape.heights {
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
+            if scaleFormat == .exponents { continue }
             kernels += try expertKernels(
-                shape.expertsOfRank(blockM: blockM), ranks: window, multiprocessors: multiprocessors)
+                shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat), ranks: window,
+                multiprocessors: multiprocessors)
         }
+        kernels += try shape.weightPackings().map { try packWeightsKernel($0) }
         self.init(kernels)
     }
 

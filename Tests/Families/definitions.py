@@ -1,13 +1,13 @@
 """The mixture-of-experts layer of each family, written from the models' own definitions with numpy.
 
-`layer(config, tensors, number, hidden)` gives the chosen experts, their weights and the layer's output. Sources are the
+`layer(config, tensors, number, hidden)` gives a `Layer`: the chosen experts, their weights and the output. Sources are the
 models' code in transformers (deepseek_v2, deepseek_v3, glm4_moe, qwen2_moe, ...), vLLM (step3p5, hunyuan_v1, bailing_moe) and
-the remote code of Ling. Nothing here comes from the Swift sources that it checks.
+the remote code of Ling; for rounded activations kernel.py of DeepSeek-V3.1's inference code. Nothing here comes from the Swift sources that it checks.
 """
 
 import numpy as np
 
-from formats import E2M1, in_blocks, spread
+from formats import E2M1, bf16, bf16_value, e4m3, e4m3_value, in_blocks, spread
 
 
 class Undefined(Exception):
@@ -109,6 +109,23 @@ def swiglu(x, gate, up, down):
         return (g / (1 + np.exp(-g)) * (x @ up.T)) @ down.T
 
 
+def in_powers(x):
+    """What `act_quant` with `scale_fmt` "ue8m0" keeps of a token: E4M3, each 128 channels with the least power of two as
+    their scale that is not below the largest magnitude / 448; 1 for zeros."""
+    groups = x.reshape(-1, 128)
+    largest = np.abs(groups).max(-1, keepdims=True)
+    scales = np.exp2(np.ceil(np.log2(np.where(largest == 0, 448, largest) / 448)))
+    return (e4m3_value(e4m3(groups / scales)) * scales).reshape(x.shape)
+
+
+def rounded_swiglu(x, gate, up, down):
+    """The same on tensor cores: both inputs in FP8, what the projections give in BF16."""
+    half = lambda values: bf16_value(bf16(values))
+    x = in_powers(x)
+    g, u = half(x @ gate.T), half(x @ up.T)
+    return half(in_powers(g * sigmoid(g) * u) @ down.T)
+
+
 class Sizes:
     """The sizes of a layer, checked for what FP8 blocks ask for."""
 
@@ -139,15 +156,22 @@ def mlp(config, tensors, prefix, hidden, width):
     ]
 
 
-def run(x, chosen, factors, experts, shared=None, shared_factor=None):
-    output = np.zeros_like(x)
-    for token in range(len(x)):
-        for expert, factor in zip(chosen[token], factors[token]):
-            output[token] += factor * swiglu(x[token], *experts[expert])
-        if shared is not None:
-            part = swiglu(x[token], *shared)
-            output[token] += part if shared_factor is None else shared_factor[token] * part
-    return chosen, factors, output
+class Layer:
+    """What a layer makes of tokens."""
+
+    def __init__(self, x, chosen, factors, experts, shared=None, shared_factor=None):
+        self.x, self.chosen, self.factors = x, chosen, factors
+        self.experts, self.shared, self.shared_factor = experts, shared, shared_factor
+
+    def output(self, expert=swiglu):
+        output = np.zeros_like(self.x)
+        for token, x in enumerate(self.x):
+            for number, factor in zip(self.chosen[token], self.factors[token]):
+                output[token] += factor * expert(x, *self.experts[number])
+            if self.shared is not None:
+                part = expert(x, *self.shared)
+                output[token] += part if self.shared_factor is None else self.shared_factor[token] * part
+        return output
 
 
 # Routers
@@ -221,7 +245,7 @@ def deepseek_like(config, tensors, number, x, normalise=True, scale=None, first=
         check(0 <= count <= 64, "shared experts out of range")
         if count:
             shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width)
-    return run(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared)
 
 
 def deepseek_v2(config, tensors, number, x):
@@ -255,7 +279,7 @@ def deepseek_v2(config, tensors, number, x):
     count = need(config, "n_shared_experts", int)
     check(0 <= count <= 64, "shared experts out of range")
     shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width) if count else None
-    return run(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared)
 
 
 def qwen(config, tensors, number, x, normalise=None, gated=False, prefix="model.layers.", all_sparse=False):
@@ -279,14 +303,14 @@ def qwen(config, tensors, number, x, normalise=None, gated=False, prefix="model.
     chosen, factors = softmax_router(scores, sizes.top, normalised)
     experts = single_experts(config, tensors, prefix + "experts.", sizes)
     if not gated:
-        return run(x, chosen, factors, experts)
+        return Layer(x, chosen, factors, experts)
     width = need(config, "shared_expert_intermediate_size", int)
     check(width >= 0, "the shared expert's width")
     if width == 0:
-        return run(x, chosen, factors, experts)
+        return Layer(x, chosen, factors, experts)
     shared = mlp(config, tensors, prefix + "shared_expert.", sizes.hidden, width)
     gate = get(tensors, prefix + "shared_expert_gate.weight", (1, sizes.hidden))
-    return run(x, chosen, factors, experts, shared, sigmoid(x @ gate[0]))
+    return Layer(x, chosen, factors, experts, shared, sigmoid(x @ gate[0]))
 
 
 def mixtral(config, tensors, number, x, scoring=softmax, biased=False):
@@ -306,7 +330,7 @@ def mixtral(config, tensors, number, x, scoring=softmax, biased=False):
     chosen = best(for_choice, sizes.top)
     factors = np.take_along_axis(scores, chosen, -1)
     factors = factors / factors.sum(-1, keepdims=True)
-    return run(x, chosen, factors, single_experts(config, tensors, prefix + "experts.", sizes, ("w1", "w3", "w2")))
+    return Layer(x, chosen, factors, single_experts(config, tensors, prefix + "experts.", sizes, ("w1", "w3", "w2")))
 
 
 def minimax(config, tensors, number, x):
@@ -339,7 +363,7 @@ def ernie(config, tensors, number, x):
     count = need(config, "moe_num_shared_experts", int, 0)
     check(0 <= count <= 64, "shared experts out of range")
     shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width) if count else None
-    return run(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared)
 
 
 def bailing(config, tensors, number, x):
@@ -355,7 +379,7 @@ def bailing(config, tensors, number, x):
     experts = single_experts(config, tensors, prefix + "experts.", sizes)
     count = need(config, "num_shared_experts", int, 0)
     shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width) if count else None
-    return run(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared)
 
 
 def bailing2(config, tensors, number, x):
@@ -380,7 +404,7 @@ def bailing2(config, tensors, number, x):
     width = need(config, "moe_shared_expert_intermediate_size", int, sizes.width)
     check(0 <= count <= 64 and width >= 1, "shared experts out of range")
     shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * width) if count else None
-    return run(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared)
 
 
 def hunyuan(config, tensors, number, x):
@@ -404,7 +428,7 @@ def hunyuan(config, tensors, number, x):
     count = of_layer("num_shared_expert")
     check(0 <= count <= 64, "shared experts out of range")
     shared = mlp(config, tensors, prefix + "shared_mlp.", sizes.hidden, count * sizes.width) if count else None
-    return run(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared)
 
 
 def mimo(config, tensors, number, x):
@@ -450,7 +474,7 @@ def step(config, tensors, number, x):
     experts = [[matrix[e] for matrix in matrices] for e in range(sizes.experts)]
     width = need(config, "share_expert_dim", int)
     shared = mlp(config, tensors, prefix + "share_expert.", sizes.hidden, width) if width else None
-    return run(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared)
 
 
 def qwen35(config, tensors, number, x):
@@ -489,7 +513,7 @@ FAMILIES = {
 
 
 def layer(config, tensors, number, x):
-    """Chosen experts `[tokens, top]`, their weights, and the output `[tokens, hidden]`. Raises `Undefined`."""
+    """The layer on tokens `[tokens, hidden]`. Raises `Undefined`."""
     kind = need(config, "model_type", str)
     check(kind in FAMILIES, f"model_type {kind}")
     inner = config.get("text_config") or config

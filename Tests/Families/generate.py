@@ -2,7 +2,8 @@
 
     python3 generate.py DIRECTORY
 
-`expected.json` holds the layer, the hidden states as BF16 bits, the chosen experts, their weights and the layer's output.
+`expected.json` holds the layer, the hidden states as BF16 bits, the chosen experts, their weights and the layer's output; where
+scales of activations are to be powers of two, also the output `rounded`, of activations that are rounded so.
 """
 
 import json
@@ -183,7 +184,7 @@ CASES = {
     "deepseek-v3-e8m0": ("deepseek_v3", DEEPSEEK, "fp8-e8m0", with_bias(kind="BF16"), "mlp."),
     "deepseek-v3.1": ("deepseek_v3", DEEPSEEK, "fp8-power", with_bias(), "mlp."),
     "deepseek-v3.2": (
-        "deepseek_v32", {**DEEPSEEK, "mlp_layer_types": ["dense", "sparse"]}, "fp8", with_bias(), "mlp."),
+        "deepseek_v32", {**DEEPSEEK, "mlp_layer_types": ["dense", "sparse"]}, "fp8-power", with_bias(), "mlp."),
     "deepseek-v2": (
         "deepseek_v2",
         {**DEEPSEEK, "scoring_func": "softmax", "topk_method": "group_limited_greedy", "norm_topk_prob": False,
@@ -280,12 +281,25 @@ def hidden_states(random, hidden):
     return bf16(random.standard_normal((TOKENS, hidden)))
 
 
-def expectation(config, tensors, hidden, number=LAYER):
+def defined(config, tensors, hidden, number=LAYER):
     table = {tensor[0]: Tensor(*tensor[1:]) for tensor in tensors}
-    chosen, factors, output = definitions.layer(config, table, number, bf16_value(hidden))
+    return definitions.layer(config, table, number, bf16_value(hidden))
+
+
+def expectation(config, tensors, hidden):
+    layer = defined(config, tensors, hidden)
+    output = layer.output()
     if not np.isfinite(output).all():
         raise definitions.Undefined("the output is not finite")
-    return {"chosen": chosen.tolist(), "weights": factors.tolist(), "outputs": output.tolist()}
+    return {"chosen": layer.chosen.tolist(), "weights": layer.factors.tolist(), "outputs": output.tolist()}
+
+
+def rounded(config, tensors, hidden):
+    """The output with rounded activations, where the configuration asks for scales that are powers of two."""
+    if config.get("quantization_config", {}).get("scale_fmt") != "ue8m0":
+        return {}
+    output = defined(config, tensors, hidden).output(definitions.rounded_swiglu)
+    return {"rounded": bf16_value(bf16(output)).tolist()}
 
 
 def save(directory, config, tensors, expected):
@@ -301,7 +315,8 @@ def main(directory):
     for name in CASES:
         config, tensors, random = build(name)
         hidden = hidden_states(random, H)
-        expected = {"layer": LAYER, "hidden": hidden.reshape(-1).tolist(), **expectation(config, tensors, hidden)}
+        expected = {"layer": LAYER, "hidden": hidden.reshape(-1).tolist(), **expectation(config, tensors, hidden),
+                    **rounded(config, tensors, hidden)}
         save(os.path.join(directory, name), config, tensors, expected)
 
 

@@ -55,13 +55,41 @@ import Testing
         }
     }
 
+    /// Scales that are powers of two, and exponents of scales, which only some hidden sizes have.
+    @Test(.needsAssembler, arguments: shapes, ScaleFormat.allCases.filter(\.isPowerOfTwo))
+    func kernelsWithOtherScalesAssembleWithoutSpills(_ shape: LayerShape, _ scales: ScaleFormat) throws {
+        if shape.hiddenGroups % scales.groupsPerWord != 0 { return }
+        for masks in [false, true] {
+            let kernels = try KernelCatalogue(shape, masks: masks, scaleFormat: scales).kernels
+            for kernel in kernels where kernel.name.hasPrefix("dispatch") || kernel.name.contains("swiglu") {
+                let report = try Tool.assemble(kernel.ptx())
+                let usage = try #require(report.usage(of: kernel.name))
+                #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")
+                #expect(report.warnings.isEmpty, "\(kernel.name): \(report.warnings)")
+            }
+        }
+    }
+
     @Test func namesAreUniqueWithinALayer() throws {
         for shape in Self.shapes {
             for masks in [false, true] {
-                let names = try KernelCatalogue(shape, masks: masks).kernels.map(\.name)
+                let formats = ScaleFormat.allCases.filter { shape.hiddenGroups % $0.groupsPerWord == 0 }
+                let kernels = try formats.flatMap { format in
+                    try KernelCatalogue(shape, masks: masks, scaleFormat: format).kernels
+                }
+                let names = KernelCatalogue(kernels).kernels.map(\.name)
                 #expect(Set(names).count == names.count)
             }
         }
+    }
+
+    /// How exponents of scales come into one word.
+    @Test func packingOfScalesIsAsRecorded() throws {
+        let shape = try LayerShape(hidden: 512, intermediate: 128, experts: 2, topK: 1, ranks: 1, maxTokens: 1)
+        let name = "dispatch_send_float8_h512_e2_k1_n1_exponents"
+        let kernel = try #require(
+            try KernelCatalogue(shape, scaleFormat: .exponents).kernels.first { $0.name == name })
+        expectGolden(kernel.ptx(locations: .none), named: "\(name).ptx")
     }
 
     /// The whole text of the kernels that carry the overlap: a change of theirs is seen in review.

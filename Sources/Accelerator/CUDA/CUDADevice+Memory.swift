@@ -49,6 +49,22 @@ extension CUDADevice {
         try driverCall { try memory.fill(byte: value, at: start, byteCount: buffer.bytes, on: stream) }
     }
 
+    /// See ``Device/makeHostMemory(bytes:)``.
+    public func makeHostMemory(bytes: Int) throws -> HostMemory {
+        try HostMemory.check(bytes)
+        try refuseDuringCapture(to: "allocate memory of the host")
+        return HostMemory(
+            bytes: bytes, .cuda(try driverCall { try PinnedMemory(byteCount: bytes, context: context) }, self))
+    }
+
+    /// See ``Device/copy(from:offset:to:on:)``.
+    public func copy(from buffer: DeviceBuffer, offset: Int, to memory: HostMemory, on stream: DeviceStream) throws {
+        guard let target = memory.backing.on(self) else { throw DeviceError.foreignHostMemory(bytes: memory.bytes) }
+        let (region, start) = try buffer.locate(memory.bytes, at: offset, on: self)
+        let stream = try own(stream)
+        try driverCall { try region.copyOut(target.bytes, at: start, on: stream) }
+    }
+
     /// See ``Device/copy(from:offset:to:offset:bytes:on:)``.
     public func copy(
         from source: DeviceBuffer, offset sourceOffset: Int, to destination: DeviceBuffer,

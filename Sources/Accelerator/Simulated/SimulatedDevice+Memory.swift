@@ -42,6 +42,20 @@ extension SimulatedDevice {
         try exclusively { try enqueue(.fill(address: address, bytes: buffer.bytes, value: value), on: own) }
     }
 
+    /// See ``Device/makeHostMemory(bytes:)``.
+    public func makeHostMemory(bytes: Int) throws -> HostMemory {
+        try HostMemory.check(bytes)
+        return HostMemory(bytes: bytes, .simulated(SimulatedHostMemory(bytes: bytes), self))
+    }
+
+    /// See ``Device/copy(from:offset:to:on:)``.
+    public func copy(from buffer: DeviceBuffer, offset: Int, to memory: HostMemory, on stream: DeviceStream) throws {
+        guard let target = memory.backing.on(self) else { throw DeviceError.foreignHostMemory(bytes: memory.bytes) }
+        let from = try buffer.locate(memory.bytes, at: offset, on: self)
+        let own = try own(stream)
+        try exclusively { try enqueue(.copyOut(from: from, to: target), on: own) }
+    }
+
     /// See ``Device/copy(from:offset:to:offset:bytes:on:)``.
     public func copy(
         from source: DeviceBuffer, offset sourceOffset: Int, to destination: DeviceBuffer,

@@ -83,6 +83,10 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     /// Simulated nanoseconds since the machine started.
     public var clock: UInt64 { locked { machine.clock } }
 
+    /// From now on the machine follows the host's clock, as it must where other processes write to its memory while it
+    /// runs. Nothing may be under way.
+    package func followHostClock() { locked { machine.followHost() } }
+
     /// What the machine has done so far.
     public var statistics: SimulatorStatistics { locked { machine.statistics } }
 

@@ -6,6 +6,7 @@ enum SimulatedOperation {
     case launch(LoadedKernel, SimulatedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool)
     case fill(address: UInt64, bytes: Int, value: UInt8)
     case copy(from: UInt64, to: UInt64, bytes: Int)
+    case copyOut(from: UInt64, to: SimulatedHostMemory)
 }
 
 extension SimulatedDevice {
@@ -30,6 +31,10 @@ extension SimulatedDevice {
         case .fill(let address, let bytes, let value):
             machine.enqueueHostWork(on: stream) { [unowned machine] in
                 try machine.fill(bytes: bytes, value: value, at: address)
+            }
+        case .copyOut(let from, let to):
+            machine.enqueueHostWork(on: stream) { [unowned machine] in
+                try machine.read(into: to.bytes, from: from)
             }
         case .copy(let from, let to, let bytes):
             machine.enqueueHostWork(on: stream) { [unowned machine] in

@@ -197,8 +197,6 @@ typedef struct {
     uint64_t source_info;
     /* Int64 `[local experts, ranks]`: first row in the high half, rows in the low one. */
     uint64_t layout_range;
-    /* BF16 `[local experts, max_rows, hidden]`, free for the caller: rows to be combined may be written here. */
-    uint64_t expert_output;
 } swiftep_received;
 
 /* Makes the memory of a rank of this process for dispatch and combine. All ranks make theirs with the same
@@ -214,6 +212,10 @@ swiftep_result swiftep_buffer_connect(swiftep_buffer buffer, double seconds);
 swiftep_result swiftep_buffer_free(swiftep_buffer buffer);
 /* Where dispatch number `turn`, and every second one from there on, leaves what it receives. */
 swiftep_result swiftep_buffer_received(swiftep_buffer buffer, uint64_t turn, swiftep_received *received);
+
+/* Memory of that place for rows that are to be combined, for callers that have none: BF16 `[local experts, max_rows,
+ * hidden]`. The first call for each place allocates it. */
+swiftep_result swiftep_buffer_expert_output(swiftep_buffer buffer, uint64_t turn, uint64_t *address);
 
 /* [enqueues] Sends `tokens` tokens to their experts' ranks.
  *
@@ -317,7 +319,6 @@ typedef struct {
     uint32_t signals;
     /* SWIFTEP_SCALES_FLOAT32 or SWIFTEP_SCALES_POWER_OF_TWO, of quantised output. */
     uint32_t scales;
-    double wait_seconds;
 } swiftep_gemm_configuration;
 
 /* Prepares a GEMM with weights. */

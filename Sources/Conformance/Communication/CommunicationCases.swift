@@ -7,19 +7,46 @@ import KernelLanguage
 func communicationCases() -> [ConformanceCase] {
     DispatchFormat.allCases.flatMap { format in
         [[5], [4, 0], [3, 7, 1, 6]].map { communicationCase(format, tokens: $0) }
+    } + ScaleFormat.allCases.flatMap(scaleCases)
+}
+
+/// Dispatch alone of channels whose scales are at the edges of their format.
+private func scaleCases(_ scales: ScaleFormat) -> [ConformanceCase] {
+    // Groups for one warp of a block, for some, for all, and for more than one pass of them.
+    let sizes = scales == .exponents ? [512, 1536, 2048, 10_240] : [128, 384, 2048, 10_240]
+    return sizes.flatMap { hidden in
+        [FailurePolicy.stop, .mask].map {
+            communicationCase(.float8, scales: scales, hidden: hidden, tokens: [3, 7], content: .edges, onFailure: $0)
+        }
     }
 }
 
+/// What hidden states are.
+package enum TokenContent: String, Sendable {
+    /// Normally distributed.
+    case normal
+    /// Groups of 128 channels by turns normal, all zero, tiny, and with a largest magnitude at, next to and far from
+    /// 448 times a power of two.
+    case edges
+}
+
 /// Two steps of dispatch and combine with three experts to a rank.
-package func communicationCase(_ format: DispatchFormat, tokens: [Int]) -> ConformanceCase {
-    ConformanceCase("dispatch and combine \(format.rawValue) tokens=\(tokens)") { device in
+package func communicationCase(
+    _ format: DispatchFormat, scales: ScaleFormat = .float32, hidden: Int = 384, tokens: [Int],
+    content: TokenContent = .normal, onFailure: FailurePolicy = .stop
+) -> ConformanceCase {
+    var name = "dispatch and combine \(format.rawValue) tokens=\(tokens)"
+    if content == .edges { name += " scales=\(scales.rawValue) hidden=\(hidden)" }
+    return ConformanceCase(name + (onFailure == .mask ? " with masks" : "")) { device in
         let shape = try LayerShape(
-            hidden: 384, intermediate: 128, experts: tokens.count * 3, topK: 3, ranks: tokens.count, maxTokens: 7)
-        let inputs = LayerFixture(shape, tokens: tokens, pattern: .sparse).inputs()
-        let group = try RankGroup(
-            device: device,
-            configuration: GroupConfiguration(
-                shape: shape, format: format, deviceMultiprocessors: device.properties.multiprocessors))
+            hidden: hidden, intermediate: 128, experts: tokens.count * 3, topK: 3, ranks: tokens.count, maxTokens: 7)
+        var inputs = LayerFixture(shape, tokens: tokens, pattern: .sparse).inputs()
+        if content == .edges { inputs = inputs.map(edges) }
+        var configuration = GroupConfiguration(
+            shape: shape, format: format, deviceMultiprocessors: device.properties.multiprocessors)
+        configuration.scaleFormat = scales
+        configuration.onFailure = onFailure
+        let group = try RankGroup(device: device, configuration: configuration)
         // Twice, so that the second step meets the flags of the first.
         for _ in 0..<2 {
             try group.load(inputs)
@@ -31,6 +58,26 @@ package func communicationCase(_ format: DispatchFormat, tokens: [Int]) -> Confo
             if format == .bfloat16 { try checkCombine(group, inputs) } else { try group.reset() }
         }
     }
+}
+
+/// The input with groups of channels whose largest magnitudes are at the edges of scales.
+private func edges(_ input: RankInput) -> RankInput {
+    var input = input
+    // BF16 has 8 bits, so that the neighbours of 448 are 446 and 450.
+    let largest: [Float?] = [
+        nil, 0, 448, 450, 446, 256, 0x1p-133, 0x1.8p-130, 448 * 0x1p-126, 450 * 0x1p-126, 446 * 0x1p-127,
+        448 * 0x1p-20, 450 * 0x1p40, 0x1.FEp127, 0x1.C2p-118, 1,
+    ]
+    for group in 0..<input.hiddenStates.count / 128 {
+        guard let largest = largest[group % largest.count] else { continue }
+        for channel in group * 128..<(group + 1) * 128 {
+            // Of normal numbers nearly all are below 4.
+            let value = largest * max(-1, min(1, input.hiddenStates[channel].float / 4))
+            input.hiddenStates[channel] = BFloat16(value)
+        }
+        input.hiddenStates[group * 128 + group % 128] = BFloat16(group % 2 == 0 ? largest : -largest)
+    }
+    return input
 }
 
 /// Sends the dispatched rows straight home: the result is each token times the sum of its weights.
@@ -106,16 +153,18 @@ private struct ReceivedRows {
                 UInt16.self, count: shape.hidden, from: rank.rows, offset: index * shape.hidden * 2)
             try requireEqual(place, found, sent.map(\.bits))
         case .float8:
-            let expected = QuantisedRow(quantising: sent.map(\.float))
+            let format = group.configuration.scaleFormat
+            let expected = QuantisedRow(quantising: sent.map(\.float), format)
             let found = try group.device.read(
                 UInt8.self, count: shape.hidden, from: rank.rows, offset: index * shape.hidden)
             try requireEqual(place, found, expected.values)
+            let words = shape.hiddenGroups / format.groupsPerWord
             let scales = try group.device.read(
-                Float.self, count: shape.hiddenGroups * shape.scaleRows, from: rank.rowScales,
-                offset: local * shape.hiddenGroups * shape.scaleRows * 4)
+                UInt32.self, count: words * shape.scaleRows, from: rank.rowScales,
+                offset: local * words * shape.scaleRows * 4)
             try requireEqual(
-                "\(place): scales", (0..<shape.hiddenGroups).map { scales[$0 * shape.scaleRows + row] },
-                expected.scales)
+                "\(place): scales", (0..<words).map { scales[$0 * shape.scaleRows + row] },
+                format == .exponents ? expected.packedExponents : expected.scales.map(\.bitPattern))
         }
     }
 }

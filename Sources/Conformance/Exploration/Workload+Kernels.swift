@@ -91,6 +91,24 @@ extension Workload {
         }
     }
 
+    /// Weights that are packed where they are, one expert after the other through the same memory.
+    package static func packing() -> Workload {
+        Workload("packing of weights in place", multiprocessors: 2) { device in
+            let (rows, columns, experts) = (256, 128, 2)
+            let matrix = try LayerFixture.matrices().matrix("weights", experts * rows, columns)
+            let values = try device.makeBuffer(matrix.values, label: "weights")
+            let scales = try device.makeBuffer(matrix.scales, label: "weight scales")
+            let stream = try device.makeStream(label: "packing")
+            let packed = try WeightBuffer(
+                device, packingInPlace: values, scales: scales, rows: rows, columns: columns, experts: experts,
+                .gateUpInTurns, label: "weights", on: stream)
+            try device.synchronize(stream)
+            return try [packed.values, packed.scales].map {
+                try device.read(UInt16.self, count: $0.bytes / 2, from: $0)
+            }
+        }
+    }
+
     /// The kernel that moves memory as fast as it can.
     package static func stream(_ direction: StreamDirection) -> Workload {
         Workload("stream \(direction.rawValue)", multiprocessors: 1) { device in

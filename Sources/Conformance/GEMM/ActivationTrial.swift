@@ -33,12 +33,16 @@ struct ActivationTrial {
             tile: TileShape(m: blockM))
     }
 
-    init(_ device: any Device, counts: [Int], intermediate: Int, hidden: Int, blockM: Int) throws {
+    init(
+        _ device: any Device, counts: [Int], intermediate: Int, hidden: Int, blockM: Int,
+        scales scaleFormat: ScaleFormat = .float32
+    ) throws {
         self.device = device
         let experts = counts.count
         let maxRows = Self.maxRows(counts)
         let shape = ExpertShape(
-            hidden: hidden, intermediate: intermediate, experts: experts, maxRows: maxRows, blockM: blockM)
+            hidden: hidden, intermediate: intermediate, experts: experts, maxRows: maxRows, blockM: blockM,
+            scaleFormat: scaleFormat)
         let scaleRows = shape.scaleRows
         let fixture = try LayerFixture.matrices()
         func weights(_ label: String) throws -> WeightBuffer {
@@ -70,6 +74,7 @@ struct ActivationTrial {
         plain = try GroupedGEMM(device, configuration, below, operands, scratch)
         var (fusing, fusedOperands) = (configuration, operands)
         fusing.role = .plain(.swiGLU)
+        fusing.scaleFormat = scaleFormat
         (fusedOperands.output, fusedOperands.outputScales) = (rows, scales)
         fused = try GroupedGEMM(device, fusing, inTurns, fusedOperands, scratch)
         let kernel = try swiGLUKernel(shape)

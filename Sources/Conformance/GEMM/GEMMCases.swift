@@ -38,7 +38,10 @@ func gemmCases() -> [ConformanceCase] {
         chainCase(counts: [129, 3, 65], n: 768, k: 256, blockM: 128),
         chainCase(counts: [64, 3, 65], n: 768, k: 1024, blockM: 64),
         chainCase(counts: [5, 16, 17], n: 896, k: 1152, blockM: 16),
-    ] + TileShape.heights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0) }
+    ]
+        + ScaleFormat.allCases.filter { $0 != .exponents }.flatMap { scales in
+            TileShape.heights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0, scales: scales) }
+        }
 }
 
 private func gemmCase(
@@ -98,9 +101,13 @@ private func chainCase(counts: [Int], n: Int, k: Int, blockM: Int) -> Conformanc
 }
 
 /// SwiGLU and quantisation in the GEMM against the GEMM and the separate kernel, bit for bit.
-private func activationCase(counts: [Int], hidden: Int = 384, blockM: Int) -> ConformanceCase {
-    ConformanceCase("gemm with SwiGLU counts=\(counts) k=\(hidden) blockM=\(blockM)") { device in
-        let trial = try ActivationTrial(device, counts: counts, intermediate: 256, hidden: hidden, blockM: blockM)
+private func activationCase(
+    counts: [Int], hidden: Int = 384, blockM: Int, scales: ScaleFormat = .float32
+) -> ConformanceCase {
+    let name = "gemm with SwiGLU counts=\(counts) k=\(hidden) blockM=\(blockM)"
+    return ConformanceCase(name + (scales == .float32 ? "" : " scales=\(scales.rawValue)")) { device in
+        let trial = try ActivationTrial(
+            device, counts: counts, intermediate: 256, hidden: hidden, blockM: blockM, scales: scales)
         let separate = try trial.runSeparate()
         for blocks in [1, 3, 7, 15] {
             let fused = try trial.runFused(blocks: blocks)

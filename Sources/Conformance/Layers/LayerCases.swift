@@ -4,33 +4,37 @@ import ExpertParallel
 
 /// Whole layers: every mode against the FP64 reference and against each other, two steps on the same buffers.
 func layerCases() -> [ConformanceCase] {
-    tokenCountCases() + rankCases() + selectionCases() + sizeCases() + blockEdgeCases()
+    tokenCountCases() + rankCases() + selectionCases() + sizeCases() + blockEdgeCases() + powerOfTwoCases()
 }
 
 /// A layer case; all values that tell it from others go into the name.
 func layerCase(
     hidden: Int = 256, intermediate: Int = 128, experts: Int, topK: Int, tokens: [Int],
-    pattern: LayerFixture.Pattern = .random, shared: Int? = nil, blockM: Int? = nil, splits: Bool = true
+    pattern: LayerFixture.Pattern = .random, shared: Int? = nil, blockM: Int? = nil, splits: Bool = true,
+    scales: ScaleFormat = .float32
 ) -> ConformanceCase {
     var name = "layer hidden=\(hidden) intermediate=\(intermediate) experts=\(experts) topK=\(topK) tokens=\(tokens)"
     name +=
         " pattern=\(pattern.rawValue) shared=\(shared ?? 0)" + (blockM.map { " blockM=\($0)" } ?? "")
-        + (splits ? "" : " without a split")
+        + (splits ? "" : " without a split") + (scales == .float32 ? "" : " scales=\(scales.rawValue)")
     return ConformanceCase(name) { device in
         let shape = try LayerShape(
             hidden: hidden, intermediate: intermediate, experts: experts, topK: topK, ranks: tokens.count,
             maxTokens: max(1, tokens.max() ?? 1),
             sharedExperts: ExpertWeights.parts(ofShared: shared, intermediate: intermediate))
         let fixture = LayerFixture(shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared)
-        try checkLayer(fixture, blockM: blockM, splits: splits, on: device)
+        try checkLayer(fixture, blockM: blockM, splits: splits, scales: scales, on: device)
     }
 }
 
 /// Two steps in every mode, on the same layer.
 ///
 /// - Parameter splits: Whether the combine send has multiprocessors of its own beside the down GEMM.
-func checkLayer(_ fixture: LayerFixture, blockM: Int?, splits: Bool, on device: any Device) throws {
-    let layer = try fixture.layer(on: device, blockM: blockM, communicating: splits ? fixture.split(of: device) : 0)
+func checkLayer(
+    _ fixture: LayerFixture, blockM: Int?, splits: Bool, scales: ScaleFormat = .float32, on device: any Device
+) throws {
+    let layer = try fixture.layer(
+        on: device, blockM: blockM, communicating: splits ? fixture.split(of: device) : 0, scaleFormat: scales)
     for step in 0..<2 {
         let inputs = fixture.inputs(step: step)
         let plain = try layer.step(inputs, overlap: .none)
@@ -70,6 +74,23 @@ private func selectionCases() -> [ConformanceCase] {
 private func sizeCases() -> [ConformanceCase] {
     [128, 1024, 3584, 7168].map { layerCase(hidden: $0, experts: 4, topK: 2, tokens: [2, 3]) }
         + [layerCase(hidden: 512, intermediate: 768, experts: 4, topK: 2, tokens: [3, 4], shared: 384)]
+}
+
+/// Scales of activations that are powers of two, with SwiGLU in a kernel of its own and in the GEMM.
+private func powerOfTwoCases() -> [ConformanceCase] {
+    [
+        layerCase(experts: 8, topK: 2, tokens: [5, 2], shared: 128, scales: .powerOfTwo),
+        layerCase(
+            hidden: 384, intermediate: 256, experts: 8, topK: 3, tokens: [4, 0, 3, 6], pattern: .sparse, splits: false,
+            scales: .powerOfTwo),
+        // With so many tiles for each multiprocessor that they are wide.
+        layerCase(
+            hidden: 128, intermediate: 512, experts: 32, topK: 2, tokens: [2, 1, 0, 3, 1, 2, 1, 2], scales: .powerOfTwo),
+    ]
+        + TileShape.heights.map {
+            layerCase(
+                hidden: 512, intermediate: 256, experts: 4, topK: 2, tokens: [17, 9], blockM: $0, scales: .powerOfTwo)
+        }
 }
 
 /// Rows of one expert at the edges of blocks, with every block height.

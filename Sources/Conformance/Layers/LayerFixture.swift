@@ -110,11 +110,12 @@ package struct LayerFixture: Sendable {
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
         link: LinkModel? = nil, droppedSignal: MoELayerGroup.DroppedSignal? = nil,
         halves: Bool = true, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
-        mapsWindowsAnew: Bool = false
+        mapsWindowsAnew: Bool = false, scaleFormat: ScaleFormat = .float32
     ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
             communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
+        configuration.scaleFormat = scaleFormat
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

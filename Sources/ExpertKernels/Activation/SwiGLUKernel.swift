@@ -31,7 +31,7 @@ package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Ker
     )
     let warps = 8
     let groups = intermediate / ScaleGroup.channels
-    let name = "swiglu_i\(intermediate)_e\(experts)_r\(maxRows)"
+    let name = "swiglu_i\(intermediate)_e\(experts)_r\(maxRows)" + shape.scaleFormat.name
     return try KernelBuilder.build(name, threads: warps * 32) { k in
         let parameters = k.parameters(SwiGLUParameters.self)
         let (gateUp, rows, scales) = (parameters.gateUp, parameters.rows, parameters.scales)
@@ -47,7 +47,7 @@ package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Ker
                 let gates = loadFourChannels(k, gate)
                 let ups = loadFourChannels(k, gate + intermediate)
                 let activated = zip(gates, ups).map { swiGLU(k, gate: $0, up: $1) }
-                let (packed, scale) = quantise128(k, activated)
+                let (packed, scale) = quantise128(k, activated, shape.scaleFormat)
                 k.store(
                     packed, to: rows + globalRow.multipliedWide(by: intermediate / 4) + group.multiply(32, add: k.lane))
                 k.if(k.isFirstLane) {

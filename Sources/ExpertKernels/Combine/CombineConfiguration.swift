@@ -6,6 +6,9 @@ package struct CombineConfiguration: Hashable, Sendable {
     package var blockM: Int
     /// Polls signals, or sends at once because the GEMM has ended before.
     package var signals: Bool
+    /// Whether what was dispatched may be combined again in later steps: then rows are not told by the step in which
+    /// they arrived, which with masks says of those after a failure that they are not there.
+    package var repeats = false
 
     /// A configuration as given.
     package init(window: RankWindow, blockM: Int, signals: Bool) {
@@ -17,5 +20,8 @@ package struct CombineConfiguration: Hashable, Sendable {
     /// Warps of a block: as many as have room for a row each in about 200 KB of shared memory, at most 16.
     package var warps: Int { min(16, 200 * 1024 / (window.shape.hidden * 2)) }
 
-    var kernelName: String { "combine_send_\(window.name)" + (signals ? "_m\(blockM)_signals" : "") }
+    var kernelName: String {
+        "combine_send_\(window.name)" + (signals ? "_m\(blockM)_signals" : "")
+            + (repeats && window.masks ? "_repeated" : "")
+    }
 }

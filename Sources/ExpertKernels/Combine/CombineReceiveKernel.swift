@@ -37,20 +37,25 @@ package struct CombineReceiveParameters: KernelParameters {
 /// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1. The last kernel of
 /// a step.
 ///
-/// Given `CombineReceiveParameters`.
-package func combineReceiveKernel(_ window: RankWindow) throws(VerificationError) -> Kernel {
+/// Given `CombineReceiveParameters`, and with totals `WaitTotalsParameters`.
+///
+/// - Parameter totals: Whether it adds up how long it waits for each rank.
+package func combineReceiveKernel(_ window: RankWindow, totals: Bool = false) throws(VerificationError) -> Kernel {
     let shape = window.shape
     // Eight channels to a thread.
     let threads = min(1024, max(128, (shape.hidden / 8 + 31) / 32 * 32))
-    return try KernelBuilder.build("combine_receive_\(window.name)", threads: threads) { k in
+    let name = "combine_receive_\(window.name)" + (totals ? "_totals" : "")
+    return try KernelBuilder.build(name, threads: threads) { k in
         let parameters = k.parameters(CombineReceiveParameters.self)
         let (own, rank, weights) = (parameters.home.window, parameters.home.rank, parameters.weights)
         let (output, discards) = (parameters.output, parameters.discards == 1)
         let choices = Choices(
             experts: parameters.experts, tokens: k.load(parameters.tokenCount).minimum(shape.maxTokens), shape: shape)
         let step = StepCounter(parameters.home.step)
-        let rows = CombinedRows(window: window, own: own, rank: rank, step: step.current(k))
+        let current = step.current(k)
         let watchdog = Watchdog(parameters.watchdog, .combineReceive, masks: RankMasks(k, window))
+        let waits = totals ? WaitTotals(k.parameters(WaitTotalsParameters.self)) : nil
+        let rows = CombinedRows(window: window, own: own, rank: rank, step: current, waits: waits)
 
         let terms = TokenTerms(k, window)
         let failed = k.shared(UInt32.self, count: 1)
@@ -120,6 +125,8 @@ private struct CombinedRows {
     let own: Pointer<UInt32>
     let rank: Value<UInt32>
     let step: Value<UInt32>
+    /// Where waits are added up, if anywhere.
+    let waits: WaitTotals?
 
     /// Waits until a row, `token * tokenRows + k`, is there. Lanes wait independently.
     func await(
@@ -128,25 +135,27 @@ private struct CombinedRows {
         let subject = Watchdog.Subject(kind: .result, expert: expert, place: token, expected: step.wide)
         let word = window.combineArrivals.pointer(in: own) + place
         let notes = ArrivalNotes(window, own: own)
+        let isTimed = notes != nil || waits != nil
         let wait = watchdog.wait(
-            k, for: subject, from: watchdog.masks == nil ? nil : rank(computing: expert), timed: notes != nil
+            k, for: subject, from: watchdog.masks == nil ? nil : rank(computing: expert), timed: isTimed
         ) {
             let seen = k.load(word, order: .acquire(.system))
             return .init(seen == step, seen: seen.wide, source: { rank(computing: expert) })
         }
-        guard window.link != nil || notes != nil else { return wait.arrived }
+        guard window.link != nil || isTimed else { return wait.arrived }
         let owner = rank(computing: expert)
         let arrived = k.variable(wait.arrived)
         let waited = wait.nanoseconds.map { k.variable($0) }
         if window.link != nil {
             k.if(wait.arrived && owner != rank) {
                 let due = k.load(window.combineDue.pointer(in: own) + place)
-                let delivery = watchdog.wait(k, for: subject, until: due, source: owner, timed: notes != nil)
+                let delivery = watchdog.wait(k, for: subject, until: due, source: owner, timed: isTimed)
                 arrived.value = delivery.arrived
                 if let time = delivery.nanoseconds { waited?.add(time) }
             }
         }
         notes?.note(k, .results, source: owner, nanoseconds: waited?.value)
+        waits?.add(k, source: owner, nanoseconds: waited?.value)
         return arrived.value
     }
 

@@ -61,7 +61,8 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
         let blocks = signalBlocks(shape, blockM: configuration.blockM)
         let signals = BlockSignals(parameters.signals, blocks: blocks)
         let masks = RankMasks(k, window)
-        let home = HomeRows(peers, links, step: StepCounter(parameters.step).current(k), masks: masks)
+        let home = HomeRows(
+            peers, links, step: StepCounter(parameters.step).current(k), masks: masks, repeats: configuration.repeats)
         let watchdog = Watchdog(parameters.watchdog, .combineSend, masks: masks)
 
         let staging = k.shared(BFloat16.self, count: warps * shape.hidden, alignment: 128)

@@ -6,9 +6,13 @@ struct HomeRows {
     private let links: PacedLink?
     private let step: Value<UInt32>
     private let masks: RankMasks?
+    private let repeats: Bool
 
-    /// - Parameter step: The step under way.
-    init(_ peers: Peers, _ links: PacedLink?, step: Value<UInt32>, masks: RankMasks?) {
+    /// - Parameters:
+    ///   - step: The step under way.
+    ///   - repeats: See `CombineConfiguration.repeats`.
+    init(_ peers: Peers, _ links: PacedLink?, step: Value<UInt32>, masks: RankMasks?, repeats: Bool = false) {
+        self.repeats = repeats
         self.peers = peers
         self.links = links
         self.step = step
@@ -45,7 +49,8 @@ struct HomeRows {
         }
         // Each rank has slots of its own.
         let slot = peers.rank.multiply(window.firstCombinedRow(from: 1), add: choice)
-        let isThere = arrived == step && choice != Int(RankWindow.absentRow)
+        let isPresent = choice != Int(RankWindow.absentRow)
+        let isThere = repeats ? isPresent : arrived == step && isPresent
         return Destination(
             exists: isThere && !masks.hasMasked(k, rank), rank: rank, choice: slot, window: target,
             row: rows + slot.multipliedWide(by: window.shape.hidden))

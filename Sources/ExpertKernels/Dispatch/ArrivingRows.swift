@@ -8,12 +8,15 @@ struct ArrivingRows {
     let own: Pointer<UInt32>
     let watchdog: Watchdog
     let step: StepCounter
+    /// Where waits for rows are added up, if anywhere.
+    private let waits: WaitTotals?
 
     /// Reads what step it is.
     init(
         _ k: KernelBuilder, _ parameters: KernelParameterValues<ArrivingParameters>, _ window: RankWindow,
-        watchdog: Watchdog
+        watchdog: Watchdog, waits: WaitTotals? = nil
     ) {
+        self.waits = waits
         own = parameters.window
         rank = parameters.rank
         step = StepCounter(parameters.step)
@@ -40,13 +43,14 @@ struct ArrivingRows {
         let place = expert.multiply(shape.maxRows, add: row)
         let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: counts.step.wide)
         let notes = ArrivalNotes(window, own: own)
-        let wait = watchdog.wait(k, for: subject, timed: notes != nil) {
+        let isTimed = notes != nil || waits != nil
+        let wait = watchdog.wait(k, for: subject, timed: isTimed) {
             let step = k.load(window.arrivals.pointer(in: own) + place, order: .acquire(.system)).halves.high
             return .init(step == counts.step, seen: step.wide) {
                 counts.source(k, own, ofRow: row, expert: number(of: expert))
             }
         }
-        if window.link == nil, notes == nil { return }
+        if window.link == nil, !isTimed { return }
         let waited = wait.nanoseconds.map { k.variable($0) }
         k.if(wait.arrived) {
             let source = k.load(window.sourceInfo.pointer(in: own) + place).halves.high
@@ -58,11 +62,12 @@ struct ArrivingRows {
                     let transfer = PacedLink.nanoseconds(link, bytes: window.dispatchedBytes, times: carried)
                     let delivery = watchdog.wait(
                         k, for: subject, until: start + transfer + link.latencyNanoseconds, source: source,
-                        timed: notes != nil)
+                        timed: isTimed)
                     if let time = delivery.nanoseconds { waited?.add(time) }
                 }
             }
             notes?.note(k, .rows, source: source, nanoseconds: waited?.value)
+            waits?.add(k, source: source, nanoseconds: waited?.value)
         }
     }
 

@@ -18,21 +18,32 @@ package struct DispatchReceiveParameters: KernelParameters {
 }
 
 /// Waits for the rows of all local experts, which their senders write straight to their places. For those who compute
-/// with kernels that do not wait for rows themselves. Given `DispatchReceiveParameters`.
+/// with kernels that do not wait for rows themselves. Given `DispatchReceiveParameters`, and with totals
+/// `DispatchTotalsParameters`.
 ///
-/// - Parameter endsStep: No combine follows: the step ends here.
-package func dispatchReceiveKernel(_ window: RankWindow, endsStep: Bool = false) throws(VerificationError) -> Kernel {
+/// - Parameters:
+///   - endsStep: No combine follows: the step ends here.
+///   - totals: Whether it adds up rows and waits. The send has waited for the numbers of rows before, which does not
+///     count.
+package func dispatchReceiveKernel(
+    _ window: RankWindow, endsStep: Bool = false, totals: Bool = false
+) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = 16
-    let name = "dispatch_receive_\(window.format)_\(window.name)" + (endsStep ? "_end" : "")
+    let name = "dispatch_receive_\(window.format)_\(window.name)" + (endsStep ? "_end" : "") + (totals ? "_totals" : "")
     return try KernelBuilder.build(name, threads: warps * 32) { k in
         let parameters = k.parameters(DispatchReceiveParameters.self)
         let counts = parameters.counts
+        let totals = totals ? DispatchTotals(k, shape) : nil
         let rows = ArrivingRows(
-            k, parameters.arriving, window, watchdog: Watchdog(parameters.watchdog, .dispatchReceive))
+            k, parameters.arriving, window, watchdog: Watchdog(parameters.watchdog, .dispatchReceive),
+            waits: totals?.waits)
         k.waitForPrerequisites()
         let worker = k.blockIndex.multiply(warps, add: k.warpIndex)
         k.for(from: worker, to: k.constant(UInt32(shape.rankExperts)), by: k.gridSize * warps) { expert in
+            if let totals {
+                k.if(k.isFirstLane) { totals.add(k, rows: k.load(counts + expert), expert: expert) }
+            }
             k.span(.wait, where: k.isFirstLane, (expert, expert)) {
                 k.for(from: k.lane, to: k.load(counts + expert), by: 32) { row in
                     rows.await(k, expert: expert, row: row)

@@ -48,22 +48,26 @@ package enum UnpackFollower: String, CaseIterable, Sendable {
 /// blocks move rows, a warp one at a time: rows of lower sources come first. A row of a source that is masked before it
 /// came is published as absent, so that nobody waits for it, and nobody sends it home.
 ///
-/// Given `DispatchUnpackParameters` and `MaskParameters`.
+/// Given `DispatchUnpackParameters` and `MaskParameters`, and with totals `DispatchTotalsParameters`.
+///
+/// - Parameter totals: Whether it adds up rows and waits, those for numbers of rows too.
 package func dispatchUnpackKernel(
-    _ window: RankWindow, before follower: UnpackFollower = .kernel
+    _ window: RankWindow, before follower: UnpackFollower = .kernel, totals: Bool = false
 ) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = 16
-    let name = "dispatch_unpack_\(window.format)_\(window.name)" + follower.name
+    let name = "dispatch_unpack_\(window.format)_\(window.name)" + follower.name + (totals ? "_totals" : "")
     return try KernelBuilder.build(name, threads: warps * Hopper.warpThreads) { k in
         let parameters = k.parameters(DispatchUnpackParameters.self)
         let watchdog = Watchdog(parameters.watchdog, .dispatchReceive, masks: RankMasks(k, window))
+        let totals = totals ? DispatchTotals(k, shape) : nil
         let ends = ExpertEnds(k, experts: shape.rankExperts)
         k.waitForPrerequisites()
         // The GEMM knows by this that the send has ended.
         if follower == .arrivingGEMM { k.launchDependents() }
         let unpack = DispatchUnpack(
-            k, parameters.arriving, window, counts: parameters.counts, layoutRange: parameters.layoutRange, watchdog)
+            k, parameters.arriving, window, counts: parameters.counts, layoutRange: parameters.layoutRange, watchdog,
+            totals)
         k.if(k.blockIndex == 0) {
             k.span(.wait, where: k.isFirstThread, (k.blockIndex, k.blockIndex)) { unpack.settleCounts(k, warps: warps) }
         }
@@ -93,15 +97,17 @@ private struct DispatchUnpack {
     private let agreed: AgreedCounts
     private let landing: LandingRows
     private let notes: ArrivalNotes?
+    private let totals: DispatchTotals?
 
     private var shape: LayerShape { window.shape }
 
     /// Reads what step it is.
     init(
         _ k: KernelBuilder, _ arriving: KernelParameterValues<ArrivingParameters>, _ window: RankWindow,
-        counts: Pointer<UInt32>, layoutRange: Pointer<UInt64>, _ watchdog: Watchdog
+        counts: Pointer<UInt32>, layoutRange: Pointer<UInt64>, _ watchdog: Watchdog, _ totals: DispatchTotals?
     ) {
         self.window = window
+        self.totals = totals
         self.watchdog = watchdog
         self.counts = counts
         self.layoutRange = layoutRange
@@ -114,6 +120,8 @@ private struct DispatchUnpack {
         landing = LandingRows(window: window, step: current)
         notes = ArrivalNotes(window, own: own)
     }
+
+    private var isTimed: Bool { notes != nil || totals != nil }
 
     private func number(of local: Value<UInt32>) -> Value<UInt32> {
         ExpertNumbers(shape: shape).number(rank: rank, local: local)
@@ -130,9 +138,10 @@ private struct DispatchUnpack {
                 let count = k.variable(UInt32(0))
                 k.if(source() < shape.ranks) {
                     let (wait, rows) = published.await(
-                        k, own, watchdog, source: source(), expert: number(of: local), timed: notes != nil)
+                        k, own, watchdog, source: source(), expert: number(of: local), timed: isTimed)
                     count.value = rows
                     notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
+                    totals?.waits.add(k, source: source(), nanoseconds: wait.nanoseconds)
                 }
                 let end = before.value + k.warpPrefix(count.value)
                 k.if(source() < shape.ranks) {
@@ -146,6 +155,7 @@ private struct DispatchUnpack {
             k.if(k.isFirstLane) {
                 k.store(before.value, to: counts + local)
                 notes?.note(k, rows: before.value, expert: local)
+                totals?.add(k, rows: before.value, expert: local)
                 agreed.publish(k, expert: local, rows: before.value)
             }
         }
@@ -219,12 +229,13 @@ private struct DispatchUnpack {
         let entry =
             window.landingArrivals.pointer(in: own) + landing.entry(source: source, local: expert, number: number)
         let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: landing.step.wide)
-        let wait = watchdog.wait(k, for: subject, from: source, timed: notes != nil) {
+        let wait = watchdog.wait(k, for: subject, from: source, timed: isTimed) {
             let (low, high) = k.load(entry, order: .acquire(.system)).halves
             k.if(high == landing.step) { choice.value = low }
             return .init(high == landing.step, seen: high.wide)
         }
         notes?.note(k, .rows, source: source, nanoseconds: wait.nanoseconds)
+        totals?.waits.add(k, source: source, nanoseconds: wait.nanoseconds)
         return choice.value
     }
 
@@ -261,12 +272,20 @@ private struct DispatchUnpack {
     private func copyScales(
         _ k: KernelBuilder, _ packet: Pointer<UInt32>, expert: Value<UInt32>, row: Value<UInt32>
     ) {
-        let source = (packet + landing.scales).cast(to: Float.self)
+        let source = packet + landing.scales
         let target =
             window.scales.pointer(in: own)
-            + ((expert * shape.hiddenGroups).multipliedWide(by: shape.scaleRows) + row.wide)
-        k.for(from: k.lane, to: shape.hiddenGroups, by: Hopper.warpThreads) { group in
-            k.store(k.load(source + group), to: target + group.multipliedWide(by: shape.scaleRows))
+            + ((expert * window.scaleWords).multipliedWide(by: shape.scaleRows) + row.wide)
+        func copy<Word: Scalar>(as type: Word.Type) {
+            k.for(from: k.lane, to: window.scaleWords, by: Hopper.warpThreads) { word in
+                k.store(
+                    k.load(source.cast(to: type) + word),
+                    to: target.cast(to: type) + word.multipliedWide(by: shape.scaleRows))
+            }
+        }
+        switch window.scaleFormat {
+        case .float32, .powerOfTwo: copy(as: Float.self)
+        case .exponents: copy(as: UInt32.self)
         }
     }
 }

@@ -29,8 +29,8 @@ struct DispatchedToken {
     struct Destination {
         let exists: Condition
         let row: Pointer<UInt32>
-        /// The scale of the first group; the others follow `scaleRows` apart, or in a packet one behind the other.
-        let scale: Pointer<Float>
+        /// The first word of scales; the others follow `scaleRows` apart, or in a packet one behind the other.
+        let scales: Pointer<UInt32>
     }
 
     /// Stores it at all destinations, quantised where rows travel in FP8.
@@ -38,19 +38,14 @@ struct DispatchedToken {
         for (group, exists, words) in parts {
             switch window.format {
             case .float8:
-                let (packed, scale) = quantised(k, words)
+                let (packed, quantiser) = quantised(k, words)
+                let scales = WarpScales(k, quantiser, window.scaleFormat)
                 for destination in destinations {
                     k.if(destination.exists && exists) {
                         // The GEMM finds it in the L2; see `GEMMConfiguration.keepsRows`.
                         k.storeVector(
                             packed, to: destination.row + group.multiply(32, add: (k.lane & 7) * 4), cache: .evictLast)
-                        k.if((k.lane & 7) == 0) {
-                            k.store(
-                                scale,
-                                to: window.masks
-                                    ? destination.scale + group
-                                    : destination.scale + group.multipliedWide(by: window.shape.scaleRows))
-                        }
+                        scales.store(k, group: group, window, to: destination.scales)
                     }
                 }
             case .bfloat16:
@@ -65,17 +60,46 @@ struct DispatchedToken {
         }
     }
 
-    /// 16 FP8 values, and the scale that the 8 lanes of a group share.
+    /// 16 FP8 values, and what the 8 lanes of a group share.
     private func quantised(
         _ k: KernelBuilder, _ words: [Value<UInt32>]
-    ) -> (packed: [Value<UInt32>], scale: Value<Float>) {
+    ) -> (packed: [Value<UInt32>], quantiser: Quantiser) {
         let values = words.flatMap(\.bfloat16Pair)
         let own = values.dropFirst().reduce(values[0].magnitude) { $0.maximum($1.magnitude) }
         let largest = [4, 2, 1].reduce(own) { $0.maximum(k.shuffle($0, exclusiveOr: $1)) }
-        let quantiser = Quantiser(k, largest: largest)
+        let quantiser = Quantiser(k, largest: largest, window.scaleFormat)
         let packed = stride(from: 0, to: 16, by: 4).map { first in
             k.packFloat8(values[first..<first + 4].map { $0 * quantiser.inverse })
         }
-        return (packed, quantiser.scale)
+        return (packed, quantiser)
+    }
+}
+
+/// Scales of a warp's four groups as they are stored: the lanes of a group have its own, or all lanes the exponents of
+/// all four in a word.
+private enum WarpScales {
+    case each(Value<Float>)
+    case exponents(Value<UInt32>)
+
+    /// All lanes of the warp take part.
+    init(_ k: KernelBuilder, _ quantiser: Quantiser, _ format: ScaleFormat) {
+        switch format {
+        case .float32, .powerOfTwo: self = .each(quantiser.scale)
+        case .exponents:
+            let own = quantiser.exponent << ((k.lane >> 3) << 3)
+            self = .exponents([8, 16].reduce(own) { $0 | k.shuffle($0, exclusiveOr: $1) })
+        }
+    }
+
+    /// Stores them in their places behind a destination's first.
+    func store(_ k: KernelBuilder, group: Value<UInt32>, _ window: RankWindow, to first: Pointer<UInt32>) {
+        func place(_ word: Value<UInt32>) -> Pointer<UInt32> {
+            window.masks ? first + word : first + word.multipliedWide(by: window.shape.scaleRows)
+        }
+        switch self {
+        case .each(let scale): k.if((k.lane & 7) == 0) { k.store(scale, to: place(group).cast(to: Float.self)) }
+        // The first lane's group is the first of four.
+        case .exponents(let word): k.if(k.isFirstLane) { k.store(word, to: place(group >> 2)) }
+        }
     }
 }

@@ -63,7 +63,7 @@ struct TokenLandings {
         let packet = window.landing.pointer(at: base) + landing.packet(source: peers.rank, token: token)
         return DispatchedToken.Destination(
             exists: base != 0 && k.load(brings + number) != 0, row: packet,
-            scale: (packet + landing.scales).cast(to: Float.self))
+            scales: packet + landing.scales)
     }
 
     /// Publishes the row at the expert's rank, when all threads that met at the barrier before have written the packet.

@@ -74,8 +74,8 @@ struct TokenPlaces {
         return DispatchedToken.Destination(
             exists: base != 0,
             row: window.rows.pointer(at: base) + place.multipliedWide(by: window.rowBytes / 4),
-            scale: window.scales.pointer(at: base)
-                + ((local * shape.hiddenGroups).multipliedWide(by: shape.scaleRows) + row.wide))
+            scales: window.scales.pointer(at: base)
+                + ((local * window.scaleWords).multipliedWide(by: shape.scaleRows) + row.wide))
     }
 
     /// Publishes the row at the expert's rank, when all threads that met at the barrier before have written it.

@@ -50,9 +50,11 @@ extension ExpertShape {
     package func gateUp(arriving window: RankWindow? = nil, multiprocessors: Int) -> GEMMConfiguration {
         let problem = problem(n: 2 * intermediate, k: hidden)
         let tile = tile(problem, multiprocessors: multiprocessors)
-        return GEMMConfiguration(
+        var configuration = GEMMConfiguration(
             problem, tile: tile,
             role: .gateUp(tile.n == TileShape.maxN ? .swiGLU : .bfloat16, arriving: window))
+        configuration.scaleFormat = scaleFormat
+        return configuration
     }
 
     /// The down GEMM.

@@ -1,4 +1,4 @@
-/// Sizes of a set of experts that one launch works on: those of a rank.
+/// Sizes of a set of experts that one launch works on: those of a rank. And how their activations are rounded.
 package struct ExpertShape: Hashable, Sendable {
     /// Channels of a token.
     package var hidden: Int
@@ -10,14 +10,19 @@ package struct ExpertShape: Hashable, Sendable {
     package var maxRows: Int
     /// Rows of a row block, `TileShape.m` of both GEMMs.
     package var blockM: Int
+    /// How scales of activations between the two GEMMs are rounded; they are stored in Float32.
+    package var scaleFormat: ScaleFormat
 
     /// Sizes as given.
-    package init(hidden: Int, intermediate: Int, experts: Int, maxRows: Int, blockM: Int) {
+    package init(
+        hidden: Int, intermediate: Int, experts: Int, maxRows: Int, blockM: Int, scaleFormat: ScaleFormat = .float32
+    ) {
         self.hidden = hidden
         self.intermediate = intermediate
         self.experts = experts
         self.maxRows = maxRows
         self.blockM = blockM
+        self.scaleFormat = scaleFormat
     }
 
     /// Rows of a scale array.
@@ -33,8 +38,9 @@ package struct ExpertShape: Hashable, Sendable {
 
 extension LayerShape {
     /// All experts of one rank, in row blocks of `blockM` rows.
-    package func expertsOfRank(blockM: Int) -> ExpertShape {
+    package func expertsOfRank(blockM: Int, scaleFormat: ScaleFormat = .float32) -> ExpertShape {
         ExpertShape(
-            hidden: hidden, intermediate: intermediate, experts: rankExperts, maxRows: maxRows, blockM: blockM)
+            hidden: hidden, intermediate: intermediate, experts: rankExperts, maxRows: maxRows, blockM: blockM,
+            scaleFormat: scaleFormat)
     }
 }

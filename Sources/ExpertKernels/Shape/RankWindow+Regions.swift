@@ -16,7 +16,7 @@ extension RankWindow {
             ("landingArrivals", landingArrivals.bytes), ("agreedCounts", agreedCounts.bytes),
             ("combineRows", combineRows.bytes),
             ("combineArrivals", combineArrivals.bytes), ("combineDue", combineDue.bytes),
-            ("arrivalNotes", arrivalNotes.bytes),
+            ("arrivalNotes", arrivalNotes.bytes), ("barriers", barriers.bytes),
         ]
         return all.filter { $0.1 > 0 }.map { RegionSize(name: $0.0, bytes: $0.1) }
     }

@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// The memory of a rank that other ranks write to: the regions of one allocation, the rank's window.
 ///
-/// Every region but the last is written by remote ranks and read by its owner, unless it says otherwise. Dispatched
+/// Every region but `arrivalNotes` is written by remote ranks and read by its owner, unless it says otherwise. Dispatched
 /// rows lie where the GEMM reads them: rows of an expert one behind the other, by source rank and then by token. Shared experts come before the
 /// routed ones; their rows are the rank's own.
 package struct RankWindow: Hashable, Sendable {
@@ -18,25 +18,34 @@ package struct RankWindow: Hashable, Sendable {
     /// only to memory of its own at another, see `LandingRows`, so that one that others go on without, and that is alive
     /// after all, does no harm.
     package let masks: Bool
+    /// How scales of rows are rounded and stored; of FP8 rows alone.
+    package let scaleFormat: ScaleFormat
 
     /// The window of this shape and format.
     package init(
         _ shape: LayerShape, _ format: DispatchFormat, link: LinkModel? = nil, notesArrivals: Bool = false,
-        masks: Bool = false
+        masks: Bool = false, scaleFormat: ScaleFormat = .float32
     ) {
+        precondition(
+            scaleFormat != .exponents || (format == .float8 && shape.hiddenGroups % scaleFormat.groupsPerWord == 0),
+            "packed scales need FP8 rows of whole words of scales: a hidden size that is a multiple of 512")
         self.shape = shape
         self.format = format
         self.link = link
         self.notesArrivals = notesArrivals
         self.masks = masks
+        self.scaleFormat = scaleFormat
     }
 
     /// Bytes of one dispatched row.
     package var rowBytes: Int { format == .float8 ? shape.hidden : shape.hidden * 2 }
+    /// Words of 4 bytes that hold the scales of one row in FP8.
+    package var scaleWords: Int { shape.hiddenGroups / scaleFormat.groupsPerWord }
+    private var scaleBytes: Int { format == .float8 ? scaleWords * 4 : 0 }
     /// Bytes that cross the link with one dispatched row: the row, its scales, and where it comes from.
-    package var dispatchedBytes: Int { rowBytes + (format == .float8 ? shape.hiddenGroups * 4 : 0) + 16 }
+    package var dispatchedBytes: Int { rowBytes + scaleBytes + 16 }
     /// Bytes of a token as it lands where ranks are masked: the row, then its scales; a multiple of 16.
-    package var packetBytes: Int { (rowBytes + (format == .float8 ? shape.hiddenGroups * 4 : 0) + 15) / 16 * 16 }
+    package var packetBytes: Int { (rowBytes + scaleBytes + 15) / 16 * 16 }
     /// Bytes that cross the link with one combined row.
     package var combinedBytes: Int { shape.hidden * 2 + 4 }
     private var places: Int { shape.rankExperts * shape.maxRows }
@@ -53,9 +62,10 @@ package struct RankWindow: Hashable, Sendable {
     /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes them,
     /// and `scales`, `sourceInfo` and `arrivals`.
     package var rows: WindowRegion<UInt32> { region(beat.end, places * rowBytes / 4) }
-    /// Their scales, `[rankExperts, hidden / 128, scaleRows]`; FP8 only.
-    package var scales: WindowRegion<Float> {
-        region(rows.end, format == .float8 ? shape.rankExperts * shape.hiddenGroups * shape.scaleRows : 0)
+    /// Their scales, in words of 4 bytes: Float32 `[rankExperts, hidden / 128, scaleRows]`, or exponents of four groups
+    /// in a word, `[rankExperts, hidden / 512, scaleRows]`; FP8 only.
+    package var scales: WindowRegion<UInt32> {
+        region(rows.end, shape.rankExperts * scaleBytes / 4 * shape.scaleRows)
     }
     /// `[rankExperts, maxRows]`: source token in the low and source rank in the high half.
     package var sourceInfo: WindowRegion<UInt64> { region(scales.end, places) }
@@ -99,23 +109,25 @@ package struct RankWindow: Hashable, Sendable {
     package var arrivalNotes: WindowRegion<UInt64> {
         region(combineDue.end, notesArrivals ? ArrivalNotes.count(shape) : 0)
     }
+    /// `[ranks]`: the step of the rank's last barrier, see `rankBarrierKernel`.
+    package var barriers: WindowRegion<UInt32> { region(arrivalNotes.end, shape.ranks) }
     /// What `arrivals` has instead of a row's choice if the row will not come.
     static var absentRow: UInt32 { .max }
 
     /// Size of the window.
-    package var bytes: Int { arrivalNotes.end }
+    package var bytes: Int { barriers.end }
 
     /// For kernel names.
     var name: String {
         "h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
             + (shape.sharedExperts == 0 ? "" : "_s\(shape.sharedExperts)") + (link?.name ?? "")
-            + (notesArrivals ? "_noted" : "") + (masks ? "_masked" : "")
+            + (notesArrivals ? "_noted" : "") + (masks ? "_masked" : "") + scaleFormat.name
     }
 }
 
 /// How dispatched rows travel and arrive.
 public enum DispatchFormat: String, CaseIterable, Hashable, Sendable {
-    /// FP8 E4M3 with one Float32 scale per 128 channels.
+    /// FP8 E4M3 with one scale for each 128 channels, see `ScaleFormat`.
     case float8
     /// BF16 as given.
     case bfloat16

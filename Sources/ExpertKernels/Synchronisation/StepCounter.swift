@@ -12,8 +12,12 @@ struct StepCounter {
 
     init(_ words: Pointer<UInt32>) { self.words = words }
 
-    /// The step that is under way, from 1. The combine receive, a step's last kernel, ends it.
+    /// The step that is under way, from 1. A step's last kernel ends it: the combine receive, or a
+    /// rank barrier.
     func current(_ k: KernelBuilder) -> Value<UInt32> { k.load(words) + 1 }
+
+    /// Ends the step in a kernel of one block. Call it from one thread, after a barrier behind every use of `current`.
+    func finish(_ k: KernelBuilder) { k.store(current(k), to: words) }
 
     /// Ends the step when the last block of the grid calls it. Call it from one thread of each block, after a barrier
     /// behind every use of `current`.

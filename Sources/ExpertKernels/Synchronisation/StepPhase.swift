@@ -6,6 +6,7 @@ public enum StepPhase: UInt32, CaseIterable, Hashable, Sendable {
     case down
     case combineSend
     case combineReceive
+    case rankBarrier
 
     /// For people.
     public var name: String {
@@ -16,6 +17,7 @@ public enum StepPhase: UInt32, CaseIterable, Hashable, Sendable {
         case .down: "down"
         case .combineSend: "combine send"
         case .combineReceive: "combine receive"
+        case .rankBarrier: "rank barrier"
         }
     }
 }

@@ -12,6 +12,8 @@ public struct WaitFault: Hashable, Sendable {
         case splitSums(expert: Int, block: Int)
         /// The row of an expert for a token of the waiting rank, which rank `source` sends home.
         case result(expert: Int, token: Int, source: Int)
+        /// Rank `source` at a barrier of all ranks.
+        case barrier(source: Int)
     }
 
     /// The rank that waited.
@@ -58,6 +60,7 @@ public struct WaitFault: Hashable, Sendable {
             case .block: .block(expert: inLayer(rank: rank, local: number), block: place)
             case .splitSums: .splitSums(expert: inLayer(rank: rank, local: number), block: place)
             case .result: .result(expert: number, token: place, source: source)
+            case .barrier: .barrier(source: source)
             }
         expected = record[6]
         seen = record[7]
@@ -67,7 +70,7 @@ public struct WaitFault: Hashable, Sendable {
     /// The rank that the wait was for; the waiting rank itself where a kernel of its own was to deliver.
     public var source: Int {
         switch subject {
-        case .rowCount(_, let source), .row(_, _, let source), .result(_, _, let source): source
+        case .rowCount(_, let source), .row(_, _, let source), .result(_, _, let source), .barrier(let source): source
         case .block, .splitSums: rank
         }
     }
@@ -85,6 +88,8 @@ enum WaitKind: UInt64 {
     case splitSums
     /// Expert of the layer.
     case result
+    /// No expert.
+    case barrier
 }
 
 extension WaitFault: CustomStringConvertible {
@@ -102,6 +107,8 @@ extension WaitFault: CustomStringConvertible {
                 "for split sums of row block \(block) of expert \(expert)"
             case .result(let expert, let token, let source):
                 "for the result of expert \(expert) for token \(token) from rank \(source)"
+            case .barrier(let source):
+                "at a barrier for rank \(source)"
             }
         return "\(kernel.name) of rank \(rank) waited \(what): expected \(expected) and saw \(seen)"
     }

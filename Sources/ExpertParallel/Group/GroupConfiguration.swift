@@ -7,6 +7,10 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var shape: LayerShape
     /// How rows travel. The MoE layer needs FP8.
     public var format: DispatchFormat
+    /// How scales of FP8 rows are rounded and stored, and, in the MoE layer, those of activations between the two GEMMs
+    /// rounded. The layer does not take `.exponents`, and checkpoints say which of the others theirs need, see
+    /// `ModelConfiguration.scaleFormat`.
+    public var scaleFormat = ScaleFormat.float32
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Ranks that share the device, this process's and those of others: 1 to the shape's ranks.
@@ -81,13 +85,17 @@ public struct GroupConfiguration: Hashable, Sendable {
     var keptBytes: Int {
         let shared = [Int](repeating: shape.maxTokens, count: shape.sharedExperts)
         let routed = [Int](repeating: Int(shape.meanRows.rounded(.up)), count: shape.localExperts)
-        return shape.expertsOfRank(blockM: blockM).keptBytes(counts: shared + routed, multiprocessors: multiprocessors)
+        return experts.keptBytes(counts: shared + routed, multiprocessors: multiprocessors)
     }
 
     /// What the ranks' windows hold.
     var window: RankWindow {
-        RankWindow(shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask)
+        RankWindow(
+            shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask, scaleFormat: scaleFormat
+        )
     }
+    /// The rank's experts.
+    var experts: ExpertShape { shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat) }
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
     var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
 
@@ -111,6 +119,9 @@ public struct GroupConfiguration: Hashable, Sendable {
         guard TileShape.heights.contains(blockM) else { throw .blockHeight(blockM) }
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
         guard link == nil || onFailure == .stop else { throw .maskWithLink }
+        guard scaleFormat == .exponents else { return }
+        guard format == .float8 else { throw .packedScalesWithoutFloat8(format) }
+        guard shape.hiddenGroups % scaleFormat.groupsPerWord == 0 else { throw .packedScales(hidden: shape.hidden) }
     }
 
     /// Checks all that depends on the device, before any memory is allocated: residency as above, and hardware queues.
@@ -130,6 +141,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             shape: half, format: format, deviceMultiprocessors: multiprocessors * ranksOnDevice,
             ranksOnDevice: ranksOnDevice, communicationMultiprocessors: communicationMultiprocessors,
             waitLimit: waitLimit, link: link)
+        configuration.scaleFormat = scaleFormat
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

@@ -64,8 +64,24 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case sharedExperts(intermediate: Int, expected: Int, made: Int)
     /// The layer computes with FP8 activations only.
     case formatUnsupported(DispatchFormat)
+    /// The layer's GEMMs read scales in Float32 only.
+    case scaleFormatUnsupported(ScaleFormat)
+    /// Exponents of scales where rows have none.
+    case packedScalesWithoutFloat8(DispatchFormat)
+    /// Exponents of scales that do not fill whole words.
+    case packedScales(hidden: Int)
     /// Dispatch, receive and combine of a step were called out of order.
     case outOfOrder(call: String, expected: String)
+    /// A buffer for dispatch and combine with shared experts.
+    case sharedExpertsInBuffer(Int)
+    /// A block height that the buffer was not made for.
+    case otherBlockHeight(given: Int, made: Int)
+    /// What a dispatch has received has been overwritten, or it never was.
+    case superseded(turn: UInt64, latest: UInt64?)
+    /// An operand that a GEMM of this kind needs, and that was not given.
+    case missingOperand(String)
+    /// More multiprocessors than the device has, or none.
+    case multiprocessors(Int, most: Int)
     /// Masks together with a modelled link.
     case maskWithLink
     /// Masks of a group that has none.
@@ -168,12 +184,33 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "shape has sharedExperts \(made); make the group with \(expected)"
         case .formatUnsupported(let format):
             return "the MoE layer computes with FP8 activations and the group dispatches \(format); use .float8"
+        case .scaleFormatUnsupported(let format):
+            return
+                "the MoE layer reads scales in Float32 and the group dispatches them as \(format); use .powerOfTwo or .float32"
+        case .packedScalesWithoutFloat8(let format):
+            return "rows that travel as \(format) have no scales whose exponents could be stored; dispatch .float8"
+        case .packedScales(let hidden):
+            return
+                "a hidden size of \(hidden) has \(hidden / 128) scales a row, and exponents are stored four in a word; "
+                + "use .powerOfTwo or a multiple of 512"
         case .outOfOrder(let call, let expected):
             return "\(call) was called where \(expected) must come next; a step is dispatch, receive, combine, receive"
         case .waitTimedOut(let fault, let seconds, let others):
             let also = others.map { "; then \($0)" }.joined()
             return
                 "\(fault) within \(seconds) s\(also); reset the group, and raise the wait limit if the device is only slow"
+        case .sharedExpertsInBuffer(let count):
+            return "a buffer has no room for \(count) shared experts; compute them beside it, with sharedExperts 0"
+        case .otherBlockHeight(let given, let made):
+            return "signals of \(given) rows each are given to a buffer for \(made); make the buffer for \(given)"
+        case .superseded(let turn, let latest):
+            return
+                "what dispatch \(turn) received is gone (\(latest.map { "its place holds that of dispatch \($0)" } ?? "its place is empty")); "
+                + "use what a dispatch received before the next but one, and before a reset or barrier"
+        case .missingOperand(let name):
+            return "the GEMM needs \(name) and was given no address of them; pass one, or make the GEMM without"
+        case .multiprocessors(let count, let most):
+            return "\(count) multiprocessors are not to be had; choose 1 to \(most)"
         case .maskWithLink:
             return
                 "a modelled link and onFailure .mask do not go together: a row of a link counts as arrived when its "

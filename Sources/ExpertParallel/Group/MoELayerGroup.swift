@@ -108,7 +108,7 @@ public final class MoELayerGroup {
     /// Sets all outputs to zero, so that what is there afterwards has been written anew. Nothing may be running.
     package func clearOutputs() throws {
         for rank in group.ranks {
-            try rank.device.fill(rank.whole.tokens.output.buffer, with: 0, on: rank.compute)
+            try rank.device.fill(rank.combined, with: 0, on: rank.compute)
             try rank.device.synchronize(rank.compute)
         }
     }

@@ -20,6 +20,8 @@ final class ExpertStack {
     enum WeightSource {
         /// From the host: weights of expert `e` of the rank.
         case upload((Int) throws -> ExpertWeights)
+        /// From the device.
+        case device(LayerWeights)
         /// They are another stack's.
         case share(ExpertStack)
 
@@ -44,31 +46,33 @@ final class ExpertStack {
     /// Allocates the stack of a rank's experts and uploads its weights, one expert at a time.
     ///
     /// - Parameters:
-    ///   - exchange: Where rows come from and go to. The stack may use its scratch memory.
+    ///   - exchange: Where rows come from.
+    ///   - memory: Where they go, and what GEMMs pass on.
     ///   - overlaps: Whether its GEMMs may wait for rows, raise signals and send rows home themselves.
     ///   - droppedSignal: Test hook, see `GEMMConfiguration.droppedSignal`.
     ///   - source: Where the weights come from.
     init(
-        _ exchange: TokenExchange, overlaps: Bool, droppedSignal: RowBlock? = nil,
+        _ exchange: TokenExchange, _ memory: ExpertMemory, overlaps: Bool, droppedSignal: RowBlock? = nil,
         weights source: WeightSource
     ) throws {
         let device = exchange.device
-        let shape = exchange.configuration.shape.expertsOfRank(blockM: exchange.configuration.blockM)
+        let shape = exchange.configuration.experts
         let label = exchange.label
         let operands = Operands(
             rows: exchange.rows.buffer, rowScales: exchange.rowScales.buffer, counts: exchange.receivedCount.buffer,
-            output: exchange.expertOutput.buffer)
+            output: memory.output.buffer)
         (self.device, self.shape, self.operands) = (device, shape, operands)
         let (hidden, intermediate, experts) = (shape.hidden, shape.intermediate, shape.experts)
         activated = try device.allocate(bytes: experts * shape.maxRows * intermediate, label: "activation of \(label)")
         activatedScales = try device.allocate(
             bytes: experts * intermediate / 128 * shape.scaleRows * 4, label: "activation scales of \(label)")
-        let plainDown = shape.down(multiprocessors: exchange.scratch.gateUp.gridSize)
+        let plainDown = shape.down(multiprocessors: memory.scratch.gateUp.gridSize)
         let (activated, activatedScales) = (activated, activatedScales)
         let kernels = try KernelBuilder.$isTracing.withValue(exchange.configuration.traced) {
             let gateUp = try GateUp(
                 device, shape, operands, output: activated, outputScales: activatedScales,
-                weights: source.stack?.gateUp.weights, exchange: exchange, overlaps: overlaps, label: label)
+                weights: source.stack?.gateUp.weights, exchange: exchange, scratch: memory.scratch.gateUp,
+                overlaps: overlaps, label: label)
             let downWeights =
                 try source.stack?.downWeights
                 ?? WeightBuffer(
@@ -76,7 +80,7 @@ final class ExpertStack {
                     label: "down of \(label)")
             func downGEMM(_ gemm: ExpertGEMM) throws -> GroupedGEMM {
                 var configuration = shape.configuration(
-                    gemm, window: exchange.configuration.window, multiprocessors: exchange.scratch.gateUp.gridSize)
+                    gemm, window: exchange.configuration.window, multiprocessors: memory.scratch.gateUp.gridSize)
                 configuration.droppedSignal = droppedSignal
                 var written = GroupedGEMM.Operands(
                     rows: activated, rowScales: activatedScales, counts: operands.counts, output: operands.output,
@@ -85,7 +89,7 @@ final class ExpertStack {
                 if configuration.masks { written.masks = exchange.records.masks?.parameters }
                 if gemm == .homeDown { written.ranks = [exchange.home] + (exchange.links.map { [$0] } ?? []) }
                 written.rowSignals = configuration.role.rowsAfter == nil ? nil : exchange.rowSignals.buffer
-                return try GroupedGEMM(device, configuration, downWeights, written, exchange.scratch.down)
+                return try GroupedGEMM(device, configuration, downWeights, written, memory.scratch.down)
             }
             return (
                 gateUp: gateUp, downWeights: downWeights, down: try downGEMM(.down),
@@ -96,12 +100,20 @@ final class ExpertStack {
         (gateUp, downWeights, down) = (kernels.gateUp, kernels.downWeights, kernels.down)
         (downWithSignals, downToHome) = (kernels.downWithSignals, kernels.downToHome)
         signalThreshold = plainDown.tilesAcross
-        if case .upload(let weights) = source {
+        switch source {
+        case .upload(let weights):
             for expert in 0..<experts {
                 let own = try weights(expert)
                 try gateUp.write(own, of: expert)
                 try downWeights.write(own.down, of: expert, name: "down")
             }
+        case .device(let weights):
+            let stream = exchange.streams.compute
+            for part in weights.parts(exchange.configuration.shape) {
+                try gateUp.pack(gate: part.gate, up: part.up, of: part.experts, on: stream)
+                try downWeights.pack(part.down, of: part.experts, on: stream)
+            }
+        case .share: break
         }
     }
 

@@ -8,7 +8,7 @@ extension ExpertWeights {
 
     /// The expert as several of `intermediate` channels each, whose outputs add up to its own. The last one is filled
     /// up with weights of zero.
-    func parts(intermediate: Int) throws -> [ExpertWeights] {
+    package func parts(intermediate: Int) throws -> [ExpertWeights] {
         try stride(from: 0, to: gate.rows, by: intermediate).map { first in
             ExpertWeights(
                 gate: try gate.part(rows: first, intermediate, columns: 0, gate.columns),

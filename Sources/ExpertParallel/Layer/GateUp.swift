@@ -26,11 +26,12 @@ struct GateUp {
     ///   - outputScales: Float32 `[experts, intermediate / 128, scaleRows]`.
     init(
         _ device: any Device, _ shape: ExpertShape, _ operands: ExpertStack.Operands, output: DeviceBuffer,
-        outputScales: DeviceBuffer, weights shared: WeightBuffer?, exchange: TokenExchange, overlaps: Bool,
+        outputScales: DeviceBuffer, weights shared: WeightBuffer?, exchange: TokenExchange,
+        scratch: GEMMScratch, overlaps: Bool,
         label: String
     ) throws {
         self.device = device
-        let (scratch, trace) = (exchange.scratch.gateUp, exchange.records.traceParameters(.gateUp))
+        let trace = exchange.records.traceParameters(.gateUp)
         let configuration = shape.gateUp(multiprocessors: scratch.gridSize)
         weights =
             try shared
@@ -81,6 +82,15 @@ struct GateUp {
             try weights.write(gate: own.gate, up: own.up, of: expert)
         } else {
             try weights.write(gateAboveUp: own.gate, own.up, of: expert)
+        }
+    }
+
+    /// Packs weights of experts that are on the device.
+    func pack(gate: UnpackedWeights, up: UnpackedWeights, of experts: Range<Int>, on stream: DeviceStream) throws {
+        if swiGLU == nil {
+            try weights.pack(gate: gate, up: up, of: experts, on: stream)
+        } else {
+            try weights.pack(gateAboveUp: gate, up, of: experts, on: stream)
         }
     }
 

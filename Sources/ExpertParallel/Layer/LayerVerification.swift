@@ -40,18 +40,20 @@ public struct LayerJudge {
         weights: (Int) throws -> ExpertWeights
     ) throws {
         try self.init(
-            layer.group.configuration.shape, inputs, observed: layer.observedExperts(inputs, missing: missing),
+            layer.group.configuration, inputs, observed: layer.observedExperts(inputs, missing: missing),
             missing: missing, shared: shared, weights: weights)
     }
 
     /// The same of a step whose ranks are in several processes, which have observed it together.
     package init(
-        _ shape: LayerShape, _ inputs: [RankInput], observed: ObservedExperts, missing: MissingRanks = .none,
-        shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
+        _ configuration: GroupConfiguration, _ inputs: [RankInput], observed: ObservedExperts,
+        missing: MissingRanks = .none, shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
         self.missing = missing
+        let shape = configuration.shape
         var reference = try LayerReference(
             experts: shape.experts, hidden: shape.hidden, intermediate: shape.intermediate,
+            scaleFormat: configuration.scaleFormat,
             observed: ObservedQuantisation(
                 activation: { observed.activations[$0] }, output: { observed.outputs[$0] }))
         let parts = try shared?.parts(intermediate: shape.intermediate) ?? []

@@ -22,8 +22,12 @@ public final class MoELayer {
     private var device: any Device { rank.device }
     private var configuration: GroupConfiguration { rank.configuration }
 
-    /// Where work on the communication stream leaves the compute stream and comes back.
+    /// Where work leaves a stream and comes back.
     private struct Fork {
+        /// From a caller's stream to the compute stream.
+        let begin: DeviceEvent
+        let end: DeviceEvent
+        /// From there to the communication stream.
         let send: DeviceEvent
         let sent: DeviceEvent
         /// For each half of the batch: its rows have been received, and its experts are done.
@@ -37,7 +41,7 @@ public final class MoELayer {
     ///   - shared: The shared expert, nil if the model has none. The shape's `sharedExperts` must be the number of
     ///     routed experts that it is as large as, see `ExpertWeights.parts(ofShared:intermediate:)`.
     ///   - weights: Weights of a routed expert, by its number in the layer; called once for each of the rank's own.
-    /// - Throws: `GroupError` for weights of a wrong shape or a rank that does not dispatch FP8.
+    /// - Throws: `GroupError` for weights of a wrong shape or a rank that does not dispatch FP8 with scales in Float32.
     public convenience init(
         _ rank: ExpertRank, shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
@@ -46,42 +50,70 @@ public final class MoELayer {
 
     /// - Parameter droppedSignal: One signal add of this block of a local expert, routed ones counted from 0, is left
     ///   out, to see the watchdog at work.
-    package init(
+    package convenience init(
         _ rank: ExpertRank, shared: ExpertWeights?, droppedSignal: RowBlock?,
         weights: (Int) throws -> ExpertWeights
+    ) throws {
+        let shape = rank.configuration.shape
+        let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
+        try self.init(rank, sharedIntermediate: shared?.gate.rows, droppedSignal: droppedSignal) { make in
+            try withoutActuallyEscaping(weights) { weights in
+                try make(
+                    .upload { local in
+                        local < parts.count
+                            ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
+                    })
+            }
+        }
+    }
+
+    /// Allocates the layer and packs the rank's own experts, whose weights are on the device.
+    package convenience init(_ rank: ExpertRank, weights: LayerWeights) throws {
+        try self.init(rank, sharedIntermediate: weights.shared?.intermediate, droppedSignal: nil) {
+            try $0(.device(weights))
+        }
+    }
+
+    /// - Parameter source: Calls what makes the stack, with the weights' source.
+    private init(
+        _ rank: ExpertRank, sharedIntermediate: Int?, droppedSignal: RowBlock?,
+        source: ((ExpertStack.WeightSource) throws -> ExpertStack) throws -> ExpertStack
     ) throws {
         let (configuration, device) = (rank.configuration, rank.device)
         let shape = configuration.shape
         guard configuration.format == .float8 else { throw GroupError.formatUnsupported(configuration.format) }
+        guard configuration.scaleFormat != .exponents else {
+            throw GroupError.scaleFormatUnsupported(configuration.scaleFormat)
+        }
         if let drop = droppedSignal {
             let blocks = signalBlocks(shape, blockM: configuration.blockM)
             guard (0..<shape.localExperts).contains(drop.expert), (0..<blocks).contains(drop.index)
             else { throw GroupError.noSuchBlock(rank: rank.index, expert: drop.expert, block: drop.index) }
         }
+        let parts = ExpertWeights.parts(ofShared: sharedIntermediate, intermediate: shape.intermediate)
+        guard parts == shape.sharedExperts else {
+            throw GroupError.sharedExperts(
+                intermediate: sharedIntermediate ?? 0, expected: parts, made: shape.sharedExperts)
+        }
         self.rank = rank
         // All ranks of the device keep theirs at the same time.
         let sharing = (0..<shape.ranks).count { rank.transport.reach(of: $0) == .sameDevice }
         l2Share = try device.keepInL2(bytes: sharing * configuration.keptBytes)
-        let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
-        guard parts.count == shape.sharedExperts else {
-            throw GroupError.sharedExperts(
-                intermediate: shared?.gate.rows ?? 0, expected: parts.count, made: shape.sharedExperts)
-        }
-        let stack = try withoutActuallyEscaping(weights) { weights in
+        let stack = try source { source in
             try ExpertStack(
-                rank.whole, overlaps: true,
-                droppedSignal: droppedSignal.map { .init(expert: parts.count + $0.expert, index: $0.index) },
-                weights: .upload { local in
-                    local < parts.count
-                        ? parts[local] : try weights(rank.index * shape.localExperts + local - parts.count)
-                })
+                rank.whole, rank.wholeMemory, overlaps: true,
+                droppedSignal: droppedSignal.map { .init(expert: parts + $0.expert, index: $0.index) },
+                weights: source)
         }
         self.stack = stack
-        halves = try rank.halves.map { try ExpertStack($0, overlaps: false, weights: .share(stack)) }
+        halves = try zip(rank.halves, rank.halfMemories).map {
+            try ExpertStack($0, $1, overlaps: false, weights: .share(stack))
+        }
         for stack in [stack] + halves { try stack.reset(on: rank.compute) }
         try device.synchronize(rank.compute)
         fork = Fork(
-            send: try device.makeEvent(), sent: try device.makeEvent(),
+            begin: try device.makeEvent(), end: try device.makeEvent(), send: try device.makeEvent(),
+            sent: try device.makeEvent(),
             received: try (0..<2).map { _ in try device.makeEvent() },
             computed: try (0..<2).map { _ in try device.makeEvent() })
     }
@@ -92,7 +124,7 @@ public final class MoELayer {
     public struct CapturedStep {
         /// Graphs hold bare addresses; this keeps what they point at.
         fileprivate let layer: MoELayer
-        fileprivate let tokens: [TokenMemory]
+        fileprivate let tokens: TokenMemory
         fileprivate let graph: DeviceGraph
     }
 
@@ -103,7 +135,7 @@ public final class MoELayer {
             let graph = try device.capture(on: rank.compute) {
                 for _ in 0..<steps { try launch(overlap, keepingRows: false) }
             }
-            return CapturedStep(layer: self, tokens: rank.exchanges.map(\.tokens), graph: graph)
+            return CapturedStep(layer: self, tokens: rank.tokenMemory, graph: graph)
         }
     }
 
@@ -128,6 +160,49 @@ public final class MoELayer {
         keepsRows = keepingRows && overlap != .twoBatch
     }
 
+    /// Tokens of a step of an engine, in memory of its own: addresses of what ``DeviceTokens`` has as buffers, for
+    /// `count` tokens.
+    package struct EngineTokens: Hashable, Sendable {
+        package var count: Int
+        package var hiddenStates: UInt64
+        package var experts: UInt64
+        package var weights: UInt64
+        package var output: UInt64
+
+        /// Addresses as given.
+        package init(count: Int, hiddenStates: UInt64, experts: UInt64, weights: UInt64, output: UInt64) {
+            self.count = count
+            self.hiddenStates = hiddenStates
+            self.experts = experts
+            self.weights = weights
+            self.output = output
+        }
+    }
+
+    /// Enqueues a step in the order of a caller's stream.
+    ///
+    /// - Throws: `GroupError.tooManyTokens`, `.misaligned`; nothing is enqueued then.
+    package func enqueue(overlap: OverlapMode, _ tokens: EngineTokens, on stream: DeviceStream) throws {
+        let count = try rank.counts.address(of: tokens.count)
+        if tokens.count > 0 {
+            try requireAligned("the hidden states", tokens.hiddenStates, 16)
+            try requireAligned("the top-k indices", tokens.experts, 8)
+            try requireAligned("the top-k weights", tokens.weights, 4)
+            try requireAligned("the output", tokens.output, 16)
+        }
+        try rank.requireIdle(before: "a step")
+        if overlap == .twoBatch, rank.halves.isEmpty { throw GroupError.noHalves }
+        rank.use(
+            TokenAddresses(
+                count: count, input: tokens.hiddenStates, experts: tokens.experts, weights: tokens.weights,
+                output: tokens.output))
+        try device.record(fork.begin, on: stream)
+        try device.wait(for: fork.begin, on: rank.compute)
+        try enqueue(overlap: overlap)
+        try device.record(fork.end, on: rank.compute)
+        try device.wait(for: fork.end, on: stream)
+    }
+
     private func launch(_ overlap: OverlapMode, keepingRows: Bool) throws {
         let discards = TokenExchange.Discards(sent: true, combined: !keepingRows)
         switch overlap {
@@ -144,7 +219,7 @@ public final class MoELayer {
         try receive()
         try stack.enqueueUp(blocks: all, on: rank.compute)
         try stack.enqueueDown(blocks: all, on: rank.compute)
-        let combineReceive = try rank.whole.combine(discarding: discards)
+        let combineReceive = try rank.whole.combine(rank.wholeMemory.output, discarding: discards)
         try combineReceive()
     }
 
@@ -161,12 +236,14 @@ public final class MoELayer {
             multiprocessors: communicating)
         if communicating == 0 {
             try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
-            let combineReceive = try rank.whole.combine(overlap: overlap, discarding: discards)
+            let combineReceive = try rank.whole.combine(
+                rank.wholeMemory.output, overlap: overlap, discarding: discards)
             return try combineReceive()
         }
         try device.record(fork.send, on: rank.compute)
         try device.wait(for: fork.send, on: rank.communication)
-        let combineReceive = try rank.whole.combine(overlap: overlap, discarding: discards)
+        let combineReceive = try rank.whole.combine(
+            rank.wholeMemory.output, overlap: overlap, discarding: discards)
         try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
         try device.record(fork.sent, on: rank.communication)
         try device.wait(for: fork.sent, on: rank.compute)
@@ -193,10 +270,11 @@ public final class MoELayer {
             try half.enqueueDown(blocks: computing, on: rank.compute)
             try device.record(fork.computed[index], on: rank.compute)
         }
-        let combines = try zip(rank.halves, fork.computed).map { half, computed in
-            try device.wait(for: computed, on: rank.communication)
-            return try half.combine(
-                on: rank.communication, multiprocessors: communicating, discarding: discards)
+        let combines = try rank.halves.indices.map { index in
+            try device.wait(for: fork.computed[index], on: rank.communication)
+            return try rank.halves[index].combine(
+                rank.halfMemories[index].output, on: rank.communication, multiprocessors: communicating,
+                discarding: discards)
         }
         for combineReceive in combines { try combineReceive() }
         try device.record(fork.sent, on: rank.communication)
@@ -218,7 +296,7 @@ public final class MoELayer {
         switch phase {
         case .gateUp: try stack.enqueueUp(blocks: blocks, arriving: true, on: rank.compute)
         case .down: try stack.enqueueDown(blocks: blocks, signals: true, on: rank.compute)
-        case .dispatchSend, .dispatchReceive, .combineSend, .combineReceive: break
+        case .dispatchSend, .dispatchReceive, .combineSend, .combineReceive, .rankBarrier: break
         }
     }
 }

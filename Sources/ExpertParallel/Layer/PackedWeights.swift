@@ -10,6 +10,9 @@ package struct PackedWeights {
     /// Float32 `[n / 128, k / 128]`.
     let scales: [Float]
 
+    /// Bytes that are moved together.
+    static let groupBytes = 16
+
     /// Packs a matrix.
     package init(_ matrix: QuantisedMatrix, tileN: Int = TileShape.maxN) {
         values = Self.packed(rows: matrix.rows, columns: matrix.columns, tileRows: tileN) { (matrix.values, $0) }

@@ -13,7 +13,7 @@ package struct WeightBuffer {
     package let values: DeviceBuffer
     /// Float32 `[experts, rows / 128, columns / 128]`.
     package let scales: DeviceBuffer
-    private let device: any Device
+    let device: any Device
 
     package init(
         _ device: any Device, rows: Int, columns: Int, experts: Int, tileN: Int = TileShape.maxN,
@@ -27,6 +27,18 @@ package struct WeightBuffer {
         values = try device.allocate(bytes: experts * tileRows * columns, label: "weights: \(label)")
         scales = try device.allocate(
             bytes: experts * (rows / 128) * (columns / 128) * 4, label: "weight scales: \(label)")
+    }
+
+    /// Weights in memory that somebody else has allocated.
+    init(
+        _ device: any Device, rows: Int, columns: Int, tileN: Int, values: DeviceBuffer, scales: DeviceBuffer
+    ) {
+        self.device = device
+        self.rows = rows
+        self.columns = columns
+        self.tileN = tileN
+        self.values = values
+        self.scales = scales
     }
 
     /// Uploads the matrix of an expert.

@@ -6,47 +6,86 @@ import KernelLanguage
 struct CommunicationKernels {
     let dispatchSend: LoadedKernel
     let dispatchReceive: LoadedKernel
-    let dispatchReceiveOnly: LoadedKernel
-    /// With masks: the receive beside a GEMM that waits for rows.
-    let dispatchUnpackBeside: LoadedKernel?
     let combineSend: LoadedKernel
     let combineSendOverlapped: LoadedKernel
     let combineReceive: LoadedKernel
+    /// What layers have besides; nil for an engine's calls.
+    let forLayers: ForLayers?
+    /// What an engine's calls have besides; nil for layers.
+    let rankBarrier: LoadedKernel?
 
-    init(_ device: any Device, _ configuration: GroupConfiguration) throws {
+    /// Kernels that only layers have.
+    struct ForLayers {
+        /// The receive of a step that is nothing but a dispatch.
+        let dispatchReceiveOnly: LoadedKernel
+        /// With masks: the receive beside a GEMM that waits for rows.
+        let dispatchUnpackBeside: LoadedKernel?
+    }
+
+    /// Those of layers, whose steps are a dispatch and a combine each.
+    static func forLayers(_ device: any Device, _ configuration: GroupConfiguration) throws -> CommunicationKernels {
         let window = configuration.window
+        return try CommunicationKernels(
+            device, configuration,
+            dispatchReceive: window.masks
+                ? dispatchUnpackKernel(window, before: .kernel) : dispatchReceiveKernel(window),
+            combineReceive: combineReceiveKernel(window),
+            forLayers: ForLayers(
+                dispatchReceiveOnly: device.loadFitting(
+                    window.masks
+                        ? dispatchUnpackKernel(window, before: .nothing) : dispatchReceiveKernel(window, endsStep: true)
+                ),
+                dispatchUnpackBeside: window.masks
+                    ? device.loadFitting(dispatchUnpackKernel(window, before: .arrivingGEMM)) : nil))
+    }
+
+    /// Those of an engine's calls, which may leave out combines or repeat them, and want to know how long they waited.
+    static func forCalls(_ device: any Device, _ configuration: GroupConfiguration) throws -> CommunicationKernels {
+        let window = configuration.window
+        return try CommunicationKernels(
+            device, configuration, repeats: true,
+            dispatchReceive: window.masks
+                ? dispatchUnpackKernel(window, before: .kernel, totals: true)
+                : dispatchReceiveKernel(window, totals: true),
+            combineReceive: combineReceiveKernel(window, totals: true),
+            rankBarrier: device.loadFitting(rankBarrierKernel(window)))
+    }
+
+    private init(
+        _ device: any Device, _ configuration: GroupConfiguration, repeats: Bool = false, dispatchReceive: Kernel,
+        combineReceive: Kernel, forLayers: ForLayers? = nil, rankBarrier: LoadedKernel? = nil
+    ) throws {
+        let window = configuration.window
+        func load(_ kernel: Kernel, _ name: ProfilerName) throws -> LoadedKernel {
+            try device.loadFitting(rankBarrier == nil ? kernel : kernel.named(name))
+        }
         func combine(signals: Bool) throws -> Kernel {
-            try combineSendKernel(
-                CombineConfiguration(window: window, blockM: configuration.blockM, signals: signals))
+            var combine = CombineConfiguration(window: window, blockM: configuration.blockM, signals: signals)
+            combine.repeats = repeats
+            return try combineSendKernel(combine)
         }
-        dispatchSend = try device.loadFitting(dispatchSendKernel(window, signalCount: 2 * configuration.signalCount))
-        if window.masks {
-            dispatchReceive = try device.loadFitting(dispatchUnpackKernel(window, before: .kernel))
-            dispatchReceiveOnly = try device.loadFitting(dispatchUnpackKernel(window, before: .nothing))
-            dispatchUnpackBeside = try device.loadFitting(dispatchUnpackKernel(window, before: .arrivingGEMM))
-        } else {
-            dispatchReceive = try device.loadFitting(dispatchReceiveKernel(window))
-            dispatchReceiveOnly = try device.loadFitting(dispatchReceiveKernel(window, endsStep: true))
-            dispatchUnpackBeside = nil
-        }
-        combineSend = try device.loadFitting(combine(signals: false))
-        combineSendOverlapped = try device.loadFitting(combine(signals: true))
-        combineReceive = try device.loadFitting(combineReceiveKernel(window))
+        dispatchSend = try load(dispatchSendKernel(window, signalCount: 2 * configuration.signalCount), .dispatch)
+        self.dispatchReceive = try load(dispatchReceive, .dispatch)
+        combineSend = try load(combine(signals: false), .combine)
+        combineSendOverlapped = try load(combine(signals: true), .combine)
+        self.combineReceive = try load(combineReceive, .combine)
+        (self.forLayers, self.rankBarrier) = (forLayers, rankBarrier)
     }
 }
 
-extension Device {
-    /// Prepares a kernel, and refuses one of which not even one block fits a multiprocessor.
-    func loadFitting(_ kernel: Kernel) throws -> LoadedKernel {
-        guard kernel.sharedBytes <= properties.sharedBytesPerBlock else {
-            throw GroupError.kernelDoesNotFit(
-                kernel: kernel.name, sharedBytes: kernel.sharedBytes, available: properties.sharedBytesPerBlock)
-        }
-        let loaded = try load(kernel)
-        guard try blocksPerMultiprocessor(loaded) >= 1 else {
-            throw GroupError.kernelDoesNotFit(
-                kernel: kernel.name, sharedBytes: kernel.sharedBytes, available: properties.sharedBytesPerBlock)
-        }
-        return loaded
+/// What profilers show of an engine's calls: one name for the send and the receive of each, as functions of C++, since
+/// tools around DeepEP look for such names.
+private enum ProfilerName: String {
+    /// `swiftep::low_latency::dispatch()`
+    case dispatch = "_ZN7swiftep11low_latency8dispatchEv"
+    /// `swiftep::low_latency::combine()`
+    case combine = "_ZN7swiftep11low_latency7combineEv"
+}
+
+extension Kernel {
+    fileprivate func named(_ name: ProfilerName) -> Kernel {
+        var kernel = self
+        kernel.name = name.rawValue
+        return kernel
     }
 }

@@ -16,40 +16,22 @@ extension ExpertRank {
     /// The ranks that this one goes on without, in order.
     ///
     /// - Throws: `GroupError.noMasks` unless the group masks ranks; `DeviceError`.
-    public func maskedRanks() throws -> [MaskedRank] {
-        let records = try requireMasks().records
-        let words = try device.read(UInt64.self, count: records.count, from: records.buffer)
-        return (0..<configuration.shape.ranks).compactMap { rank in
-            let record = Array(words[rank * WaitFault.words..<(rank + 1) * WaitFault.words])
-            if record[0] == 0 { return nil }
-            let fault = WaitFault(record: record, rank: index, shape: configuration.shape)
-            return MaskedRank(
-                rank: rank,
-                cause: record[0] == RankMasks.Origin.host.rawValue ? .host : fault.map { .wait($0) } ?? .host)
-        }
-    }
+    public func maskedRanks() throws -> [MaskedRank] { try state.maskedRanks() }
 
     /// Goes on without `rank` from the next step on, as if a wait for it had failed.
     ///
     /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
-    public func mask(_ rank: Int) throws { try setMask(of: rank, .host) }
+    public func mask(_ rank: Int) throws { try state.mask(rank) }
 
     /// Waits for `rank` again and sends to it from the next step on. It must be ready for that step.
     ///
     /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
-    public func unmask(_ rank: Int) throws {
-        try requirePeer(rank)
-        _ = try requireMasks()
-        for exchange in exchanges { try exchange.forget(rank) }
-        try setMask(of: rank, nil)
-    }
+    public func unmask(_ rank: Int) throws { try state.unmask(rank) }
 
-    private func setMask(of rank: Int, _ origin: RankMasks.Origin?) throws {
-        let masks = try requireMasks()
-        try requirePeer(rank)
-        var record = [UInt64](repeating: 0, count: WaitFault.words)
-        record[0] = origin?.rawValue ?? 0
-        try device.write(record, to: masks.record(of: rank))
+    /// Enqueues a note of who is masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
+    public func noteMasks(at status: UInt64, on stream: DeviceStream) throws {
+        try requireAligned("the status of masks", status, 4)
+        try state.noteMasks(at: status, on: stream)
     }
 
     /// How many steps the rank has completed.
@@ -66,7 +48,7 @@ extension ExpertRank {
     /// - Throws: `GroupError.noMasks`; `GroupError.stepCounters` for numbers of a rank with another configuration;
     ///   `DeviceError`.
     public func adopt(step: StepNumbers) throws {
-        _ = try requireMasks()
+        _ = try state.requireMasks()
         guard step.completed.count == exchanges.count else {
             throw GroupError.stepCounters(given: step.completed.count, expected: exchanges.count)
         }
@@ -84,20 +66,9 @@ extension ExpertRank {
     /// - Parameter seconds: How long to wait for them.
     /// - Throws: `GroupError.noMasks`, `.notAPeer`, `.notConnected`, `.windowSize`; `TransportError`; `DeviceError`.
     public func replaceWindows(of peer: Int, within seconds: Double = 60) throws {
-        _ = try requireMasks()
-        try requirePeer(peer)
+        _ = try state.requireMasks()
+        try state.requirePeer(peer)
         for exchange in exchanges { try exchange.replaceWindow(of: peer, within: seconds) }
-    }
-
-    private func requireMasks() throws(GroupError) -> RankMaskMemory {
-        guard let masks = records.masks else { throw .noMasks }
-        return masks
-    }
-
-    private func requirePeer(_ rank: Int) throws(GroupError) {
-        guard (0..<configuration.shape.ranks).contains(rank), rank != index else {
-            throw .notAPeer(rank, of: index, ranks: configuration.shape.ranks)
-        }
     }
 }
 

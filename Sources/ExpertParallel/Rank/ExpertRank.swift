@@ -25,12 +25,16 @@ public final class ExpertRank {
     public let communication: DeviceStream
 
     private var tokens: TokenMemory
-    let records: RankRecords
+    /// For steps of callers that know how many tokens they have.
+    let counts: TokenCountTable
+    let state: RankState
     /// Dispatch and combine of the whole batch.
     let whole: TokenExchange
+    /// What its experts need.
+    let wholeMemory: ExpertMemory
     /// Those of two halves of the batch, if they are wanted.
     let halves: [TokenExchange]
-    private var isConnected = false
+    let halfMemories: [ExpertMemory]
 
     /// Allocates the rank's memory, prepares its communication kernels and offers its windows to the others. `connect`
     /// comes next, when all ranks have been made.
@@ -58,21 +62,30 @@ public final class ExpertRank {
         (self.compute, self.communication) = (compute, communication)
         let tokens = try TokenMemory(device, shape, label: "rank \(rank)")
         let records = try RankRecords(device, configuration, rank: rank)
-        (self.tokens, self.records) = (tokens, records)
-        whole = try TokenExchange(
-            device, configuration, transport, tokens: tokens, records: records,
+        self.tokens = tokens
+        counts = try TokenCountTable(device, shape, rank: rank)
+        let addresses = tokens.addresses
+        let whole = try TokenExchange(
+            device, configuration, transport, .whole, tokens: addresses, records: records,
             streams: .init(compute: compute, communication: communication))
-        halves =
-            try configuration.twoBatch
-            ? (0..<2).map { number in
-                let half = try configuration.half()
-                return try TokenExchange(
-                    device, half, transport, half: number,
-                    tokens: TokenMemory(half: number, of: tokens, half.shape, label: "half \(number) of rank \(rank)"),
+        self.whole = whole
+        wholeMemory = try ExpertMemory(device, configuration, records, label: whole.label)
+        let half = try configuration.twoBatch ? configuration.half() : nil
+        let halves = try half.map { half in
+            try (0..<2).map { number in
+                try TokenExchange(
+                    device, half, transport, .half(number), tokens: addresses.half(number, of: half.shape),
                     records: records, streams: .init(compute: communication, communication: communication))
-            } : []
-        try clear()
-        for exchange in exchanges { try exchange.offer() }
+            }
+        }
+        self.halves = halves ?? []
+        halfMemories = try self.halves.map {
+            try ExpertMemory(device, $0.configuration, records, label: $0.label)
+        }
+        state = RankState(
+            device, configuration, transport, records: records, exchanges: [whole] + self.halves,
+            further: ([wholeMemory] + halfMemories).flatMap(\.state))
+        try state.offer(clearingOn: compute)
     }
 
     /// Finds the other ranks' windows. Called once, when every rank of the group has been or is being made.
@@ -84,16 +97,14 @@ public final class ExpertRank {
     /// - Throws: `TransportError.missingRanks` when the time is over; `GroupError.noMasks` for missing ranks of a group
     ///   that does not mask.
     public func connect(without missing: Set<Int> = [], within seconds: Double = 60) throws {
-        if isConnected { return }
-        if !missing.isEmpty, configuration.onFailure != .mask { throw GroupError.noMasks }
-        for exchange in exchanges { try exchange.connect(without: missing, within: seconds) }
-        isConnected = true
+        try state.connect(without: missing, within: seconds)
     }
 
     /// The number of the rank.
     public var index: Int { transport.rank }
 
-    var exchanges: [TokenExchange] { [whole] + halves }
+    var exchanges: [TokenExchange] { state.exchanges }
+    var records: RankRecords { state.records }
 
     // MARK: Inputs and outputs
 
@@ -113,10 +124,14 @@ public final class ExpertRank {
         try requireIdle(before: "use")
         try deviceTokens.validate(configuration.shape)
         tokens = TokenMemory(deviceTokens)
-        whole.tokens = tokens
+        use(tokens.addresses)
+    }
+
+    /// The same for tokens whose memory somebody else keeps, in steps that are enqueued from now on.
+    func use(_ addresses: TokenAddresses) {
+        whole.tokens = addresses
         for (number, half) in halves.enumerated() {
-            half.tokens = TokenMemory(
-                half: number, of: tokens, half.configuration.shape, label: "half \(number) of rank \(index)")
+            half.tokens = addresses.half(number, of: half.configuration.shape)
         }
     }
 
@@ -126,7 +141,7 @@ public final class ExpertRank {
         guard (0...most).contains(count) else {
             throw GroupError.tooManyTokens(rank: index, tokens: count, maxTokens: most)
         }
-        return try device.read(BFloat16.self, count: count * configuration.shape.hidden, from: tokens.output.buffer)
+        return try device.read(BFloat16.self, count: count * configuration.shape.hidden, from: tokens.output)
     }
 
     // MARK: Dispatch and combine
@@ -153,7 +168,7 @@ public final class ExpertRank {
         overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
     ) throws -> ReceiveHook {
         try whole.combine(
-            overlap: overlap, on: stream, multiprocessors: multiprocessors,
+            wholeMemory.output, overlap: overlap, on: stream, multiprocessors: multiprocessors,
             discarding: .init(sent: false, combined: true))
     }
 
@@ -168,7 +183,8 @@ public final class ExpertRank {
     /// Dispatched rows of all experts of the rank, the shared ones first, packed: FP8 or BF16 `[rankExperts, maxRows,
     /// hidden]`.
     public var rows: DeviceBuffer { whole.rows.buffer }
-    /// Float32 `[rankExperts, hidden / 128, scaleRows]`; FP8 only.
+    /// Float32 `[rankExperts, hidden / 128, scaleRows]`, or UInt32 `[rankExperts, hidden / 512, scaleRows]` where exponents
+    /// are stored, see `ScaleFormat`; FP8 only.
     public var rowScales: DeviceBuffer { whole.rowScales.buffer }
     /// Int32 `[rankExperts]`: rows of each local expert.
     public var receivedCount: DeviceBuffer { whole.receivedCount.buffer }
@@ -177,11 +193,15 @@ public final class ExpertRank {
     /// Int64 `[rankExperts, ranks]`: count in the low 32 bits, first row in the high ones.
     public var layoutRange: DeviceBuffer { whole.layoutRange.buffer }
     /// BF16 `[rankExperts, maxRows, hidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in it.
-    public var expertOutput: DeviceBuffer { whole.expertOutput.buffer }
+    public var expertOutput: DeviceBuffer { wholeMemory.output.buffer }
     /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
     public var signals: DeviceBuffer { whole.signals.buffer }
     /// Int64 `[maxTokens, topK]`: the experts of the tokens loaded last.
-    package var experts: DeviceBuffer { tokens.experts.buffer }
+    package var experts: DeviceBuffer { tokens.experts }
+    /// BF16 `[maxTokens, hidden]`: where the combine's receive writes.
+    var combined: DeviceBuffer { tokens.output }
+    /// What captured steps need.
+    var tokenMemory: TokenMemory { tokens }
 
     // MARK: Completion
 
@@ -194,15 +214,18 @@ public final class ExpertRank {
         }
     }
 
+    /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
+    ///
+    /// - Throws: `GroupError.waitTimedOut`.
+    public func poll() throws { if try state.seesFault() { try synchronize() } }
+
     /// Waits for all enqueued work; gives the wait that failed, if one has.
     func completedFault() throws -> WaitFault? {
         try failing {
             try device.synchronize(compute)
             try device.synchronize(communication)
         }
-        let fault = try records.fault(device, rank: index, configuration.shape)
-        if fault != nil { fail() }
-        return fault
+        return try state.fault()
     }
 
     /// Gives the rank back its state before the first step, after a failed one, together with all other ranks. Poll
@@ -211,46 +234,27 @@ public final class ExpertRank {
     /// - Parameter seconds: How long to wait for the others.
     /// - Throws: `TransportError.missingRanks` when the time is over.
     public func reset(within seconds: Double = 60) throws {
-        // Nobody may write to this rank's window when it is cleared, nor before all have been.
-        try failing {
-            try stop()
-            try transport.barrier(within: seconds)
-            try clear()
-            try transport.barrier(within: seconds)
-        }
-        restart()
+        try state.reset(within: seconds, clearingOn: compute)
     }
 
-    /// Waits for the device, whatever became of the work: a combine may have gone to a stream of the caller's.
-    func stop() throws { try device.synchronize() }
+    /// Waits for the device, whatever became of the work.
+    func stop() throws { try state.stop() }
 
     /// Puts all flags, counters and records into the state before the first step. Nothing may be running on any rank.
-    func clear() throws {
-        for buffer in records.state + exchanges.flatMap(\.state) { try device.fill(buffer, with: 0, on: compute) }
-        try device.synchronize(compute)
-    }
+    func clear() throws { try state.clear(on: compute) }
 
     /// The rank may step again, when all ranks have been cleared.
-    func restart() { for exchange in exchanges { exchange.steps.reset() } }
+    func restart() { state.restart() }
 
     /// Whether a step has failed.
-    var hasFailed: Bool { exchanges.contains { $0.steps.failed } }
+    var hasFailed: Bool { state.hasFailed }
 
     /// Marks the rank's step as failed.
-    func fail() { for exchange in exchanges { exchange.steps.fail() } }
+    func fail() { state.fail() }
 
     /// Marks the rank's step as failed when `body` throws.
-    func failing<Result>(_ body: () throws -> Result) throws -> Result {
-        do {
-            return try body()
-        } catch {
-            fail()
-            throw error
-        }
-    }
+    func failing<Result>(_ body: () throws -> Result) throws -> Result { try state.failing(body) }
 
     /// Refuses to go on after a failure, or in the middle of a step.
-    func requireIdle(before call: String) throws(GroupError) {
-        for exchange in exchanges { try exchange.steps.requireIdle(before: call) }
-    }
+    func requireIdle(before call: String) throws(GroupError) { try state.requireIdle(before: call) }
 }

@@ -41,6 +41,21 @@ final class StepOrder {
         if phase != .idle { throw .outOfOrder(call: call, expected: phase.next.call) }
     }
 
+    /// Whether nothing is left to do of a step.
+    var isIdle: Bool { phase == .idle }
+
+    /// A barrier of all ranks ends the step, whatever came of it.
+    func endByBarrier() throws(GroupError) {
+        if failed { throw .needsReset }
+        phase = .idle
+    }
+
+    /// The rows that were dispatched last are combined once more.
+    func repeatCombine() throws(GroupError) {
+        try requireIdle(before: "combine")
+        phase = .received
+    }
+
     /// Notes that the flags in memory can no longer be trusted.
     func fail() { failed = true }
 

@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 /// The mixture-of-experts layer in FP64, to judge kernels by.
@@ -13,6 +14,8 @@ package struct LayerReference {
     package let intermediate: Int
     /// Which roundings are made.
     package var model: QuantisationModel
+    /// How scales of activations are rounded; used by `.asKernels` only.
+    package var scaleFormat: ScaleFormat
     /// The kernels' own quantised values, to check and go on from; used by `.asKernels` only.
     package var observed: ObservedQuantisation?
     /// Whose experts' terms are left out, and of which ranks' tokens.
@@ -21,7 +24,7 @@ package struct LayerReference {
     /// A reference for this shape. Throws `dimensionNotMultiple`.
     package init(
         experts: Int, hidden: Int, intermediate: Int, model: QuantisationModel = .asKernels,
-        observed: ObservedQuantisation? = nil
+        scaleFormat: ScaleFormat = .float32, observed: ObservedQuantisation? = nil
     ) throws(ReferenceError) {
         guard hidden > 0, hidden % QuantisedMatrix.block == 0 else {
             throw .dimensionNotMultiple(what: "hidden size", value: hidden)
@@ -33,6 +36,7 @@ package struct LayerReference {
         self.hidden = hidden
         self.intermediate = intermediate
         self.model = model
+        self.scaleFormat = scaleFormat
         self.observed = observed
     }
 
@@ -89,7 +93,7 @@ package struct LayerReference {
     }
 
     private func run(_ weights: ExpertWeights, rows: [ReferenceRow], ranks: [RankInput]) throws -> [Double] {
-        let expert = ReferenceExpert(weights: weights, model: model, observed: observed)
+        let expert = ReferenceExpert(weights: weights, model: model, scaleFormat: scaleFormat, observed: observed)
         return try expert.outputs(rows: rows) { index in
             let start = rows[index].token * hidden
             return ranks[rows[index].rank].hiddenStates[start..<start + hidden].map(\.float)

@@ -1,9 +1,11 @@
+import ExpertKernels
 import KernelLanguage
 
 /// Checks that an observed row is a right quantisation of exact values.
 struct QuantisationCheck {
     let stage: QuantisationDifference.Stage
     let row: ReferenceRow
+    let scaleFormat: ScaleFormat
     let slack: Double
     let scaleTolerance: Double
 
@@ -37,8 +39,8 @@ struct QuantisationCheck {
     ) -> QuantisationDifference? {
         let channels = start..<start + QuantisedRow.block
         let largest = channels.reduce(0) { max($0, exact[$1].magnitude) }
-        let own = Self.scale(ofLargest: largest)
-        let limit = own * scaleTolerance + Self.rounding
+        let own = self.scale(ofLargest: largest)
+        let limit = scaleFormat.isPowerOfTwo ? 0 : own * scaleTolerance + Self.rounding
         if (scale - own).magnitude <= limit { return nil }
         // The largest value may have been rounded to either of two BF16 numbers.
         var low = 0.0
@@ -50,9 +52,12 @@ struct QuantisationCheck {
                 low = max(low, min(values.lowerBound.magnitude, values.upperBound.magnitude))
             }
         }
-        let lowest = low / Double(Float8E4M3.largest) * (1 - scaleTolerance) - Self.rounding
-        let highest = high / Double(Float8E4M3.largest) * (1 + scaleTolerance) + Self.rounding
-        if scale >= max(0, lowest), scale <= highest, scale > 0 || low == 0 { return nil }
+        let (lowest, highest) = scales(ofLargest: low, to: high)
+        if scale >= max(0, lowest), scale <= highest, scale > 0 || low == 0,
+            !scaleFormat.isPowerOfTwo || scale == scale.binade
+        {
+            return nil
+        }
         if low == 0, scale == 1 { return nil }
         return QuantisationDifference(
             stage: stage, part: .scale, row: row, channel: start, observed: scale, expected: own,
@@ -78,8 +83,24 @@ struct QuantisationCheck {
             limit: ((nearest - wanted).magnitude + limit(nearest)) * scale)
     }
 
-    private static func scale(ofLargest largest: Double) -> Double {
-        largest == 0 ? 1 : largest / Double(Float8E4M3.largest)
+    private func scale(ofLargest largest: Double) -> Double {
+        if scaleFormat.isPowerOfTwo { return QuantisedRow.powerOfTwo(ofLargest: largest) }
+        return largest == 0 ? 1 : largest / Double(Float8E4M3.largest)
+    }
+
+    /// The least and the greatest scale of channels whose largest magnitude is from `low` to `high`.
+    private func scales(ofLargest low: Double, to high: Double) -> (lowest: Double, highest: Double) {
+        if scaleFormat.isPowerOfTwo {
+            let least = Double(Float.leastNonzeroMagnitude)
+            return (
+                QuantisedRow.powerOfTwo(ofLargest: max(least, low * (1 - scaleTolerance))),
+                QuantisedRow.powerOfTwo(ofLargest: max(least, high * (1 + scaleTolerance)))
+            )
+        }
+        return (
+            low / Double(Float8E4M3.largest) * (1 - scaleTolerance) - Self.rounding,
+            high / Double(Float8E4M3.largest) * (1 + scaleTolerance) + Self.rounding
+        )
     }
 
     /// How far FP32 numbers near zero are from the exact ones that they round: half of the least one.

@@ -48,7 +48,7 @@ package struct ObservedQuantisation {
     package var output: ((ReferenceRow) throws -> [BFloat16]?)?
     /// How far beyond half a step a value may be from its code, in units of the distance between codes.
     package var slack: Double
-    /// How far a scale may be from the reference's own, as a fraction.
+    /// How far the largest magnitude that a scale is made of may be from the reference's own, as a fraction.
     package var scaleTolerance: Double
     /// How far the sums of the projections may be from exact ones, as a fraction of the root mean square of the
     /// row. Sums that near to the boundary between two BF16 numbers may be rounded to either.

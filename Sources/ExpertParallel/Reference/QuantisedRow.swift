@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 /// A token's channels in FP8 E4M3 with one FP32 scale for each 128 of them, as the kernels exchange it.
@@ -17,10 +18,11 @@ package struct QuantisedRow: Hashable, Sendable {
     }
 
     /// Quantises a row in FP32 arithmetic: per block of 128 channels, the scale is the largest magnitude / 448, or 1
-    /// when all are zero, and each code is `Float8E4M3(x * (448 / largest))`.
+    /// when all are zero, and each code is `Float8E4M3(x * (448 / largest))`. Where scales are powers of two, it is the
+    /// scale that is rounded up to one, and each code is `Float8E4M3(x / scale)`.
     ///
     /// The number of channels is a multiple of 128; channels after the last whole block are left out.
-    package init(quantising row: some RandomAccessCollection<Float>) {
+    package init(quantising row: some RandomAccessCollection<Float>, _ format: ScaleFormat = .float32) {
         values = []
         scales = []
         values.reserveCapacity(row.count)
@@ -28,13 +30,36 @@ package struct QuantisedRow: Hashable, Sendable {
         for _ in 0..<row.count / Self.block {
             let end = row.index(start, offsetBy: Self.block)
             let largest = row[start..<end].reduce(Float(0)) { max($0, $1.magnitude) }
-            scales.append(largest == 0 ? 1 : largest / Float8E4M3.largest)
-            // The quotient of a tiny magnitude is infinite, and infinity times zero would be NaN.
-            let inverse = largest == 0 ? 1 : min(Float8E4M3.largest / largest, .greatestFiniteMagnitude)
+            let (scale, inverse) = Self.scale(ofLargest: largest, format)
+            scales.append(scale)
             for value in row[start..<end] {
                 values.append(Float8E4M3(value * inverse).bits)
             }
             start = end
+        }
+    }
+
+    private static func scale(ofLargest largest: Float, _ format: ScaleFormat) -> (scale: Float, inverse: Float) {
+        if format.isPowerOfTwo {
+            let scale = Float(powerOfTwo(ofLargest: Double(largest)))
+            return (scale, 1 / scale)
+        }
+        if largest == 0 { return (1, 1) }
+        // The quotient of a tiny magnitude is infinite, and infinity times zero would be NaN.
+        return (largest / Float8E4M3.largest, min(Float8E4M3.largest / largest, .greatestFiniteMagnitude))
+    }
+
+    /// The least power of two that is a normal Float32 number and not below `largest / 448`; 1 for zero.
+    static func powerOfTwo(ofLargest largest: Double) -> Double {
+        if largest == 0 { return 1 }
+        let exact = largest / Double(Float8E4M3.largest)
+        return max(exact == exact.binade ? exact : 2 * exact.binade, Double(Float.leastNormalMagnitude))
+    }
+
+    /// The scales as dispatch stores exponents: for each 512 channels four bytes, the first block's the lowest.
+    package var packedExponents: [UInt32] {
+        stride(from: 0, to: scales.count, by: 4).map { first in
+            (0..<4).reduce(0) { $0 | UInt32(127 + Int(scales[first + $1].exponent)) << (8 * $1) }
         }
     }
 

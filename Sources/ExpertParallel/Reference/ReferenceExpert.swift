@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 #if canImport(Glibc)
@@ -12,6 +13,7 @@ import KernelLanguage
 struct ReferenceExpert {
     let weights: ExpertWeights
     let model: QuantisationModel
+    let scaleFormat: ScaleFormat
     let observed: ObservedQuantisation?
 
     private var hidden: Int { weights.gate.columns }
@@ -86,7 +88,7 @@ struct ReferenceExpert {
             case .none:
                 x.set(row: index) { Double(exact[$0]) }
             case .asKernels:
-                let own = QuantisedRow(quantising: exact)
+                let own = QuantisedRow(quantising: exact, scaleFormat)
                 var used = own
                 if let seen = try observed?.input?(row), seen != own {
                     let values = exact.map(Double.init)
@@ -132,7 +134,7 @@ struct ReferenceExpert {
                 }
                 used = seen
             } else {
-                used = QuantisedRow(quantising: exact.map { Float($0) })
+                used = QuantisedRow(quantising: exact.map { Float($0) }, scaleFormat)
             }
             a.set(row: index) { used[$0] }
             return used.scales.filter { $0 > 0 }.min()
@@ -153,7 +155,8 @@ struct ReferenceExpert {
                 found: seen.scales.count)
         }
         let check = QuantisationCheck(
-            stage: stage, row: row, slack: observed?.slack ?? 0, scaleTolerance: observed?.scaleTolerance ?? 0)
+            stage: stage, row: row, scaleFormat: scaleFormat, slack: observed?.slack ?? 0,
+            scaleTolerance: observed?.scaleTolerance ?? 0)
         let difference = exact.withUnsafeBufferPointer {
             check.firstDifference(observed: seen, exact: $0, range: range)
         }

@@ -49,10 +49,10 @@ public final class SimulatedMachine {
     @exclusivity(unchecked) private(set) var nextHaltEnd = UInt64.max
 
     // Host time
-    let followsHost: Bool
+    private(set) var followsHost: Bool
     @exclusivity(unchecked) var rest = PollingRest()
     /// The clock when the machine was made.
-    private let start: UInt64
+    private var start: UInt64
 
     // Residency
     var multiprocessors: [Multiprocessor]
@@ -86,6 +86,14 @@ public final class SimulatedMachine {
         if let schedule = configuration.schedule {
             judge = Judge(self, schedule: schedule, postponesAccesses: configuration.postponesAccesses)
         }
+    }
+
+    /// From now on the clock is the host's, as `SimulatorConfiguration.Clock.host` makes it. Nothing may be under way.
+    package func followHost() {
+        guard !followsHost else { return }
+        followsHost = true
+        start = HostClock.now &- (counters.pointee.clock &- start)
+        counters.pointee.clock = HostClock.now
     }
 
     deinit {

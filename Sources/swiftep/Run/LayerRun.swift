@@ -26,6 +26,7 @@ struct LayerRun {
             ranksOnDevice: processes.ranksOnDevice, blockM: settings.blockM,
             communicationMultiprocessors: settings.communicationMultiprocessors,
             waitLimit: settings.waitLimit(on: processes), link: settings.link)
+        configuration.scaleFormat = source.scaleFormat
         configuration.traced = settings.timeline != nil
         configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)

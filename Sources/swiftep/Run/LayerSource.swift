@@ -13,6 +13,8 @@ import TemporaryFiles
 struct LayerSource {
     let shape: LayerShape
     let checkpoint: MoELayerCheckpoint
+    /// How scales of activations are rounded.
+    let scaleFormat: ScaleFormat
     /// Where the weights come from, for people.
     let origin: String
     /// The directory that was made for it.
@@ -28,6 +30,7 @@ struct LayerSource {
         if let directory = arguments[RunCommand.checkpoint] {
             let layer = try arguments[RunCommand.layer] ?? Self.firstLayer(of: directory)
             checkpoint = try Self.open(directory, layer: layer, arguments)
+            scaleFormat = checkpoint.configuration.scaleFormat
             shape = try Self.shape(
                 checkpoint.configuration, ranks: processes.ranks, tokens: settings.tokens)
             try DeviceLimits.check(
@@ -35,6 +38,7 @@ struct LayerSource {
             origin = "layer \(layer) of \(directory)"
             temporary = nil
         } else {
+            scaleFormat = settings.scaleFormat
             shape = try ShapeOptions.shape(arguments, defaults, ranks: processes.ranks, tokens: settings.tokens)
             try DeviceLimits.check(
                 arguments, shape, on: processes, waitLimit: settings.waitLimit(on: processes))

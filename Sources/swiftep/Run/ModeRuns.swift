@@ -80,7 +80,7 @@ struct ModeRuns {
         if processes.isFirst {
             processes.progress("computing the FP64 reference")
             judge = try LayerJudge(
-                source.shape, inputs, observed: observed, missing: losses.missing, shared: shared
+                layer.group.configuration, inputs, observed: observed, missing: losses.missing, shared: shared
             ) { try source.checkpoint.expert($0) }
         }
         reference = Reference(judge: judge, outputs: outputs, absent: losses.absent)

@@ -62,6 +62,17 @@ enum RunCommand {
             + "costs a little time."
     )
 
+    static let scales = Option<ScaleFormat>(
+        "scales", "float32|powerOfTwo",
+        help:
+            "How scales of activations are rounded, in dispatch and between the GEMMs: not at all, or up to a power "
+            + "of two. Default: float32; a --checkpoint says by scale_fmt ue8m0 that its layers need powers of two.",
+        expected: "float32 or powerOfTwo"
+    ) { text in
+        // The GEMMs do not read exponents.
+        ScaleFormat(rawValue: text).flatMap { $0 == .exponents ? nil : $0 }
+    }
+
     static let command = Command(
         name: "run",
         summary: "Runs one decode step of a Mixture-of-Experts layer on several ranks and checks the results.",
@@ -77,8 +88,9 @@ enum RunCommand {
             ShapeOptions.ranks, ProcessOptions.processes, tokens, BenchOptions.overlap, DeviceOptions.device,
             checkpoint, layer,
             ShapeOptions.hidden,
-            ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, seed, BenchOptions.communication,
-            BenchOptions.link, blockM, waitLimit, replays, ProcessOptions.onFailure, ProcessOptions.restart, dropSignal,
+            ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, scales, seed,
+            BenchOptions.communication, BenchOptions.link, blockM, waitLimit, replays, ProcessOptions.onFailure,
+            ProcessOptions.restart, dropSignal,
             ProcessOptions.loseRank, timeline, arrivals, CommonOptions.json,
         ],
         run: { arguments in
@@ -118,6 +130,8 @@ struct RunSettings {
     let timeline: String?
     /// Whether to say whom ranks waited for.
     let arrivals: Bool
+    /// How scales of activations are rounded, where no checkpoint says it.
+    let scaleFormat: ScaleFormat
     private let waitLimit: Double?
     private let replays: Int?
     let droppedSignal: MoELayerGroup.DroppedSignal?
@@ -139,6 +153,7 @@ struct RunSettings {
         arrivals = arguments[RunCommand.arrivals]
         waitLimit = arguments[RunCommand.waitLimit]
         replays = arguments[RunCommand.replays]
+        scaleFormat = arguments[RunCommand.scales] ?? .float32
         droppedSignal = arguments[RunCommand.dropSignal]
         onFailure = arguments[ProcessOptions.onFailure] ?? .stop
         restarts = arguments[ProcessOptions.restart]
@@ -152,6 +167,9 @@ struct RunSettings {
         }
         for option in ShapeOptions.model where arguments[option] != nil && arguments[RunCommand.checkpoint] != nil {
             throw .conflict("--\(option.name) is given by the checkpoint; leave it out, or leave out --checkpoint")
+        }
+        guard arguments[RunCommand.scales] == nil || arguments[RunCommand.checkpoint] == nil else {
+            throw .conflict("--scales is given by the checkpoint; leave it out, or leave out --checkpoint")
         }
         timeline = arguments[RunCommand.timeline]
     }

@@ -1,4 +1,5 @@
 import Accelerator
+import ExpertKernels
 import ExpertParallel
 
 extension RunReport {
@@ -9,6 +10,7 @@ extension RunReport {
             device   \(device) (\(deviceKind))
             layer    hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK), \(shared)
             weights  \(visible(weights))
+            scales   \(scales == ScaleFormat.float32.rawValue ? "exact" : "powers of two"), of FP8 activations
             group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows\(sharing)
             split    \(multiprocessorsPerRank) multiprocessors per rank, \(communicationMultiprocessors) of them for \
             communication in overlapped phases

@@ -21,6 +21,8 @@ struct RunReport: Encodable {
     let sharedIntermediate: Int?
     let experts: Int
     let topK: Int
+    /// How scales of activations are rounded.
+    let scales: String
     let blockM: Int
     let multiprocessorsPerRank: Int
     let communicationMultiprocessors: Int
@@ -54,6 +56,7 @@ struct RunReport: Encodable {
         sharedIntermediate = shared
         experts = shape.experts
         topK = shape.topK
+        scales = configuration.scaleFormat.rawValue
         blockM = configuration.blockM
         multiprocessorsPerRank = configuration.multiprocessors
         communicationMultiprocessors = configuration.communicationMultiprocessors

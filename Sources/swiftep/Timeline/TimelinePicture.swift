@@ -76,6 +76,7 @@ struct TimelinePicture {
         case .down: "#1f78b4"
         case .combineSend: "#e7298a"
         case .combineReceive: "#a6761d"
+        case .rankBarrier: "#7570b3"
         case nil: "#444444"
         }
     }

@@ -17,6 +17,8 @@ struct FamilyExpectation: Decodable {
     var chosen: [[Int64]]?
     var weights: [[Double]]?
     var outputs: [[Double]]?
+    /// The output where activations are rounded, with scales that are powers of two; nil where the model has no such.
+    var rounded: [[Double]]?
     /// Why there is no right result.
     var reason: String?
     var `case`: String?

@@ -101,19 +101,29 @@ struct FamilyRefusalTests {
         }
     }
 
-    @Test("Keys of a method that are not known are refused; scales that are powers of two are a requirement")
+    @Test("Keys of a method that are not known are refused")
     func schemes() throws {
         let unread = try error(replacing: "\"fmt\"", with: "\"rotation\": \"hadamard\", \"fmt\"")
         guard case .configurationUnread(_, ["quantization_config.rotation"], "fp8") = unread else {
             Issue.record("\(String(describing: unread))")
             return
         }
-        let scales = try error(replacing: "\"fmt\"", with: "\"scale_fmt\": \"ue8m0\", \"fmt\"")
-        guard case .layerUnsupported(_, 3, [.powerOfTwoActivationScales]) = scales else {
-            Issue.record("\(String(describing: scales))")
+    }
+
+    @Test("Scales that are powers of two are a requirement, which leads to their format; others are refused")
+    func scales() throws {
+        let directory = try TemporaryDirectory.copyOfFixture()
+        #expect(try MoELayerCheckpoint(directory: directory.path, layer: 3).configuration.scaleFormat == .float32)
+        let scales = "\"scale_fmt\": \"ue8m0\", "
+        try #require(try directory.replace("\"fmt\"", with: scales + "\"fmt\"", in: "config.json"))
+        let checkpoint = try MoELayerCheckpoint(directory: directory.path, layer: 3)
+        #expect(checkpoint.requirements == [.powerOfTwoActivationScales])
+        #expect(checkpoint.configuration.scaleFormat == .powerOfTwo)
+        let other = try error(replacing: "\"fmt\"", with: "\"scale_fmt\": \"e5m2\", \"fmt\"")
+        guard case .configurationInvalid(_, "quantization_config.scale_fmt", _, _) = other else {
+            Issue.record("\(String(describing: other))")
             return
         }
-        #expect(scales?.description.contains("UE8M0") == true)
     }
 
     @Test("Quantised weights that the configuration does not declare are refused")

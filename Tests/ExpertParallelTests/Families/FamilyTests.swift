@@ -35,7 +35,8 @@ struct FamilyTests {
     @Test("What kernels do not do is refused by name, and what they do is not", arguments: FamilyCases.all.map(\.name))
     func requirements(_ name: String) throws {
         let wanted: [String: [LayerRequirement]] = [
-            "deepseek-v3.1": [.powerOfTwoActivationScales], "qwen2-moe": [.sharedExpertGate],
+            "deepseek-v3.1": [.powerOfTwoActivationScales], "deepseek-v3.2": [.powerOfTwoActivationScales],
+            "qwen2-moe": [.sharedExpertGate],
             "qwen3-next": [.sharedExpertGate], "qwen3.5-moe": [.sharedExpertGate],
             "qwen3-moe-nvfp4": [.fourBitActivations],
         ]

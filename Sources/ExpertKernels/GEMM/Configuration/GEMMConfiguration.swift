@@ -16,6 +16,8 @@ package struct GEMMConfiguration: Hashable, Sendable {
     /// Whether its waits know whether the rank waits for another one, see `RankMasks`: where it waits for kernels of the
     /// rank that may do so, and ranks are masked.
     package var masks = false
+    /// How scales of SwiGLU's result are rounded; they are stored in Float32. Of no effect without SwiGLU.
+    package var scaleFormat = ScaleFormat.float32
 
     /// A configuration as given. SwiGLU needs tiles of `TileShape.maxN` channels.
     package init(
@@ -69,7 +71,7 @@ package struct GEMMConfiguration: Hashable, Sendable {
         let (problem, drop) = (problem, dropped.map { "_drop\($0.expert)_\($0.index)" } ?? "")
         return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
             + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
-            + (masks && !role.communicates ? "_masked" : "")
+            + (masks && !role.communicates ? "_masked" : "") + (role.output == .swiGLU ? scaleFormat.name : "")
     }
 }
 

@@ -85,7 +85,8 @@ struct SwiGLUEpilogue {
         let place = largest + row * sharers
         let width = min(4, sharers)
         let ofWarps = stride(from: 0, to: sharers, by: width).flatMap { k.loadVector(place + $0, count: width) }
-        let quantiser = Quantiser(k, largest: ofWarps.dropFirst().reduce(ofWarps[0]) { $0.maximum($1) })
+        let quantiser = Quantiser(
+            k, largest: ofWarps.dropFirst().reduce(ofWarps[0]) { $0.maximum($1) }, configuration.scaleFormat)
         k.store(quantiser.inverse, to: inverses + row)
         k.if(row < tile.rows) {
             let group = tile.expert.multiply(configuration.tilesAcross, add: tile.column)

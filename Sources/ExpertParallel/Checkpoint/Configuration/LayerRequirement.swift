@@ -5,7 +5,7 @@
 public enum LayerRequirement: Hashable, Sendable {
     /// The shared expert's output is multiplied by the sigmoid of a product with the token.
     case sharedExpertGate
-    /// Scales of activations are powers of two.
+    /// Scales of activations are powers of two, as `GroupConfiguration.scaleFormat` has them with `.powerOfTwo`.
     case powerOfTwoActivationScales
     /// Activations have one scale for each token.
     case activationsPerToken
@@ -17,8 +17,8 @@ public enum LayerRequirement: Hashable, Sendable {
     /// Whether kernels and reference do it. The one place to change when they learn to.
     public var isSupported: Bool {
         switch self {
-        case .sharedExpertGate, .powerOfTwoActivationScales, .activationsPerToken, .fourBitActivations, .clampedSwiGLU:
-            false
+        case .powerOfTwoActivationScales: true
+        case .sharedExpertGate, .activationsPerToken, .fourBitActivations, .clampedSwiGLU: false
         }
     }
 }
@@ -28,8 +28,7 @@ extension LayerRequirement: CustomStringConvertible {
     public var description: String {
         switch self {
         case .sharedExpertGate: "a gate on the shared expert (combine adds the shared expert as it is)"
-        case .powerOfTwoActivationScales:
-            "activation scales that are powers of two, UE8M0 (kernels quantise with the exact scale)"
+        case .powerOfTwoActivationScales: "activation scales that are powers of two, UE8M0"
         case .activationsPerToken: "one activation scale for each token (kernels have one for each 128 channels)"
         case .fourBitActivations: "activations of four bits (kernels have E4M3)"
         case .clampedSwiGLU(let limit): "SwiGLU clamped to \(limit) (kernels do not clamp)"

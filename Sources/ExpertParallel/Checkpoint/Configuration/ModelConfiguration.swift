@@ -1,3 +1,5 @@
+import ExpertKernels
+
 /// The mixture-of-experts layers of a model, as its `config.json` and its family describe them.
 public struct ModelConfiguration: Hashable, Sendable {
     /// Short name of the family, such as `deepseek-v3`; see `families`.
@@ -123,6 +125,11 @@ public struct ModelConfiguration: Hashable, Sendable {
     public func requirements(ofLayer layer: Int) -> [LayerRequirement] {
         (hasSharedGate ? [.sharedExpertGate] : []) + (limits[layer].map { [.clampedSwiGLU(limit: $0)] } ?? [])
             + quantisation.requirements
+    }
+
+    /// How scales of activations are rounded, for `GroupConfiguration.scaleFormat`.
+    public var scaleFormat: ScaleFormat {
+        quantisation.requirements.contains(.powerOfTwoActivationScales) ? .powerOfTwo : .float32
     }
 
     /// How the router of this model chooses; throws a `RouterError` where that makes no sense.

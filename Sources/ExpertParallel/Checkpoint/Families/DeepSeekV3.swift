@@ -3,7 +3,7 @@ extension ModelFamily {
     static let deepSeekV3 = ModelFamily(
         name: "deepseek-v3", title: "DeepSeek-V3, R1, V3.1", modelTypes: ["deepseek_v3"],
         architecture: "DeepseekV3ForCausalLM",
-        note: "V3.1 is refused: its activation scales are powers of two (`scale_fmt` ue8m0)", router: .deepSeekV3(),
+        note: "V3.1 with activation scales that are powers of two (`scale_fmt` ue8m0)", router: .deepSeekV3(),
         shared: .multiple(PerLayerKey("n_shared_experts"), absent: nil),
         layers: .afterDense(ConfigurationKey("first_k_dense_replace")),
         predictionLayers: ConfigurationKey("num_nextn_predict_layers", absent: 0), fixed: deepSeekV3Values)

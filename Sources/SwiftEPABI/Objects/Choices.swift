@@ -1,0 +1,51 @@
+import CSwiftEP
+import ExpertKernels
+import ExpertParallel
+
+/// What numbers of the header stand for. All throw `ABIError.value` for others.
+enum Choices {
+    static func format(_ number: UInt32) throws(ABIError) -> DispatchFormat {
+        switch Int32(bitPattern: number) {
+        case SWIFTEP_BFLOAT16: .bfloat16
+        case SWIFTEP_FLOAT8: .float8
+        default: throw .value("format", given: "\(number)", choices: "SWIFTEP_BFLOAT16 or SWIFTEP_FLOAT8")
+        }
+    }
+
+    static func scales(_ number: UInt32) throws(ABIError) -> ScaleFormat {
+        switch Int32(bitPattern: number) {
+        case SWIFTEP_SCALES_FLOAT32: .float32
+        case SWIFTEP_SCALES_POWER_OF_TWO: .powerOfTwo
+        case SWIFTEP_SCALES_EXPONENTS: .exponents
+        default: throw .value("scales", given: "\(number)", choices: "one of SWIFTEP_SCALES_…")
+        }
+    }
+
+    static func overlap(_ number: UInt32) throws(ABIError) -> OverlapMode {
+        switch Int32(bitPattern: number) {
+        case SWIFTEP_OVERLAP_NONE: .none
+        case SWIFTEP_OVERLAP_SINGLE_BATCH: .singleBatch
+        case SWIFTEP_OVERLAP_TWO_BATCH: .twoBatch
+        case SWIFTEP_OVERLAP_DIRECT: .direct
+        default: throw .value("overlap", given: "\(number)", choices: "one of SWIFTEP_OVERLAP_…")
+        }
+    }
+
+    static func flag(_ name: String, _ number: UInt32) throws(ABIError) -> Bool {
+        guard number <= 1 else { throw .value(name, given: "\(number)", choices: "0 or 1") }
+        return number == 1
+    }
+
+    /// nil for no rate.
+    static func link(bytesPerSecond: Double, latencySeconds: Double) throws -> LinkModel? {
+        if bytesPerSecond == 0, latencySeconds == 0 { return nil }
+        guard latencySeconds.isFinite, abs(latencySeconds) < 1e6 else {
+            throw ABIError.value("link_latency_seconds", given: "\(latencySeconds)", choices: "0 to 1")
+        }
+        return try LinkModel(
+            bytesPerSecond: bytesPerSecond, latencyNanoseconds: Int((latencySeconds * 1e9).rounded()))
+    }
+
+    /// Seconds of a wait, 10 for 0.
+    static func waitLimit(_ seconds: Double) -> Double { seconds == 0 ? 10 : seconds }
+}

@@ -1,0 +1,86 @@
+import Accelerator
+import CSwiftEP
+import ExpertKernels
+import ExpertParallel
+
+/// A rank with one layer.
+final class LayerObject {
+    let device: DeviceObject
+    let rank: ExpertRank
+    let layer: MoELayer
+
+    init(
+        _ group: GroupObject, rank number: Int, _ given: swiftep_layer_configuration,
+        _ weights: swiftep_layer_weights
+    ) throws {
+        device = group.device
+        let shape = try LayerShape(
+            hidden: Int(given.hidden), intermediate: Int(given.intermediate), experts: Int(given.experts),
+            topK: Int(given.top_k), ranks: group.ranks, maxTokens: Int(given.max_tokens),
+            sharedExperts: Self.sharedParts(given))
+        let properties = device.device.properties
+        let communicating = given.communication_multiprocessors
+        var configuration = GroupConfiguration(
+            shape: shape, deviceMultiprocessors: properties.multiprocessors, ranksOnDevice: group.ranksOnDevice,
+            blockM: given.block_m == 0 ? nil : Int(given.block_m),
+            communicationMultiprocessors: communicating == 0 ? nil : Int(communicating) - 1,
+            waitLimit: Choices.waitLimit(given.wait_seconds),
+            link: try Choices.link(
+                bytesPerSecond: given.link_bytes_per_second, latencySeconds: given.link_latency_seconds))
+        configuration.scaleFormat = try Choices.scales(given.scales)
+        configuration.twoBatch = try Choices.flag("two_batch", given.two_batch)
+        if given.multiprocessors > 0 { configuration.multiprocessors = Int(given.multiprocessors) }
+        if try Choices.flag("mask", given.mask) { configuration.onFailure = .mask }
+        let adopted = try Self.adopt(weights, shape, shared: Int(given.shared_intermediate), device.device)
+        // What the caller has enqueued may still write the weights.
+        try device.device.synchronize()
+        rank = try ExpertRank(
+            device: device.device, configuration: configuration, transport: group.nextTransport(of: number))
+        layer = try MoELayer(rank, weights: adopted)
+    }
+
+    private static func sharedParts(_ given: swiftep_layer_configuration) throws(ShapeError) -> Int {
+        let (shared, intermediate) = (Int(given.shared_intermediate), Int(given.intermediate))
+        guard shared > 0, intermediate > 0 else { return 0 }
+        guard shared % 128 == 0 else {
+            throw ShapeError(name: "shared_intermediate", value: shared, range: 128...65_536, step: 128)
+        }
+        return ExpertWeights.parts(ofShared: shared, intermediate: intermediate)
+    }
+
+    private static func adopt(
+        _ given: swiftep_layer_weights, _ shape: LayerShape, shared: Int, _ device: any Device
+    ) throws -> LayerWeights {
+        func matrices(
+            _ name: String, _ values: UInt64, _ scales: UInt64, experts: Int, rows: Int, columns: Int
+        ) throws -> LayerWeights.Matrices {
+            let bytes = experts * rows * columns
+            return LayerWeights.Matrices(
+                values: try device.adopt(address: values, bytes: bytes, label: name) {},
+                scales: try device.adopt(
+                    address: scales, bytes: bytes / (128 * 128) * 4, label: "scales of \(name)") {})
+        }
+        let (hidden, intermediate, local) = (shape.hidden, shape.intermediate, shape.localExperts)
+        var result = LayerWeights(
+            gateUp: try matrices(
+                "gate_up", given.gate_up, given.gate_up_scales, experts: local, rows: 2 * intermediate,
+                columns: hidden),
+            down: try matrices(
+                "down", given.down, given.down_scales, experts: local, rows: hidden, columns: intermediate))
+        if shared > 0 {
+            result.shared = LayerWeights.Shared(
+                gateUp: try matrices(
+                    "shared_gate_up", given.shared_gate_up, given.shared_gate_up_scales, experts: 1,
+                    rows: 2 * shared, columns: hidden),
+                down: try matrices(
+                    "shared_down", given.shared_down, given.shared_down_scales, experts: 1, rows: hidden,
+                    columns: shared), intermediate: shared)
+        }
+        return result
+    }
+
+    /// The layer with this number.
+    static func find(_ number: swiftep_layer) throws(ABIError) -> LayerObject {
+        try Handles.find(number, LayerObject.self, "layer")
+    }
+}

@@ -1,0 +1,77 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import KernelLanguage
+import TestSupport
+import Testing
+
+/// Models whose activation scales are powers of two: the reference and the kernels against numpy, which rounds by the
+/// models' own definition.
+@Suite(
+    "Families: activation scales that are powers of two",
+    .enabled(if: Python.hasNumPy || Python.isRequired, "python3 with numpy is not installed"))
+struct RoundedActivationTests {
+    private static let names = ["deepseek-v3.1", "deepseek-v3.2"]
+
+    /// A case, its experts' choices as numpy has them, and numpy's output of rounded activations.
+    private struct Rounded {
+        let checkpoint: MoELayerCheckpoint
+        let input: RankInput
+        let output: [Double]
+
+        init(_ name: String) throws {
+            let directory = try FamilyCases.directory() + "/" + name
+            let expected = try FamilyExpectation(directory: directory)
+            let chosen = try #require(expected.chosen)
+            checkpoint = try MoELayerCheckpoint(directory: directory, layer: expected.layer)
+            input = RankInput(
+                hiddenStates: expected.hidden.map { BFloat16(bits: $0) },
+                routing: Routing(
+                    tokens: chosen.count, topK: chosen[0].count, experts: chosen.flatMap { $0 },
+                    weights: try #require(expected.weights).flatMap { $0 }.map { Float($0) }))
+            output = try #require(expected.rounded).flatMap { $0 }
+        }
+
+        func reference(_ scales: ScaleFormat) throws -> [Double] {
+            let model = checkpoint.configuration
+            let reference = try LayerReference(
+                experts: model.experts, hidden: model.hidden, intermediate: model.intermediate, scaleFormat: scales)
+            return try reference.output(of: [input], shared: checkpoint.sharedExpert(), weights: checkpoint.expert)[0]
+        }
+
+        /// The kernels' output, on one rank of the simulator.
+        func kernels(_ scales: ScaleFormat, _ mode: OverlapMode) throws -> [Double] {
+            let model = checkpoint.configuration
+            let device = SimulatedDevice(seed: 1)
+            let shape = try LayerShape(
+                hidden: model.hidden, intermediate: model.intermediate, experts: model.experts, topK: model.topK,
+                ranks: 1, maxTokens: input.routing.tokens, sharedExperts: model.sharedExperts)
+            var configuration = GroupConfiguration(
+                shape: shape, deviceMultiprocessors: device.properties.multiprocessors)
+            configuration.scaleFormat = scales
+            let layer = try MoELayerGroup(
+                RankGroup(device: device, configuration: configuration), shared: checkpoint.sharedExpert(),
+                weights: checkpoint.expert)
+            return try layer.step([input], overlap: mode)[0].map { Double($0.float) }
+        }
+    }
+
+    @Test("The reference agrees with numpy, and with exact scales it does not", arguments: names)
+    func reference(_ name: String) throws {
+        let rounded = try Rounded(name)
+        #expect(rounded.checkpoint.configuration.scaleFormat == .powerOfTwo)
+        let (right, wrong) = (try rounded.reference(.powerOfTwo), try rounded.reference(.float32))
+        #expect(relativeError(right, rounded.output) < 1e-3)
+        #expect(relativeError(wrong, rounded.output) > 1e-2)
+    }
+
+    @Test("The kernels agree with numpy, and with exact scales they do not", arguments: names)
+    func kernels(_ name: String) throws {
+        let rounded = try Rounded(name)
+        for mode in [OverlapMode.none, .direct] {
+            let error = relativeError(try rounded.kernels(.powerOfTwo, mode), rounded.output)
+            #expect(error < 3e-3, "\(mode)")
+        }
+        #expect(relativeError(try rounded.kernels(.float32, .none), rounded.output) > 1e-2)
+    }
+}

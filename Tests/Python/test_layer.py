@@ -1,0 +1,116 @@
+"""Whole layers on the simulator against NumPy, in all modes."""
+
+import numpy as np
+import pytest
+from inputs import Inputs, layer_weights
+
+import swiftep
+from swiftep import _reference
+from swiftep._layer import OVERLAPS
+
+SIZES = {"top_k": 2, "max_tokens": 6}
+
+
+def make(ranks, seed, hidden=256, intermediate=128, local=2):
+    inputs = Inputs(seed, ranks, hidden=hidden, experts=ranks * local, **SIZES)
+    return inputs, *layer_weights(seed + 1, ranks, local=local, hidden=hidden, intermediate=intermediate)
+
+
+@pytest.mark.parametrize("ranks, with_shared", [(1, True), (2, False), (4, True)])
+def test_all_modes(ranks, with_shared):
+    inputs, weights, shared = make(ranks, 50 + ranks)
+    shared = shared if with_shared else None
+    reference = _reference.layer(inputs.x, inputs.topk_idx, inputs.topk_weights, weights, shared)
+    with swiftep.Group.local(ranks, "simulator") as group:
+        layers = group.layers(weights=weights, shared=shared, two_batch=True, **SIZES)
+        first = None
+        for overlap in OVERLAPS:
+            outputs = layers.step(inputs.x, inputs.topk_idx, inputs.topk_weights, overlap)
+            error = _reference.relative_error(outputs, reference)
+            assert error <= _reference.TOLERANCE, (overlap, error)
+            first = first or outputs
+            for rank, (a, b) in enumerate(zip(first, outputs)):
+                assert (a == b).all(), (overlap, rank)
+
+
+def test_the_reference_notices():
+    """Other weights are beyond the tolerance, so that the comparison means something."""
+    inputs, weights, shared = make(2, 60)
+    right = _reference.layer(inputs.x, inputs.topk_idx, inputs.topk_weights, weights, shared)
+    weights[0].down_scales[0, 0, 0] *= 1.1
+    wrong = _reference.layer(inputs.x, inputs.topk_idx, inputs.topk_weights, weights, shared)
+    assert _reference.relative_error([swiftep.to_bfloat16(r) for r in right], wrong) > _reference.TOLERANCE
+
+
+def test_one_rank_runs_by_itself():
+    inputs, weights, _ = make(1, 70)
+    with swiftep.Group.local(1, "simulator") as group:
+        layer = swiftep.MoELayer(group, **weights[0]._asdict(), experts=2, **SIZES)
+        assert (layer.hidden, layer.intermediate, layer.experts, layer.local_experts) == (256, 128, 2, 2)
+        out = np.zeros_like(inputs.x[0])
+        arguments = inputs.x[0], inputs.topk_idx[0], inputs.topk_weights[0]
+        assert layer(*arguments, out=out) is out and out.any()
+        # Arrays at odd places are copied, and adopted ones used again.
+        shifted = np.empty(inputs.x[0].size + 1, np.uint16)[1:].reshape(inputs.x[0].shape)
+        shifted[:] = inputs.x[0]
+        adopted = len(group.device._adoptions)
+        for _ in range(3):
+            assert (layer(shifted, *arguments[1:], out=out) == layer(*arguments)).all()
+        assert len(group.device._adoptions) <= adopted + 1
+        assert (layer(inputs.x[0][:2], inputs.topk_idx[0][:2], inputs.topk_weights[0][:2]) == out[:2]).all()
+        assert layer(*(part[:0] for part in arguments)).shape == (0, 256)
+
+
+def test_several_ranks_need_a_step():
+    inputs, weights, _ = make(2, 80)
+    with swiftep.Group.local(2, "simulator") as group:
+        layers = group.layers(weights=weights, **SIZES)
+        arguments = list(zip(inputs.x, inputs.topk_idx, inputs.topk_weights))
+        with pytest.raises(swiftep.OutOfOrder, match="LocalLayers.step"):
+            layers[0](*arguments[0])
+        outputs = [layer.enqueue(*parts) for layer, parts in zip(layers, arguments)]
+        group.synchronize()
+        stepped = layers.step(inputs.x, inputs.topk_idx, inputs.topk_weights)
+        for a, b in zip(outputs, stepped):
+            assert (a == b).all()
+        # A wrong argument of the last rank leaves nothing enqueued.
+        with pytest.raises(swiftep.InvalidArgument, match="x has shape"):
+            layers.step([inputs.x[0], inputs.x[1][:, :128]], inputs.topk_idx, inputs.topk_weights)
+        for a, b in zip(layers.step(inputs.x, inputs.topk_idx, inputs.topk_weights), stepped):
+            assert (a == b).all()
+
+
+def test_masks():
+    inputs, weights, _ = make(2, 90)
+    with swiftep.Group.local(2, "simulator") as group:
+        layers = group.layers(weights=weights, mask=True, **SIZES)
+        layers[0].mask(1)
+        status = [np.full(2, 9, np.int32) for _ in layers]
+        for layer, into in zip(layers, status):
+            layer.masks(into)
+        group.synchronize()
+        assert [s.tolist() for s in status] == [[0, 1], [0, 0]]
+        layers[0].mask(1, False)
+        layers[0].masks(status[0])
+        group.synchronize()
+        assert status[0].tolist() == [0, 0]
+
+
+def test_device_arrays():
+    """The same step from memory of the device, as it is made on a GPU."""
+    inputs, weights, shared = make(2, 100)
+    with swiftep.Device() as device, swiftep.Group.local(2, device) as group:
+        wanted = group.layers(weights=weights, shared=shared, **SIZES).step(
+            inputs.x, inputs.topk_idx, inputs.topk_weights
+        )
+
+        def put(part):
+            names = {"uint8": "float8_e4m3fn", "uint16": "bfloat16"}
+            return device.array(part, names.get(part.dtype.name))
+
+        own = [swiftep.LayerWeights(*map(put, parts)) for parts in weights]
+        layers = swiftep.LocalLayers(group, own, list(map(put, shared)), **SIZES)
+        given = [[put(part) for part in parts] for parts in (inputs.x, inputs.topk_idx, inputs.topk_weights)]
+        for output, want in zip(layers.step(*given), wanted):
+            assert isinstance(output, swiftep.DeviceArray) and output.dtype == "bfloat16"
+            assert (output.numpy() == want).all()
