@@ -20,20 +20,26 @@ from swiftep.sglang import refusal
 EXPERTS, HIDDEN, INTERMEDIATE, TOKENS, TOP_K, ROOM = 4, 256, 128, 6, 2, 68
 
 
+def stand_in_modules():
+    """The modules of the stand-in that tests use, by their last names."""
+    names = (
+        "plugins.hook_registry",
+        "layers.moe.utils",
+        "layers.moe.flag_utils",
+        "layers.moe.moe_runner.runner",
+        "layers.moe.token_dispatcher.deepep",
+        "batch_overlap.single_batch_overlap",
+        "model",
+    )
+    modules = {name.rsplit(".", 1)[-1]: importlib.import_module(f"sglang.srt.{name}") for name in names}
+    return SimpleNamespace(registry=modules["hook_registry"].HookRegistry, **modules)
+
+
 @pytest.fixture
 def sglang(monkeypatch):
     """The stand-in, with our packages replaced by names that write down that they were installed."""
     with engines.stand_in("sglang"):
-        names = (
-            "plugins.hook_registry",
-            "layers.moe.utils",
-            "layers.moe.flag_utils",
-            "layers.moe.moe_runner.runner",
-            "layers.moe.token_dispatcher.deepep",
-            "batch_overlap.single_batch_overlap",
-            "model",
-        )
-        modules = {name.rsplit(".", 1)[-1]: importlib.import_module(f"sglang.srt.{name}") for name in names}
+        modules = vars(stand_in_modules())
         log = []
         for name in ("deep_ep", "deep_gemm"):
             fake = SimpleNamespace(install=lambda name=name: log.append(name))
@@ -41,7 +47,7 @@ def sglang(monkeypatch):
             monkeypatch.setattr(swiftep, name, fake, raising=False)
         monkeypatch.setenv(swiftep.sglang.ENVIRONMENT, "1")
         monkeypatch.delenv(swiftep.sglang.EXPERTS_ENVIRONMENT, raising=False)
-        yield SimpleNamespace(installed=log, registry=modules["hook_registry"].HookRegistry, **modules)
+        yield SimpleNamespace(installed=log, **modules)
 
 
 def activate(sglang):
@@ -285,3 +291,49 @@ def test_an_unknown_word_is_refused():
     assert experts_module.chosen(None) is None and experts_module.chosen("0") is None
     with pytest.raises(InvalidArgument, match="'yes'"):
         experts_module.chosen("yes")
+
+
+# On the library
+
+
+@pytest.fixture(scope="module")
+def process_group(tmp_path_factory):
+    store = tmp_path_factory.mktemp("group") / "store"
+    torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=1)
+    yield torch.distributed.group.WORLD
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture
+def installed():
+    """Neither name taken, before and after."""
+    for name in ("deep_ep", "deep_gemm"):
+        assert name not in sys.modules, f"{name} is {sys.modules[name].__file__}; these tests need it gone"
+    yield
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("deep_ep", "deep_gemm"):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("experts", ["0", "1"])
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_step_on_the_library(problem, process_group, installed, monkeypatch, experts, overlap):
+    monkeypatch.setenv(swiftep.sglang.ENVIRONMENT, "1")
+    monkeypatch.setenv(swiftep.sglang.EXPERTS_ENVIRONMENT, experts)
+    with engines.stand_in("sglang"):
+        engine = stand_in_modules()
+        swiftep.sglang.activate()
+        engine.registry.apply_hooks()
+        deep_ep, deep_gemm = importlib.import_module("deep_ep"), importlib.import_module("deep_gemm")
+        buffer = deep_ep.Buffer(process_group, 0, 1, low_latency_mode=True, num_qps_per_rank=EXPERTS, allow_mnnvl=True)
+        runner = engine.runner.MoeRunner(engine.runner.configuration(), deep_gemm)
+        engine.utils.IS_SBO_ENABLED = overlap
+        for _ in range(2):
+            output = engine.model.forward(
+                engine.deepep.Dispatcher(buffer, ROOM, EXPERTS), runner, quant_info(engine, problem), problem.x,
+                problem.weights, problem.ids, torch.zeros_like, engine.single_batch_overlap.new_stream(),
+                deep_gemm.get_num_sms(),
+            )  # fmt: skip
+            assert engines.relative_error(output, wanted(problem)) < (0.01 if experts == "1" else 0.02)
+        assert (getattr(runner, "_swiftep_kernels", None) is not None) == (experts == "1")
+        buffer.destroy()

@@ -326,3 +326,59 @@ def test_experts_of_several_ranks_are_shares():
     assert ranks.local_experts(8) == slice(2, 4)
     with pytest.raises(InvalidArgument, match="6 experts cannot be spread evenly over 4 ranks"):
         ranks.local_experts(6)
+
+
+# On the library
+
+
+def test_all_overlaps_of_a_model_give_the_same_bits(model):
+    swiftep.transformers.register(overlap="none", max_tokens=4, two_batch=True)
+    shaped.register_references()
+    found = {}
+    with torch.no_grad():
+        model.set_experts_implementation(NAME)
+        for overlap in swiftep.transformers.OVERLAPS:
+            swiftep.transformers.set_overlap(model, overlap)
+            found[overlap] = model(prompts()).logits
+        model.set_experts_implementation(shaped.EMULATED)
+        wanted = model(prompts()).logits
+    for overlap, logits in found.items():
+        assert torch.equal(logits, found["none"]), overlap
+    assert engines.relative_error(found["none"], wanted) < 0.02
+
+
+def test_sentinels_and_empty_steps_on_the_library(model):
+    swiftep.transformers.register(max_tokens=4)
+    model.set_experts_implementation(NAME)
+    experts = model.model.layers[0].mlp.experts
+    x = torch.randn(3, 256, generator=torch.Generator().manual_seed(2)).bfloat16()
+    index, weights = torch.tensor([[0, 8], [8, 8], [3, 1]]), torch.tensor([[0.5, 0.7], [0.3, 0.4], [1.0, 2.0]])
+    with torch.no_grad():
+        found = experts(x, index, weights)
+        assert not found[1].any()
+        assert engines.relative_error(found, shaped.reference(experts, x, index, weights, True)) < 0.01
+        assert experts(x[:0], index[:0], weights[:0]).shape == (0, 256)
+
+
+def one_of_two_ranks(rank, store, results):
+    """A model whose experts are spread over two processes, with other tokens in each."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    with torch.no_grad():
+        model = shaped.fp8_model(shaped.Shape.tiny(), seed=5)
+        swiftep.transformers.register(max_tokens=2, group=torch.distributed.group.WORLD)
+        shaped.register_references()
+        mine = prompts(1, 5 if rank == 0 else 2, seed=rank)
+        model.set_experts_implementation(NAME)
+        found = [model(mine).logits for _ in range(2)]
+        model.set_experts_implementation(shaped.EMULATED)
+        error = engines.relative_error(found[0], model(mine).logits)
+    results.put((rank, torch.equal(*found), error))
+
+
+def test_experts_spread_over_two_processes(tmp_path):
+    context = torch.multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    torch.multiprocessing.spawn(one_of_two_ranks, (str(tmp_path / "store"), results), nprocs=2)
+    found = sorted(results.get() for _ in range(2))
+    assert [(rank, same) for rank, same, _ in found] == [(0, True), (1, True)]
+    assert all(error < 0.02 for _, _, error in found), found
