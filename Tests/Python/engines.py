@@ -192,7 +192,7 @@ class TorchGEMM:
             scaled = row_scales[expert, :, :count].transpose(0, 1)
             made = dequantise_rows(rows[expert, :count], scaled) @ weights[expert].T
             if self.output == "swiglu":
-                gate, up = made.chunk(2, dim=-1)
+                gate, up = made.bfloat16().float().chunk(2, dim=-1)
                 made = torch.nn.functional.silu(gate) * up
             sums[expert, :count] = made
             if signals is not None:
@@ -259,7 +259,8 @@ def layer_reference(x, ids, weights, gate_up, down, quantised=True):
             tokens = (ids[:, k] == expert).nonzero().flatten()
             if len(tokens) == 0:
                 continue
-            gate, up = (rows[tokens] @ gate_up[expert].T).chunk(2, dim=-1)
+            sums = rows[tokens] @ gate_up[expert].T
+            gate, up = (sums.bfloat16().float() if quantised else sums).chunk(2, dim=-1)
             made = as_sent(torch.nn.functional.silu(gate) * up) @ down[expert].T
             made = made.bfloat16().float() if quantised else made
             total[tokens] += weights[tokens, k, None] * made

@@ -70,9 +70,7 @@ def exchange(group, buffers, inputs):
     values = [random.integers(-8, 9, shape) for _ in buffers]
     factors = [2.0 ** random.integers(-2, 2, i.shape).astype(np.float32) for i in inputs.topk_idx]
     rows = [swiftep.to_bfloat16(v) for v in values]
-    outputs = [
-        b.combine(d, r, i, w) for b, d, r, i, w in zip(buffers, sent, rows, inputs.topk_idx, factors)
-    ]
+    outputs = [b.combine(d, r, i, w) for b, d, r, i, w in zip(buffers, sent, rows, inputs.topk_idx, factors)]
     group.synchronize()
     for rank, output in enumerate(outputs):
         wanted = np.zeros(output.shape, np.float32)
@@ -139,8 +137,13 @@ def test_combine_beside_a_gemm():
                 overlap = swiftep.Overlap(signals, gemm.threshold, 1) if beside else None
                 stream = device.stream()
                 gemm.enqueue(
-                    dispatch.rows, dispatch.row_scales, dispatch.received_count, dispatch.expert_output,
-                    signals=signals, multiprocessors=2 if beside else 0, stream=stream,
+                    dispatch.rows,
+                    dispatch.row_scales,
+                    dispatch.received_count,
+                    dispatch.expert_output,
+                    signals=signals,
+                    multiprocessors=2 if beside else 0,
+                    stream=stream,
                 )
                 # Without an overlap the rows must be there when the send gets its turn: on the same stream.
                 send = None if beside else stream
@@ -183,9 +186,7 @@ def test_no_tokens():
         topk_idx = [inputs.topk_idx[0][:0], inputs.topk_idx[1]]
         factors = [inputs.topk_weights[0][:0], inputs.topk_weights[1]]
         sent = [b.dispatch(t, i).receive() for b, t, i in zip(buffers, x, topk_idx)]
-        outputs = [
-            b.combine(d, d.expert_output, i, w) for b, d, i, w in zip(buffers, sent, topk_idx, factors)
-        ]
+        outputs = [b.combine(d, d.expert_output, i, w) for b, d, i, w in zip(buffers, sent, topk_idx, factors)]
         assert outputs[0].shape == (0, SHAPE["hidden"])
         # Nobody has written rows, so nothing may be computed of them; only the sizes are at stake here.
         with pytest.raises(swiftep.Error):

@@ -56,13 +56,19 @@ def test_where_it_may_be(monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("name, words", [("missing.so", "there is no"), ("text.so", "cannot be loaded"), ("libc", "no function")])
+@pytest.mark.parametrize(
+    "name, words", [("missing.so", "there is no"), ("text.so", "cannot be loaded"), ("libc", "no function")]
+)
 def test_other_libraries_are_refused(environment, tmp_path, name, words):
     path = tmp_path / name
     if name == "text.so":
         path.write_text("no library")
     elif name == "libc":
-        path = next(Path(p) for p in ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6") if Path(p).exists())
+        path = next(
+            Path(p)
+            for p in ("/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/usr/lib/libc.so.6")
+            if Path(p).exists()
+        )
     code = "import swiftep\ntry: swiftep.Device()\nexcept swiftep.LibraryNotFound as wrong: print(wrong)"
     found = run(code, environment, SWIFTEP_LIBRARY=str(path))
     assert words in found.stdout and str(path) in found.stdout, found.stderr

@@ -204,6 +204,20 @@ def test_gradients_are_refused_only_when_they_are_asked_for(model, layers):
         logits.sum().backward()
 
 
+def test_a_model_that_is_compiled_as_a_whole(model, layers):
+    swiftep.transformers.register(max_tokens=4)
+    model.set_experts_implementation(NAME)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        with pytest.raises(Exception, match="run the model once before torch.compile"):
+            compiled(prompts(), use_cache=False)
+        plain = model(prompts(), use_cache=False).logits
+        assert torch.equal(compiled(prompts(), use_cache=False).logits, plain)
+        swiftep.transformers.set_overlap(model, "direct")
+        assert torch.equal(compiled(prompts(), use_cache=False).logits, plain)
+    assert [made.steps[-1] for made in layers] == [(2, "direct")] * 2
+
+
 # Weights that are not FP8
 
 

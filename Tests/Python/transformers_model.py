@@ -7,6 +7,8 @@ Weights are random and seeded, prompts fixed. It checks that
 
 - all ways of overlap give the same bits, in every logit of a greedy decode, and so the same tokens;
 - each layer gives what PyTorch gives that rounds to FP8 in the same places, within 1 %;
+- `swiftep.deep_ep` and `swiftep.deep_gemm`, as engines call them, give the same bits with Single Batch Overlap as
+  without;
 - logits are as far from a Float32 model of the same weights as those of a model that rounds in the same places, times
   1.25; a stock BF16 model stands beside it.
 
@@ -15,9 +17,11 @@ something is wrong.
 """
 
 import argparse
+import contextlib
 import json
 import statistics
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -25,6 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Python"))
 
 import deepseek_shaped as shaped
+import engine_style
 import engines
 import swiftep.transformers
 import torch
@@ -50,9 +55,11 @@ def main():
 
     tokens = check_overlaps(report, model, prompts, overlaps, options)
     check_layers(report, model, prompts)
-    check_logits(report, model, tokens)
-    if on_gpu and options.steps:
-        report["times"] = times(model, overlaps, options)
+    with engine_buffer(options):
+        check_engine_style(report, model, prompts)
+        check_logits(report, model, tokens)
+        if on_gpu and options.steps:
+            report["times"] = times(model, overlaps, options)
     say(report)
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
@@ -154,30 +161,48 @@ def check_layers(report, model, prompts):
         )
 
 
+@contextlib.contextmanager
+def engine_buffer(options):
+    """Experts as engines run them, on a group of this process alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=0, world_size=1)
+        buffer = engine_style.register(torch.distributed.group.WORLD, options.max_tokens)
+        try:
+            yield
+        finally:
+            buffer.destroy()
+            torch.distributed.destroy_process_group()
+
+
+def check_engine_style(report, model, prompts):
+    plain = use(model, engine_style.PLAIN)(prompts).logits
+    overlapped = use(model, engine_style.OVERLAPPED)(prompts).logits
+    check(report, "deep_ep and deep_gemm: the same bits with overlap as without", torch.equal(plain, overlapped))
+
+
 def check_logits(report, model, tokens):
     """Logits of whole sequences: the median over positions of the error against Float32."""
     exact = shaped.dequantised(model, torch.float32)(tokens).logits
     stock = shaped.dequantised(model, torch.bfloat16)(tokens).logits
     emulated = use(model, shaped.EMULATED)(tokens).logits
     ours = use(model, "swiftep", "single_batch")(tokens).logits
-    errors = {
-        name: position_errors(found, exact)
-        for name, found in (("stock BF16", stock), ("PyTorch with FP8 rounding", emulated), ("swiftep", ours))
+    engine = use(model, engine_style.OVERLAPPED)(tokens).logits
+    all_found = {
+        "stock BF16": stock,
+        "PyTorch with FP8 rounding": emulated,
+        "swiftep": ours,
+        "deep_ep and deep_gemm": engine,
     }
+    errors = {name: position_errors(found, exact) for name, found in all_found.items()}
     agreement = {
-        name: float((found.argmax(-1) == exact.argmax(-1)).float().mean())
-        for name, found in (("stock BF16", stock), ("PyTorch with FP8 rounding", emulated), ("swiftep", ours))
+        name: float((found.argmax(-1) == exact.argmax(-1)).float().mean()) for name, found in all_found.items()
     }
     limit = LOGITS_LIMIT * errors["PyTorch with FP8 rounding"]
-    check(
-        report,
-        "logits against Float32, as far as FP8 explains",
-        errors["swiftep"] <= limit,
-        error=errors["swiftep"],
-        limit=limit,
-        errors=errors,
-        same_choice_as_float32=agreement,
-    )
+    for name in ("deep_ep and deep_gemm", "swiftep"):
+        check(
+            report, f"{name}: logits against Float32, as far as FP8 explains", errors[name] <= limit, error=errors[name],
+            limit=limit, errors=errors, same_choice_as_float32=agreement,
+        )  # fmt: skip
 
 
 def position_errors(found, wanted):
@@ -193,6 +218,8 @@ def times(model, overlaps, options):
     found = {}
     for overlap in overlaps:
         found[f"swiftep {overlap}"] = timed(use(model, "swiftep", overlap), options)
+    found["deep_ep, deep_gemm"] = timed(use(model, engine_style.PLAIN), options)
+    found["deep_ep, deep_gemm, overlap"] = timed(use(model, engine_style.OVERLAPPED), options)
     for name in ("grouped_mm", "deepgemm"):
         found[f"stock FP8 {name}"] = timed(use(model, name), options)
     stock = shaped.dequantised(model, torch.bfloat16)
@@ -242,7 +269,8 @@ def step_as_graph(model, options):
             step()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # On the stream on which it has run: the first GEMM on a stream allocates.
+    with torch.cuda.graph(graph, stream=side):
         step()
     return graph.replay
 

@@ -7,6 +7,7 @@ from typing import Any, Callable
 import torch
 
 from .._errors import InvalidArgument
+from ._compiled import compiled_step
 from ._layers import BoundLayer, bind
 from ._settings import Settings
 
@@ -24,6 +25,10 @@ def experts_forward(settings: Settings) -> Callable[..., torch.Tensor]:
         top_k_index: torch.Tensor,
         top_k_weights: torch.Tensor,
     ) -> torch.Tensor:
+        if torch.compiler.is_compiling():
+            return compiled_step(
+                getattr(self, _LAYER, None), hidden_states, top_k_index, top_k_weights, getattr(self, _OVERLAP, None)
+            )
         _require_inputs(self, hidden_states, top_k_index, top_k_weights)
         if hidden_states.requires_grad and torch.is_grad_enabled():
             output: torch.Tensor = _WithoutBackward.apply(  # type: ignore[no-untyped-call]

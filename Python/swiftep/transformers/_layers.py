@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from typing import Any
 
 import torch
@@ -13,9 +15,20 @@ from ._requirements import require_module
 from ._settings import Settings
 from ._weights import expert_weights
 
+_numbers = itertools.count()
+_numbered: weakref.WeakValueDictionary[int, BoundLayer] = weakref.WeakValueDictionary()
+
 
 class BoundLayer:
     """The layer of one experts module."""
+
+    @staticmethod
+    def numbered(number: int) -> BoundLayer:
+        """The layer of that number. Raises ``OutOfOrder`` if it has gone."""
+        layer = _numbered.get(number)
+        if layer is None:
+            raise OutOfOrder("the layer that this model was compiled with has gone: compile the model again")
+        return layer
 
     def __init__(self, layer: Any, ranks: Ranks, settings: Settings, top_k: int, source: tuple[Any, ...]) -> None:
         self.settings = settings
@@ -23,6 +36,9 @@ class BoundLayer:
         self._ranks = ranks
         self._top_k = top_k
         self._source = source
+        #: Its name in compiled models, which hold numbers but no objects.
+        self.number = next(_numbers)
+        _numbered[self.number] = self
 
     def serves(self, module: Any, settings: Settings, top_k: int) -> bool:
         """Whether this layer is still the module's: the same settings, weights and choices per token."""
