@@ -64,6 +64,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "swiftep_buffer_connect": (result, [buffer, seconds]),
     "swiftep_buffer_free": (result, [buffer]),
     "swiftep_buffer_received": (result, [buffer, turn, _P(Received)]),
+    "swiftep_buffer_expert_output": (result, [buffer, turn, _P(address)]),
     "swiftep_dispatch_send": (result, [buffer, stream, address, address, c_uint32, _P(turn)]),
     "swiftep_dispatch_receive": (result, [buffer, turn, stream, address, address]),
     "swiftep_combine_send": (result, [buffer, turn, stream, address, _P(Overlap)]),

@@ -103,7 +103,6 @@ class Received(Structure):
         ("received_count", c_uint64),
         ("source_info", c_uint64),
         ("layout_range", c_uint64),
-        ("expert_output", c_uint64),
     ]
 
 
@@ -138,7 +137,6 @@ class GemmConfiguration(Structure):
         ("output", c_uint32),
         ("signals", c_uint32),
         ("scales", c_uint32),
-        ("wait_seconds", c_double),
     ]
 
 

@@ -22,7 +22,8 @@ class Combine(Core):
         dispatch of the shape gives the same memory."""
         if self._closed:
             raise _refusals.closed()
-        return self._find(handle)[1].expert_output
+        exchange, place, turn = self._find(handle)
+        return exchange.expert_output(place, turn)
 
     def low_latency_combine(
         self,
@@ -81,14 +82,20 @@ class Combine(Core):
             or not topk_weights.is_contiguous()
             or topk_idx.get_device() != index
             or topk_weights.get_device() != index
-            or (out is not None and _refusals.tensor(
-                "out", out, torch.bfloat16, (tokens, shape.hidden), self._torch_device) is not None)
-            or (not zero_copy and (
-                x.dtype is not torch.bfloat16
-                or x.shape != place.expert_output.shape
-                or not x.is_contiguous()
-                or x.get_device() != index))
-        ):  # fmt: skip
+            or (
+                out is not None
+                and _refusals.tensor("out", out, torch.bfloat16, (tokens, shape.hidden), self._torch_device) is not None
+            )
+            or (
+                not zero_copy
+                and (
+                    x.dtype is not torch.bfloat16
+                    or x.shape != place.slab
+                    or not x.is_contiguous()
+                    or x.get_device() != index
+                )
+            )
+        ):
             slab = (exchange.local_experts, exchange.max_rows, shape.hidden)
             raise _refusals.combine(
                 x, topk_idx, topk_weights, out, tokens, slab, shape.top_k, self._torch_device, zero_copy
@@ -103,7 +110,7 @@ class Combine(Core):
         if out is None:
             out = torch.empty((tokens, shape.hidden), dtype=torch.bfloat16, device=self._torch_device)
         if zero_copy:
-            x = place.expert_output
+            x = exchange.expert_output(place, turn)
         beside = None
         if overlap:
             blocks = exchange.local_experts * -(-exchange.max_rows // exchange.block_m)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Union
 
 import torch
 

@@ -83,9 +83,11 @@ class Dispatch(Core):
         totals = waits = 0
         if cumulative_local_expert_recv_stats is not None:
             totals = self._statistics(
-                "cumulative_local_expert_recv_stats", cumulative_local_expert_recv_stats, torch.int32,
+                "cumulative_local_expert_recv_stats",
+                cumulative_local_expert_recv_stats,
+                torch.int32,
                 exchange.local_experts,
-            )  # fmt: skip
+            )
         if dispatch_wait_recv_cost_stats is not None:
             waits = self._statistics(
                 "dispatch_wait_recv_cost_stats", dispatch_wait_recv_cost_stats, torch.int64, self.group_size

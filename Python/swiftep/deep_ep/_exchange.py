@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from typing import NamedTuple
+from typing import NamedTuple, Optional
+
+import torch
 
 from .. import _library
 from .._structures import BufferConfiguration, Overlap, Received
 from .._torch.devices import Device
 from .._torch.errors import invalid
+from . import _refusals
 from ._format import Format
 from ._place import Place
 from ._settings import Settings
@@ -55,11 +58,6 @@ class Shape(NamedTuple):
 class Exchange:
     """The memory of this rank for one shape, connected with that of the others, and tensors over it."""
 
-    __slots__ = (
-        "shape", "number", "places", "local_experts", "max_rows", "block_m", "turn", "turn_pointer", "overlap",
-        "overlap_pointer",
-    )  # fmt: skip
-
     def __init__(
         self, device: Device, group: int, rank: int, ranks: int, shape: Shape, settings: Settings, mask: bool
     ) -> None:
@@ -67,6 +65,7 @@ class Exchange:
         come with another shape."""
         shape.check(ranks)
         self.shape = shape
+        self.device = device
         self.local_experts = shape.experts // ranks
         self.max_rows = ranks * shape.max_tokens
         self.block_m = settings.block_m
@@ -76,21 +75,51 @@ class Exchange:
         self.number = number.value
         _library.call("swiftep_buffer_connect", self.number, settings.timeout)
         #: By the lowest bit of the turn.
-        self.places = [self._place(device, turn, ranks, settings) for turn in range(2)]
+        self.places = [self._place(turn, ranks, settings) for turn in range(2)]
         # Made once: a call from Python costs as much as what it makes.
         self.turn = ctypes.c_uint64()
         self.turn_pointer = ctypes.byref(self.turn)
         self.overlap = Overlap(block_m=self.block_m)
         self.overlap_pointer = ctypes.byref(self.overlap)
 
-    def _place(self, device: Device, turn: int, ranks: int, settings: Settings) -> Place:
+    def _place(self, turn: int, ranks: int, settings: Settings) -> Place:
         received = Received()
         _library.call("swiftep_buffer_received", self.number, turn, ctypes.byref(received))
         shape = self.shape
         return Place(
-            device, received, shape.format, self.local_experts, ranks, self.max_rows, shape.hidden,
+            self.device,
+            received,
+            shape.format,
+            self.local_experts,
+            ranks,
+            self.max_rows,
+            shape.hidden,
             settings.source_info,
-        )  # fmt: skip
+        )
+
+    def expert_output(self, place: Place, turn: int) -> torch.Tensor:
+        """BF16 ``[L, M, H]`` of a place, made when it is first asked for."""
+        if place.expert_output is None:
+            address = ctypes.c_uint64()
+            if not self.device.simulated:
+                if self.device.capturing():
+                    raise _refusals.capturing(self.shape, "get_next_low_latency_combine_buffer")
+                _library.call("swiftep_buffer_expert_output", self.number, turn, ctypes.byref(address))
+            place.expert_output = self.device.view(address.value, place.slab, torch.bfloat16)
+        return place.expert_output
+
+    def run_empty_step(self, overlap: Optional[Overlap]) -> None:
+        """A step without tokens, so that all that is made at first calls is there."""
+        stream = self.device.current_stream()
+        _library.call("swiftep_dispatch_send", self.number, stream, 0, 0, 0, self.turn_pointer)
+        turn = self.turn.value
+        place = self.places[turn & 1]
+        place.turn, place.tokens = turn, 0
+        _library.call("swiftep_dispatch_receive", self.number, turn, stream, 0, 0)
+        beside = None if overlap is None else ctypes.byref(overlap)
+        # There are no rows to be read.
+        _library.call("swiftep_combine_send", self.number, turn, stream, place.address, beside)
+        _library.call("swiftep_combine_receive", self.number, turn, stream, 0, 0, 0, 0, 0)
 
     def free(self) -> None:
         _library.call("swiftep_buffer_free", self.number)

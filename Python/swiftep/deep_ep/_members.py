@@ -41,7 +41,7 @@ class Members:
         if self.rank == 0:
             text = ctypes.create_string_buffer(IDENTITY_BYTES)
             try:
-                _library.call("swiftep_group_identify", text, IDENTITY_BYTES)
+                _library.call("swiftep_group_identify", self.count, text, IDENTITY_BYTES)
                 identity = text.value
             except Exception as wrong:  # The others must not wait for it in vain.
                 problem = str(wrong)
@@ -57,9 +57,15 @@ class Members:
                 )
         number = ctypes.c_uint64()
         _library.call(
-            "swiftep_group_join", device.number, told[0][0], self.rank, self.count, self.count, seconds,
+            "swiftep_group_join",
+            device.number,
+            told[0][0],
+            self.rank,
+            self.count,
+            self.count,
+            seconds,
             ctypes.byref(number),
-        )  # fmt: skip
+        )
         return number.value
 
 

@@ -14,11 +14,6 @@ from ._format import Format
 class Place:
     """One place of an exchange: tensors made once, which every dispatch that comes here fills anew."""
 
-    __slots__ = (
-        "turn", "tokens", "recv_x", "recv_count", "source_info", "layout_range", "expert_output", "rows", "_device",
-        "_received",
-    )  # fmt: skip
-
     def __init__(
         self,
         device: Device,
@@ -34,6 +29,8 @@ class Place:
         self.turn = -1
         self.tokens = 0
         self._device = device
+        #: Of rows, for kernels.
+        self.address = received.rows
         slab = (local_experts, max_rows, hidden)
         values = device.view(received.rows, slab, torch.float8_e4m3fn if format.use_fp8 else torch.bfloat16)
         #: BF16 ``[L, M, H]``, or FP8 and its scales ``[L, M, H / 128]`` (words of four exponents: ``H / 512``).
@@ -49,10 +46,9 @@ class Place:
         self.source_info = info if source_info is torch.int64 else info.view(torch.int32)[:, ::2]
         #: Int64 ``[L, R]``: first row in the high half, rows in the low one.
         self.layout_range = self._view(received.layout_range, (local_experts, ranks), torch.int64)
-        #: BF16 ``[L, M, H]`` for rows to be combined.
-        self.expert_output = device.view(received.expert_output, slab, torch.bfloat16)
-        #: Where these are for kernels; the simulator is lent them.
-        self.rows: Optional[int] = None if device.simulated else received.expert_output
+        self.slab = torch.Size(slab)
+        #: BF16 ``[L, M, H]`` for rows to be combined, once somebody has asked for them.
+        self.expert_output: Optional[torch.Tensor] = None
 
     def _view(self, address: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         tensor = self._device.view(address, shape, dtype)

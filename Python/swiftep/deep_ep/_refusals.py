@@ -94,6 +94,10 @@ def overlap(hook: bool, signal: Any, needed: int, block_m: int, own_block_m: int
 
 def stale(turn: int, now: int) -> Error:
     """A handle whose dispatch has been overwritten."""
+    if now < 0:
+        return OutOfOrder(
+            f"handle is of dispatch {turn}, which is over since clean_low_latency_buffer or reset; dispatch again"
+        )
     return OutOfOrder(
         f"handle is of dispatch {turn}, and dispatch {now} has overwritten what that one received; a buffer keeps the "
         f"last two dispatches of a shape. Combine before the second next dispatch"
@@ -108,10 +112,10 @@ def closed() -> Error:
     return OutOfOrder("this Buffer has been destroyed; make another one")
 
 
-def capturing(shape: Any) -> Error:
+def capturing(shape: Any, call: str = "low_latency_dispatch") -> Error:
     return OutOfOrder(
-        f"the first dispatch with {shape} makes its memory, which cannot be done while a CUDA graph is captured; make "
-        f"the same call once before the capture, or call Buffer.prepare(...) on all ranks"
+        f"the first {call} with {shape} makes memory, which cannot be done while a CUDA graph is captured; make the "
+        f"same call once before the capture, or call Buffer.prepare(...) on all ranks"
     )
 
 

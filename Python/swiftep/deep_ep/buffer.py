@@ -9,6 +9,7 @@ from typing import Any, Optional
 import torch
 
 from .. import _library
+from .._structures import Overlap
 from . import _refusals
 from ._combine import Combine
 from ._dispatch import Dispatch
@@ -99,40 +100,37 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         use_fp8: bool = True,
         round_scale: bool = False,
         use_ue8m0: bool = False,
-        overlap_num_sms: int = 3,
+        zero_copy: bool = False,
     ) -> None:
         """Makes the memory for a shape and format ahead, and runs steps without tokens, so that CUDA graphs may be
         captured from here on. Collective.
 
-        overlap_num_sms: multiprocessors of an overlapped combine to be made ready; 0 for none."""
-        device = self._torch_device
-        x = torch.empty((0, hidden), dtype=torch.bfloat16, device=device)
-        topk_idx = torch.empty((0, num_topk), dtype=torch.int64, device=device)
-        weights = torch.empty((0, num_topk), dtype=torch.float32, device=device)
-        for overlap in (False, True) if overlap_num_sms else (False,):
-            _, count, handle, _, hook = self.low_latency_dispatch(
-                x, topk_idx, num_max_dispatch_tokens_per_rank, num_experts, use_fp8=use_fp8, round_scale=round_scale,
-                use_ue8m0=use_ue8m0, return_recv_hook=True,
-            )  # fmt: skip
-            hook()
-            exchange = handle.exchange
-            blocks = exchange.local_experts * -(-exchange.max_rows // exchange.block_m)
-            signals = torch.zeros(blocks, dtype=torch.int32, device=device)
-            _, _, hook = self.low_latency_combine(
-                exchange.places[handle.turn & 1].expert_output, topk_idx, weights, handle, overlap=overlap,
-                packed_recv_count=count, comp_signal=signals, block_m=exchange.block_m, threshold=1,
-                num_sms=overlap_num_sms, return_recv_hook=True,
-            )  # fmt: skip
-            hook()
+        zero_copy: make the memory of ``get_next_low_latency_combine_buffer`` as well."""
+        if self._closed:
+            raise _refusals.closed()
+        key = (num_max_dispatch_tokens_per_rank, num_experts, hidden, num_topk, use_fp8, round_scale, use_ue8m0)
+        exchange = self._exchanges.get(key) or self._open(key)
+        blocks = exchange.local_experts * -(-exchange.max_rows // exchange.block_m)
+        signals = torch.zeros(blocks, dtype=torch.int32, device=self._torch_device)
+        overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
+        exchange.run_empty_step(None)
+        # A multiprocessor beside the producer's: there must be two.
+        if self._device.multiprocessors // self.ranks_on_device > 1:
+            exchange.run_empty_step(overlap)
         self._device.synchronize()
+        if zero_copy:
+            for place in exchange.places:
+                exchange.expert_output(place, place.turn)
 
     def clean_low_latency_buffer(self, num_max_dispatch_tokens_per_rank: int, hidden: int, num_experts: int) -> None:
         """Waits on the current stream until all ranks have come here. There is nothing to be cleaned: no other mode
-        writes to this memory. Collective."""
+        writes to this memory. Handles from before are of no use afterwards. Collective."""
         if self._closed:
             raise _refusals.closed()
         for exchange in self._exchanges.values():
             _library.call("swiftep_buffer_barrier", exchange.number, self._current_stream())
+            for place in exchange.places:
+                place.turn = -1
         self._device.settle()
 
     def check(self) -> None:

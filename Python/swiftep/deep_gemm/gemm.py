@@ -92,9 +92,16 @@ def m_grouped_fp8_gemm_nt_masked(
     gemm = packed.gemm(m, block_m, enable_overlap)
     address = device.address
     code = _library.load().swiftep_gemm_run(
-        gemm.number, device.current_stream(), address(values), address(scales), address(masked_m), address(d), 0,
-        raised, multiprocessors.limit(),
-    )  # fmt: skip
+        gemm.number,
+        device.current_stream(),
+        address(values),
+        address(scales),
+        address(masked_m),
+        address(d),
+        0,
+        raised,
+        multiprocessors.limit(),
+    )
     if device.simulated:
         device.settle()
     if code:

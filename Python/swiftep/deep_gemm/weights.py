@@ -12,7 +12,7 @@ import torch
 from .. import _library
 from .._errors import OutOfOrder
 from .._structures import STORE, GemmConfiguration, Matrix
-from .._torch import devices, environment
+from .._torch import devices
 from .._torch.devices import Device
 from .._torch.errors import Unsupported, describe, invalid
 
@@ -53,9 +53,11 @@ class Packed:
             if self.device.capturing():
                 raise _in_capture(f"the first GEMM with {max_rows} rows and block_m {block_m}")
             configuration = GemmConfiguration(
-                max_rows=max_rows, block_m=block_m, output=STORE, signals=int(signals),
-                wait_seconds=environment.timeout(),
-            )  # fmt: skip
+                max_rows=max_rows,
+                block_m=block_m,
+                output=STORE,
+                signals=int(signals),
+            )
             number, threshold = ctypes.c_uint64(), ctypes.c_uint32()
             _library.call("swiftep_gemm_create", self.number, ctypes.byref(configuration), ctypes.byref(number))
             _library.call("swiftep_gemm_threshold", number.value, ctypes.byref(threshold))
@@ -113,9 +115,14 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
     plain = scales.contiguous()
     device.synchronize()
     matrix = Matrix(
-        experts=experts, n=n, k=k, values=device.address(weight), scales=device.address(plain), gated=0,
+        experts=experts,
+        n=n,
+        k=k,
+        values=device.address(weight),
+        scales=device.address(plain),
+        gated=0,
         in_place=int(in_place),
-    )  # fmt: skip
+    )
     number = ctypes.c_uint64()
     try:
         _library.call("swiftep_weights_pack", device.number, ctypes.byref(matrix), ctypes.byref(number))

@@ -1,0 +1,271 @@
+"""``swiftep.deep_ep`` on the simulator, in one and in two processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs PyTorch")
+
+import swiftep  # noqa: E402
+from swiftep import deep_ep  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+HERE = Path(__file__).resolve().parent
+
+
+class Alone:
+    """An ``mpi4py`` communicator of one rank."""
+
+    def Get_rank(self):
+        return 0
+
+    def Get_size(self):
+        return 1
+
+    def allgather(self, value):
+        return [value]
+
+
+@pytest.fixture
+def buffer(monkeypatch):
+    monkeypatch.setenv("SWIFTEP_DEVICE", "simulator")
+    buffer = deep_ep.Buffer(None, 0, 0, True, comm=Alone(), enable_shrink=True)
+    yield buffer
+    buffer.destroy()
+
+
+def tokens(count=3, hidden=128, experts=4, top_k=2):
+    torch.manual_seed(count)
+    x = torch.randn((count, hidden), dtype=torch.float32).to(torch.bfloat16)
+    indices = torch.rand((count, experts)).topk(top_k).indices
+    return x, indices, torch.rand((count, top_k), dtype=torch.float32)
+
+
+def step(buffer, x, indices, weights, maximum=4, experts=4, **combine):
+    recv_x, recv_count, handle, _, hook = buffer.low_latency_dispatch(
+        x, indices, maximum, experts, use_fp8=False, return_recv_hook=True
+    )
+    hook()
+    combined, _, hook = buffer.low_latency_combine(
+        recv_x.clone(), indices, weights, handle, return_recv_hook=True, **combine
+    )
+    hook()
+    return recv_x, recv_count, handle, combined
+
+
+def run_script(name, *words):
+    result = subprocess.run(
+        [sys.executable, str(HERE / name), *words], capture_output=True, text=True, timeout=600, env=os.environ
+    )
+    assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+@pytest.mark.parametrize("source_info", ["int64", "int32"])
+def test_all_switches_in_two_processes(source_info):
+    output = run_script(
+        "low_latency.py",
+        "--device",
+        "simulator",
+        "--num-processes",
+        "2",
+        "--num-tokens",
+        "5",
+        "--hidden",
+        "512",
+        "--num-experts",
+        "4",
+        "--num-topk",
+        "2",
+        "--source-info",
+        source_info,
+    )
+    assert "all held" in output
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("processes", [2, 4, 8])
+def test_all_switches_on_a_gpu(processes):
+    output = run_script(
+        "low_latency.py",
+        "--device",
+        "cuda",
+        "--num-processes",
+        str(processes),
+        "--num-tokens",
+        "64",
+        "--hidden",
+        "2048",
+        "--num-experts",
+        "32",
+        "--repeats",
+        "2",
+    )
+    assert "all held" in output
+
+
+def test_one_rank_gives_back_weighted_rows(buffer):
+    x, indices, weights = tokens()
+    recv_x, recv_count, _, combined = step(buffer, x, indices, weights)
+    assert recv_count.tolist() == [(indices == expert).sum().item() for expert in range(4)]
+    expected = (x.float() * weights[:, :1] + x.float() * weights[:, 1:]).to(torch.bfloat16)
+    assert (combined.float() - expected.float()).abs().max() <= 2**-7 * expected.float().abs().max()
+
+
+def test_layout_of_scales(buffer):
+    x, indices, _ = tokens(hidden=512)
+    for exponents, columns, dtype in ((False, 4, torch.float32), (True, 1, torch.int32)):
+        (values, scales), _, handle, event, hook = buffer.low_latency_dispatch(
+            x, indices, 5, 4, use_fp8=True, round_scale=exponents, use_ue8m0=exponents
+        )
+        assert hook is None and event.event is None
+        assert values.shape == (4, 5, 512) and values.dtype == torch.float8_e4m3fn and values.is_contiguous()
+        assert scales.shape == (4, 5, columns) and scales.dtype == dtype
+        # Rows are padded to a multiple of 4.
+        assert scales.stride() == (8 * columns, 1, 8)
+        assert len(handle) == 5 and handle[2:] == (5, 512, 4)
+
+
+def test_handles(buffer):
+    x, indices, weights = tokens()
+    recv_x, _, handle, combined = step(buffer, x, indices, weights)
+    again, _, _ = buffer.low_latency_combine(recv_x.clone(), indices, weights, tuple(handle))
+    assert torch.equal(again, combined)
+    with pytest.raises(swiftep.InvalidArgument, match="handle"):
+        buffer.low_latency_combine(recv_x, indices, weights, (1, 2, 3))
+    _, _, second, _ = step(buffer, x, indices, weights)
+    buffer.low_latency_combine(recv_x.clone(), indices, weights, handle)
+    step(buffer, x, indices, weights)
+    with pytest.raises(swiftep.OutOfOrder, match="overwritten"):
+        buffer.low_latency_combine(recv_x, indices, weights, handle)
+    buffer.low_latency_combine(recv_x.clone(), indices, weights, second)
+
+
+def test_what_a_dispatch_refuses(buffer):
+    x, indices, _ = tokens()
+
+    def refused(match, x=x, indices=indices, maximum=4, experts=4, error=swiftep.InvalidArgument, **switches):
+        with pytest.raises(error, match=match):
+            buffer.low_latency_dispatch(x, indices, maximum, experts, **switches)
+
+    refused("x is float32", x=x.float())
+    refused("strides", x=x.repeat(1, 2)[:, ::2])
+    refused("topk_idx is int32.*topk_idx_t", indices=indices.int())
+    refused("topk_idx is int64", indices=indices[:2])
+    refused("number of tokens.*at most.*2", maximum=2)
+    refused("num_max_dispatch_tokens_per_rank is 5000", maximum=5000)
+    refused("hidden.*multiple of 128", x=x[:, :64].contiguous())
+    refused("num_experts is 2000", experts=2000)
+    refused("choices.*is 33", x=x[:1], indices=torch.arange(33).view(1, 33), experts=64)
+    refused("use_ue8m0", use_ue8m0=True)
+    refused("multiple of 512", round_scale=True, use_ue8m0=True)
+    refused("round_scale", use_fp8=False, round_scale=True)
+    refused("async_finish", async_finish=True, return_recv_hook=True)
+    refused("use_nvfp4", error=NotImplementedError, use_nvfp4=True)
+    refused("cumulative", cumulative_local_expert_recv_stats=torch.zeros(4))
+
+
+def test_what_a_combine_refuses(buffer):
+    x, indices, weights = tokens()
+    recv_x, _, handle, _ = step(buffer, x, indices, weights)
+    signal = torch.zeros(4, dtype=torch.int32)
+
+    def refused(match, x=recv_x, indices=indices, weights=weights, error=swiftep.InvalidArgument, **switches):
+        with pytest.raises(error, match=match):
+            buffer.low_latency_combine(x, indices, weights, handle, **switches)
+
+    refused("x is float32", x=recv_x.float())
+    refused("topk_idx", indices=indices[:2])
+    refused("topk_weights", weights=weights.double())
+    refused("out is", out=torch.zeros((1, 128), dtype=torch.bfloat16))
+    refused("combine_wait", combine_wait_recv_cost_stats=torch.zeros(1))
+    refused("use_logfmt", error=NotImplementedError, use_logfmt=True)
+    refused("src_signals", error=NotImplementedError, src_signals=signal)
+    refused("return_recv_hook", overlap=True, comp_signal=signal)
+    refused("block_m is 128", overlap=True, comp_signal=signal, return_recv_hook=True, block_m=128)
+    refused("comp_signal is None", overlap=True, return_recv_hook=True)
+    refused("at least 4", overlap=True, return_recv_hook=True, comp_signal=signal[:2])
+    refused("num_sms", overlap=True, return_recv_hook=True, comp_signal=signal, num_sms=0)
+
+
+def test_normal_mode_says_what_to_use(buffer):
+    for name in ("dispatch", "combine", "get_dispatch_layout", "internode_dispatch", "internode_combine"):
+        with pytest.raises(NotImplementedError, match="low_latency_dispatch"):
+            getattr(buffer, name)()
+    config = deep_ep.Buffer.get_dispatch_config(8)
+    assert config.get_nvl_buffer_size_hint(7168, 8) == config.get_rdma_buffer_size_hint(7168, 8) == 0
+
+
+def test_what_engines_read(buffer):
+    assert (buffer.rank, buffer.group_size, buffer.low_latency_mode, buffer.enable_shrink) == (0, 1, True, True)
+    assert buffer.num_nvl_bytes == buffer.num_rdma_bytes == 0 and buffer.nvshmem_qp_depth == 1024
+    assert buffer.runtime.is_available() and deep_ep.Buffer.num_sms == 20 and deep_ep.Buffer.is_sm90_compiled()
+    assert deep_ep.topk_idx_t == torch.int64
+    small = deep_ep.Buffer.get_low_latency_rdma_size_hint(16, 512, 2, 8)
+    assert (
+        0
+        < small
+        < deep_ep.Buffer.get_low_latency_rdma_size_hint(
+            num_max_dispatch_tokens_per_rank=32, hidden=512, num_ranks=2, num_experts=8
+        )
+    )
+    buffer.get_local_buffer_tensor(dtype=torch.int8, use_rdma_buffer=True).zero_()
+    assert buffer.get_local_buffer_tensor(torch.float32, torch.Size((2, 3)), 1).shape == (2, 3)
+    with buffer.capture():
+        pass
+    buffer.clean_low_latency_buffer(4, 128, 4)
+
+
+def test_prepare_and_zero_copy(buffer):
+    buffer.prepare(4, 128, 4, 2, use_fp8=False)
+    x, indices, weights = tokens()
+    recv_x, _, handle, combined = step(buffer, x, indices, weights)
+    place = buffer.get_next_low_latency_combine_buffer(handle)
+    assert place.shape == recv_x.shape and place.is_contiguous()
+    place.copy_(recv_x)
+    again, _, _ = buffer.low_latency_combine(recv_x * 0, indices, weights, handle, zero_copy=True)
+    assert torch.equal(again, combined)
+
+
+def test_masks(buffer):
+    status = torch.full((1,), 7, dtype=torch.int32)
+    buffer.low_latency_query_mask_buffer(status)
+    assert status.tolist() == [0]
+    step(buffer, *tokens())
+    buffer.low_latency_query_mask_buffer(status)
+    assert status.tolist() == [0]
+    with pytest.raises(swiftep.InvalidArgument, match="rank_to_mask"):
+        buffer.low_latency_update_mask_buffer(1, True)
+    buffer.low_latency_clean_mask_buffer()
+
+
+def test_a_destroyed_buffer(buffer):
+    step(buffer, *tokens())
+    buffer.destroy()
+    assert buffer.runtime is None
+    for call in (buffer.check, buffer.reset, lambda: step(buffer, *tokens())):
+        with pytest.raises(swiftep.OutOfOrder, match="destroyed"):
+            call()
+
+
+def test_the_name_is_taken_by_choice():
+    program = (
+        "import sys; import swiftep.deep_ep as own; assert 'deep_ep' not in sys.modules; own.install(); own.install()\n"
+        "import deep_ep; from deep_ep import Buffer, Config; from deep_ep.utils.math import calc_diff\n"
+        "from deep_ep.utils.envs import init_dist; from deep_ep.utils.testing import bench, bench_kineto\n"
+        "assert Buffer is own.Buffer and deep_ep is own"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1] / "Python")}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+def test_no_context_at_import():
+    program = "import torch, swiftep.deep_ep, swiftep.deep_gemm; assert not torch.cuda.is_initialized()"
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1] / "Python")}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
