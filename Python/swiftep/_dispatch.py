@@ -29,6 +29,7 @@ class Dispatch:
         # Results are given as arrays of this kind; on the simulator it is read until the device has run.
         self._like = like
         self._places: c.Received | None = None
+        self._output: int | None = None
 
     def receive(self, *, stream: Any = None, totals: Array | None = None, waits: Array | None = None) -> Dispatch:
         """[enqueues] Waits on the stream until everything has arrived. Returns itself.
@@ -80,8 +81,14 @@ class Dispatch:
 
     @property
     def expert_output(self) -> DeviceArray:
-        """BF16 `[local_experts, max_rows, hidden]`, free for the caller: rows to be combined may be written here."""
-        return self._view(self._received.expert_output, (self.buffer.max_rows, self.buffer.hidden), BFLOAT16)
+        """BF16 `[local_experts, max_rows, hidden]`, free for the caller: rows to be combined may be written here. The
+        first use for each of the two places allocates it."""
+        if self._output is None:
+            address = ctypes.c_uint64()
+            number, turn = self.buffer._number, self.buffer._turn(self)
+            call("swiftep_buffer_expert_output", number, turn, ctypes.byref(address))
+            self._output = address.value
+        return self._view(self._output, (self.buffer.max_rows, self.buffer.hidden), BFLOAT16)
 
     @property
     def _received(self) -> c.Received:

@@ -69,7 +69,6 @@ class GroupedGEMM(Handle):
         output: "store" for BF16 sums; "swiglu" for silu(gate) * up, quantised per row and 128 channels.
         signals: Whether it raises signals; with "store" only.
         scales: Of quantised output, "float32" or "power_of_two".
-        wait_seconds: After which a wait is given up; 0 for 10.
 
     Raises ``InvalidArgument`` and ``DeviceError``."""
 
@@ -82,7 +81,6 @@ class GroupedGEMM(Handle):
         output: str = "store",
         signals: bool = False,
         scales: str = "float32",
-        wait_seconds: float = 0.0,
     ) -> None:
         _check.instance(weights, "weights", PackedWeights, "swiftep.PackedWeights")
         configuration = c.GemmConfiguration(
@@ -91,7 +89,6 @@ class GroupedGEMM(Handle):
             output=_check.choice(output, "output", OUTPUTS),
             signals=_check.flag(signals, "signals"),
             scales=_check.choice(scales, "scales", SCALES),
-            wait_seconds=_check.number(wait_seconds, "wait_seconds"),
         )
         number = ctypes.c_uint64()
         call("swiftep_gemm_create", weights._number, ctypes.byref(configuration), ctypes.byref(number))

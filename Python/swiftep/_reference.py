@@ -1,6 +1,6 @@
 """The layer in NumPy: Float32, with the roundings to FP8 and BF16 that the layer makes. Nothing of the library is used.
 
-A Float32 sum in another order may round an activation to the neighbouring FP8 number, so results agree closely but not
+A sum in another order may round to the neighbouring BF16 and FP8 number, so results agree closely but not
 bit for bit."""
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def relative_error(outputs: Sequence[Any], references: Sequence[Any]) -> float:
 
 def _expert(rows: Any, gate_up: Any, gate_up_scales: Any, down: Any, down_scales: Any) -> Any:
     numpy = _numpy()
-    gate, up = numpy.split(rows @ dequantise_blocks(gate_up, gate_up_scales).T, 2, axis=-1)
+    sums = from_bfloat16(to_bfloat16(rows @ dequantise_blocks(gate_up, gate_up_scales).T))
+    gate, up = numpy.split(sums, 2, axis=-1)
     activation = _rounded(gate / (1 + numpy.exp(-gate)) * up)
     return from_bfloat16(to_bfloat16(activation @ dequantise_blocks(down, down_scales).T))
 

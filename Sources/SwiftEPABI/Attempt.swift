@@ -48,7 +48,7 @@ func structure<Structure: BitwiseCopyable>(
 }
 
 /// Writes a structure where the caller wants it, as much as it knows of; it keeps the size that it says.
-func write<Structure: BitwiseCopyable>(
+func writeStructure<Structure: BitwiseCopyable>(
     _ value: Structure, to pointer: UnsafeMutablePointer<Structure>?, _ name: String
 ) throws(ABIError) {
     guard let pointer else { throw .null(name) }

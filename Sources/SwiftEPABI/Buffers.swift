@@ -1,5 +1,6 @@
 import Accelerator
 import CSwiftEP
+import ExpertKernels
 import ExpertParallel
 
 @c @implementation
@@ -52,7 +53,7 @@ public func swiftep_buffer_received(
         result.received_count = place.receivedCount.address
         result.source_info = place.sourceInfo.address
         result.layout_range = place.layoutRange.address
-        try write(result, to: received, "what is received")
+        try writeStructure(result, to: received, "what is received")
     }
 }
 

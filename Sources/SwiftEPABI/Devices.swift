@@ -39,7 +39,7 @@ public func swiftep_device_describe(
         withUnsafeMutableBytes(of: &result.name) { room in
             room.copyBytes(from: properties.name.utf8.prefix(room.count - 1))
         }
-        try write(result, to: info, "the device's description")
+        try writeStructure(result, to: info, "the device's description")
     }
 }
 

@@ -108,7 +108,7 @@ public func swiftep_group_describe(
         result.local_ranks = UInt32(object.localRanks.count)
         result.ranks_on_device = UInt32(object.ranksOnDevice)
         result.devices = UInt32(object.processes?.extent.devices ?? 1)
-        try write(result, to: info, "the group's description")
+        try writeStructure(result, to: info, "the group's description")
     }
 }
 
