@@ -107,6 +107,12 @@ def expected(x, weights, ids):
     return total.bfloat16()
 
 
+def require_equal(found, wanted, buffers):
+    """The same bits of the stand-in; kernels multiply and add with one rounding, so the last bit of BF16 may differ."""
+    tolerance = 0 if buffers == "loopback" else 2**-7
+    torch.testing.assert_close(found, wanted, rtol=tolerance, atol=tolerance / 4)
+
+
 def test_does_nothing_unless_asked(monkeypatch):
     monkeypatch.delenv(swiftep.vllm.ENVIRONMENT, raising=False)
     with engines.stand_in("vllm"):
@@ -132,7 +138,7 @@ def test_a_layer_from_choice_to_output(vllm, buffers, process_group):
         ("combine", True, False),
         ("combine hook",),
     ]
-    assert torch.equal(output, expected(x, weights, ids))
+    require_equal(output, expected(x, weights, ids), buffers)
 
 
 @BOTH
@@ -143,7 +149,7 @@ def test_finalize_without_a_hook_is_finished_when_it_returns(vllm, buffers, proc
     delegate = vllm.reduce.TopKWeightAndReduceDelegate()
     output = vllm.modular.run(made, doubling, x, weights, ids, EXPERTS, quantisation(), delegate)
     assert buffers == "library" or made.buffer.calls[-2:] == [("combine", False, False), ("combine hook",)]
-    assert torch.equal(output, expected(x, weights, ids))
+    require_equal(output, expected(x, weights, ids), buffers)
 
 
 @BOTH
@@ -175,7 +181,8 @@ def test_experts_moved_by_the_balancer_and_no_choice(vllm, buffers, process_grou
     x, weights, ids = inputs(10)
     delegate = vllm.reduce.TopKWeightAndReduceDelegate()
     output = vllm.modular.run(made, doubling, x, weights, ids, EXPERTS, quantisation(), delegate)
-    assert torch.equal(output, expected(x, weights, torch.where(ids < 0, ids, table[ids.clamp(min=0)])))
+    moved = torch.where(ids < 0, ids, table[ids.clamp(min=0)])
+    require_equal(output, expected(x, weights, moved), buffers)
 
 
 def test_one_buffer_for_a_shape_which_is_destroyed(vllm, process_group):

