@@ -108,9 +108,12 @@ def expected(x, weights, ids):
 
 
 def require_equal(found, wanted, buffers):
-    """The same bits of the stand-in; kernels multiply and add with one rounding, so the last bit of BF16 may differ."""
-    tolerance = 0 if buffers == "loopback" else 2**-7
-    torch.testing.assert_close(found, wanted, rtol=tolerance, atol=tolerance / 4)
+    """The same bits of the stand-in. Kernels multiply and add with one rounding, and divide otherwise: the last bit of
+    BF16 may differ, and of a few values that of FP8."""
+    if buffers == "loopback":
+        assert torch.equal(found, wanted)
+    else:
+        assert engines.relative_error(found, wanted) < 0.01
 
 
 def test_does_nothing_unless_asked(monkeypatch):
