@@ -75,7 +75,9 @@ class LoopbackBuffer:
         rows = torch.full((num_experts, room, hidden), float("nan"), dtype=torch.bfloat16)
         counts = torch.full((num_experts,), -1, dtype=torch.int32)
         values = torch.full((num_experts, room, hidden), float("nan")).to(torch.float8_e4m3fn)
-        scales = torch.full((num_experts, hidden // 128, room), float("nan")).transpose(1, 2)
+        # As kernels leave them: a row's scales lie apart, and there is room for whole blocks of rows.
+        scale_rows = (room + 127) // 128 * 128
+        scales = torch.full((num_experts, hidden // 128, scale_rows), float("nan")).transpose(1, 2)[:, :room]
         source = torch.zeros(num_experts, room, dtype=torch.int64)
 
         def receive():
@@ -160,18 +162,15 @@ class TorchGEMM:
     made = []
 
     def __init__(
-        self, weights, *, max_rows, block_m=64, output="store", signals=False, scales="float32", wait_seconds=0.0
+        self, weights, *, max_rows, block_m=64, output="store", signals=False, scales="float32", scale_rows=None
     ):
         assert block_m in (16, 32, 64, 128) and output in ("store", "swiglu") and not (signals and output == "swiglu")
         assert weights.gated == (output == "swiglu")
-        self.weights, self.max_rows, self.block_m, self.output, self.signals = (
-            weights,
-            max_rows,
-            block_m,
-            output,
-            signals,
-        )
+        self.weights, self.max_rows, self.block_m = weights, max_rows, block_m
+        self.output, self.signals = output, signals
         self.threshold = weights.n // 128
+        self.scale_rows = scale_rows or (max_rows + 127) // 128 * 128
+        assert self.scale_rows % 4 == 0 and self.scale_rows >= (max_rows + block_m - 1) // block_m * block_m
         self.multiprocessors = []
         self.made.append(self)
 
@@ -179,7 +178,7 @@ class TorchGEMM:
         self, rows, row_scales, counts, out=None, out_scales=None, *, signals=None, multiprocessors=0, stream=None
     ):
         w = self.weights
-        scale_rows = (self.max_rows + 3) // 4 * 4
+        scale_rows = self.scale_rows
         assert rows.shape == (w.experts, self.max_rows, w.k) and rows.is_contiguous()
         assert row_scales.shape == (w.experts, w.k // 128, scale_rows) and row_scales.is_contiguous()
         assert counts.shape == (w.experts,) and counts.dtype == torch.int32 and (signals is not None) == self.signals
@@ -201,7 +200,9 @@ class TorchGEMM:
         if self.output == "store":
             return sums.bfloat16()
         values, scales = quantise_rows(sums)
-        return values, scales.transpose(1, 2).contiguous()
+        room = torch.full((w.experts, n // 128, scale_rows), float("nan"))
+        room[:, :, : self.max_rows] = scales.transpose(1, 2)
+        return values, room
 
 
 class TorchDeepGEMM:
@@ -231,10 +232,12 @@ class TorchDeepGEMM:
         signal=None,
     ):
         self.calls.append((enable_overlap, self.multiprocessors))
-        gemm = TorchGEMM(TorchWeights(None, *b), max_rows=a[0].shape[1], signals=enable_overlap)
-        blocks = (a[0].shape[1] + 63) // 64
-        signals = signal.view(-1, blocks) if enable_overlap else None
-        d.copy_(gemm(a[0], a[1].transpose(1, 2).contiguous(), masked_m, signals=signals))
+        m = a[0].shape[1]
+        gemm = TorchGEMM(TorchWeights(None, *b), max_rows=m, signals=enable_overlap)
+        scales = torch.zeros(a[1].shape[0], a[1].shape[2], gemm.scale_rows)
+        scales[:, :, :m] = a[1].transpose(1, 2)
+        signals = signal.view(-1, (m + 63) // 64) if enable_overlap else None
+        d.copy_(gemm(a[0], scales, masked_m, signals=signals))
         return (64, gemm.threshold) if enable_overlap else (None, None)
 
 

@@ -287,6 +287,19 @@ def test_in_place_leaves_nothing_for_sglang(sglang, problem, monkeypatch, in_tor
         runner.run(prefill, quant_info(sglang, problem))
 
 
+def test_scales_of_a_dispatch_are_not_copied_and_others_are():
+    from swiftep.sglang.kernels import by_channel
+
+    ours = torch.rand(2, 3, 128)
+    seen = by_channel(ours.transpose(1, 2)[:, :68], 64)
+    assert seen.data_ptr() == ours.data_ptr() and torch.equal(seen, ours)
+    theirs = torch.rand(2, 3, 68).transpose(1, 2)  # DeepEP leaves no room behind the rows.
+    made = by_channel(theirs, 64)
+    assert made.shape == (2, 3, 128) and torch.equal(made[:, :, :68], theirs.transpose(1, 2))
+    by_row = torch.rand(2, 64, 3)
+    assert torch.equal(by_channel(by_row, 64), by_row.transpose(1, 2))
+
+
 def test_an_unknown_word_is_refused():
     assert experts_module.chosen(None) is None and experts_module.chosen("0") is None
     with pytest.raises(InvalidArgument, match="'yes'"):

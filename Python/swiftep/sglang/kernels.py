@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .. import Device, GroupedGEMM, PackedWeights
-from .._errors import InvalidArgument, OutOfOrder
+from .._errors import OutOfOrder
 
 #: Rows per signal: what buffers expect of a combine beside its producer.
 SIGNAL_BLOCK = 64
@@ -37,16 +37,16 @@ class ExpertKernels:
 
         overlap: SGLang's arguments for the down GEMM beside a combine, or ``None``. Then the event of its start is
         recorded, it raises the signals, and `meta` gets their block and threshold."""
-        rows, scales, counts = dispatched.hidden_states, dispatched.hidden_states_scale, dispatched.masked_m
+        rows, counts = dispatched.hidden_states, dispatched.masked_m
         max_rows = rows.shape[1]
-        if max_rows % 4 != 0:
-            raise InvalidArgument(f"there is room for {max_rows} rows of an expert, which must be a multiple of 4")
         block = _block(dispatched.expected_m)
-        activations, activation_scales = self._gemm("swiglu", max_rows, block)(rows, by_channel(scales), counts)
+        scales = by_channel(dispatched.hidden_states_scale, max(block, SIGNAL_BLOCK))
+        room = (max_rows, scales.shape[2])
+        activations, activation_scales = self._gemm("swiglu", room, block)(rows, scales, counts)
         if overlap is None:
-            plain: torch.Tensor = self._gemm("store", max_rows, block)(activations, activation_scales, counts)
+            plain: torch.Tensor = self._gemm("store", room, block)(activations, activation_scales, counts)
             return plain
-        down = self._gemm("store", max_rows, SIGNAL_BLOCK, signals=True)
+        down = self._gemm("store", room, SIGNAL_BLOCK, signals=True)
         blocks = (max_rows + SIGNAL_BLOCK - 1) // SIGNAL_BLOCK
         overlap.start_event.record()
         output: torch.Tensor = down(
@@ -59,18 +59,35 @@ class ExpertKernels:
         meta["block_m"], meta["threshold"] = SIGNAL_BLOCK, down.threshold
         return output
 
-    def _gemm(self, output: str, max_rows: int, block_m: int, signals: bool = False) -> GroupedGEMM:
-        key = (output, max_rows, block_m, signals)
+    def _gemm(self, output: str, room: tuple[int, int], block_m: int, signals: bool = False) -> GroupedGEMM:
+        key = (output, room, block_m, signals)
         if key not in self._gemms:
             weights = self._gate_up if output == "swiglu" else self._down
-            self._gemms[key] = GroupedGEMM(weights, max_rows=max_rows, block_m=block_m, output=output, signals=signals)
+            max_rows, scale_rows = room
+            self._gemms[key] = GroupedGEMM(
+                weights, max_rows=max_rows, block_m=block_m, output=output, signals=signals, scale_rows=scale_rows
+            )
         return self._gemms[key]
 
 
-def by_channel(scales: torch.Tensor) -> torch.Tensor:
-    """Scales ``[experts, rows, channels / 128]`` as ``[experts, channels / 128, rows]``: how a dispatch stores them, so
-    that nothing is copied."""
-    return scales.transpose(1, 2).contiguous()
+def by_channel(scales: torch.Tensor, block: int) -> torch.Tensor:
+    """Scales ``[experts, rows, channels / 128]`` as ``[experts, channels / 128, scale_rows]``, with room for whole
+    blocks of rows. That is how a dispatch stores them, so that nothing is copied, unless another library made them."""
+    experts, rows, groups = scales.shape
+    needed = (rows + block - 1) // block * block
+    of_expert, of_row, of_group = scales.stride()
+    held = scales.untyped_storage().nbytes() // scales.element_size() - scales.storage_offset()
+    if (
+        of_row == 1
+        and of_group >= needed
+        and of_group % 4 == 0
+        and of_expert == groups * of_group
+        and held >= experts * of_expert
+    ):
+        return scales.as_strided((experts, groups, of_group), (of_expert, of_group, 1))
+    copy = scales.new_zeros((experts, groups, needed))
+    copy[:, :, :rows] = scales.transpose(1, 2)
+    return copy
 
 
 def _block(expected_rows: int) -> int:
