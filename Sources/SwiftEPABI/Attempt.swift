@@ -28,7 +28,8 @@ private func code(of error: any Error) -> swiftep_result {
     case let error as DeviceError:
         switch error {
         case .capture: SWIFTEP_STATE
-        case .notDeviceMemory, .hostAlignment, .adoptedInPart, .foreignStream, .allocation, .bufferRange: SWIFTEP_INVALID
+        case .notDeviceMemory, .hostAlignment, .adoptedInPart, .foreignStream, .allocation, .bufferRange:
+            SWIFTEP_INVALID
         default: SWIFTEP_DEVICE
         }
     case is TransportError: SWIFTEP_TRANSPORT

@@ -1,3 +1,6 @@
+// Names and documentation are those of swiftep.h.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase, AllPublicDeclarationsHaveDocumentation
+
 import Accelerator
 import CSwiftEP
 import ExpertParallel
@@ -107,7 +110,8 @@ public func swiftep_memory_write(
         let device = try DeviceObject.find(device).device
         guard let source else { throw ABIError.null("source") }
         let buffer = try device.adopt(
-            address: address, bytes: Int(clamping: bytes), label: "the target of a copy") {}
+            address: address, bytes: Int(clamping: bytes), label: "the target of a copy"
+        ) {}
         try device.write(UnsafeRawBufferPointer(start: source, count: Int(bytes)), to: buffer, offset: 0)
     }
 }
@@ -120,7 +124,8 @@ public func swiftep_memory_read(
         let device = try DeviceObject.find(device).device
         guard let target else { throw ABIError.null("target") }
         let buffer = try device.adopt(
-            address: address, bytes: Int(clamping: bytes), label: "the source of a copy") {}
+            address: address, bytes: Int(clamping: bytes), label: "the source of a copy"
+        ) {}
         try device.read(
             buffer, offset: 0, into: UnsafeMutableRawBufferPointer(start: target, count: Int(bytes)))
     }

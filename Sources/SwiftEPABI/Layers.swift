@@ -1,3 +1,6 @@
+// Names and documentation are those of swiftep.h.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase, AllPublicDeclarationsHaveDocumentation
+
 import CSwiftEP
 import ExpertParallel
 

@@ -114,7 +114,8 @@ def test_combine_beside_a_gemm():
     inputs = Inputs(77, ranks, **shape)
     random = np.random.default_rng(78)
     with swiftep.Device() as device, swiftep.Group.local(ranks, device) as group:
-        buffers = group.buffers(**shape, block_m=16)
+        # With 128 rows the scales of dispatched rows lie as the GEMM reads them.
+        buffers = group.buffers(**{**shape, "max_tokens": 64}, block_m=16)
         outputs = []
         for beside in (False, True):
             sent = [b.dispatch(x, i).receive() for b, x, i in zip(buffers, inputs.x, inputs.topk_idx)]

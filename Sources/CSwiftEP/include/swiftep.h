@@ -319,6 +319,9 @@ typedef struct {
     uint32_t signals;
     /* SWIFTEP_SCALES_FLOAT32 or SWIFTEP_SCALES_POWER_OF_TWO, of quantised output. */
     uint32_t scales;
+    /* Rows of scale arrays: a multiple of 4, at least `max_rows` rounded up to a multiple of `block_m`; 0 for `max_rows`
+     * rounded up to a multiple of 128, as dispatch has them. */
+    uint32_t scale_rows;
 } swiftep_gemm_configuration;
 
 /* Prepares a GEMM with weights. */
@@ -328,9 +331,8 @@ swiftep_result swiftep_gemm_create(
 swiftep_result swiftep_gemm_threshold(swiftep_gemm gemm, uint32_t *threshold);
 /* [enqueues] `rows x weights^T` for the first `counts[e]` rows of each expert.
  *
- * rows: FP8 `[experts, max_rows, k]` at a multiple of 16. row_scales: Float32 `[experts, k / 128, scale_rows]`, where
- * `scale_rows` is `max_rows` rounded up to a multiple of 4; of row blocks with rows all scales are read. counts: Int32
- * `[experts]`. output: BF16 `[experts, max_rows, n]`, or FP8 `[experts, max_rows, n / 2]` with SwiGLU; then
+ * rows: FP8 `[experts, max_rows, k]` at a multiple of 16. row_scales: Float32 `[experts, k / 128, scale_rows]` at a
+ * multiple of 16; of row blocks with rows all scales are read. counts: Int32 `[experts]`. output: BF16 `[experts, max_rows, n]`, or FP8 `[experts, max_rows, n / 2]` with SwiGLU; then
  * output_scales: Float32 `[experts, n / 256, scale_rows]`, else 0. signals: UInt32 `[experts, ceil(max_rows / block_m)]`,
  * one add with release at GPU scope for each finished tile; 0 without. multiprocessors: how many it runs on; 0 for all.
  * Calls on one stream share scratch memory; the first call on a stream allocates it. */

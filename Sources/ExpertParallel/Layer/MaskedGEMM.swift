@@ -53,18 +53,25 @@ package final class MaskedGEMM {
     ///   - weights: Packed for tiles of `TileShape.maxN` channels with SwiGLU, gate and up in turns.
     ///   - experts: How many they are of.
     ///   - maxRows: Room for rows of each expert, 1 to `mostRows`.
+    ///   - scaleRows: Rows of scale arrays, a multiple of 4 with room for all row blocks; `LayerShape.scaleRows` when nil.
     ///   - scales: Of quantised output.
     ///   - blockM: Rows of a tile and of a signal: one of `TileShape.heights`.
     /// - Throws: `ShapeError`, `GroupError.blockHeight`, `GroupError.kernelDoesNotFit`, `DeviceError`.
     package init(
-        _ weights: WeightBuffer, experts: Int, maxRows: Int, blockM: Int, output: Output,
+        _ weights: WeightBuffer, experts: Int, maxRows: Int, scaleRows: Int? = nil, blockM: Int, output: Output,
         scales: ScaleFormat = .float32, scratch: StreamScratch
     ) throws {
         guard (1...Self.mostRows).contains(maxRows) else {
             throw ShapeError(name: "rows of an expert", value: maxRows, range: 1...Self.mostRows, step: 1)
         }
         guard TileShape.heights.contains(blockM) else { throw GroupError.blockHeight(blockM) }
-        let problem = GEMMProblem(n: weights.rows, k: weights.columns, experts: experts, maxRows: maxRows)
+        let problem = GEMMProblem(
+            n: weights.rows, k: weights.columns, experts: experts, maxRows: maxRows, scaleRows: scaleRows)
+        let least = (maxRows + blockM - 1) / blockM * blockM
+        guard problem.scaleRows >= least, problem.scaleRows % 4 == 0 else {
+            throw ShapeError(
+                name: "rows of scales", value: problem.scaleRows, range: least...2 * Self.mostRows, step: 4)
+        }
         let tile = TileShape(m: blockM, n: weights.tileN)
         let role: GEMMRole =
             switch output {

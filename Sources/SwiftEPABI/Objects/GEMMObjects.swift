@@ -26,9 +26,11 @@ final class WeightsObject {
         (self.device, self.experts) = (device, experts)
         let inPlace = try Choices.flag("in_place", matrix.in_place)
         let values = try device.device.adopt(
-            address: matrix.values, bytes: experts * n * k, label: "weights of the caller") {}
+            address: matrix.values, bytes: experts * n * k, label: "weights of the caller"
+        ) {}
         let scales = try device.device.adopt(
-            address: matrix.scales, bytes: experts * packing.scales * 4, label: "weight scales of the caller") {}
+            address: matrix.scales, bytes: experts * packing.scales * 4, label: "weight scales of the caller"
+        ) {}
         let stream = try device.device.makeStream(label: "packing of weights")
         // What the caller has enqueued may still write them.
         try device.device.synchronize()
@@ -77,7 +79,8 @@ final class GEMMObject {
         }
         self.weights = weights
         gemm = try MaskedGEMM(
-            weights.weights, experts: weights.experts, maxRows: Int(given.max_rows), blockM: Int(given.block_m),
+            weights.weights, experts: weights.experts, maxRows: Int(given.max_rows),
+            scaleRows: given.scale_rows == 0 ? nil : Int(given.scale_rows), blockM: Int(given.block_m),
             output: output, scales: Choices.scales(given.scales), scratch: weights.device.scratch)
     }
 

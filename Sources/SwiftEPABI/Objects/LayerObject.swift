@@ -58,7 +58,8 @@ final class LayerObject {
             return LayerWeights.Matrices(
                 values: try device.adopt(address: values, bytes: bytes, label: name) {},
                 scales: try device.adopt(
-                    address: scales, bytes: bytes / (128 * 128) * 4, label: "scales of \(name)") {})
+                    address: scales, bytes: bytes / (128 * 128) * 4, label: "scales of \(name)"
+                ) {})
         }
         let (hidden, intermediate, local) = (shape.hidden, shape.intermediate, shape.localExperts)
         var result = LayerWeights(

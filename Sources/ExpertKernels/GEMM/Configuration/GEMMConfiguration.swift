@@ -70,6 +70,7 @@ package struct GEMMConfiguration: Hashable, Sendable {
     var kernelName: String {
         let (problem, drop) = (problem, dropped.map { "_drop\($0.expert)_\($0.index)" } ?? "")
         return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
+            + (problem.scaleRows == ScaleGroup.rows(problem.maxRows) ? "" : "_s\(problem.scaleRows)")
             + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
             + (masks && !role.communicates ? "_masked" : "") + (role.output == .swiGLU ? scaleFormat.name : "")
     }

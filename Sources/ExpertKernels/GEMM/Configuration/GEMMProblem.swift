@@ -9,11 +9,13 @@ package struct GEMMProblem: Hashable, Sendable, CustomStringConvertible {
     package var experts: Int
     /// Rows that A and D have room for per expert.
     package var maxRows: Int
-    /// Rows of A's scale array per expert and 128 channels; `ScaleGroup.rows(maxRows)`.
-    package var scaleRows: Int { ScaleGroup.rows(maxRows) }
+    /// Rows of scale arrays per expert and 128 channels: a multiple of 4, and room for all row blocks, whose scales are
+    /// loaded whole. `ScaleGroup.rows(maxRows)` has room for those of any height.
+    package var scaleRows: Int
 
     /// A problem as given.
-    package init(n: Int, k: Int, experts: Int, maxRows: Int) {
+    package init(n: Int, k: Int, experts: Int, maxRows: Int, scaleRows: Int? = nil) {
+        self.scaleRows = scaleRows ?? ScaleGroup.rows(maxRows)
         self.n = n
         self.k = k
         self.experts = experts
