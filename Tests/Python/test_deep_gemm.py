@@ -104,12 +104,16 @@ def test_scales_as_exponents(device):
     scales = (exponents.int() << 23).view(torch.float32)
     words = exponents.contiguous().view(torch.int32).view(2, 16, 1).to(problem.device)
     results = []
-    for given in (scales.to(problem.device), words):
+    # The last one has a column of one word, as a dispatch with 512 channels returns it.
+    column = torch.zeros((2, 1, 128), dtype=torch.int32, device=problem.device)
+    column[:, 0, :16] = words[:, :, 0]
+    for given in (scales.to(problem.device), words, column.transpose(1, 2)[:, :16]):
         d = problem.output()
         deep_gemm.m_grouped_fp8_gemm_nt_masked((problem.a, given), (problem.b, problem.sfb), d, problem.masked_m, 16)
         results.append(d)
     for group, count in enumerate(problem.counts):
-        assert torch.equal(results[0][group, :count], results[1][group, :count])
+        for other in results[1:]:
+            assert torch.equal(results[0][group, :count], other[group, :count])
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -149,9 +153,13 @@ def test_packed_weights_are_an_operand(device):
 
 @pytest.mark.gpu
 def test_weights_packed_in_place():
-    problem = Problem(2, 16, 128, 128, [16, 3], "cuda")
+    problem = Problem(2, 16, 256, 128, [16, 3], "cuda")
     deep_gemm.pack(problem.b, problem.sfb, in_place=True)
     run(problem, expected_m=16)
+    deep_gemm.check()
+    problem.b.mul_(1)
+    with pytest.raises(swiftep.OutOfOrder, match="written to"):
+        run(problem, expected_m=16)
 
 
 @pytest.mark.gpu

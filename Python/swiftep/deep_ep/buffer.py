@@ -134,11 +134,12 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         self._device.settle()
 
     def check(self) -> None:
-        """Waits for all work of the device, and raises what has gone wrong in an earlier call."""
+        """Waits for all work of the device, and raises what has gone wrong in an earlier call, GEMMs included."""
         if self._closed:
             raise _refusals.closed()
         for exchange in self._exchanges.values():
             _library.call("swiftep_buffer_check", exchange.number)
+        _library.call("swiftep_device_synchronize", self._device.number)
 
     def reset(self) -> None:
         """Brings the buffer back to its first state after a failure. Collective."""

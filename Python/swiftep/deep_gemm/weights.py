@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 import weakref
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
@@ -40,6 +40,8 @@ class Packed:
         #: How long packing took, seconds.
         self.seconds = seconds
         self.in_place = in_place
+        # Scales that are used where they are.
+        self.kept: Optional[torch.Tensor] = None
         self.version = 0
         self._gemms: dict[tuple[int, int, bool], Gemm] = {}
 
@@ -72,7 +74,7 @@ class Packed:
                 _library.call("swiftep_gemm_free", gemm.number)
             _library.call("swiftep_weights_free", self.number)
             self._gemms.clear()
-            self.number = 0
+            self.number, self.kept = 0, None
 
 
 _Key = tuple[int, torch.Size, int]
@@ -85,6 +87,13 @@ _seconds = 0.0
 def packing_seconds() -> float:
     """Seconds that this process has spent on packing."""
     return _seconds
+
+
+def check() -> None:
+    """Waits for all work of the devices, and raises what has gone wrong in a GEMM."""
+    for device in {packed.device for packed in _cache.values()}:
+        device.synchronize()
+        _library.call("swiftep_device_synchronize", device.number)
 
 
 def clear() -> None:
@@ -100,7 +109,8 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
 
     weight: float8_e4m3fn ``[experts, n, k]``, contiguous; n and k multiples of 128.
     scales: float32 ``[experts, n / 128, k / 128]``.
-    in_place: reorder the tensor's own memory instead of copying it. Nothing but these GEMMs can use it afterwards.
+    in_place: reorder the tensor's own memory instead of copying it, for n that is a multiple of 256. Nothing but these
+        GEMMs can use it afterwards.
 
     Waits until it is done. GEMMs pack by themselves what has not been packed, not in place."""
     global _seconds
@@ -132,6 +142,7 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
     _seconds += seconds
     packed = Packed(device, number.value, (experts, n, k), seconds, in_place)
     packed.version = _version(weight) + _version(scales)
+    packed.kept = plain if in_place else None
     key = (weight.data_ptr(), weight.shape, scales.data_ptr())
     before = _cache.pop(key, None)
     if before is not None:
