@@ -175,20 +175,27 @@ class Buffer(Handle):
             waits: Int64 `[ranks]`, to which nanoseconds waited for each rank are added.
 
         Returns `out`, which is there when the stream has got here."""
-        self.combine_send(dispatch, rows, overlap, stream=stream)
-        return self.combine_receive(dispatch, topk_idx, topk_weights, out, stream=stream, waits=waits)
+        send = self._prepare_send(dispatch, rows, overlap, stream)
+        receive, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
+        call("swiftep_combine_send", *send)
+        call("swiftep_combine_receive", *receive)
+        return out
 
     def combine_send(
         self, dispatch: Dispatch, rows: Array, overlap: Overlap | None = None, *, stream: Any = None
     ) -> None:
         """[enqueues] Sends rows home, block by block beside their producer with an `overlap`. As ``combine``."""
+        call("swiftep_combine_send", *self._prepare_send(dispatch, rows, overlap, stream))
+
+    def _prepare_send(self, dispatch: Dispatch, rows: Array, overlap: Overlap | None, stream: Any) -> tuple[Any, ...]:
+        """The arguments of a send, checked."""
         number, turn = self._number, self._turn(dispatch)
         shape = (self.local_experts, self.max_rows, self.hidden)
         home = operand(rows, "rows", BFLOAT16, shape, self.device)
         if overlap is not None:
             _check.instance(overlap, "overlap", Overlap, "a swiftep.Overlap")
         beside = None if overlap is None else ctypes.byref(overlap._structure(self))
-        call("swiftep_combine_send", number, turn, self._streams.number(stream), home.address, beside)
+        return number, turn, self._streams.number(stream), home.address, beside
 
     def combine_receive(
         self,
@@ -201,23 +208,28 @@ class Buffer(Handle):
         waits: Array | None = None,
     ) -> Array:
         """[enqueues] Adds up what has come home. As ``combine``."""
+        arguments, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
+        call("swiftep_combine_receive", *arguments)
+        return out
+
+    def _prepare_receive(
+        self,
+        dispatch: Dispatch,
+        topk_idx: Array,
+        topk_weights: Array,
+        out: Array | None,
+        stream: Any,
+        waits: Array | None,
+    ) -> tuple[tuple[Any, ...], Array]:
+        """The arguments of a receive, checked, and where its result goes."""
         number, turn = self._number, self._turn(dispatch)
         shape = (dispatch.tokens, self.top_k)
         choices = operand(topk_idx, "topk_idx", INT64, shape, self.device, align=8)
         factors = operand(topk_weights, "topk_weights", FLOAT32, shape, self.device, align=4)
         out, sums = output(dispatch._like, out, "out", BFLOAT16, (dispatch.tokens, self.hidden), self.device)
-        call(
-            "swiftep_combine_receive",
-            number,
-            turn,
-            self._streams.number(stream),
-            choices.address,
-            factors.address,
-            dispatch.tokens,
-            sums.address,
-            self._waits(waits),
-        )
-        return out
+        queue, waited = self._streams.number(stream), self._waits(waits)
+        places = (choices.address, factors.address, dispatch.tokens, sums.address, waited)
+        return (number, turn, queue, *places), out
 
     def barrier(self, *, stream: Any = None) -> None:
         """[enqueues] Waits on the stream until all ranks have come here with what they enqueued before."""
@@ -232,7 +244,8 @@ class Buffer(Handle):
         call("swiftep_buffer_check", self._number)
 
     def reset(self, seconds: float = SECONDS) -> None:
-        """Brings it back to its first state after a failure, together with all other ranks."""
+        """Brings it back to its first state after a failure, together with all other ranks, for which it waits; where
+        a process has several, ``Group.reset`` resets them at the same time. Raises ``TransportError``."""
         call("swiftep_buffer_reset", self._number, _check.number(seconds, "seconds"))
         self._latest = None
 

@@ -50,8 +50,9 @@ class DeviceArray:
     @classmethod
     def _copy(cls, device: Device, values: Any, dtype: DType | None) -> DeviceArray:
         numpy = _numpy()
-        given = numpy.ascontiguousarray(values)
-        given = given.reshape(numpy.shape(values))
+        if not isinstance(values, (numpy.ndarray, numpy.generic)):
+            raise InvalidArgument(f"values are a {type(values).__name__}; give a NumPy array")
+        given = numpy.ascontiguousarray(values).reshape(values.shape)
         found = [t for t in ALL.values() if given.dtype.name in t.numpy_names and (dtype is None or t is dtype)]
         exact = [t for t in found if t.name == given.dtype.name]
         if not found or (dtype is None and not exact):

@@ -69,6 +69,8 @@ class GroupedGEMM(Handle):
         output: "store" for BF16 sums; "swiglu" for silu(gate) * up, quantised per row and 128 channels.
         signals: Whether it raises signals; with "store" only.
         scales: Of quantised output, "float32" or "power_of_two".
+        scale_rows: Rows of scale arrays: a multiple of 4, at least `max_rows` rounded up to a multiple of `block_m`;
+            None for `max_rows` rounded up to a multiple of 128, as dispatch has them.
 
     Raises ``InvalidArgument`` and ``DeviceError``."""
 
@@ -81,6 +83,7 @@ class GroupedGEMM(Handle):
         output: str = "store",
         signals: bool = False,
         scales: str = "float32",
+        scale_rows: int | None = None,
     ) -> None:
         _check.instance(weights, "weights", PackedWeights, "swiftep.PackedWeights")
         configuration = c.GemmConfiguration(
@@ -89,6 +92,7 @@ class GroupedGEMM(Handle):
             output=_check.choice(output, "output", OUTPUTS),
             signals=_check.flag(signals, "signals"),
             scales=_check.choice(scales, "scales", SCALES),
+            scale_rows=0 if scale_rows is None else _check.integer(scale_rows, "scale_rows", 1),
         )
         number = ctypes.c_uint64()
         call("swiftep_gemm_create", weights._number, ctypes.byref(configuration), ctypes.byref(number))
@@ -100,8 +104,8 @@ class GroupedGEMM(Handle):
         self.block_m = block_m
         self.output = output
         self.raises_signals = signals
-        #: Rows of a scale array: `max_rows`, rounded up to a multiple of 4.
-        self.scale_rows: int = -(-max_rows // 4) * 4
+        #: Rows of a scale array.
+        self.scale_rows: int = scale_rows or -(-max_rows // 128) * 128
 
     @property
     def threshold(self) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import ctypes
 import sys
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 from . import _check
 from . import _structures as c
@@ -16,7 +17,7 @@ from ._library import call
 
 if TYPE_CHECKING:
     from ._buffer import Buffer
-    from ._layer import LocalLayers
+    from ._layer import LocalLayers, MoELayer
 
 #: Seconds for which processes wait for each other, unless told otherwise.
 SECONDS = 60.0
@@ -138,7 +139,7 @@ class Group(Handle):
 
     def layers(self, **arguments: Any) -> LocalLayers:
         """The layers of all ranks of this process, with the arguments of ``LocalLayers``."""
-        from ._layer import LocalLayers
+        from ._layer import LocalLayers, MoELayer
 
         return LocalLayers(self, **arguments)
 
@@ -155,6 +156,17 @@ class Group(Handle):
             call(f"swiftep_{core.kind}_check", core.number)
         if wrong is not None:
             raise wrong
+
+    def reset(self, members: Sequence[Buffer | MoELayer], seconds: float = SECONDS) -> None:
+        """Brings buffers, or layers, of this process's ranks back to their first state after a failure, together with
+        those of the other processes. They wait for each other, `seconds` at most. Raises ``TransportError``."""
+        self._core.require_open()
+        _check.number(seconds, "seconds")
+        for member in members:
+            member._core.require_open()
+        with concurrent.futures.ThreadPoolExecutor(max(1, len(members))) as threads:
+            for wait in [threads.submit(member.reset, seconds) for member in members]:
+                wait.result()
 
     def barrier(self, seconds: float = SECONDS) -> None:
         """Waits until all processes have come here, `seconds` at most. Raises ``TransportError``."""

@@ -238,7 +238,8 @@ class MoELayer(Handle):
         call("swiftep_layer_check", self._number)
 
     def reset(self, seconds: float = SECONDS) -> None:
-        """Brings it back to its first state after a failure, together with all other ranks."""
+        """Brings it back to its first state after a failure, together with all other ranks, for which it waits; where
+        a process has several, ``LocalLayers.reset`` resets them at the same time. Raises ``TransportError``."""
         call("swiftep_layer_reset", self._number, _check.number(seconds, "seconds"))
 
     def mask(self, rank: int, masked: bool = True) -> None:
@@ -316,6 +317,10 @@ class LocalLayers(Sequence[MoELayer]):
             call("swiftep_layer_step", *arguments)
         self.group.synchronize()
         return [result for _, result in prepared]
+
+    def reset(self, seconds: float = SECONDS) -> None:
+        """Brings all layers back to their first state after a failure. As ``Group.reset``."""
+        self.group.reset(self._layers, seconds)
 
     def close(self) -> None:
         """Frees all layers."""

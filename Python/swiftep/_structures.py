@@ -137,6 +137,7 @@ class GemmConfiguration(Structure):
         ("output", c_uint32),
         ("signals", c_uint32),
         ("scales", c_uint32),
+        ("scale_rows", c_uint32),
     ]
 
 

@@ -28,7 +28,9 @@ class Fuzz:
         self.device = swiftep.Device()
         self.group = swiftep.Group.local(2, self.device)
         self.buffers = self.group.buffers(**SHAPE, wait_seconds=0.0005)
-        matrix = [swiftep.quantise_blocks(self.numbers.standard_normal((2, *shape))) for shape in ((256, 128), (128, 128))]
+        matrix = [
+            swiftep.quantise_blocks(self.numbers.standard_normal((2, *shape))) for shape in ((256, 128), (128, 128))
+        ]
         self.weights = [swiftep.LayerWeights(*matrix[0], *matrix[1])] * 2
         self.layers = self.group.layers(weights=self.weights, top_k=2, max_tokens=3, wait_seconds=0.0005)
         self.packed = swiftep.PackedWeights(self.device, *matrix[1])
@@ -51,15 +53,23 @@ class Fuzz:
         pick = self.random.choice
         kind = self.random.randrange(12)
         if kind == 0:
-            return pick([None, True, -1, 0, 1, 2, 7, 2**31, 2**32, 2**63, 2**64, 10**30, 0.5, float("nan"), float("inf")])
+            return pick(
+                [None, True, -1, 0, 1, 2, 7, 2**31, 2**32, 2**63, 2**64, 10**30, 0.5, float("nan"), float("inf")]
+            )
         if kind == 1:
-            return pick(["", "none", "direct", "simulator", "cuda", "float32", "x" * 500, "\0", "ä", b"bytes", object()])
+            return pick(
+                ["", "none", "direct", "simulator", "cuda", "float32", "x" * 500, "\0", "ä", b"bytes", object()]
+            )
         if kind == 2:
             return pick(self.objects)
         if kind == 3:
             return [self.anything() for _ in range(self.random.randrange(4))]
-        dtype = pick(["uint16", "uint16", "int64", "float32", "uint8", "int32", "uint32", "float64", ">u2", "bool", "O"])
-        shape = pick([(3, 128), (3, 2), (2,), (2, 6, 128), (2, 8, 128), (2, 1, 8), (0, 128), (), (1, 128), (4, 128), (3, 256)])
+        dtype = pick(
+            ["uint16", "uint16", "int64", "float32", "uint8", "int32", "uint32", "float64", ">u2", "bool", "O"]
+        )
+        shape = pick(
+            [(3, 128), (3, 2), (2,), (2, 6, 128), (2, 8, 128), (2, 1, 128), (0, 128), (), (1, 128), (4, 128), (3, 256)]
+        )
         array = self.array(dtype, shape)
         if kind == 4 and array.ndim:
             return array[..., ::2]
@@ -83,12 +93,11 @@ class Fuzz:
             "topk_weights": lambda: self.array(np.float32, (3, 2)),
             "rows": lambda: self.array(np.uint16, (2, 6, 128)),
             "codes": lambda: self.array(np.uint8, (2, 8, 128)),
-            "row_scales": lambda: self.array(np.float32, (2, 1, 8)),
+            "row_scales": lambda: self.array(np.float32, (2, 1, 128)),
             "counts": lambda: self.array(np.int32, (2,)) % 9,
             "dispatch": lambda: pick([o for o in self.objects if isinstance(o, swiftep.Dispatch)]),
             "overlap": lambda: pick(["none", "single_batch", "two_batch", "direct"]),
             "stream": lambda: pick([None, None, *[o for o in self.objects if isinstance(o, swiftep.Stream)]]),
-            "seconds": lambda: 0.01,
             "rank": lambda: pick([0, 1]),
             "flag": lambda: pick([True, False]),
             "masks": lambda: np.zeros(2, np.int32),
@@ -127,8 +136,8 @@ class Fuzz:
             "barrier": lambda: buffer.barrier(stream=p("stream")),
             "poll": lambda: pick([buffer, layer]).poll(),
             "check": lambda: pick([buffer, layer]).check(),
-            "reset": lambda: [o.reset(p("seconds")) for o in pick([self.buffers, list(self.layers)])],
-            "connect": lambda: pick([buffer, layer]).connect(p("seconds")),
+            "reset": lambda: self.group.reset(pick([self.buffers, list(self.layers)]), pick([0.05, -1, None])),
+            "connect": lambda: pick([buffer, layer]).connect(pick([0.01, 0, "soon"])),
             "synchronize": lambda: pick([self.group, self.device]).synchronize(),
             "replay": lambda: self.device.capture(
                 self.device.stream(), lambda: gemm.enqueue(p("codes"), p("row_scales"), p("counts"))

@@ -9,10 +9,10 @@ from swiftep._reference import quantise_rows
 SEED = 415
 
 
-def operands(random, experts, max_rows, n, k, counts):
+def operands(random, experts, max_rows, n, k, counts, scale_rows=None):
     rows = random.standard_normal((experts, max_rows, k)).astype(np.float32)
     codes, scales = quantise_rows(rows)
-    scale_rows = -(-max_rows // 4) * 4
+    scale_rows = scale_rows or -(-max_rows // 128) * 128
     row_scales = np.ones((experts, k // 128, scale_rows), np.float32)
     row_scales[:, :, :max_rows] = scales.transpose(0, 2, 1)
     weights = swiftep.quantise_blocks(random.standard_normal((experts, n, k)) * k**-0.5)
@@ -59,7 +59,7 @@ def test_swiglu(scales):
         packed = swiftep.PackedWeights(device, *weights, gated=True)
         gemm = swiftep.GroupedGEMM(packed, max_rows=16, block_m=16, output="swiglu", scales=scales)
         out, out_scales = gemm(codes, row_scales, counts)
-        assert out.shape == (2, 16, 256) and out_scales.shape == (2, 2, 16)
+        assert out.shape == (2, 16, 256) and out_scales.shape == (2, 2, 128)
         for expert, count in enumerate(counts):
             factors = out_scales[expert, :, :count].T
             if scales == "power_of_two":
@@ -73,10 +73,10 @@ def test_swiglu(scales):
 def test_signals():
     print("seed", SEED + 2)
     random = np.random.default_rng(SEED + 2)
-    codes, row_scales, counts, weights = operands(random, 2, 48, 256, 128, [33, 0])
+    codes, row_scales, counts, weights = operands(random, 2, 48, 256, 128, [33, 0], scale_rows=52)
     with swiftep.Device() as device:
         packed = swiftep.PackedWeights(device, *weights)
-        gemm = swiftep.GroupedGEMM(packed, max_rows=48, block_m=16, signals=True)
+        gemm = swiftep.GroupedGEMM(packed, max_rows=48, block_m=16, signals=True, scale_rows=52)
         signals = np.zeros((2, 3), np.uint32)
         gemm(codes, row_scales, counts, signals=signals)
         assert signals.tolist() == [[gemm.threshold] * 3, [0] * 3]

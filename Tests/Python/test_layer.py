@@ -75,7 +75,7 @@ def test_several_ranks_need_a_step():
             assert (a == b).all()
         # A wrong argument of the last rank leaves nothing enqueued.
         with pytest.raises(swiftep.InvalidArgument, match="x has shape"):
-            layers.step([inputs.x[0], inputs.x[1][:, :128]], inputs.topk_idx, inputs.topk_weights)
+            layers.step([inputs.x[0], inputs.x[1][:, :128].copy()], inputs.topk_idx, inputs.topk_weights)
         for a, b in zip(layers.step(inputs.x, inputs.topk_idx, inputs.topk_weights), stepped):
             assert (a == b).all()
 
