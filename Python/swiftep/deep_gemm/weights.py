@@ -141,7 +141,7 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
     seconds = time.perf_counter() - begin
     _seconds += seconds
     packed = Packed(device, number.value, (experts, n, k), seconds, in_place)
-    packed.version = _version(weight) + _version(scales)
+    packed.version = _version(weight, scales)
     packed.kept = plain if in_place else None
     key = (weight.data_ptr(), weight.shape, scales.data_ptr())
     before = _cache.pop(key, None)
@@ -157,7 +157,7 @@ def find(weight: torch.Tensor, scales: torch.Tensor) -> Packed:
     packed = _cache.get((weight.data_ptr(), weight.shape, scales.data_ptr()))
     if packed is None:
         return pack(weight, scales)
-    if packed.version != _version(weight) + _version(scales):
+    if packed.version != _version(weight, scales):
         if packed.in_place:
             raise OutOfOrder("weights packed in place have been written to; call pack(..., in_place=True) again")
         return pack(weight, scales)
@@ -178,9 +178,12 @@ def _free_orphans() -> None:
         _orphans.pop().free()
 
 
-def _version(tensor: torch.Tensor) -> int:
-    """How often a tensor has been written to, as PyTorch counts; it does not for tensors of inference mode."""
-    return 0 if tensor.is_inference() else tensor._version
+def _version(weight: torch.Tensor, scales: torch.Tensor) -> int:
+    """How often these have been written to, as PyTorch counts; it does not for tensors of inference mode."""
+    try:
+        return weight._version + scales._version
+    except RuntimeError:
+        return 0
 
 
 def _check(weight: Any, scales: Any) -> Device:

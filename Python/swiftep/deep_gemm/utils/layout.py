@@ -23,15 +23,17 @@ def is_readable(scales: torch.Tensor) -> bool:
     ``scale_rows(rows)``. Those of a dispatch do, and DeepEP's if their rows are a multiple of 128."""
     groups, rows, columns = scales.shape
     room = scale_rows(rows)
-    stride = scales.stride()
-    return (
-        (rows == 1 or stride[1] == 1)
-        and stride[2] == room
-        and (groups == 1 or stride[0] == room * columns)
-        and scales.data_ptr() % 16 == 0
-        # A view may end before its last column does.
-        and (scales.storage_offset() + groups * columns * room) * 4 <= scales.untyped_storage().nbytes()
-    )
+    group_stride, row_stride, column_stride = scales.stride()
+    if (
+        (row_stride != 1 and rows != 1)
+        or column_stride != room
+        or (group_stride != room * columns and groups != 1)
+        or scales.data_ptr() % 16 != 0
+    ):
+        return False
+    # A view may end before its last column does.
+    end = scales.storage_offset() + groups * columns * room
+    return rows == room or end * scales.element_size() <= scales.untyped_storage().nbytes()
 
 
 def get_mn_major_tma_aligned_tensor(scales: torch.Tensor) -> torch.Tensor:
