@@ -2,6 +2,7 @@
 """Experts of transformers models on a layer: what reaches it, what is refused, and models from end to end."""
 
 import copy
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -396,3 +397,23 @@ def test_experts_spread_over_two_processes(tmp_path):
     found = sorted(results.get() for _ in range(2))
     assert [(rank, same) for rank, same, _ in found] == [(0, True), (1, True)]
     assert all(error < 0.02 for _, _, error in found), found
+
+
+@pytest.mark.parametrize("factor, status", [(1, 0), (1.1, 1)])
+def test_the_script_says_right_and_wrong(monkeypatch, tmp_path, factor, status):
+    import transformers_model
+
+    class Layer(swiftep.MoELayer):
+        def __call__(self, *given, **others):
+            made = super().__call__(*given, **others)
+            return made.mul_(factor) if factor != 1 else made
+
+    monkeypatch.setattr(_layers, "MoELayer", Layer)
+    report = tmp_path / "report.json"
+    options = ["--batch", "1", "--new", "1", "--overlaps", "none", "single_batch", "--json", str(report)]
+    monkeypatch.setattr("sys.argv", ["transformers_model.py", *options])
+    with torch.no_grad(), pytest.raises(SystemExit) as ended:
+        transformers_model.main()
+    assert ended.value.code == status
+    wrong = [found["name"] for found in json.loads(report.read_text())["checks"] if not found["right"]]
+    assert (wrong == []) == (status == 0) and all("layer" in name or "swiftep: logits" in name for name in wrong)
