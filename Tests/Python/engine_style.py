@@ -10,14 +10,12 @@ PLAIN, OVERLAPPED = "swiftep_test_engine", "swiftep_test_engine_overlapped"
 COMMUNICATION = 3
 
 
-def register(process_group, max_tokens):
+def register(process_group, max_tokens, on_gpu):
     """Registers both with transformers, for FP8 experts, on one buffer. Returns the buffer, to be destroyed."""
+    from swiftep import deep_ep
     from transformers.integrations.finegrained_fp8 import FP8ExpertsInterface
 
-    from swiftep import deep_ep
-
     buffer = deep_ep.Buffer(process_group, low_latency_mode=True, explicitly_destroy=True)
-    on_gpu = torch.cuda.is_available()
     beside = torch.cuda.Stream() if on_gpu else None
 
     def make(overlapped):

@@ -17,6 +17,8 @@ from swiftep import InvalidArgument
 from swiftep.sglang import experts as experts_module
 from swiftep.sglang import refusal
 
+pytestmark = pytest.mark.torch
+
 EXPERTS, HIDDEN, INTERMEDIATE, TOKENS, TOP_K, ROOM = 4, 256, 128, 6, 2, 68
 
 
@@ -328,13 +330,17 @@ def installed():
             del sys.modules[name]
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("experts", ["0", "1"])
 @pytest.mark.parametrize("overlap", [False, True])
-def test_a_step_on_the_library(problem, process_group, installed, monkeypatch, experts, overlap):
+def test_a_step_on_the_library(problem, process_group, installed, monkeypatch, device, experts, overlap):
+    problem = SimpleNamespace(**{name: tensor.to(device) for name, tensor in vars(problem).items()})
+    monkeypatch.setenv("SWIFTEP_DEVICE", "simulator" if device == "cpu" else "cuda")
     monkeypatch.setenv(swiftep.sglang.ENVIRONMENT, "1")
     monkeypatch.setenv(swiftep.sglang.EXPERTS_ENVIRONMENT, experts)
     with engines.stand_in("sglang"):
         engine = stand_in_modules()
+        engine.single_batch_overlap.ON_GPU = device == "cuda"
         swiftep.sglang.activate()
         engine.registry.apply_hooks()
         deep_ep, deep_gemm = importlib.import_module("deep_ep"), importlib.import_module("deep_gemm")

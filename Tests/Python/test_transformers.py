@@ -16,6 +16,8 @@ import swiftep.transformers
 from swiftep import InvalidArgument
 from swiftep.transformers import _layers, _ranks
 
+pytestmark = pytest.mark.torch
+
 NAME = "swiftep"
 
 
@@ -346,7 +348,9 @@ def test_experts_of_several_ranks_are_shares():
 # On the library
 
 
-def test_all_overlaps_of_a_model_give_the_same_bits(model):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_all_overlaps_of_a_model_give_the_same_bits(model, device):
+    model, given = model.to(device), prompts().to(device)
     swiftep.transformers.register(overlap="none", max_tokens=4, two_batch=True)
     shaped.register_references()
     found = {}
@@ -354,9 +358,9 @@ def test_all_overlaps_of_a_model_give_the_same_bits(model):
         model.set_experts_implementation(NAME)
         for overlap in swiftep.transformers.OVERLAPS:
             swiftep.transformers.set_overlap(model, overlap)
-            found[overlap] = model(prompts()).logits
+            found[overlap] = model(given).logits
         model.set_experts_implementation(shaped.EMULATED)
-        wanted = model(prompts()).logits
+        wanted = model(given).logits
     for overlap, logits in found.items():
         assert torch.equal(logits, found["none"]), overlap
     assert engines.relative_error(found["none"], wanted) < 0.02
@@ -409,6 +413,7 @@ def test_the_script_says_right_and_wrong(monkeypatch, tmp_path, factor, status):
             return made.mul_(factor) if factor != 1 else made
 
     monkeypatch.setattr(_layers, "MoELayer", Layer)
+    monkeypatch.setenv("SWIFTEP_DEVICE", "simulator")
     report = tmp_path / "report.json"
     options = ["--batch", "1", "--new", "1", "--overlaps", "none", "single_batch", "--json", str(report)]
     monkeypatch.setattr("sys.argv", ["transformers_model.py", *options])

@@ -13,6 +13,8 @@ import engines
 import swiftep.vllm
 from swiftep import InvalidArgument, OutOfOrder
 
+pytestmark = pytest.mark.torch
+
 EXPERTS, HIDDEN, TOKENS, TOP_K, ROOM = 4, 256, 5, 2, 8
 FUSED = "vllm.model_executor.layers.fused_moe"
 
@@ -32,6 +34,7 @@ BOTH = pytest.mark.parametrize("buffers", ["loopback", "library"], indirect=True
 def buffers(request, monkeypatch):
     """Buffers in PyTorch that write down their calls, or for tests that are marked `BOTH` ours as well."""
     kind = getattr(request, "param", "loopback")
+    monkeypatch.setenv("SWIFTEP_DEVICE", "simulator")
     if kind == "loopback":
         monkeypatch.setitem(sys.modules, "swiftep.deep_ep", SimpleNamespace(Buffer=engines.LoopbackBuffer))
         monkeypatch.setattr(swiftep, "deep_ep", sys.modules["swiftep.deep_ep"], raising=False)

@@ -19,6 +19,7 @@ table, and exits with 1 if something is wrong.
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -51,6 +52,8 @@ def main():
     options = parse()
     torch.set_grad_enabled(False)
     on_gpu = options.device != "cpu"
+    # Buffers are made before they see a tensor.
+    os.environ["SWIFTEP_DEVICE"] = "cuda" if on_gpu else "simulator"
     shape = shaped.Shape.full(options.layers, options.experts) if on_gpu else shaped.Shape.tiny()
     overlaps = [mode for mode in swiftep.transformers.OVERLAPS if mode in options.overlaps]
     model = shaped.fp8_model(shape, options.device, options.seed)
@@ -172,7 +175,7 @@ def engine_buffer(options):
     """Experts as engines run them, on a group of this process alone."""
     with tempfile.TemporaryDirectory() as folder:
         torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=0, world_size=1)
-        buffer = engine_style.register(torch.distributed.group.WORLD, options.max_tokens)
+        buffer = engine_style.register(torch.distributed.group.WORLD, options.max_tokens, options.device != "cpu")
         try:
             yield
         finally:

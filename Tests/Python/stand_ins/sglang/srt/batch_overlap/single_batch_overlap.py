@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 LOG = []
+#: Whether streams and events are PyTorch's.
+ON_GPU = False
 
 
 class Event:
@@ -27,19 +29,19 @@ _current = Stream()
 
 
 def current():
-    return torch.cuda.current_stream() if torch.cuda.is_available() else _current
+    return torch.cuda.current_stream() if ON_GPU else _current
 
 
 def use(stream):
-    return torch.cuda.stream(stream) if torch.cuda.is_available() else contextlib.nullcontext()
+    return torch.cuda.stream(stream) if ON_GPU else contextlib.nullcontext()
 
 
 def new_stream():
-    return torch.cuda.Stream() if torch.cuda.is_available() else Stream()
+    return torch.cuda.Stream() if ON_GPU else Stream()
 
 
 def new_event():
-    return torch.cuda.Event() if torch.cuda.is_available() else Event()
+    return torch.cuda.Event() if ON_GPU else Event()
 
 
 @dataclass
