@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="the SGLang plug-in works on PyTorch
 
 import engines
 import swiftep.sglang
-from swiftep import InvalidArgument
+from swiftep import InvalidArgument, OutOfOrder
 from swiftep.sglang import experts as experts_module
 from swiftep.sglang import refusal
 
@@ -44,7 +44,9 @@ def sglang(monkeypatch):
         modules = vars(stand_in_modules())
         log = []
         for name in ("deep_ep", "deep_gemm"):
-            fake = SimpleNamespace(install=lambda name=name: log.append(name))
+            fake = SimpleNamespace(
+                install=lambda name=name: log.append(name), Buffer=engines.LoopbackBuffer, Config=type
+            )
             monkeypatch.setitem(sys.modules, f"swiftep.{name}", fake)
             monkeypatch.setattr(swiftep, name, fake, raising=False)
         monkeypatch.setenv(swiftep.sglang.ENVIRONMENT, "1")
@@ -127,6 +129,27 @@ def test_the_refusal_stays_where_our_kernels_cannot_be_installed(sglang, monkeyp
 
     monkeypatch.setattr(swiftep.deep_gemm, "install", fail)
     with pytest.raises(RuntimeError):
+        swiftep.sglang.activate()
+    assert sglang.registry.hooks == []
+
+
+def test_a_dispatcher_that_came_first_gets_our_buffer(sglang):
+    assert not sglang.deepep.use_deepep
+    activate(sglang)
+    assert sglang.deepep.use_deepep and sglang.deepep.Buffer is engines.LoopbackBuffer
+
+
+def test_a_dispatcher_with_another_deep_ep_gets_our_buffer(sglang, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "deep_ep", SimpleNamespace(__file__="site-packages/deep_ep"))
+    sglang.deepep.Buffer, sglang.deepep.use_deepep = object, True
+    activate(sglang)
+    assert sglang.installed == ["deep_gemm"] and "deep_ep stays site-packages/deep_ep" in caplog.text
+    assert sglang.deepep.Buffer is engines.LoopbackBuffer
+
+
+def test_a_buffer_that_has_been_made_is_not_replaced(sglang):
+    sglang.deepep.DeepEPBuffer._buffer = object()
+    with pytest.raises(OutOfOrder, match="has made a buffer of another deep_ep"):
         swiftep.sglang.activate()
     assert sglang.registry.hooks == []
 
@@ -343,8 +366,9 @@ def test_a_step_on_the_library(problem, process_group, installed, monkeypatch, d
         engine.single_batch_overlap.ON_GPU = device == "cuda"
         swiftep.sglang.activate()
         engine.registry.apply_hooks()
-        deep_ep, deep_gemm = importlib.import_module("deep_ep"), importlib.import_module("deep_gemm")
-        buffer = deep_ep.Buffer(process_group, 0, 1, low_latency_mode=True, num_qps_per_rank=EXPERTS, allow_mnnvl=True)
+        deep_gemm = importlib.import_module("deep_gemm")
+        buffer = engine.deepep.DeepEPBuffer.get_deepep_buffer(process_group, 1, EXPERTS)
+        assert type(buffer) is importlib.import_module("deep_ep").Buffer
         runner = engine.runner.MoeRunner(engine.runner.configuration(), deep_gemm)
         engine.utils.IS_SBO_ENABLED = overlap
         for _ in range(2):

@@ -26,11 +26,11 @@ def activate() -> None:
         return
     from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
-    from .. import deep_ep, deep_gemm
-    from . import experts, refusal
+    from .. import deep_gemm
+    from . import dispatcher, experts, refusal
 
     chosen = experts.chosen(os.environ.get(EXPERTS_ENVIRONMENT))
-    deep_ep.install()
+    dispatcher.provide_deep_ep()
     deep_gemm.install()
     # Only now: without these kernels the refusal is right.
     HookRegistry.register(refusal.TARGET, refusal.without_refusal, HookType.AROUND)

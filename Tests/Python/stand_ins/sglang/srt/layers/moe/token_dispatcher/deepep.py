@@ -8,6 +8,29 @@ import torch
 
 from sglang.srt.batch_overlap import single_batch_overlap
 
+try:
+    from deep_ep import Buffer, Config
+
+    use_deepep = True
+except ImportError:
+    use_deepep = False
+
+
+class DeepEPBuffer:
+    """The one buffer of the process, made at the first step."""
+
+    _buffer = None
+
+    @classmethod
+    def get_deepep_buffer(cls, group, num_rdma_bytes, num_qps_per_rank):
+        assert use_deepep, "DeepEP is not installed"
+        assert isinstance(Config, type)
+        if cls._buffer is None:
+            cls._buffer = Buffer(
+                group, 0, num_rdma_bytes, low_latency_mode=True, num_qps_per_rank=num_qps_per_rank, allow_mnnvl=True
+            )
+        return cls._buffer
+
 
 class DispatchOutputFormat(Enum):
     DEEPEP_NORMAL = "deepep_normal"
