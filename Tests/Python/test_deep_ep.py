@@ -12,24 +12,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
 import swiftep  # noqa: E402
+from overhead import Alone  # noqa: E402
 from swiftep import deep_ep  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 HERE = Path(__file__).resolve().parent
-
-
-class Alone:
-    """An ``mpi4py`` communicator of one rank."""
-
-    def Get_rank(self):
-        return 0
-
-    def Get_size(self):
-        return 1
-
-    def allgather(self, value):
-        return [value]
 
 
 @pytest.fixture
@@ -86,6 +74,18 @@ def test_all_switches_in_two_processes(source_info):
         "--source-info",
         source_info,
     )
+    assert "all held" in output
+
+
+def test_a_rank_that_does_not_come():
+    # Long enough for a busy machine: all other steps must not take longer.
+    output = run_script("lost_ranks.py", "--device", "simulator", "--timeout", "10")
+    assert "all held" in output
+
+
+@pytest.mark.gpu
+def test_a_rank_that_does_not_come_on_a_gpu():
+    output = run_script("lost_ranks.py", "--device", "cuda", "--num-processes", "3")
     assert "all held" in output
 
 

@@ -87,10 +87,14 @@ def test_signals(device, counts):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_scales_of_any_strides_and_rows_of_any_number(device):
-    problem = Problem(2, 30, 128, 256, [30, 7], device)
+@pytest.mark.parametrize("m", [30, 32])
+def test_scales_of_any_strides_and_rows_of_any_number(device, m):
+    problem = Problem(2, m, 128, 256, [30, 7], device)
     bits, _ = run(problem, expected_m=16)
-    for scales in (problem.sfa, problem.sfa.transpose(1, 2).contiguous().transpose(1, 2)):
+    # Columns of 32 rows are read where they are, others are copied.
+    columns = problem.sfa.transpose(1, 2).contiguous().transpose(1, 2)
+    assert deep_gemm.utils.layout.rows_of_columns(columns) == (32 if m == 32 else 0)
+    for scales in (problem.sfa, columns):
         d = problem.output()
         deep_gemm.fp8_m_grouped_gemm_nt_masked((problem.a, scales), (problem.b, problem.sfb), d, problem.masked_m, 16)
         for group, count in enumerate(problem.counts):

@@ -43,11 +43,12 @@ class Packed:
         # Scales that are used where they are.
         self.kept: Optional[torch.Tensor] = None
         self.version = 0
-        self._gemms: dict[tuple[int, int, bool], Gemm] = {}
+        self._gemms: dict[tuple[int, int, bool, int], Gemm] = {}
 
-    def gemm(self, max_rows: int, block_m: int, signals: bool) -> Gemm:
-        """The GEMM with these weights for slabs of ``max_rows`` rows, made when it is first asked for."""
-        key = (max_rows, block_m, signals)
+    def gemm(self, max_rows: int, block_m: int, signals: bool, scale_rows: int) -> Gemm:
+        """The GEMM with these weights for slabs of ``max_rows`` rows and columns of ``scale_rows`` scales, made when it
+        is first asked for."""
+        key = (max_rows, block_m, signals, scale_rows)
         gemm = self._gemms.get(key)
         if gemm is None:
             if not self.number:
@@ -59,6 +60,7 @@ class Packed:
                 block_m=block_m,
                 output=STORE,
                 signals=int(signals),
+                scale_rows=scale_rows,
             )
             number, threshold = ctypes.c_uint64(), ctypes.c_uint32()
             _library.call("swiftep_gemm_create", self.number, ctypes.byref(configuration), ctypes.byref(number))

@@ -18,22 +18,22 @@ def scale_rows(rows: int) -> int:
     return align(rows, 128)
 
 
-def is_readable(scales: torch.Tensor) -> bool:
-    """Whether scales ``[groups, rows, k / 128]`` lie as GEMMs read them: with strides ``(R * k / 128, 1, R)``, R being
-    ``scale_rows(rows)``. Those of a dispatch do, and DeepEP's if their rows are a multiple of 128."""
+def rows_of_columns(scales: torch.Tensor) -> int:
+    """R of scales ``[groups, rows, k / 128]`` with strides ``(R * k / 128, 1, R)``, which is how GEMMs read them; 0 for
+    other strides, for columns that are no multiple of 16 bytes, and where the last column is not all there."""
     groups, rows, columns = scales.shape
-    room = scale_rows(rows)
-    group_stride, row_stride, column_stride = scales.stride()
+    group_stride, row_stride, room = scales.stride()
     if (
         (row_stride != 1 and rows != 1)
-        or column_stride != room
+        or room < rows
+        or room % 4 != 0
         or (group_stride != room * columns and groups != 1)
         or scales.data_ptr() % 16 != 0
     ):
-        return False
+        return 0
     # A view may end before its last column does.
     end = scales.storage_offset() + groups * columns * room
-    return rows == room or end * scales.element_size() <= scales.untyped_storage().nbytes()
+    return room if rows == room or end * scales.element_size() <= scales.untyped_storage().nbytes() else 0
 
 
 def get_mn_major_tma_aligned_tensor(scales: torch.Tensor) -> torch.Tensor:
@@ -42,7 +42,7 @@ def get_mn_major_tma_aligned_tensor(scales: torch.Tensor) -> torch.Tensor:
     if scales.dim() not in (2, 3) or scales.element_size() != 4:
         raise invalid("scales", describe(scales), "float32 or int32 [rows, k / 128] or [groups, rows, k / 128]")
     batched = scales if scales.dim() == 3 else scales.unsqueeze(0)
-    if not is_readable(batched):
+    if rows_of_columns(batched) < scale_rows(batched.shape[1]):
         groups, rows, columns = batched.shape
         memory = torch.zeros((groups, columns, scale_rows(rows)), dtype=scales.dtype, device=scales.device)
         target = memory.transpose(1, 2)[:, :rows]
