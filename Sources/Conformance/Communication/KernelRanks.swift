@@ -213,6 +213,13 @@ final class KernelRanks {
             ])
     }
 
+    /// Lets the rank's stream stand still.
+    func delay(_ member: Member, nanoseconds: UInt64) throws {
+        try device.launch(
+            device.load(delayKernel()), blocks: 1, arguments: [.uint64(nanoseconds)], dependentLaunch: false,
+            on: member.stream)
+    }
+
     // MARK: What has become of it
 
     /// Waits for all enqueued work.
