@@ -41,6 +41,8 @@ import Testing
             (["run", "--drop-signal", "0:0:0", "--overlap", "none"], "add singleBatch or direct to --overlap"),
             (["run", "--layer", "3"], "give its directory with --checkpoint"),
             (["run", "--checkpoint", "x", "--hidden", "128"], "--hidden is given by the checkpoint"),
+            (["run", "--checkpoint", "x", "--scales", "powerOfTwo"], "--scales is given by the checkpoint"),
+            (["run", "--scales", "exponents"], "--scales is 'exponents'; it takes float32 or powerOfTwo"),
             (["run", "--link", "50GB/s,1001ms"], "a latency in ns, us, ms or s up to 1s"),
             (["run", "--link", "50GB/s,5"], "a latency in ns, us, ms or s up to 1s"),
             (["run", "--link", "50GB/s,s"], "a latency in ns, us, ms or s up to 1s"),

@@ -69,14 +69,18 @@ struct ScaleFormatTests {
         }
     }
 
-    @Test("Halves of a batch have the scales of the whole")
-    func halves() throws {
+    @Test("Halves of a batch, and groups with masks, have the scales of the whole")
+    func otherWindows() throws {
         let fixture = LayerFixture(try shape(hidden: 256), tokens: [3, 2])
         let device = SimulatedDevice(seed: 1)
         let outputs = try ScaleFormat.allCases.filter { $0 != .exponents }.map { format in
             let layer = try fixture.layer(on: device, scaleFormat: format)
             let plain = try layer.step(fixture.inputs(), overlap: .none)
             #expect(try layer.step(fixture.inputs(), overlap: .twoBatch) == plain)
+            let masking = try fixture.layer(on: device, onFailure: .mask, scaleFormat: format)
+            for mode in OverlapMode.allCases {
+                #expect(try masking.step(fixture.inputs(), overlap: mode) == plain, "\(mode)")
+            }
             return plain
         }
         #expect(outputs[0] != outputs[1])

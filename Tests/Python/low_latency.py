@@ -386,8 +386,8 @@ def times(buffer, case, report):
             )
 
 
-def spawn(arguments):
-    """Runs the processes, which find each other at a free port."""
+def spawn(arguments, process=process):
+    """Runs `process` for each rank. They find each other at a free port."""
     import socket
 
     with socket.socket() as free:

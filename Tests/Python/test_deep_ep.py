@@ -12,24 +12,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
 import swiftep  # noqa: E402
+from overhead import Alone  # noqa: E402
 from swiftep import deep_ep  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 HERE = Path(__file__).resolve().parent
-
-
-class Alone:
-    """An ``mpi4py`` communicator of one rank."""
-
-    def Get_rank(self):
-        return 0
-
-    def Get_size(self):
-        return 1
-
-    def allgather(self, value):
-        return [value]
 
 
 @pytest.fixture
@@ -89,6 +77,18 @@ def test_all_switches_in_two_processes(source_info):
     assert "all held" in output
 
 
+def test_a_rank_that_does_not_come():
+    # Long enough for a busy machine: all other steps must not take longer.
+    output = run_script("lost_ranks.py", "--device", "simulator", "--timeout", "10")
+    assert "all held" in output
+
+
+@pytest.mark.gpu
+def test_a_rank_that_does_not_come_on_a_gpu():
+    output = run_script("lost_ranks.py", "--device", "cuda", "--num-processes", "3")
+    assert "all held" in output
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("processes", [2, 4, 8])
 def test_all_switches_on_a_gpu(processes):
@@ -118,18 +118,19 @@ def test_one_rank_gives_back_weighted_rows(buffer):
     assert (combined.float() - expected.float()).abs().max() <= 2**-7 * expected.float().abs().max()
 
 
-def test_layout_of_scales(buffer):
+@pytest.mark.parametrize("maximum", [5, 128])
+def test_layout_of_scales(buffer, maximum):
     x, indices, _ = tokens(hidden=512)
     for exponents, columns, dtype in ((False, 4, torch.float32), (True, 1, torch.int32)):
         (values, scales), _, handle, event, hook = buffer.low_latency_dispatch(
-            x, indices, 5, 4, use_fp8=True, round_scale=exponents, use_ue8m0=exponents
+            x, indices, maximum, 4, use_fp8=True, round_scale=exponents, use_ue8m0=exponents
         )
         assert hook is None and event.event is None
-        assert values.shape == (4, 5, 512) and values.dtype == torch.float8_e4m3fn and values.is_contiguous()
-        assert scales.shape == (4, 5, columns) and scales.dtype == dtype
-        # Rows are padded to a multiple of 4.
-        assert scales.stride() == (8 * columns, 1, 8)
-        assert len(handle) == 5 and handle[2:] == (5, 512, 4)
+        assert values.shape == (4, maximum, 512) and values.dtype == torch.float8_e4m3fn and values.is_contiguous()
+        assert scales.shape == (4, maximum, columns) and scales.dtype == dtype
+        # Columns have room for whole tiles; with 128 rows, the strides are DeepEP's.
+        assert scales.stride() == (128 * columns, 1, 128)
+        assert len(handle) == 5 and handle[2:] == (maximum, 512, 4)
 
 
 def test_handles(buffer):
@@ -231,6 +232,45 @@ def test_prepare_and_zero_copy(buffer):
     place.copy_(recv_x)
     again, _, _ = buffer.low_latency_combine(recv_x * 0, indices, weights, handle, zero_copy=True)
     assert torch.equal(again, combined)
+
+
+@pytest.mark.parametrize("combine_first", [False, True])
+def test_rows_are_sent_while_a_gemm_makes_them(buffer, combine_first):
+    from swiftep import deep_gemm
+    from swiftep.deep_gemm.utils.math import per_block_cast_to_fp8
+
+    x, indices, weights = tokens(count=100, hidden=128, experts=4)
+    weight = per_block_cast_to_fp8(torch.randn((4, 128, 128), dtype=torch.float32))
+
+    def run(overlap):
+        recv_x, recv_count, handle, _, hook = buffer.low_latency_dispatch(x, indices, 100, 4, return_recv_hook=True)
+        hook()
+        rows = torch.full((4, 100, 128), float("nan"), dtype=torch.bfloat16)
+        signal = torch.zeros(4 * 2, dtype=torch.int32)
+
+        def gemm(**arguments):
+            return deep_gemm.m_grouped_fp8_gemm_nt_masked(recv_x, weight, rows, recv_count, 25, **arguments)
+
+        def combine(**arguments):
+            return buffer.low_latency_combine(rows, indices, weights, handle, return_recv_hook=True, **arguments)
+
+        if not overlap:
+            gemm()
+            combined, _, hook = combine()
+        elif combine_first:
+            # The threshold is that of GEMMs of this width: one tile.
+            combined, _, hook = combine(overlap=True, comp_signal=signal, block_m=64, threshold=1)
+            assert gemm(enable_overlap=True, signal=signal) == (64, 1)
+        else:
+            block_m, threshold = gemm(enable_overlap=True, signal=signal)
+            combined, _, hook = combine(overlap=True, comp_signal=signal, block_m=block_m, threshold=threshold)
+        hook()
+        return combined
+
+    plain = run(False)
+    assert plain.float().abs().sum() > 0
+    assert torch.equal(run(True), plain)
+    deep_gemm.clear()
 
 
 def test_masks(buffer):

@@ -87,10 +87,14 @@ def test_signals(device, counts):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_scales_of_any_strides_and_rows_of_any_number(device):
-    problem = Problem(2, 30, 128, 256, [30, 7], device)
+@pytest.mark.parametrize("m", [30, 32])
+def test_scales_of_any_strides_and_rows_of_any_number(device, m):
+    problem = Problem(2, m, 128, 256, [30, 7], device)
     bits, _ = run(problem, expected_m=16)
-    for scales in (problem.sfa, problem.sfa.transpose(1, 2).contiguous().transpose(1, 2)):
+    # Columns of 32 rows are read where they are, others are copied.
+    columns = problem.sfa.transpose(1, 2).contiguous().transpose(1, 2)
+    assert deep_gemm.utils.layout.rows_of_columns(columns) == (32 if m == 32 else 0)
+    for scales in (problem.sfa, columns):
         d = problem.output()
         deep_gemm.fp8_m_grouped_gemm_nt_masked((problem.a, scales), (problem.b, problem.sfb), d, problem.masked_m, 16)
         for group, count in enumerate(problem.counts):
@@ -104,12 +108,16 @@ def test_scales_as_exponents(device):
     scales = (exponents.int() << 23).view(torch.float32)
     words = exponents.contiguous().view(torch.int32).view(2, 16, 1).to(problem.device)
     results = []
-    for given in (scales.to(problem.device), words):
+    # The last one has a column of one word, as a dispatch with 512 channels returns it.
+    column = torch.zeros((2, 1, 128), dtype=torch.int32, device=problem.device)
+    column[:, 0, :16] = words[:, :, 0]
+    for given in (scales.to(problem.device), words, column.transpose(1, 2)[:, :16]):
         d = problem.output()
         deep_gemm.m_grouped_fp8_gemm_nt_masked((problem.a, given), (problem.b, problem.sfb), d, problem.masked_m, 16)
         results.append(d)
     for group, count in enumerate(problem.counts):
-        assert torch.equal(results[0][group, :count], results[1][group, :count])
+        for other in results[1:]:
+            assert torch.equal(results[0][group, :count], other[group, :count])
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -149,9 +157,13 @@ def test_packed_weights_are_an_operand(device):
 
 @pytest.mark.gpu
 def test_weights_packed_in_place():
-    problem = Problem(2, 16, 128, 128, [16, 3], "cuda")
+    problem = Problem(2, 16, 256, 128, [16, 3], "cuda")
     deep_gemm.pack(problem.b, problem.sfb, in_place=True)
     run(problem, expected_m=16)
+    deep_gemm.check()
+    problem.b.mul_(1)
+    with pytest.raises(swiftep.OutOfOrder, match="written to"):
+        run(problem, expected_m=16)
 
 
 @pytest.mark.gpu

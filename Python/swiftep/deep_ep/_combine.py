@@ -84,7 +84,12 @@ class Combine(Core):
             or topk_weights.get_device() != index
             or (
                 out is not None
-                and _refusals.tensor("out", out, torch.bfloat16, (tokens, shape.hidden), self._torch_device) is not None
+                and (
+                    out.dtype is not torch.bfloat16
+                    or out.shape != (tokens, shape.hidden)
+                    or not out.is_contiguous()
+                    or out.get_device() != index
+                )
             )
             or (
                 not zero_copy
@@ -113,8 +118,9 @@ class Combine(Core):
             x = exchange.expert_output(place, turn)
         beside = None
         if overlap:
-            blocks = exchange.local_experts * -(-exchange.max_rows // exchange.block_m)
-            wrong = _refusals.overlap(return_recv_hook, comp_signal, blocks, block_m, exchange.block_m, num_sms)
+            wrong = _refusals.overlap(
+                return_recv_hook, comp_signal, exchange.blocks, block_m, exchange.block_m, num_sms, self._torch_device
+            )
             if wrong is not None:
                 raise wrong
             assert comp_signal is not None

@@ -50,8 +50,9 @@ class Dispatch(Core):
         return_recv_hook: only send, on the current stream; ``hook()`` receives, on that same stream.
 
         Returns ``(recv_x, recv_count, handle, event, hook)``: rows ``[L, M, hidden]``, or a tuple of FP8 rows and
-        scales ``[L, M, hidden / 128]`` (int32: ``hidden / 512``) with strides ``(…, 1, M)``, M rounded up to 4; int32
-        ``[L]`` rows of each expert, by source rank and then by token; those beyond are undefined."""
+        scales ``[L, M, hidden / 128]`` (int32: ``hidden / 512``) with strides ``(S * hidden / 128, 1, S)``, S being M
+        rounded up to 128; int32 ``[L]`` rows of each expert, by source rank and then by token; those beyond are
+        undefined."""
         if self._closed:
             raise _refusals.closed()
         if use_nvfp4 or x_global_scale is not None:

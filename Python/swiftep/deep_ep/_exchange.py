@@ -69,6 +69,8 @@ class Exchange:
         self.local_experts = shape.experts // ranks
         self.max_rows = ranks * shape.max_tokens
         self.block_m = settings.block_m
+        #: Signals of an overlapped combine.
+        self.blocks = self.local_experts * -(-self.max_rows // self.block_m)
         number = ctypes.c_uint64()
         configuration = shape.configuration(settings, mask)
         _library.call("swiftep_buffer_create", group, rank, ctypes.byref(configuration), ctypes.byref(number))

@@ -44,7 +44,8 @@ class Masks(Core):
         """Takes in all ranks again, while all are between two steps. Waits for the device."""
         self._need_masks()
         for rank in range(self._members.count):
-            self.low_latency_update_mask_buffer(rank, False)
+            if rank != self.rank:
+                self.low_latency_update_mask_buffer(rank, False)
 
     def _need_masks(self) -> None:
         if not self.enable_shrink:

@@ -68,27 +68,26 @@ def combine(
     return next(wrong for wrong in wrongs if wrong is not None)
 
 
-def overlap(hook: bool, signal: Any, needed: int, block_m: int, own_block_m: int, num_sms: int) -> Optional[Error]:
+def overlap(
+    hook: bool, signal: Any, needed: int, block_m: int, own_block_m: int, num_sms: int, device: torch.device
+) -> Optional[Error]:
     """What is wrong with the arguments of an overlapped combine, None if nothing is."""
     if not hook:
         return invalid("return_recv_hook", False, "True with overlap=True: the receive comes after the producer")
     if block_m != own_block_m:
-        return invalid(
-            "block_m",
-            block_m,
-            f"{own_block_m}, which this buffer was made with",
-            f"Pass Buffer(..., block_m={block_m})",
-        )
+        wanted = f"{own_block_m}, which this buffer was made with"
+        return invalid("block_m", block_m, wanted, f"Pass Buffer(..., block_m={block_m})")
     if num_sms < 1:
         return invalid("num_sms", num_sms, "at least 1 multiprocessor for the send")
-    if not isinstance(signal, torch.Tensor) or signal.dtype not in (torch.int32, torch.uint32):
-        return invalid(
-            "comp_signal", describe(signal), f"an int32 tensor of at least {needed} zeros before the producer starts"
-        )
-    if signal.numel() < needed or not signal.is_contiguous():
-        return invalid(
-            "comp_signal", describe(signal), f"contiguous, with at least {needed} elements: one for each {block_m} rows"
-        )
+    if (
+        not isinstance(signal, torch.Tensor)
+        or (signal.dtype is not torch.int32 and signal.dtype is not torch.uint32)
+        or signal.numel() < needed
+        or not signal.is_contiguous()
+        or signal.device != device
+    ):
+        wanted = f"a contiguous int32 tensor with at least {needed} elements on {device}, one for each {block_m} rows"
+        return invalid("comp_signal", describe(signal), wanted, "It must be zero before the producer starts")
     return None
 
 

@@ -110,8 +110,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
             raise _refusals.closed()
         key = (num_max_dispatch_tokens_per_rank, num_experts, hidden, num_topk, use_fp8, round_scale, use_ue8m0)
         exchange = self._exchanges.get(key) or self._open(key)
-        blocks = exchange.local_experts * -(-exchange.max_rows // exchange.block_m)
-        signals = torch.zeros(blocks, dtype=torch.int32, device=self._torch_device)
+        signals = torch.zeros(exchange.blocks, dtype=torch.int32, device=self._torch_device)
         overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
         exchange.run_empty_step(None)
         # A multiprocessor beside the producer's: there must be two.
@@ -134,11 +133,12 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         self._device.settle()
 
     def check(self) -> None:
-        """Waits for all work of the device, and raises what has gone wrong in an earlier call."""
+        """Waits for all work of the device, and raises what has gone wrong in an earlier call, GEMMs included."""
         if self._closed:
             raise _refusals.closed()
         for exchange in self._exchanges.values():
             _library.call("swiftep_buffer_check", exchange.number)
+        _library.call("swiftep_device_synchronize", self._device.number)
 
     def reset(self) -> None:
         """Brings the buffer back to its first state after a failure. Collective."""

@@ -10,10 +10,11 @@ from ._install import install
 from .gemm import fp8_m_grouped_gemm_nt_masked, m_grouped_fp8_gemm_nt_masked
 from .multiprocessors import get_num_sms, set_num_sms
 from .utils.layout import get_col_major_tma_aligned_tensor, get_mn_major_tma_aligned_tensor
-from .weights import Packed, clear, pack, packing_seconds
+from .weights import Packed, check, clear, pack, packing_seconds
 
 __all__ = [
     "Packed",
+    "check",
     "clear",
     "fp8_m_grouped_gemm_nt_masked",
     "get_col_major_tma_aligned_tensor",

@@ -11,7 +11,7 @@ from .._errors import Error
 from .._torch import devices
 from .._torch.errors import Unsupported, describe, fail, invalid
 from . import multiprocessors
-from .utils.layout import get_mn_major_tma_aligned_tensor, is_mn_major_tma_aligned
+from .utils.layout import get_mn_major_tma_aligned_tensor, rows_of_columns
 from .utils.math import ceil_div
 from .weights import Packed, find
 
@@ -83,13 +83,15 @@ def m_grouped_fp8_gemm_nt_masked(
     m = values.shape[1]
     if scales.dtype is not torch.float32 or scales.shape != (groups, m, k // 128) or scales.get_device() != index:
         scales = _unpack(scales, groups, m, k, device.torch_device)
-    if not is_mn_major_tma_aligned(scales):
-        scales = get_mn_major_tma_aligned_tensor(scales)
     if enable_overlap:
         block_m, raised = SIGNAL_BLOCK_M, _signals(signal, groups * ceil_div(m, SIGNAL_BLOCK_M), device)
     else:
         block_m, raised = _block_m(expected_m, m), 0
-    gemm = packed.gemm(m, block_m, enable_overlap)
+    room = rows_of_columns(scales)
+    if room < ceil_div(m, block_m) * block_m:
+        scales = get_mn_major_tma_aligned_tensor(scales)
+        room = rows_of_columns(scales)
+    gemm = packed.gemm(m, block_m, enable_overlap, room)
     address = device.address
     code = _library.load().swiftep_gemm_run(
         gemm.number,
@@ -142,7 +144,7 @@ def _unpack(scales: Any, groups: int, m: int, k: int, device: torch.device) -> t
         or scales.device != device
     ):
         raise invalid("the scales of a (a[1])", describe(scales), wanted)
-    exponents = scales.contiguous().view(torch.uint8).to(torch.int32)
+    exponents = scales.clone(memory_format=torch.contiguous_format).view(torch.uint8).to(torch.int32)
     return (exponents << 23).view(torch.float32)[:, :, : k // 128]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 import weakref
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
@@ -40,12 +40,15 @@ class Packed:
         #: How long packing took, seconds.
         self.seconds = seconds
         self.in_place = in_place
+        # Scales that are used where they are.
+        self.kept: Optional[torch.Tensor] = None
         self.version = 0
-        self._gemms: dict[tuple[int, int, bool], Gemm] = {}
+        self._gemms: dict[tuple[int, int, bool, int], Gemm] = {}
 
-    def gemm(self, max_rows: int, block_m: int, signals: bool) -> Gemm:
-        """The GEMM with these weights for slabs of ``max_rows`` rows, made when it is first asked for."""
-        key = (max_rows, block_m, signals)
+    def gemm(self, max_rows: int, block_m: int, signals: bool, scale_rows: int) -> Gemm:
+        """The GEMM with these weights for slabs of ``max_rows`` rows and columns of ``scale_rows`` scales, made when it
+        is first asked for."""
+        key = (max_rows, block_m, signals, scale_rows)
         gemm = self._gemms.get(key)
         if gemm is None:
             if not self.number:
@@ -57,6 +60,7 @@ class Packed:
                 block_m=block_m,
                 output=STORE,
                 signals=int(signals),
+                scale_rows=scale_rows,
             )
             number, threshold = ctypes.c_uint64(), ctypes.c_uint32()
             _library.call("swiftep_gemm_create", self.number, ctypes.byref(configuration), ctypes.byref(number))
@@ -72,7 +76,7 @@ class Packed:
                 _library.call("swiftep_gemm_free", gemm.number)
             _library.call("swiftep_weights_free", self.number)
             self._gemms.clear()
-            self.number = 0
+            self.number, self.kept = 0, None
 
 
 _Key = tuple[int, torch.Size, int]
@@ -85,6 +89,13 @@ _seconds = 0.0
 def packing_seconds() -> float:
     """Seconds that this process has spent on packing."""
     return _seconds
+
+
+def check() -> None:
+    """Waits for all work of the devices, and raises what has gone wrong in a GEMM."""
+    for device in {packed.device for packed in _cache.values()}:
+        device.synchronize()
+        _library.call("swiftep_device_synchronize", device.number)
 
 
 def clear() -> None:
@@ -100,7 +111,8 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
 
     weight: float8_e4m3fn ``[experts, n, k]``, contiguous; n and k multiples of 128.
     scales: float32 ``[experts, n / 128, k / 128]``.
-    in_place: reorder the tensor's own memory instead of copying it. Nothing but these GEMMs can use it afterwards.
+    in_place: reorder the tensor's own memory instead of copying it, for n that is a multiple of 256. Nothing but these
+        GEMMs can use it afterwards.
 
     Waits until it is done. GEMMs pack by themselves what has not been packed, not in place."""
     global _seconds
@@ -131,7 +143,8 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
     seconds = time.perf_counter() - begin
     _seconds += seconds
     packed = Packed(device, number.value, (experts, n, k), seconds, in_place)
-    packed.version = _version(weight) + _version(scales)
+    packed.version = _version(weight, scales)
+    packed.kept = plain if in_place else None
     key = (weight.data_ptr(), weight.shape, scales.data_ptr())
     before = _cache.pop(key, None)
     if before is not None:
@@ -146,7 +159,7 @@ def find(weight: torch.Tensor, scales: torch.Tensor) -> Packed:
     packed = _cache.get((weight.data_ptr(), weight.shape, scales.data_ptr()))
     if packed is None:
         return pack(weight, scales)
-    if packed.version != _version(weight) + _version(scales):
+    if packed.version != _version(weight, scales):
         if packed.in_place:
             raise OutOfOrder("weights packed in place have been written to; call pack(..., in_place=True) again")
         return pack(weight, scales)
@@ -167,9 +180,12 @@ def _free_orphans() -> None:
         _orphans.pop().free()
 
 
-def _version(tensor: torch.Tensor) -> int:
-    """How often a tensor has been written to, as PyTorch counts; it does not for tensors of inference mode."""
-    return 0 if tensor.is_inference() else tensor._version
+def _version(weight: torch.Tensor, scales: torch.Tensor) -> int:
+    """How often these have been written to, as PyTorch counts; it does not for tensors of inference mode."""
+    try:
+        return weight._version + scales._version
+    except RuntimeError:
+        return 0
 
 
 def _check(weight: Any, scales: Any) -> Device:

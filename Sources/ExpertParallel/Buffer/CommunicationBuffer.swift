@@ -146,6 +146,8 @@ public final class CommunicationBuffer {
     public func reset(within seconds: Double = 60) throws {
         try state.reset(within: seconds, clearingOn: stream)
         latest = latest.map { _ in nil }
+        // Ranks may have come to different turns, and would wait for each other in different places.
+        dispatches = 0
     }
 
     // MARK: Masks
