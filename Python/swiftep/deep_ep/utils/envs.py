@@ -46,4 +46,4 @@ def _gather_slabs_over_gloo() -> None:
         return gather(output, input, *arguments, **named)
 
     all_gather_into_tensor.takes_slabs = True  # type: ignore[attr-defined]
-    dist.all_gather_into_tensor = all_gather_into_tensor
+    dist.all_gather_into_tensor = all_gather_into_tensor  # type: ignore[assignment]
