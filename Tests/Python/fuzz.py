@@ -9,7 +9,6 @@ import random
 import sys
 
 import numpy as np
-
 import swiftep
 
 SHAPE = {"hidden": 128, "experts": 4, "top_k": 2, "max_tokens": 3}
