@@ -115,14 +115,14 @@ class Fuzz:
             "receive": lambda: dispatch.receive(stream=p("stream")),
             "views": lambda: (dispatch.rows, dispatch.source_info, dispatch.layout_range),
             "combine": lambda: buffer.combine(p("dispatch"), p("rows"), p("topk_idx"), p("topk_weights")),
-            "combine into": lambda: buffer.combine(dispatch, p("rows"), p("topk_idx"), p("topk_weights"), self.anything()),
+            "combine into": lambda: buffer.combine(dispatch, *map(p, ("rows", "topk_idx", "topk_weights")), self.anything()),
             "overlap": lambda: buffer.combine_send(dispatch, p("rows"), swiftep.Overlap(*[self.anything()] * 3)),
-            "enqueue": lambda: layer.enqueue(p("x"), p("topk_idx"), p("topk_weights"), p("overlap"), stream=p("stream")),
+            "enqueue": lambda: layer.enqueue(*map(p, ("x", "topk_idx", "topk_weights", "overlap", "x")), stream=p("stream")),
             "call": lambda: layer(p("x"), p("topk_idx"), p("topk_weights")),
             "step": lambda: self.layers.step(*[[p(n), p(n)] for n in ("x", "topk_idx", "topk_weights")], p("overlap")),
             "gemm": lambda: gemm.enqueue(p("codes"), p("row_scales"), p("counts"), stream=p("stream")),
             "pack": lambda: swiftep.PackedWeights(self.anything(), self.anything(), self.anything()),
-            "make gemm": lambda: swiftep.GroupedGEMM(self.packed, max_rows=self.anything(), **{"block_m": self.anything()}),
+            "make gemm": lambda: swiftep.GroupedGEMM(self.packed, max_rows=self.anything(), block_m=self.anything()),
             "make buffer": lambda: swiftep.Buffer(self.group, self.anything(), **{**SHAPE, **options}),
             "make layer": lambda: swiftep.MoELayer(
                 self.group, p("rank"), **{**self.weights[0]._asdict(), pick(["down", "gate_up"]): self.anything()},
@@ -142,7 +142,7 @@ class Fuzz:
                 self.device.stream(), lambda: gemm.enqueue(p("codes"), p("row_scales"), p("counts"))
             ),
             "close": lambda: pick(self.objects).close(),
-            "identity": lambda: swiftep.Group.join(self.anything(), 0, self.anything(), device=self.device, seconds=0.01),
+            "identity": lambda: swiftep.Group.join(self.anything(), 0, self.anything(), None, self.device, 0.01),
             "device": lambda: swiftep.Device(self.anything()),
         }  # fmt: skip
         name = pick(list(calls))
