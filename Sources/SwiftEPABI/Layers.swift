@@ -50,7 +50,12 @@ public func swiftep_layer_poll(_ layer: swiftep_layer) -> swiftep_result {
 
 @c @implementation
 public func swiftep_layer_check(_ layer: swiftep_layer) -> swiftep_result {
-    attempt { try LayerObject.find(layer).rank.synchronize() }
+    attempt {
+        let object = try LayerObject.find(layer)
+        // Steps and graphs of the caller's may be on streams that the rank does not know.
+        try object.rank.device.synchronize()
+        try object.rank.synchronize()
+    }
 }
 
 @c @implementation

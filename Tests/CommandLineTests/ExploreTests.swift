@@ -114,7 +114,7 @@ import Testing
         let report = try JSONDecoder().decode(Mutations.self, from: Data(result.output.utf8))
         #expect(report.entries.count > 4 && report.found == report.entries.count)
         #expect(report.entries.allSatisfy { $0.kernel == "stream" && $0.verdict == "found" })
-        let redundant = try Program.run(["mutate", "--filter", "DispatchReceiveKernel.swift:40 syncWarp"])
+        let redundant = try Program.run(["mutate", "--filter", "DispatchReceiveKernel.swift:51 syncWarp"])
         #expect(redundant.code == 0 && redundant.output.contains("1 redundant, 0 unexplained"), "\(redundant.output)")
     }
 }

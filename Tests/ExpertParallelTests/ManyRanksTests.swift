@@ -14,6 +14,10 @@ import Testing
         try communicationCase(format, tokens: tokens).run(on: SimulatedDevice(seed: 1))
     }
 
+    @Test(arguments: [32, 33, 70]) func waitAtBarriers(_ ranks: Int) throws {
+        try barrierCase(ranks: ranks).run(on: SimulatedDevice(seed: 1))
+    }
+
     @Test(arguments: [(33, 128), (40, 256), (64, 128)])
     func layersAreRight(_ ranks: Int, _ hidden: Int) throws {
         let shape = try LayerShape(

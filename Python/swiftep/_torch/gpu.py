@@ -53,7 +53,7 @@ class GPU:
 
     def __init__(self, index: int) -> None:
         # PyTorch makes the primary context first, with its own flags.
-        torch.cuda.init()
+        torch.cuda.synchronize(index)
         self.index = index
         self.torch_device = torch.device("cuda", index)
         number = ctypes.c_uint64()

@@ -40,14 +40,19 @@ class CommStream:
         return self._number
 
     def leave(self, asynchronous: bool, tensors: Sequence[Any]) -> EventOverlap:
-        """Makes the current stream wait, or gives an event to be waited for, which keeps the tensors until then."""
+        """Makes the current stream wait, or gives an event to be waited for. The tensors' memory stays until the
+        work is done."""
         stream = self._stream
         if stream is None:
             return EventOverlap()
         if asynchronous:
             event = torch.cuda.Event()
             event.record(stream)
-            return EventOverlap(EventHandle(event), [tensor for tensor in tensors if tensor is not None])
+            used = [tensor for tensor in tensors if tensor is not None]
+            for tensor in used:
+                # The event may be dropped before it is waited for.
+                tensor.record_stream(stream)
+            return EventOverlap(EventHandle(event), used)
         self._after.record(stream)
         torch.cuda.current_stream(self._device.index).wait_event(self._after)
         return EventOverlap()

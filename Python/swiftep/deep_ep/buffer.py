@@ -29,7 +29,8 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
     ``prepare`` makes it ahead. What a dispatch returns lies in that memory, which the second next dispatch of that
     shape and format overwrites and ``destroy`` frees.
 
-    Calls of failed steps surface as exceptions of later calls, at most 0.1 s after them, or in ``check``."""
+    Steps that fail on the device surface as exceptions of later calls, or of ``check``, which waits. Memory is not
+    freed with the object, as other ranks may still write to it: that is what ``destroy`` is for."""
 
     def __init__(
         self,

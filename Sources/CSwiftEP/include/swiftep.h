@@ -405,6 +405,7 @@ swiftep_result swiftep_layer_free(swiftep_layer layer);
 swiftep_result swiftep_layer_step(
     swiftep_layer layer, uint64_t stream, uint32_t overlap, uint64_t hidden_states, uint64_t topk_indices,
     uint64_t topk_weights, uint32_t tokens, uint64_t output);
+/* As `swiftep_buffer_poll`, `swiftep_buffer_check`, `swiftep_buffer_reset` and `swiftep_buffer_mask`. */
 swiftep_result swiftep_layer_poll(swiftep_layer layer);
 swiftep_result swiftep_layer_check(swiftep_layer layer);
 swiftep_result swiftep_layer_reset(swiftep_layer layer, double seconds);

@@ -5,7 +5,7 @@ import KernelLanguage
 
 /// Barriers of all ranks on the device.
 func barrierCases() -> [ConformanceCase] {
-    [2, 4].map(twoCombinesCase) + [1, 3, 8].map { lateRankCase(ranks: $0) } + [false, true].map(missingRankCase)
+    [2, 4].map(twoCombinesCase) + [1, 3, 8].map { barrierCase(ranks: $0) } + [false, true].map(missingRankCase)
         + [hostMaskCase(), stepNumbersCase()]
 }
 
@@ -100,7 +100,7 @@ private func twoCombinesCase(_ ranks: Int) -> ConformanceCase {
 }
 
 /// What any rank has written before a barrier, also one that comes late, all read behind it.
-private func lateRankCase(ranks count: Int) -> ConformanceCase {
+package func barrierCase(ranks count: Int) -> ConformanceCase {
     ConformanceCase("a barrier waits for the last of \(count) ranks") { device in
         let ranks = try KernelRanks(device, RankWindow(smallest(ranks: count), .float8))
         // Words [reader, writer].
@@ -122,9 +122,7 @@ private func lateRankCase(ranks count: Int) -> ConformanceCase {
                 k.store(k.load(board + place), to: seen + place)
             }
         }
-        let (delay, writer, reader) = (
-            try device.load(delayKernel()), try device.load(write), try device.load(read)
-        )
+        let (writer, reader) = (try device.load(write), try device.load(read))
         func launch(_ kernel: LoadedKernel, _ member: KernelRanks.Member, _ arguments: [KernelArgument]) throws {
             try device.launch(kernel, blocks: 1, arguments: arguments, dependentLaunch: false, on: member.stream)
         }
@@ -132,7 +130,8 @@ private func lateRankCase(ranks count: Int) -> ConformanceCase {
             for member in ranks.members {
                 let rank = UInt32(member.index)
                 if member.index == Int(round) % count {
-                    try launch(delay, member, [.uint64(device.properties.kind == .cuda ? 2_000_000 : 50_000)])
+                    try ranks.delay(
+                        member, nanoseconds: device.properties.kind == .cuda ? 2_000_000 : 50_000)
                 }
                 try launch(
                     writer, member, [.address(board.buffer.address), .uint32(rank), .uint32(round * 100 + rank)])

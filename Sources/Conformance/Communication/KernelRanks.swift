@@ -87,6 +87,7 @@ final class KernelRanks {
         for buffer in members.flatMap(\.all) + [linkBusy.buffer] { try device.fill(buffer, with: 0, on: stream) }
         try device.synchronize(stream)
         try device.write(members.map(\.window.buffer.address), to: peers.buffer)
+        if device.properties.kind == .cuda { try loadAll() }
     }
 
     /// Copies the tokens of all ranks to the device. Nothing may be running.
@@ -128,12 +129,39 @@ final class KernelRanks {
     func launch(
         _ kernel: Kernel, blocks: Int, _ member: Member, _ packs: [(any KernelParameters)?], dependent: Bool = true
     ) throws {
+        try device.launch(
+            load(kernel), blocks: blocks, arguments: KernelArguments(packs).ordered(for: kernel),
+            dependentLaunch: dependent, on: member.stream)
+    }
+
+    private func load(_ kernel: Kernel) throws -> LoadedKernel {
         let digest = kernel.digest
         let ready = try loaded[digest] ?? device.load(kernel)
         loaded[digest] = ready
-        try device.launch(
-            ready, blocks: blocks, arguments: KernelArguments(packs).ordered(for: kernel), dependentLaunch: dependent,
-            on: member.stream)
+        return ready
+    }
+
+    /// Prepares all kernels: a GPU may not do so while others wait for launches that are still to come.
+    private func loadAll() throws {
+        for totals in [false, true] {
+            for endsStep in [false, true] { _ = try load(dispatchReceiver(endsStep: endsStep, totals: totals)) }
+            _ = try load(combineReceiveKernel(layout, totals: totals))
+        }
+        for kernel in try [dispatchSender(), combineSender(), rankBarrierKernel(layout), delayKernel()] {
+            _ = try load(kernel)
+        }
+    }
+
+    private func dispatchSender() throws -> Kernel { try dispatchSendKernel(layout, signalCount: 0) }
+
+    private func dispatchReceiver(endsStep: Bool, totals: Bool) throws -> Kernel {
+        try layout.masks
+            ? dispatchUnpackKernel(layout, before: endsStep ? .nothing : .kernel, totals: totals)
+            : dispatchReceiveKernel(layout, endsStep: endsStep, totals: totals)
+    }
+
+    private func combineSender() throws -> Kernel {
+        try combineSendKernel(CombineConfiguration(window: layout, blockM: 16, signals: false))
     }
 
     /// Enqueues a dispatch send.
@@ -141,7 +169,7 @@ final class KernelRanks {
     /// - Parameter sendsRows: Whether it sends the rows that it tells of.
     func dispatchSend(_ member: Member, sendsRows: Bool = true) throws {
         try launch(
-            dispatchSendKernel(layout, signalCount: 0), blocks: sendsRows ? max(2, blocks) : 1, member,
+            dispatchSender(), blocks: sendsRows ? max(2, blocks) : 1, member,
             [
                 DispatchSendParameters(
                     tokenCount: member.tokenCount.parameter, input: member.input.parameter,
@@ -155,7 +183,7 @@ final class KernelRanks {
     func dispatchReceive(_ member: Member, endsStep: Bool = false, totals: DispatchTotalsParameters? = nil) throws {
         guard let masks = masks(member) else {
             return try launch(
-                dispatchReceiveKernel(layout, endsStep: endsStep, totals: totals != nil), blocks: blocks, member,
+                dispatchReceiver(endsStep: endsStep, totals: totals != nil), blocks: blocks, member,
                 [
                     DispatchReceiveParameters(
                         counts: member.counts.parameter, watchdog: watchdog(member), arriving: arriving(member)),
@@ -163,8 +191,7 @@ final class KernelRanks {
                 ])
         }
         try launch(
-            dispatchUnpackKernel(layout, before: endsStep ? .nothing : .kernel, totals: totals != nil), blocks: blocks,
-            member,
+            dispatchReceiver(endsStep: endsStep, totals: totals != nil), blocks: blocks, member,
             [
                 DispatchUnpackParameters(
                     counts: member.counts.parameter, layoutRange: member.layoutRange.parameter,
@@ -176,7 +203,7 @@ final class KernelRanks {
     /// waits for the kernel before, which may have written them here.
     func combineSend(_ member: Member, _ results: DeviceArray<BFloat16>? = nil) throws {
         try launch(
-            combineSendKernel(CombineConfiguration(window: layout, blockM: 16, signals: false)), blocks: blocks, member,
+            combineSender(), blocks: blocks, member,
             [
                 CombineSendParameters(
                     rows: (results ?? member.results).parameter, counts: member.counts.parameter, ranks: ranks(member),
@@ -211,6 +238,17 @@ final class KernelRanks {
                 RankBarrierParameters(
                     ranks: ranks(member), step: member.step.parameter, watchdog: watchdog(member)), masks(member),
             ])
+    }
+
+    /// Lets the rank's stream stand still.
+    func delay(_ member: Member, nanoseconds: UInt64) throws {
+        try launch(
+            delayKernel(), blocks: 1, member, [DelayParameters(nanoseconds: ScalarParameter(nanoseconds))],
+            dependent: false)
+    }
+
+    private struct DelayParameters: KernelParameters {
+        var nanoseconds: ScalarParameter<UInt64>
     }
 
     // MARK: What has become of it

@@ -24,28 +24,19 @@ extension KernelRanks {
     ///
     /// - Parameter lateness: Nanoseconds by which a rank's combine, and with masks its dispatch, is late.
     func stepWithTotals(late: Int? = nil, lateness: UInt64 = 0) throws {
-        func delay(_ member: Member) throws {
-            guard member.index == late else { return }
-            try launch(delayKernel(), blocks: 1, member, [DelayParameters(nanoseconds: lateness)], dependent: false)
-        }
         for member in members {
-            if layout.masks { try delay(member) }
+            let isLate = member.index == late
+            if isLate, layout.masks { try delay(member, nanoseconds: lateness) }
             try dispatchSend(member)
             try dispatchReceive(
                 member,
                 totals: DispatchTotalsParameters(
                     totals: member.rowTotals.parameter, waits: member.dispatchWaits.parameter))
-            try delay(member)
+            if isLate { try delay(member, nanoseconds: lateness) }
             try combineSend(member)
             try combineReceive(member, totals: WaitTotalsParameters(waits: member.combineWaits.parameter))
         }
         try requireNoFault()
-    }
-
-    private struct DelayParameters: KernelParameters {
-        var nanoseconds: ScalarParameter<UInt64>
-
-        init(nanoseconds: UInt64) { self.nanoseconds = ScalarParameter(nanoseconds) }
     }
 
     /// What a rank's arrival notes say: nanoseconds waited for each rank, and rows of each expert.

@@ -75,6 +75,17 @@ package struct Redundancy: Sendable {
         failureWithMasks("weak"),
         settledMask("dispatch send", "block scope"), settledMask("dispatch send", "weak"),
         settledMask("combine send", "block scope"), settledMask("combine send", "weak"),
+        Redundancy(
+            kernel: "rank barrier", mutation: "Watchdog.swift relaxed (gpu scope) atomic: block scope",
+            proof:
+                "A barrier is one thread block, and kernels of its rank whose waits fail have ended before it. Where several "
+                + "blocks fail, the mutation is found."),
+        Redundancy(
+            kernel: "rank barrier", mutation: "Patience.swift relaxed (system scope) store: gpu scope",
+            proof:
+                "Who waits at a barrier has published all that others wait for, so that nobody waits for it. In the dispatch "
+                + "unpack, which stores by the same line, the mutation is found."),
+        failureAtBarrier("block scope"), failureAtBarrier("weak"), maskAtBarrier("block scope"), maskAtBarrier("weak"),
         resetOfCounter("block scope"), resetOfCounter("weak"),
         diagnosis("dispatch receive"), diagnosis("gemm"),
         diagnosedCount("gpu scope"), diagnosedCount("weak"),
@@ -127,6 +138,22 @@ package struct Redundancy: Sendable {
             proof:
                 "Kernels that mask ranks have ended before it, or begin when its last tiles are done and then wait for a "
                 + "whole limit. Where they ask themselves, the mutation is found.")
+    }
+
+    private static func failureAtBarrier(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "rank barrier", mutation: "Watchdog.swift relaxed (gpu scope) load: \(change)",
+            proof:
+                "A record is written by threads of the same block, or with masks by kernels that have ended before it. Where "
+                + "lanes fail side by side without masks, the weak load is found.")
+    }
+
+    private static func maskAtBarrier(_ change: String) -> Redundancy {
+        Redundancy(
+            kernel: "rank barrier", mutation: "RankMasks.swift relaxed (gpu scope) load: \(change)",
+            proof:
+                "At a barrier one lane alone waits for a rank, and kernels of its rank that mask others have ended before "
+                + "it. Where several threads wait for a rank, the mutation is found.")
     }
 
     private static func resetOfCounter(_ change: String) -> Redundancy {

@@ -10,7 +10,8 @@ extension Workload {
         return [
             twoCombines(narrow, tokens: [2, 1]), twoCombines(chain, tokens: [2, 0, 1]),
             twoDispatches(narrow, tokens: [2, 1], masks: false), twoDispatches(narrow, tokens: [2, 1], masks: true),
-            missedBarrier(chain, masks: false), missedBarrier(chain, masks: true), lateForBarrier(chain),
+            missedBarrier(chain, masks: false), missedBarrier(chain, masks: true), silentRank(chain),
+            lateForBarrier(chain),
         ]
     }
 
@@ -91,7 +92,7 @@ extension Workload {
     }
 
     /// Rank 0 waits for rows that the last rank does not send, and rank 1 at a barrier for both.
-    private static func lateForBarrier(_ shape: LayerShape) -> Workload {
+    private static func silentRank(_ shape: LayerShape) -> Workload {
         Workload("a barrier behind a silent rank ranks=\(shape.ranks)", multiprocessors: 2 * shape.ranks) { device in
             let ranks = try KernelRanks(device, RankWindow(shape, .float8, masks: true), waitLimit: 100e-6)
             let tokens = [Int](repeating: shape.maxTokens, count: shape.ranks)
@@ -107,6 +108,24 @@ extension Workload {
             try ranks.synchronize()
             for member in others {
                 try requireMissed(shape.ranks - 1, by: member, of: ranks, [.rankBarrier, .dispatchReceive])
+            }
+            return []
+        }
+    }
+
+    /// A rank that comes when the others may have given it up: they have told it, and it gives them up as well.
+    private static func lateForBarrier(_ shape: LayerShape) -> Workload {
+        Workload("a barrier and a late rank ranks=\(shape.ranks)", multiprocessors: shape.ranks) { device in
+            let ranks = try KernelRanks(device, RankWindow(shape, .float8, masks: true), waitLimit: 100e-6)
+            let late = shape.ranks - 1
+            try ranks.delay(ranks.members[late], nanoseconds: 300_000)
+            for _ in 0..<2 { for member in ranks.members { try ranks.barrier(member) } }
+            try ranks.synchronize()
+            for member in ranks.members {
+                let masked = try ranks.masks(of: member).keys.sorted()
+                try require(
+                    member.index == late || masked.allSatisfy { $0 == late },
+                    "rank \(member.index) has masked \(masked), and rank \(late) was late")
             }
             return []
         }

@@ -1,0 +1,146 @@
+/* A layer of two ranks through the C interface: all overlap modes and a captured step give the same bits, and a layer whose
+ * weights make every expert's output zero gives zeros. */
+#include <string.h>
+
+#include "check.h"
+
+enum {
+    RANKS = 2, EXPERTS = 4, LOCAL = EXPERTS / RANKS, TOP_K = 2, HIDDEN = 256, INTERMEDIATE = 128, TOKENS = 5,
+    OUTPUT_BYTES = TOKENS * HIDDEN * 2
+};
+
+typedef struct {
+    swiftep_layer layer;
+    uint64_t stream, hidden, indices, weights, output;
+} rank_state;
+
+static uint32_t state = 2463534242u;
+static uint32_t next_random(void) {
+    state ^= state << 13;
+    state ^= state >> 17;
+    return state ^= state << 5;
+}
+
+static swiftep_device device;
+
+static uint64_t upload(const void *bytes, uint64_t count) {
+    swiftep_memory memory;
+    uint64_t address;
+    OK(swiftep_memory_allocate(device, count, &memory, &address));
+    OK(swiftep_memory_write(device, address, bytes, count));
+    return address;
+}
+
+/* FP8 codes of small magnitude, and scales of one. */
+static uint64_t codes(int count, int is_zero) {
+    uint8_t *values = malloc((size_t)count);
+    for (int i = 0; i < count; i++) {
+        uint32_t number = next_random();
+        values[i] = is_zero ? 0 : (uint8_t)(0x20 + number % 16 + (number >> 8) % 2 * 0x80);
+    }
+    uint64_t address = upload(values, (uint64_t)count);
+    free(values);
+    return address;
+}
+
+static uint64_t ones(int count) {
+    float *values = malloc((size_t)count * 4);
+    for (int i = 0; i < count; i++) values[i] = 1;
+    uint64_t address = upload(values, (uint64_t)count * 4);
+    free(values);
+    return address;
+}
+
+static void step(rank_state *rank, uint32_t overlap) {
+    OK(swiftep_layer_step(rank->layer, rank->stream, overlap, rank->hidden, rank->indices, rank->weights, TOKENS,
+                          rank->output));
+}
+
+static int32_t captured(void *rank) {
+    step(rank, SWIFTEP_OVERLAP_SINGLE_BATCH);
+    return 0;
+}
+
+/* The outputs of both ranks; the memory held something else before. */
+static void read_outputs(rank_state *ranks, uint8_t *target) {
+    static uint8_t nothing[OUTPUT_BYTES];
+    memset(nothing, 0x7f, sizeof nothing);
+    for (int rank = 0; rank < RANKS; rank++) OK(swiftep_layer_check(ranks[rank].layer));
+    for (int rank = 0; rank < RANKS; rank++) {
+        OK(swiftep_memory_read(device, ranks[rank].output, target + rank * OUTPUT_BYTES, OUTPUT_BYTES));
+        OK(swiftep_memory_write(device, ranks[rank].output, nothing, OUTPUT_BYTES));
+    }
+}
+
+int main(void) {
+    OK(swiftep_device_open("simulator", &device));
+    swiftep_group group;
+    OK(swiftep_group_local(device, RANKS, &group));
+    for (int is_zero = 0; is_zero < 2; is_zero++) {
+        rank_state ranks[RANKS];
+        for (int rank = 0; rank < RANKS; rank++) {
+            rank_state *own = &ranks[rank];
+            swiftep_layer_configuration configuration = {
+                .size = sizeof configuration, .hidden = HIDDEN, .intermediate = INTERMEDIATE, .experts = EXPERTS,
+                .top_k = TOP_K, .max_tokens = TOKENS, .shared_intermediate = 128, .multiprocessors = 6, .two_batch = 1};
+            swiftep_layer_weights weights = {
+                .size = sizeof weights, .gate_up = codes(LOCAL * 2 * INTERMEDIATE * HIDDEN, 0),
+                .gate_up_scales = ones(LOCAL * 2 * INTERMEDIATE * HIDDEN / 16384),
+                .down = codes(LOCAL * HIDDEN * INTERMEDIATE, is_zero),
+                .down_scales = ones(LOCAL * HIDDEN * INTERMEDIATE / 16384),
+                .shared_gate_up = codes(2 * 128 * HIDDEN, 0), .shared_gate_up_scales = ones(2 * 128 * HIDDEN / 16384),
+                .shared_down = codes(HIDDEN * 128, is_zero), .shared_down_scales = ones(HIDDEN * 128 / 16384)};
+            OK(swiftep_layer_create(group, (uint32_t)rank, &configuration, &weights, &own->layer));
+            OK(swiftep_stream_create(device, &own->stream));
+            uint16_t hidden[TOKENS][HIDDEN];
+            int64_t indices[TOKENS][TOP_K];
+            float factors[TOKENS][TOP_K];
+            for (int token = 0; token < TOKENS; token++) {
+                for (int i = 0; i < HIDDEN; i++)
+                    hidden[token][i] = (uint16_t)(0x3f00 + next_random() % 256 + (next_random() % 2 << 15));
+                for (int k = 0; k < TOP_K; k++) {
+                    indices[token][k] = (token + rank + k) % EXPERTS;
+                    factors[token][k] = 0.25f * (float)(k + 1);
+                }
+            }
+            own->hidden = upload(hidden, sizeof hidden);
+            own->indices = upload(indices, sizeof indices);
+            own->weights = upload(factors, sizeof factors);
+            own->output = upload(hidden, sizeof hidden);
+            configuration.hidden = 100;
+            swiftep_layer none;
+            FAILS(SWIFTEP_INVALID, swiftep_layer_create(group, (uint32_t)rank, &configuration, &weights, &none));
+        }
+        for (int rank = 0; rank < RANKS; rank++) OK(swiftep_layer_connect(ranks[rank].layer, 10));
+        static uint8_t first[RANKS * OUTPUT_BYTES], other[RANKS * OUTPUT_BYTES];
+        for (uint32_t overlap = SWIFTEP_OVERLAP_NONE; overlap <= SWIFTEP_OVERLAP_DIRECT; overlap++) {
+            for (int rank = 0; rank < RANKS; rank++) step(&ranks[rank], overlap);
+            read_outputs(ranks, overlap == SWIFTEP_OVERLAP_NONE ? first : other);
+            if (overlap > SWIFTEP_OVERLAP_NONE)
+                CHECK(memcmp(first, other, sizeof first) == 0, "mode %u gives other bits than mode 0", overlap);
+        }
+        swiftep_graph graphs[RANKS];
+        for (int rank = 0; rank < RANKS; rank++)
+            OK(swiftep_graph_capture(device, ranks[rank].stream, captured, &ranks[rank], &graphs[rank]));
+        for (int replay = 0; replay < 2; replay++) {
+            for (int rank = 0; rank < RANKS; rank++) OK(swiftep_graph_replay(graphs[rank], ranks[rank].stream));
+            read_outputs(ranks, other);
+            CHECK(memcmp(first, other, sizeof first) == 0, "replay %d gives other bits than a step", replay);
+        }
+        int ones_found = 0;
+        for (size_t i = 0; i < sizeof first; i++) ones_found += first[i] != 0;
+        CHECK(is_zero ? ones_found == 0 : ones_found > (int)sizeof first / 2, "%d bytes are not 0", ones_found);
+        FAILS(SWIFTEP_INVALID, swiftep_layer_step(ranks[0].layer, ranks[0].stream, 9, ranks[0].hidden, ranks[0].indices,
+                                                  ranks[0].weights, TOKENS, ranks[0].output));
+        FAILS(SWIFTEP_INVALID, swiftep_layer_step(ranks[0].layer, ranks[0].stream, 0, ranks[0].hidden, ranks[0].indices,
+                                                  ranks[0].weights, TOKENS + 1, ranks[0].output));
+        for (int rank = 0; rank < RANKS; rank++) {
+            OK(swiftep_graph_free(graphs[rank]));
+            OK(swiftep_layer_free(ranks[rank].layer));
+        }
+    }
+    OK(swiftep_group_close(group, 10));
+    OK(swiftep_device_close(device));
+    puts("layer: all right");
+    return 0;
+}
