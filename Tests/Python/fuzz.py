@@ -110,14 +110,15 @@ class Fuzz:
         gemm = pick([o for o in self.objects if isinstance(o, swiftep.GroupedGEMM)])
         dispatch = pick([o for o in self.objects if isinstance(o, swiftep.Dispatch)])
         options = {key: self.anything() for key in self.random.sample(["block_m", "scales", "mask", "wait_seconds"], 2)}
+        factors = ("topk_idx", "topk_weights")
         calls = {
             "dispatch": lambda: self.objects.append(buffer.dispatch(p("x"), p("topk_idx"), stream=p("stream"))),
             "receive": lambda: dispatch.receive(stream=p("stream")),
             "views": lambda: (dispatch.rows, dispatch.source_info, dispatch.layout_range),
             "combine": lambda: buffer.combine(p("dispatch"), p("rows"), p("topk_idx"), p("topk_weights")),
-            "combine into": lambda: buffer.combine(dispatch, *map(p, ("rows", "topk_idx", "topk_weights")), self.anything()),
+            "combine into": lambda: buffer.combine(dispatch, p("rows"), *map(p, factors), self.anything()),
             "overlap": lambda: buffer.combine_send(dispatch, p("rows"), swiftep.Overlap(*[self.anything()] * 3)),
-            "enqueue": lambda: layer.enqueue(*map(p, ("x", "topk_idx", "topk_weights", "overlap", "x")), stream=p("stream")),
+            "enqueue": lambda: layer.enqueue(p("x"), *map(p, factors), p("overlap"), stream=p("stream")),
             "call": lambda: layer(p("x"), p("topk_idx"), p("topk_weights")),
             "step": lambda: self.layers.step(*[[p(n), p(n)] for n in ("x", "topk_idx", "topk_weights")], p("overlap")),
             "gemm": lambda: gemm.enqueue(p("codes"), p("row_scales"), p("counts"), stream=p("stream")),
