@@ -1,7 +1,7 @@
 """Builds wheels with the shared library in them: setuptools, and one call of `swift build` before it.
 
-`pyproject.toml` names this module as the build's back end and its classes as commands. The library has the Swift runtime
-within, exports nothing but the C interface, and needs only glibc, libm, libstdc++ and libgcc_s.
+`pyproject.toml` names this module as the build's back end and its classes as commands. The library has the Swift
+runtime within, exports nothing but the C interface, and needs only glibc, libm, libstdc++ and libgcc_s.
 """
 
 from __future__ import annotations

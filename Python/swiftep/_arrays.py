@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Sequence, Union
 from ._device_array import DeviceArray
 from ._dtypes import DType, torch_dtype
 from ._errors import InvalidArgument
+from ._library import call
 
 if TYPE_CHECKING:
     from ._device import Device
@@ -106,7 +107,7 @@ def _tensor(
     if device.is_simulator:
         storage = value.untyped_storage()
         place = _Place(value, storage.data_ptr(), storage.nbytes(), address, value.nbytes)
-        return Operand(_adopt(place, name, device, align, None if writable else lambda: _tensor_copy(value)), found)
+        return Operand(_adopt(place, name, device, align, writable), found)
     if address % align:
         raise InvalidArgument(f"{name} is at {address:#x}; give one at a multiple of {align}, such as {name}.clone()")
     return Operand(address, found)
@@ -143,7 +144,7 @@ def _ndarray(
         owner = value
     address = value.__array_interface__["data"][0]
     place = _Place(owner, owner.__array_interface__["data"][0], owner.nbytes, address, value.nbytes)
-    return Operand(_adopt(place, name, device, align, None if writable else lambda: _ndarray_copy(numpy, value)), found)
+    return Operand(_adopt(place, name, device, align, writable), found)
 
 
 def _device_array(
@@ -194,31 +195,25 @@ class _Place(NamedTuple):
     nbytes: int
 
 
-def _adopt(place: _Place, name: str, device: Device, align: int, copy: Any) -> int:
-    """The simulator's address of a place. Where it lies at an odd place, that of a copy, if there may be one."""
+def _adopt(place: _Place, name: str, device: Device, align: int, writable: bool) -> int:
+    """The simulator's address of a place; of a copy in its own memory where the place cannot be adopted: at an odd
+    address, or beside something that is adopted in another size."""
     first = place.owner_start + -place.owner_start % 16
-    if place.start % align == 0 and place.start >= first:
-        address = device._adoptions.address(place.owner, first, place.owner_start + place.owner_bytes - first)
-        device._keep(place.owner)
-        return address + place.start - first
-    if copy is None:
+    odd = place.start % align != 0 or place.start < first
+    if not odd:
+        try:
+            address = device._adoptions.address(place.owner, first, place.owner_start + place.owner_bytes - first)
+        except InvalidArgument:
+            if writable:
+                raise
+        else:
+            device._keep(place.owner)
+            return address + place.start - first
+    if writable:
         raise InvalidArgument(
             f"{name} is at {place.start:#x}; give an array at a multiple of {align}, or none, to get a new one"
         )
-    return _adopt(copy(), name, device, align, None)
-
-
-def _ndarray_copy(numpy: Any, value: Any) -> _Place:
-    copy = aligned_empty(numpy, value.shape, value.dtype)
-    copy[...] = value
-    owner = copy
-    while isinstance(owner.base, numpy.ndarray):
-        owner = owner.base
-    start = owner.__array_interface__["data"][0]
-    return _Place(owner, start, owner.nbytes, copy.__array_interface__["data"][0], copy.nbytes)
-
-
-def _tensor_copy(value: Any) -> _Place:
-    copy = value.clone()
-    storage = copy.untyped_storage()
-    return _Place(copy, storage.data_ptr(), storage.nbytes(), copy.data_ptr(), copy.nbytes)
+    copy = device.empty(place.nbytes, "uint8")
+    call("swiftep_memory_write", device._number, copy.address, place.start, place.nbytes)
+    device._keep(copy)
+    return copy.address

@@ -29,7 +29,9 @@ class Buffer(Handle):
     and in the same order.
 
     Functions marked [enqueues] only put work on a stream. On the simulator it runs when the device, or the group, is
-    synchronised, which must be after all ranks of this process have enqueued theirs.
+    synchronised, which must be after all ranks of this process have enqueued theirs. A stream is a ``Stream``, a
+    ``torch.cuda.Stream`` or its number; None is PyTorch's current stream. Where the process has several ranks, which
+    wait for each other, and on the simulator, None is a stream of the buffer's own, which follows no other.
 
     Args:
         rank: One of this process; None if there is only one.

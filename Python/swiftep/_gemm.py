@@ -137,6 +137,8 @@ class GroupedGEMM(Handle):
             signals: UInt32 `[experts, ceil(max_rows / block_m)]`, zero before; one add with release at GPU scope for
                 each finished tile. Exactly where the GEMM raises signals.
             multiprocessors: How many it runs on; 0 for all.
+            stream: A ``Stream``, a ``torch.cuda.Stream`` or its number; None for PyTorch's current stream, and on the
+                simulator for one of the GEMM's own.
 
         Returns out, or (out, out_scales) with "swiglu"."""
         number, device, weights = self._number, self.device, self.weights

@@ -139,7 +139,7 @@ class Group(Handle):
 
     def layers(self, **arguments: Any) -> LocalLayers:
         """The layers of all ranks of this process, with the arguments of ``LocalLayers``."""
-        from ._layer import LocalLayers, MoELayer
+        from ._layer import LocalLayers
 
         return LocalLayers(self, **arguments)
 

@@ -179,6 +179,9 @@ class MoELayer(Handle):
             topk_weights: Float32 `[tokens, top_k]`.
             overlap: "none", "single_batch", "two_batch" or "direct".
             out: BF16 `[tokens, hidden]`, at a multiple of 16; None for a new array of the kind of `x`.
+            stream: A ``Stream``, a ``torch.cuda.Stream`` or its number; None for PyTorch's current stream. Where the
+                process has several ranks, which wait for each other, and on the simulator, None is a stream of the
+                layer's own, which follows no other.
 
         Returns out, which is there when the stream has got here; on the simulator, when the group has been
         synchronised. Raises ``InvalidArgument``; ``OutOfOrder`` and ``WaitTimedOut`` if the layer has failed before."""

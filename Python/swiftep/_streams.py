@@ -26,7 +26,7 @@ class DefaultStream:
                 self._own = self._device.stream()
             return self._own._number
         torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
+        if torch is not None and torch.cuda.is_initialized():
             return int(torch.cuda.current_stream(self._device.ordinal).cuda_stream)
         return 0
 

@@ -9,7 +9,6 @@ import random
 import sys
 
 import numpy as np
-
 import swiftep
 
 SHAPE = {"hidden": 128, "experts": 4, "top_k": 2, "max_tokens": 3}
@@ -111,19 +110,20 @@ class Fuzz:
         gemm = pick([o for o in self.objects if isinstance(o, swiftep.GroupedGEMM)])
         dispatch = pick([o for o in self.objects if isinstance(o, swiftep.Dispatch)])
         options = {key: self.anything() for key in self.random.sample(["block_m", "scales", "mask", "wait_seconds"], 2)}
+        factors = ("topk_idx", "topk_weights")
         calls = {
             "dispatch": lambda: self.objects.append(buffer.dispatch(p("x"), p("topk_idx"), stream=p("stream"))),
             "receive": lambda: dispatch.receive(stream=p("stream")),
             "views": lambda: (dispatch.rows, dispatch.source_info, dispatch.layout_range),
             "combine": lambda: buffer.combine(p("dispatch"), p("rows"), p("topk_idx"), p("topk_weights")),
-            "combine into": lambda: buffer.combine(dispatch, p("rows"), p("topk_idx"), p("topk_weights"), self.anything()),
+            "combine into": lambda: buffer.combine(dispatch, p("rows"), *map(p, factors), self.anything()),
             "overlap": lambda: buffer.combine_send(dispatch, p("rows"), swiftep.Overlap(*[self.anything()] * 3)),
-            "enqueue": lambda: layer.enqueue(p("x"), p("topk_idx"), p("topk_weights"), p("overlap"), stream=p("stream")),
+            "enqueue": lambda: layer.enqueue(p("x"), *map(p, factors), p("overlap"), stream=p("stream")),
             "call": lambda: layer(p("x"), p("topk_idx"), p("topk_weights")),
             "step": lambda: self.layers.step(*[[p(n), p(n)] for n in ("x", "topk_idx", "topk_weights")], p("overlap")),
             "gemm": lambda: gemm.enqueue(p("codes"), p("row_scales"), p("counts"), stream=p("stream")),
             "pack": lambda: swiftep.PackedWeights(self.anything(), self.anything(), self.anything()),
-            "make gemm": lambda: swiftep.GroupedGEMM(self.packed, max_rows=self.anything(), **{"block_m": self.anything()}),
+            "make gemm": lambda: swiftep.GroupedGEMM(self.packed, max_rows=self.anything(), block_m=self.anything()),
             "make buffer": lambda: swiftep.Buffer(self.group, self.anything(), **{**SHAPE, **options}),
             "make layer": lambda: swiftep.MoELayer(
                 self.group, p("rank"), **{**self.weights[0]._asdict(), pick(["down", "gate_up"]): self.anything()},
@@ -143,7 +143,7 @@ class Fuzz:
                 self.device.stream(), lambda: gemm.enqueue(p("codes"), p("row_scales"), p("counts"))
             ),
             "close": lambda: pick(self.objects).close(),
-            "identity": lambda: swiftep.Group.join(self.anything(), 0, self.anything(), device=self.device, seconds=0.01),
+            "identity": lambda: swiftep.Group.join(self.anything(), 0, self.anything(), None, self.device, 0.01),
             "device": lambda: swiftep.Device(self.anything()),
         }  # fmt: skip
         name = pick(list(calls))

@@ -1,7 +1,6 @@
 """Inputs of tests, by seed."""
 
 import numpy as np
-
 import swiftep
 from swiftep import LayerWeights, SharedExpert
 

@@ -1,16 +1,15 @@
-"""One process of a group: joins as it is told, runs a layer in all modes and a dispatch and combine, and saves the results.
+"""One process of a group: joins as it is told, runs a layer in all modes, dispatch and combine, and saves the results.
 
-    process.py pipe PROCESS PROCESSES RANKS FILE    reads the identity from its input, process 0 prints it first
-    process.py torch|mpi RANKS FILE                 is started by torchrun or mpiexec
+``process.py pipe PROCESS PROCESSES RANKS FILE`` reads the identity from its input; process 0 prints it first.
+``process.py torch RANKS FILE`` and ``process.py mpi RANKS FILE`` are started by torchrun and mpiexec.
 """
 
 import os
 import sys
 
 import numpy as np
-from inputs import Inputs, layer_weights
-
 import swiftep
+from inputs import Inputs, layer_weights
 from swiftep._layer import OVERLAPS
 
 SEED = 600

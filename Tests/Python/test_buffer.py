@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from inputs import Inputs
-
 import swiftep
+from inputs import Inputs
 from swiftep._reference import quantise_rows
 
 SHAPE = {"hidden": 512, "experts": 8, "top_k": 3, "max_tokens": 5}

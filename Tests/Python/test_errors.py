@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from inputs import Inputs, layer_weights
-
 import swiftep
+from inputs import Inputs, layer_weights
 
 SHAPE = {"hidden": 256, "experts": 4, "top_k": 2, "max_tokens": 4}
 

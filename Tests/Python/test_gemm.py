@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 import swiftep
 from swiftep._reference import quantise_rows
 

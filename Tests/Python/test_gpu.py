@@ -120,7 +120,9 @@ def test_in_place():
     row_scales = torch.rand(2, 4, 128, device="cuda") + 0.5
     counts = torch.tensor([32, 7], dtype=torch.int32, device="cuda")
     with swiftep.Device("cuda") as device:
-        plain = swiftep.GroupedGEMM(swiftep.PackedWeights(device, values, scales), max_rows=32)(rows, row_scales, counts)
+        plain = swiftep.GroupedGEMM(swiftep.PackedWeights(device, values, scales), max_rows=32)(
+            rows, row_scales, counts
+        )
         packed = swiftep.PackedWeights(device, values, scales, in_place=True)
         placed = swiftep.GroupedGEMM(packed, max_rows=32)(rows, row_scales, counts)
         torch.cuda.synchronize()

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from inputs import Inputs, layer_weights
-
 import swiftep
+from inputs import Inputs, layer_weights
 from swiftep import _reference
 from swiftep._layer import OVERLAPS
 

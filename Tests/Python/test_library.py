@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 import swiftep
 from swiftep import _library
 from swiftep._prototypes import PROTOTYPES

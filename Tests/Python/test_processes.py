@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from process import run
-
 import swiftep
+from process import run
 
 SCRIPT = str(Path(__file__).resolve().parent / "process.py")
 
@@ -84,7 +83,11 @@ def test_from_torch(environment, tmp_path, wanted):
     file = str(tmp_path / "results")
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT, "torch", "2", file]
     run_ = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=150, env={**environment, "OMP_NUM_THREADS": "1"}
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env={**environment, "OMP_NUM_THREADS": "1"},
     )
     assert run_.returncode == 0, run_.stderr[-4000:]
     compare(file, wanted(2))
