@@ -126,6 +126,9 @@ public protocol Device: AnyObject, Sendable {
     /// legacy default stream cannot be captured.
     func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph
 
+    /// Whether somebody captures `stream`, here or by other means of the process. Meanwhile no memory may be allocated.
+    func isCapturing(_ stream: DeviceStream) throws -> Bool
+
     /// Runs a captured graph, in the order of `stream`.
     func replay(_ graph: DeviceGraph, on stream: DeviceStream) throws
 

@@ -10,16 +10,22 @@ extension Stream {
     package func launch(
         _ function: Function, _ configuration: LaunchConfiguration, arguments: [[UInt8]] = []
     ) throws {
-        try configuration.check(function: function.name, maxThreadsPerBlock: function.maxThreadsPerBlock)
         if let empty = arguments.firstIndex(where: \.isEmpty) {
             throw DriverError.invalidArgument(
                 "Argument \(empty) of the kernel \(function.name) has 0 bytes; give the bytes of the parameter.")
         }
-        try withArgumentPointers(arguments) { pointers in
-            try configuration.withRaw(stream: handle) { raw in
-                try context.call("cuLaunchKernelEx", activity(function, configuration)) {
-                    $0.cuLaunchKernelEx(raw, function.handle, pointers, nil)
-                }
+        try withArgumentPointers(arguments) { try launch(function, configuration, pointers: $0) }
+    }
+
+    /// The same with the addresses of the parameters' bytes, those of tensor maps at multiples of 64.
+    package func launch(
+        _ function: Function, _ configuration: LaunchConfiguration,
+        pointers: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    ) throws {
+        try configuration.check(function: function.name, maxThreadsPerBlock: function.maxThreadsPerBlock)
+        try configuration.withRaw(stream: handle) { raw in
+            try context.call("cuLaunchKernelEx", activity(function, configuration)) {
+                $0.cuLaunchKernelEx(raw, function.handle, pointers, nil)
             }
         }
     }

@@ -20,7 +20,7 @@ private func code(of error: any Error) -> swiftep_result {
     case let error as GroupError:
         switch error {
         case .waitTimedOut: SWIFTEP_TIMEOUT
-        case .outOfOrder, .needsReset, .superseded, .notConnected: SWIFTEP_STATE
+        case .outOfOrder, .needsReset, .superseded, .notConnected, .scratchDuringCapture: SWIFTEP_STATE
         case .kernelDoesNotFit: SWIFTEP_DEVICE
         default: SWIFTEP_INVALID
         }

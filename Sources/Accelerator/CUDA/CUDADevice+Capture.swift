@@ -33,6 +33,12 @@ extension CUDADevice {
         return DeviceGraph(.cuda(CUDAGraph(executable: executable, kernels: kernels), self))
     }
 
+    /// See ``Device/isCapturing(_:)``.
+    public func isCapturing(_ stream: DeviceStream) throws -> Bool {
+        let own = try own(stream)
+        return try driverCall { try own.isCapturing() }
+    }
+
     /// `CUDA_ERROR_STREAM_CAPTURE_UNJOINED`
     private static let captureUnjoined: Int32 = 904
 

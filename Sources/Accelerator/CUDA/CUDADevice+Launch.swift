@@ -79,7 +79,7 @@ extension CUDADevice {
             cluster: kernel.clusterSize > 1 ? LaunchDimensions(kernel.clusterSize) : nil,
             programmaticDependentLaunch: dependentLaunch)
         try driverCall {
-            try stream.launch(function, configuration, arguments: try arguments.map(bytes))
+            try withPointers(arguments) { try stream.launch(function, configuration, pointers: $0) }
         }
     }
 
@@ -92,25 +92,50 @@ extension CUDADevice {
         }
     }
 
-    /// The bytes of an argument as the kernel reads them.
-    private func bytes(_ argument: KernelArgument) throws -> [UInt8] {
-        switch argument {
-        case .uint32(let value): littleEndian(value)
-        case .int32(let value): littleEndian(value)
-        case .uint64(let value), .address(let value): littleEndian(value)
-        case .float32(let value): littleEndian(value.bitPattern)
-        case .tensorMap(let map): try encoded(map)
+    /// Calls `body` with the addresses of the arguments as the kernel reads them. Nothing is allocated on the heap: it is
+    /// done for every launch.
+    private func withPointers<Result>(
+        _ arguments: [KernelArgument], _ body: (UnsafeMutablePointer<UnsafeMutableRawPointer?>) throws -> Result
+    ) throws -> Result {
+        let maps = arguments.count { if case .tensorMap = $0 { true } else { false } }
+        let (mapBytes, wordBytes) = (128, 8)
+        return try withUnsafeTemporaryAllocation(
+            byteCount: maps * mapBytes + (arguments.count + 1) * wordBytes, alignment: 64
+        ) { storage in
+            try withUnsafeTemporaryAllocation(
+                of: UnsafeMutableRawPointer?.self, capacity: arguments.count + 1
+            ) { pointers in
+                // Tensor maps first, which need the alignment.
+                var (map, word) = (0, maps * mapBytes)
+                pointers.initialize(repeating: nil)
+                for (index, argument) in arguments.enumerated() {
+                    func put(_ value: UInt64) {
+                        storage.storeBytes(of: value.littleEndian, toByteOffset: word, as: UInt64.self)
+                        pointers[index] = storage.baseAddress.map { $0 + word }
+                        word += wordBytes
+                    }
+                    switch argument {
+                    case .uint32(let value): put(UInt64(value))
+                    case .int32(let value): put(UInt64(UInt32(bitPattern: value)))
+                    case .uint64(let value), .address(let value): put(value)
+                    case .float32(let value): put(UInt64(value.bitPattern))
+                    case .tensorMap(let value):
+                        UnsafeMutableRawBufferPointer(rebasing: storage[map..<map + mapBytes])
+                            .copyBytes(from: try encoded(value))
+                        pointers[index] = storage.baseAddress.map { $0 + map }
+                        map += mapBytes
+                    }
+                }
+                guard let first = pointers.baseAddress else { preconditionFailure("there is room for one at least") }
+                return try body(first)
+            }
         }
-    }
-
-    private func littleEndian<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
-        withUnsafeBytes(of: value.littleEndian) { Array($0) }
     }
 
     /// The driver's form of a tensor map. Layers pass the same few maps again and again, so they are kept.
     private func encoded(_ map: KernelLanguage.TensorMap) throws -> [UInt8] {
         if let known = tables.withLock({ $0.tensorMaps[map] }) { return known }
-        guard let layout = map.layout else { return [] }  // refused by `checkLaunch`
+        guard let layout = map.layout else { preconditionFailure("refused by `checkLaunch`") }
         let bytes = try CUDADriver.TensorMap(layout, address: map.address, context: context).bytes
         tables.withLock {
             if $0.tensorMaps.count >= CUDADevice.keptTensorMaps { $0.tensorMaps.removeAll() }

@@ -42,6 +42,12 @@ extension SimulatedDevice {
         captures.isEmpty ? nil : captures.values.first { $0.contains(stream) }
     }
 
+    /// See ``Device/isCapturing(_:)``.
+    public func isCapturing(_ stream: DeviceStream) throws -> Bool {
+        let own = try own(stream)
+        return try exclusively { activeCapture(of: own) != nil }
+    }
+
     /// See ``Device/capture(on:_:)``.
     public func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph {
         let own = try own(stream)

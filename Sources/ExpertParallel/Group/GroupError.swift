@@ -82,6 +82,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case missingOperand(String)
     /// More multiprocessors than the device has, or none.
     case multiprocessors(Int, most: Int)
+    /// The first GEMM on a stream that is being captured, when no memory is left that was set aside for that.
+    case scratchDuringCapture
     /// Masks together with a modelled link.
     case maskWithLink
     /// Masks of a group that has none.
@@ -211,6 +213,10 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return "the GEMM needs \(name) and was given no address of them; pass one, or make the GEMM without"
         case .multiprocessors(let count, let most):
             return "\(count) multiprocessors are not to be had; choose 1 to \(most)"
+        case .scratchDuringCapture:
+            return
+                "the first GEMM on a stream needs memory, which cannot be allocated while the stream is being captured; "
+                + "run a GEMM on it once before the capture"
         case .maskWithLink:
             return
                 "a modelled link and onFailure .mask do not go together: a row of a link counts as arrived when its "

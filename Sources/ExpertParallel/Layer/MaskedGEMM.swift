@@ -84,6 +84,7 @@ package final class MaskedGEMM {
         configuration.scaleFormat = scales
         self.configuration = configuration
         (self.weights, self.output, self.scratch) = (weights, output, scratch)
+        try scratch.fill()
         kernel = try scratch.device.loadFitting(groupedGEMMKernel(configuration))
     }
 
@@ -123,7 +124,6 @@ package final class MaskedGEMM {
             strides: [problem.k, problem.maxRows * problem.k], box: [TileShape.k, TileShape.rowBox, 1],
             swizzle: .bytes128)
         let known = try arguments[stream.handle] ?? gather(map, stream)
-        arguments[stream.handle] = known
         try scratch.device.launch(
             kernel, blocks: blocks,
             arguments: known.changing([
@@ -142,7 +142,7 @@ package final class MaskedGEMM {
     private func gather(_ map: TensorMap, _ stream: DeviceStream) throws -> LaunchArguments {
         let scratch = try scratch.scratch(of: stream)
         let unset: UInt64 = 0
-        return try LaunchArguments(
+        let made = try LaunchArguments(
             [
                 GEMMParameters(
                     weights: MemoryParameter(address: weights.values.address), rows: TensorParameter(map),
@@ -152,5 +152,7 @@ package final class MaskedGEMM {
                     signals: MemoryParameter(address: unset), partials: scratch.parameters,
                     watchdog: scratch.watchdog)
             ], for: kernel.kernel)
+        arguments[stream.handle] = made
+        return made
     }
 }

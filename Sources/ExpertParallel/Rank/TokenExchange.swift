@@ -240,11 +240,7 @@ final class TokenExchange {
         if let phase = launch.phase { try steps.advance(to: phase) }
         do {
             let key = ObjectIdentifier(launch.kernel)
-            let known =
-                try arguments[key]
-                ?? LaunchArguments(
-                    [records.traceParameters(launch.traced)] + parameters(), for: launch.kernel.kernel)
-            arguments[key] = known
+            let known = try arguments[key] ?? gather(launch, parameters())
             try device.launch(
                 launch.kernel, blocks: launch.blocks, arguments: known.changing(changes),
                 dependentLaunch: launch.dependent && streams.areTwo, on: launch.stream)
@@ -252,6 +248,13 @@ final class TokenExchange {
             steps.fail()
             throw error
         }
+    }
+
+    private func gather(_ launch: Launch, _ parameters: [(any KernelParameters)?]) throws -> LaunchArguments {
+        let made = try LaunchArguments(
+            [records.traceParameters(launch.traced)] + parameters, for: launch.kernel.kernel)
+        arguments[ObjectIdentifier(launch.kernel)] = made
+        return made
     }
 }
 
