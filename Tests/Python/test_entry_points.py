@@ -24,6 +24,14 @@ def test_entry_points_are_functions():
         assert callable(getattr(importlib.import_module(module), function))
 
 
+def test_all_packages_are_found():
+    """Packaging takes folders with an ``__init__.py``; no module lies in one without."""
+    find = declared()["tool"]["setuptools"]["packages"]["find"]
+    assert find == {"where": ["Python"], "include": ["swiftep*"]}
+    for module in (PROJECT / "Python" / "swiftep").rglob("*.py"):
+        assert (module.parent / "__init__.py").is_file(), module
+
+
 @pytest.mark.parametrize("module", ["swiftep.sglang", "swiftep.vllm", "swiftep.transformers"])
 def test_imports_are_light(module, environment):
     code = f"import sys, {module}; print([m for m in ('sglang', 'vllm', 'transformers') if m in sys.modules])"
