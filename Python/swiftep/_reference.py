@@ -12,8 +12,11 @@ from ._layer import LayerWeights, SharedExpert
 from ._numbers import from_bfloat16, from_float8, to_bfloat16, to_float8
 from ._quantise import dequantise_blocks
 
-#: Bound of ‖output - reference‖ / ‖reference‖.
+#: Bound of ‖output - reference‖ / ‖reference‖ where sums are exact but for Float32, as on the simulator.
 TOLERANCE = 5e-3
+#: The same on a GPU. Tensor cores sum FP8 products with fewer bits: of 7,168 products, 6.8 % of the sums in BF16 are not the
+#: exact sum's BF16, in these GEMMs and in cuBLAS's alike; an activation then falls on the other side of an FP8 rounding.
+GPU_TOLERANCE = 1.5e-2
 
 
 def quantise_rows(rows: Any) -> tuple[Any, Any]:

@@ -363,7 +363,8 @@ def test_all_overlaps_of_a_model_give_the_same_bits(model, device):
         wanted = model(given).logits
     for overlap, logits in found.items():
         assert torch.equal(logits, found["none"]), overlap
-    assert engines.relative_error(found["none"], wanted) < 0.02
+    # Tensor cores sum FP8 products with fewer bits than Float32; see swiftep._reference.
+    assert engines.relative_error(found["none"], wanted) < (0.02 if device == "cpu" else 0.04)
 
 
 def test_sentinels_and_empty_steps_on_the_library(model):

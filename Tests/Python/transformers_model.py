@@ -36,8 +36,9 @@ import swiftep.transformers
 import torch
 
 #: A layer against PyTorch that rounds in the same places: the median over tokens, and the worst one. Sums in another
-#: order fall on the other side of a rounding now and then, and an FP8 value then is another one, 6 % off.
-LAYER_MEDIAN, LAYER_WORST = 0.01, 0.06
+#: order fall on the other side of a rounding now and then, and an FP8 value then is another one, 6 % off; on a GPU more
+#: often, as tensor cores sum FP8 products with fewer bits, for cuBLAS too (see ``swiftep._reference``).
+LAYER_LIMITS = {"cpu": (0.01, 0.06), "cuda": (0.03, 0.08)}
 #: Logits against Float32: how much more than FP8's own rounding.
 LOGITS_LIMIT = 1.25
 #: Logits of a graph against those of the same step without: libraries may choose other kernels there.
@@ -162,10 +163,11 @@ def check_layers(report, model, prompts):
         wanted = shaped.reference(module, *given, quantised=True)
         rows = (made.float() - wanted.float()).norm(dim=-1) / wanted.float().norm(dim=-1)
         median, worst = float(rows.median()), float(rows.max())
+        median_limit, worst_limit = LAYER_LIMITS[made.device.type]
         check(
             report, f"layer {number}: experts against PyTorch with the same rounding",
-            median <= LAYER_MEDIAN and worst <= LAYER_WORST, error=median, limit=LAYER_MEDIAN, worst_token=worst,
-            worst_limit=LAYER_WORST,
+            median <= median_limit and worst <= worst_limit, error=median, limit=median_limit, worst_token=worst,
+            worst_limit=worst_limit,
             error_against_float32=engines.relative_error(made, shaped.reference(module, *given, quantised=False)),
         )  # fmt: skip
 

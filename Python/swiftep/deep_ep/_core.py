@@ -99,6 +99,9 @@ class Core:
     def _poll(self, exchange: Exchange) -> None:
         """Raises what has gone wrong in an earlier call, if that is known yet."""
         self._next_poll = monotonic() + _POLL_SECONDS
+        # A look copies from the device, which has no place in a capture.
+        if self._device.capturing():
+            return
         code = self._library.swiftep_buffer_poll(exchange.number)
         if code:
             fail(code)

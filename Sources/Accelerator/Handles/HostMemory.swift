@@ -24,6 +24,9 @@ public final class HostMemory: Sendable {
 }
 
 extension HostMemory {
+    /// Sets all bytes to zero; no copy may be under way.
+    public func clear() { _ = memory.initializeMemory(as: UInt8.self, repeating: 0) }
+
     /// Throws `DeviceError.allocation` unless it is a multiple of 8, at least 8.
     static func check(_ bytes: Int) throws(DeviceError) {
         guard bytes >= 8, bytes % 8 == 0 else { throw .allocation(label: "memory of the host", bytes: bytes) }

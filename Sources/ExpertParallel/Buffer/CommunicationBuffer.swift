@@ -59,6 +59,7 @@ public final class CommunicationBuffer {
         state = RankState(device, configuration, transport, records: records, exchanges: exchanges)
         latest = exchanges.map { _ in nil }
         expertOutputs = exchanges.map { _ in nil }
+        try state.prepareToLook()
         try state.offer(clearingOn: stream)
     }
 

@@ -20,6 +20,9 @@ final class FaultWatch {
         next = clock.now
     }
 
+    /// After a reset, by which nothing is under way.
+    func forget() { seen.clear() }
+
     /// Whether a copy that has come shows a failure; asks for another one where the last is old.
     func sees() throws -> Bool {
         if seen[0] != 0 { return true }

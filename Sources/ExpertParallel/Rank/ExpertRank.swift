@@ -214,6 +214,9 @@ public final class ExpertRank {
         }
     }
 
+    /// Allocates what `poll` needs, for callers that may look while a stream is being captured.
+    public func prepareToPoll() throws { try state.prepareToLook() }
+
     /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
     ///
     /// - Throws: `GroupError.waitTimedOut`.

@@ -15,7 +15,7 @@ final class RankState {
     private var isConnected = false
     /// Made when somebody asks first.
     private var maskStatus: LoadedKernel?
-    /// Made when somebody looks first.
+    /// Made by `prepareToLook`.
     private var watch: FaultWatch?
 
     init(
@@ -49,11 +49,13 @@ final class RankState {
         return fault
     }
 
+    /// Makes what `seesFault` needs, which could not be allocated while an engine captures.
+    func prepareToLook() throws { if watch == nil { watch = try FaultWatch(device, records.fault.buffer) } }
+
     /// Whether a failed wait shows, without waiting.
     func seesFault() throws -> Bool {
-        let own = try watch ?? FaultWatch(device, records.fault.buffer)
-        watch = own
-        return try own.sees()
+        try prepareToLook()
+        return try watch?.sees() ?? false
     }
 
     /// Enqueues a note of who is masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
@@ -78,7 +80,7 @@ final class RankState {
             try clear(on: stream)
             try transport.barrier(within: seconds)
         }
-        watch = nil
+        watch?.forget()
         restart()
     }
 

@@ -36,6 +36,7 @@ final class LayerObject {
         try device.device.synchronize()
         rank = try ExpertRank(
             device: device.device, configuration: configuration, transport: group.nextTransport(of: number))
+        try rank.prepareToPoll()
         layer = try MoELayer(rank, weights: adopted)
     }
 
