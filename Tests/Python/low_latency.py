@@ -2,7 +2,8 @@
 
     python Tests/Python/low_latency.py --num-processes 2 --num-tokens 128 --hidden 7168 --num-experts 32
 
-All processes use GPU 0, or the simulator where there is none (``--device simulator``; use small sizes there). What
+All processes use GPU 0, or with ``--gpus`` several, or the simulator where there is none (``--device simulator``; use
+small sizes there). What
 DeepEP's own test of its low-latency mode asserts is asserted here, and more: rows bit for bit, their order, and equal
 bits of all ways to combine. Exits with an error, and says where, if something does not hold."""
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import statistics
 import sys
 import time
 from dataclasses import dataclass
@@ -306,9 +308,10 @@ def process(local_rank, arguments):
     from swiftep.deep_ep.utils import init_dist
 
     rank, ranks, group = init_dist(local_rank, arguments.num_processes)
+    device = torch.device("cpu")
     if torch.cuda.is_available() and arguments.device != "simulator":
-        torch.cuda.set_device(0)
-    device = torch.device("cpu" if arguments.device == "simulator" or not torch.cuda.is_available() else "cuda:0")
+        device = torch.device("cuda", local_rank % arguments.gpus)
+        torch.cuda.set_device(device)
     case = Case(
         rank,
         ranks,
@@ -384,6 +387,27 @@ def times(buffer, case, report):
                 f"dispatch + combine, hook {hook_mode}: average {average * 1e6:.0f} us, least {least * 1e6:.0f}, "
                 f"most {most * 1e6:.0f}"
             )
+    median = graph_microseconds(lambda: step(True))
+    if case.rank == 0:
+        report(f"dispatch + combine, hook True, as a graph: median {median:.1f} us")
+
+
+def graph_microseconds(step, replays=200):
+    """The median time of a step that is captured and replayed again and again."""
+    torch.cuda.synchronize()
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    with torch.cuda.graph(graph, stream=stream):
+        step()
+    events = [torch.cuda.Event(enable_timing=True) for _ in range(replays + 1)]
+    dist.barrier()
+    for _ in range(10):
+        graph.replay()
+    for event in events[:-1]:
+        event.record()
+        graph.replay()
+    events[-1].record()
+    torch.cuda.synchronize()
+    return statistics.median(a.elapsed_time(b) * 1e3 for a, b in zip(events, events[1:]))
 
 
 def spawn(arguments, process=process):
@@ -409,6 +433,7 @@ def parse(words=None):
     parser.add_argument("--repeats", type=int, default=1, help="all again, wanting the same bits")
     parser.add_argument("--source-info", choices=("int64", "int32"), default="int64")
     parser.add_argument("--device", choices=("cuda", "simulator"), default=None)
+    parser.add_argument("--gpus", type=int, default=1, help="processes take them in turns")
     parser.add_argument("--bench", action="store_true", help="time a step, on a GPU")
     return parser.parse_args(words)
 
