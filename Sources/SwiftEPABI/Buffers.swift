@@ -28,13 +28,14 @@ public func swiftep_buffer_bytes(
         let given = try structure(configuration, .init(), "the buffer's configuration")
         let made = try groupConfiguration(
             given, ranks: Int(ranks), ranksOnDevice: 1, deviceMultiprocessors: Hopper.multiprocessors)
+        try made.validate(deviceMultiprocessors: Hopper.multiprocessors)
         try write(UInt64(CommunicationBuffer.bytes(made)), to: bytes, "bytes")
     }
 }
 
 @c @implementation
 public func swiftep_buffer_connect(_ buffer: swiftep_buffer, _ seconds: Double) -> swiftep_result {
-    attempt { try BufferObject.find(buffer).buffer.connect(within: seconds) }
+    attempt { try BufferObject.find(buffer).buffer.connect(within: Choices.seconds(seconds)) }
 }
 
 @c @implementation
@@ -160,7 +161,7 @@ public func swiftep_buffer_check(_ buffer: swiftep_buffer) -> swiftep_result {
 
 @c @implementation
 public func swiftep_buffer_reset(_ buffer: swiftep_buffer, _ seconds: Double) -> swiftep_result {
-    attempt { try BufferObject.find(buffer).buffer.reset(within: seconds) }
+    attempt { try BufferObject.find(buffer).buffer.reset(within: Choices.seconds(seconds)) }
 }
 
 @c @implementation

@@ -49,8 +49,9 @@ public func swiftep_group_identify(
 ) -> swiftep_result {
     attempt {
         let target = try require(identity, "identity")
+        let processes = try Choices.count("processes", processes)
         let secret = RendezvousSecret()
-        let server = try RendezvousServer(processes: Int(processes), secret: secret)
+        let server = try RendezvousServer(processes: processes, secret: secret)
         let text = "\(Identity(server.address, secret))"
         guard text.utf8.count < bytes else {
             throw ABIError.room("the identity", bytes: bytes, needed: text.utf8.count + 1)
@@ -71,17 +72,24 @@ public func swiftep_group_join(
         guard let identity else { throw ABIError.null("identity") }
         let text = String(cString: identity)
         guard let place = Identity(text) else { throw ABIError.identity(text) }
-        let server = begun.withLock { $0.removeValue(forKey: text) }
+        let (processes, ranks) = (try Choices.count("processes", processes), try Choices.count("ranks", ranks))
+        guard process < processes, ranks % processes == 0 else {
+            throw ABIError.value(
+                "process", given: "\(process) of \(processes) with \(ranks) ranks",
+                choices: "0 to \(processes - 1), and ranks that are a multiple of the processes")
+        }
+        let seconds = try Choices.seconds(seconds)
+        // Kept by the group once it is there; another try may come if not.
+        let server = begun.withLock { $0[text] }
         let rendezvous = try Rendezvous(
-            process: Int(process), of: Int(processes), secret: place.secret, at: place.address, policy: .goOn,
+            process: Int(process), of: processes, secret: place.secret, at: place.address, policy: .goOn,
             within: seconds)
         // Other processes write to its memory while it runs.
         (object.device as? SimulatedDevice)?.followHostClock()
-        let joined = try ProcessGroup(
-            rendezvous, ranks: Int(ranks), device: object.device, within: seconds)
+        let joined = try ProcessGroup(rendezvous, ranks: ranks, device: object.device, within: seconds)
+        _ = begun.withLock { $0.removeValue(forKey: text) }
         try write(
-            Handles.keep(GroupObject(object, ranks: Int(ranks), processes: joined, server: server)), to: group,
-            "group")
+            Handles.keep(GroupObject(object, ranks: ranks, processes: joined, server: server)), to: group, "group")
     }
 }
 
@@ -92,8 +100,8 @@ public func swiftep_group_local(
     attempt {
         let object = try DeviceObject.find(device)
         _ = try require(group, "group")
-        _ = try LocalTransport.group(ranks: Int(ranks))
-        try write(Handles.keep(GroupObject(object, ranks: Int(ranks))), to: group, "group")
+        let ranks = try Choices.count("ranks", ranks)
+        try write(Handles.keep(GroupObject(object, ranks: ranks)), to: group, "group")
     }
 }
 
@@ -117,14 +125,14 @@ public func swiftep_group_describe(
 
 @c @implementation
 public func swiftep_group_barrier(_ group: swiftep_group, _ seconds: Double) -> swiftep_result {
-    attempt { try GroupObject.find(group).processes?.rendezvous.barrier("a barrier", within: seconds) }
+    attempt { try GroupObject.find(group).processes?.rendezvous.barrier("a barrier", within: Choices.seconds(seconds)) }
 }
 
 @c @implementation
 public func swiftep_group_close(_ group: swiftep_group, _ seconds: Double) -> swiftep_result {
     attempt {
         let object = try GroupObject.find(group)
+        try object.close(within: Choices.seconds(seconds))
         try Handles.drop(group, GroupObject.self, "group")
-        try object.close(within: seconds)
     }
 }

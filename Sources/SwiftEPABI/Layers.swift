@@ -20,7 +20,7 @@ public func swiftep_layer_create(
 
 @c @implementation
 public func swiftep_layer_connect(_ layer: swiftep_layer, _ seconds: Double) -> swiftep_result {
-    attempt { try LayerObject.find(layer).rank.connect(within: seconds) }
+    attempt { try LayerObject.find(layer).rank.connect(within: Choices.seconds(seconds)) }
 }
 
 @c @implementation
@@ -60,7 +60,7 @@ public func swiftep_layer_check(_ layer: swiftep_layer) -> swiftep_result {
 
 @c @implementation
 public func swiftep_layer_reset(_ layer: swiftep_layer, _ seconds: Double) -> swiftep_result {
-    attempt { try LayerObject.find(layer).rank.reset(within: seconds) }
+    attempt { try LayerObject.find(layer).rank.reset(within: Choices.seconds(seconds)) }
 }
 
 @c @implementation

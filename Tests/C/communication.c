@@ -1,6 +1,7 @@
 /* Dispatch and combine of all ranks in one process, through the C interface, checked against sums in C.
  *
  * Every token's row is a small whole number, and so are weights, so that all sums are exact. */
+#include <math.h>
 #include <string.h>
 
 #include "check.h"
@@ -166,6 +167,43 @@ int main(void) {
     wrong.size = 4000;
     FAILS(SWIFTEP_INVALID, swiftep_buffer_bytes(&wrong, RANKS, &bytes));
     FAILS(SWIFTEP_INVALID, swiftep_buffer_bytes(NULL, RANKS, &bytes));
+    wrong = configuration;
+    wrong.scales = SWIFTEP_SCALES_EXPONENTS;
+    FAILS(SWIFTEP_INVALID, swiftep_buffer_bytes(&wrong, RANKS, &bytes));
+    wrong = configuration;
+    wrong.link_bytes_per_second = nan("");
+    FAILS(SWIFTEP_INVALID, swiftep_buffer_bytes(&wrong, RANKS, &bytes));
+    wrong = configuration;
+    wrong.block_m = 7;
+    FAILS(SWIFTEP_INVALID, swiftep_buffer_bytes(&wrong, RANKS, &bytes));
+    FAILS(SWIFTEP_INVALID, swiftep_buffer_connect(first->buffer, nan("")));
+    FAILS(SWIFTEP_INVALID, swiftep_buffer_reset(first->buffer, -1));
+    FAILS(SWIFTEP_INVALID, swiftep_dispatch_send(first->buffer, first->stream, 0, first->indices, 1, &first->turn));
+    FAILS(SWIFTEP_INVALID, swiftep_combine_send(first->buffer, first->turn, first->stream, 0, NULL));
+    swiftep_group refused;
+    char identity[SWIFTEP_IDENTITY_BYTES];
+    FAILS(SWIFTEP_INVALID, swiftep_group_local(device, UINT32_MAX, &refused));
+    FAILS(SWIFTEP_INVALID, swiftep_group_local(device, 0, &refused));
+    FAILS(SWIFTEP_INVALID, swiftep_group_identify(UINT32_MAX, identity, sizeof identity));
+    OK(swiftep_group_identify(2, identity, sizeof identity));
+    FAILS(SWIFTEP_INVALID, swiftep_group_join(device, identity, 0, 2, UINT32_MAX, 1, &refused));
+    FAILS(SWIFTEP_INVALID, swiftep_group_join(device, identity, 5, 2, 2, 1, &refused));
+    swiftep_memory huge;
+    uint64_t place;
+    FAILS(SWIFTEP_DEVICE, swiftep_memory_allocate(device, 1ull << 50, &huge, &place));
+    FAILS(SWIFTEP_INVALID, swiftep_memory_adopt_host(device, (void *)(uintptr_t)0xFFFFFFFFFFFFFFF0, 64, &huge, &place));
+
+    /* A rank whose buffer was refused makes the next one, and finds the others'. */
+    rank_state others[RANKS];
+    wrong = configuration;
+    wrong.multiprocessors = 1;
+    FAILS(SWIFTEP_INVALID, swiftep_buffer_create(group, 0, &wrong, &others[0].buffer));
+    for (int rank = 0; rank < RANKS; rank++)
+        OK(swiftep_buffer_create(group, (uint32_t)rank, &configuration, &others[rank].buffer));
+    for (int rank = 0; rank < RANKS; rank++) {
+        OK(swiftep_buffer_connect(others[rank].buffer, 10));
+        OK(swiftep_buffer_free(others[rank].buffer));
+    }
     FAILS(SWIFTEP_INVALID, swiftep_memory_read(device, 1, &bytes, 8));
     for (int rank = 0; rank < RANKS; rank++) {
         OK(swiftep_buffer_free(ranks[rank].buffer));

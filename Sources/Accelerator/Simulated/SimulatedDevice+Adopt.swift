@@ -32,7 +32,10 @@ extension SimulatedDevice {
         guard let start = memory.baseAddress, memory.count > 0 else {
             throw DeviceError.allocation(label: label, bytes: memory.count)
         }
-        let place = UInt(bitPattern: start)..<UInt(bitPattern: start) + UInt(memory.count)
+        try requireRoom(memory.count, label)
+        let (end, wraps) = UInt(bitPattern: start).addingReportingOverflow(UInt(memory.count))
+        guard !wraps else { throw DeviceError.allocation(label: label, bytes: memory.count) }
+        let place = UInt(bitPattern: start)..<end
         guard place.lowerBound % 16 == 0 else {
             throw DeviceError.hostAlignment(label: label, address: UInt64(place.lowerBound))
         }

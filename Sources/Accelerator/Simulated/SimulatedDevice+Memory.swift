@@ -1,14 +1,32 @@
 import Simulator
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 extension SimulatedDevice {
     /// See ``Device/allocate(bytes:label:)``.
     public func allocate(bytes: Int, label: String) throws -> DeviceBuffer {
         guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
+        try requireRoom(bytes, label)
         let address = try exclusively {
             try refuseDuringCapture(to: "allocate the buffer \(label)")
             return try machine.allocate(bytes: bytes, label: label)
         }
         return buffer(.own(address), address, bytes, label)
+    }
+
+    /// Refuses more memory than the machine that simulates has.
+    func requireRoom(_ bytes: Int, _ label: String) throws(DeviceError) {
+        guard properties.memoryBytes == 0 || bytes <= properties.memoryBytes else {
+            throw .systemCall(
+                "malloc", code: ENOMEM,
+                activity: "allocating \(bytes) bytes for \(label) of \(properties.memoryBytes) that there are")
+        }
     }
 
     /// See ``Device/keepInL2(bytes:)``. The machine has no caches.

@@ -82,7 +82,7 @@ typedef uint64_t swiftep_memory;
 swiftep_result swiftep_memory_allocate(
     swiftep_device device, uint64_t bytes, swiftep_memory *memory, uint64_t *address);
 /* Simulator only: memory of the host, at a multiple of 16, that kernels read and write where it is while the device is
- * being synchronised. It must stay until it is freed here, and be adopted before addresses in it are passed. */
+ * being synchronised. It must stay until it is freed here and what uses it has been waited for, and be adopted before addresses in it are passed. */
 swiftep_result swiftep_memory_adopt_host(
     swiftep_device device, void *pointer, uint64_t bytes, swiftep_memory *memory, uint64_t *address);
 swiftep_result swiftep_memory_free(swiftep_memory memory);
@@ -98,10 +98,11 @@ swiftep_result swiftep_stream_free(swiftep_device device, uint64_t stream);
 typedef uint64_t swiftep_graph;
 
 /* Records what `body` enqueues on `stream`, instead of running it. On a GPU engines may as well capture by themselves.
- * `body` returns 0, or something else to give up. */
+ * `body` returns 0, or something else to give up: then buffers and layers that it has called must be reset, as they have
+ * counted its calls. What the graph uses must stay until it is freed. */
 swiftep_result swiftep_graph_capture(
     swiftep_device device, uint64_t stream, int32_t (*body)(void *context), void *context, swiftep_graph *graph);
-/* [enqueues] Runs it in the order of `stream`. */
+/* [enqueues] Runs it in the order of `stream`, which may not be captured itself. */
 swiftep_result swiftep_graph_replay(swiftep_graph graph, uint64_t stream);
 swiftep_result swiftep_graph_free(swiftep_graph graph);
 
@@ -138,7 +139,8 @@ swiftep_result swiftep_group_local(swiftep_device device, uint32_t ranks, swifte
 swiftep_result swiftep_group_describe(swiftep_group group, swiftep_group_info *info);
 /* Waits until all processes have come here. */
 swiftep_result swiftep_group_barrier(swiftep_group group, double seconds);
-/* Leaves, when buffers and layers of the group are freed: waits for the others, `seconds` at most. */
+/* Leaves, when buffers and layers of the group are freed: waits for the others, `seconds` at most. When that fails, the
+ * group is still there. */
 swiftep_result swiftep_group_close(swiftep_group group, double seconds);
 
 /* ---- Dispatch and combine -------------------------------------------------------------------------------------- */
@@ -165,7 +167,7 @@ typedef struct {
     uint32_t max_tokens;
     /* SWIFTEP_BFLOAT16 or SWIFTEP_FLOAT8. */
     uint32_t format;
-    /* SWIFTEP_SCALES_…; with SWIFTEP_FLOAT8 only. */
+    /* SWIFTEP_SCALES_…; of no meaning with SWIFTEP_BFLOAT16, which has no exponents. */
     uint32_t scales;
     /* Rows per signal of a combine beside its producer: 16, 32, 64 or 128; 0 for 64. */
     uint32_t block_m;
@@ -203,7 +205,8 @@ typedef struct {
  * configuration and in the same order; then all connect. */
 swiftep_result swiftep_buffer_create(
     swiftep_group group, uint32_t rank, const swiftep_buffer_configuration *configuration, swiftep_buffer *buffer);
-/* Bytes of device memory that `swiftep_buffer_create` takes for this configuration, for `ranks` ranks. */
+/* Bytes of device memory that `swiftep_buffer_create` takes for this configuration, for `ranks` ranks, but for what the
+ * device rounds up. */
 swiftep_result swiftep_buffer_bytes(
     const swiftep_buffer_configuration *configuration, uint32_t ranks, uint64_t *bytes);
 /* Waits until the memory of all ranks is known, `seconds` at most. */
@@ -262,7 +265,7 @@ swiftep_result swiftep_combine_receive(
 
 /* [enqueues] Waits on the stream until all ranks have come here with what they enqueued before. */
 swiftep_result swiftep_buffer_barrier(swiftep_buffer buffer, uint64_t stream);
-/* Says whether a wait has failed, without waiting: a failure is seen a little after it, and not while the calling thread
+/* Says whether a wait has failed and the buffer must be reset, without waiting: a failure is seen a little after it, and not while the calling thread
  * captures. */
 swiftep_result swiftep_buffer_poll(swiftep_buffer buffer);
 /* Waits for all work of the device and says whether a wait has failed. */

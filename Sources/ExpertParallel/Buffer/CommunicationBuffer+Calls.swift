@@ -27,7 +27,7 @@ extension CommunicationBuffer {
                 throw .otherBlockHeight(given: blockM, made: configuration.blockM)
             }
             guard (1...Int(UInt32.max)).contains(threshold) else { throw .threshold(threshold) }
-            try requireAligned("signals", signals, 4)
+            try requireAddress("the signals", signals, 4)
             guard (1..<configuration.multiprocessors).contains(multiprocessors) else {
                 throw .splitImpossible(communication: multiprocessors, perRank: configuration.multiprocessors)
             }
@@ -50,8 +50,8 @@ extension CommunicationBuffer {
     ) throws -> UInt64 {
         let count = try counts.address(of: tokens)
         if tokens > 0 {
-            try requireAligned("the hidden states", hiddenStates, 16)
-            try requireAligned("the top-k indices", experts, 8)
+            try requireAddress("the hidden states", hiddenStates, 16)
+            try requireAddress("the top-k indices", experts, 8)
         }
         let turn = dispatches
         let exchange = state.exchanges[place(turn)]
@@ -94,7 +94,7 @@ extension CommunicationBuffer {
     public func combineSend(
         _ turn: UInt64, rows: UInt64, overlap: Overlap? = nil, on stream: DeviceStream
     ) throws {
-        try requireAligned("the rows", rows, 16)
+        try requireAddress("the rows", rows, 16)
         try overlap?.validate(configuration)
         let exchange = try exchange(of: turn)
         // Rows of the combine before may not have been added up everywhere.
@@ -126,9 +126,9 @@ extension CommunicationBuffer {
     ) throws {
         let count = try counts.address(of: tokens)
         if tokens > 0 {
-            try requireAligned("the top-k indices", experts, 8)
-            try requireAligned("the top-k weights", weights, 4)
-            try requireAligned("the output", output, 16)
+            try requireAddress("the top-k indices", experts, 8)
+            try requireAddress("the top-k weights", weights, 4)
+            try requireAddress("the output", output, 16)
         }
         try requireAligned("the waits", waits ?? 0, 8)
         let exchange = try exchange(of: turn)
@@ -163,6 +163,12 @@ extension CommunicationBuffer {
         guard latest[place] == turn else { throw .superseded(turn: turn, latest: latest[place]) }
         return state.exchanges[place]
     }
+}
+
+/// Throws `GroupError.missingOperand` for 0, and `.misaligned` unless `address` is a multiple of `alignment`.
+func requireAddress(_ name: String, _ address: UInt64, _ alignment: UInt64) throws(GroupError) {
+    if address == 0 { throw .missingOperand(name) }
+    try requireAligned(name, address, alignment)
 }
 
 /// Throws `GroupError.misaligned` unless `address` is a multiple of `alignment`.

@@ -23,7 +23,9 @@ public final class CommunicationBuffer {
     let counts: TokenCountTable
     /// For what no caller's stream is there for.
     let stream: DeviceStream
-    /// Dispatches so far.
+    /// How often it has been reset.
+    private var resets: UInt64 = 0
+    /// The next dispatch's turn.
     var dispatches: UInt64 = 0
     /// The last dispatch of each place.
     var latest: [UInt64?]
@@ -133,8 +135,11 @@ public final class CommunicationBuffer {
 
     /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
     ///
-    /// - Throws: `GroupError.waitTimedOut`.
-    public func poll() throws { if try state.seesFault() { try synchronize() } }
+    /// - Throws: `GroupError.waitTimedOut`; `.needsReset` after a failure that has been seen.
+    public func poll() throws {
+        if state.hasFailed { throw GroupError.needsReset }
+        if try state.seesFault() { try synchronize() }
+    }
 
     private func require(noFault fault: WaitFault?) throws {
         if let fault { throw GroupError.waitTimedOut(fault, seconds: configuration.waitLimit, others: []) }
@@ -147,8 +152,10 @@ public final class CommunicationBuffer {
     public func reset(within seconds: Double = 60) throws {
         try state.reset(within: seconds, clearingOn: stream)
         latest = latest.map { _ in nil }
-        // Ranks may have come to different turns, and would wait for each other in different places.
-        dispatches = 0
+        // Ranks may have come to different turns, and would wait for each other in different places. No turn is given
+        // twice.
+        resets += 1
+        dispatches = resets << 32
     }
 
     // MARK: Masks

@@ -105,7 +105,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// as its share are free of other ranks' waiting blocks. Waiting kernels of the rank itself either leave room for
     /// the kernel that they wait for (the combine send: `communicationMultiprocessors` beside the GEMM on the others),
     /// or come after it in the rank's own stream.
-    func validate(deviceMultiprocessors: Int) throws(GroupError) {
+    package func validate(deviceMultiprocessors: Int) throws(GroupError) {
         guard (1...shape.ranks).contains(ranksOnDevice) else {
             throw .ranksOnDevice(ranksOnDevice, ranks: shape.ranks)
         }

@@ -78,7 +78,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case otherBlockHeight(given: Int, made: Int)
     /// What a dispatch has received has been overwritten, or it never was.
     case superseded(turn: UInt64, latest: UInt64?)
-    /// An operand that a GEMM of this kind needs, and that was not given.
+    /// Memory that a call needs, and that was not given.
     case missingOperand(String)
     /// More multiprocessors than the device has, or none.
     case multiprocessors(Int, most: Int)
@@ -210,7 +210,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 "what dispatch \(turn) received is gone (\(latest.map { "its place holds that of dispatch \($0)" } ?? "its place is empty")); "
                 + "use what a dispatch received before the next but one, and before a reset or barrier"
         case .missingOperand(let name):
-            return "the GEMM needs \(name) and was given no address of them; pass one, or make the GEMM without"
+            return "\(name) are at address 0; pass where they are in memory of the device"
         case .multiprocessors(let count, let most):
             return "\(count) multiprocessors are not to be had; choose 1 to \(most)"
         case .scratchDuringCapture:

@@ -68,7 +68,7 @@ package final class MaskedGEMM {
         let problem = GEMMProblem(
             n: weights.rows, k: weights.columns, experts: experts, maxRows: maxRows, scaleRows: scaleRows)
         let least = (maxRows + blockM - 1) / blockM * blockM
-        guard problem.scaleRows >= least, problem.scaleRows % 4 == 0 else {
+        guard (least...2 * Self.mostRows).contains(problem.scaleRows), problem.scaleRows % 4 == 0 else {
             throw ShapeError(
                 name: "rows of scales", value: problem.scaleRows, range: least...2 * Self.mostRows, step: 4)
         }
@@ -104,18 +104,20 @@ package final class MaskedGEMM {
         let most = scratch.gridSize
         let blocks = multiprocessors ?? most
         guard (1...most).contains(blocks) else { throw GroupError.multiprocessors(blocks, most: most) }
-        try requireAligned("the rows", operands.rows, 16)
-        try requireAligned("the row scales", operands.rowScales, 16)
-        try requireAligned("the counts", operands.counts, 4)
-        try requireAligned("the output", operands.output, 16)
+        try requireAddress("the rows", operands.rows, 16)
+        try requireAddress("the row scales", operands.rowScales, 16)
+        try requireAddress("the counts", operands.counts, 4)
+        try requireAddress("the output", operands.output, 16)
         let outputScales: UInt64
         let signals: UInt64
         switch output {
         case .bfloat16(let raises):
             outputScales = operands.counts
-            signals = try raises ? require("signals", operands.signals, 4) : operands.counts
+            signals = raises ? operands.signals ?? 0 : operands.counts
+            if raises { try requireAddress("the signals", signals, 4) }
         case .swiGLU:
-            outputScales = try require("output scales", operands.outputScales, 4)
+            outputScales = operands.outputScales ?? 0
+            try requireAddress("the output scales", outputScales, 4)
             signals = operands.counts
         }
         let problem = configuration.problem
@@ -131,12 +133,6 @@ package final class MaskedGEMM {
                 ("counts", .address(operands.counts)), ("output", .address(operands.output)),
                 ("outputScales", .address(outputScales)), ("signals", .address(signals)),
             ]), dependentLaunch: false, on: stream)
-    }
-
-    private func require(_ name: String, _ address: UInt64?, _ alignment: UInt64) throws(GroupError) -> UInt64 {
-        guard let address, address != 0 else { throw .missingOperand(name) }
-        try requireAligned("the \(name)", address, alignment)
-        return address
     }
 
     private func gather(_ map: TensorMap, _ stream: DeviceStream) throws -> LaunchArguments {

@@ -185,10 +185,10 @@ public final class MoELayer {
     package func enqueue(overlap: OverlapMode, _ tokens: EngineTokens, on stream: DeviceStream) throws {
         let count = try rank.counts.address(of: tokens.count)
         if tokens.count > 0 {
-            try requireAligned("the hidden states", tokens.hiddenStates, 16)
-            try requireAligned("the top-k indices", tokens.experts, 8)
-            try requireAligned("the top-k weights", tokens.weights, 4)
-            try requireAligned("the output", tokens.output, 16)
+            try requireAddress("the hidden states", tokens.hiddenStates, 16)
+            try requireAddress("the top-k indices", tokens.experts, 8)
+            try requireAddress("the top-k weights", tokens.weights, 4)
+            try requireAddress("the output", tokens.output, 16)
         }
         try rank.requireIdle(before: "a step")
         if overlap == .twoBatch, rank.halves.isEmpty { throw GroupError.noHalves }

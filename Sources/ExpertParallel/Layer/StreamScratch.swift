@@ -1,14 +1,21 @@
 import Accelerator
 import ExpertKernels
+import Synchronization
 
 /// Scratch memory for grouped GEMMs on streams of callers': those on one stream run one after the other and share it.
 package final class StreamScratch {
     let device: any Device
     let waitSeconds: Double
-    private var known: [UInt: GEMMScratch] = [:]
-    /// For streams that come while they are being captured, when nothing may be allocated: engines capture on streams
-    /// that have not run before.
-    private var spare: [GEMMScratch] = []
+    private let memory = Mutex(Memory())
+
+    private struct Memory {
+        /// By the streams that they are of.
+        var known: [UInt: GEMMScratch] = [:]
+        /// For streams that come while they are being captured, when nothing may be allocated: engines capture on streams
+        /// that have not run before.
+        var spare: [GEMMScratch] = []
+    }
+
     private static let spares = 2
 
     /// - Parameter waitSeconds: What a GEMM may wait for partials of its own thread blocks.
@@ -24,22 +31,28 @@ package final class StreamScratch {
     ///
     /// - Throws: `GroupError.scratchDuringCapture` where there is none left for a stream that is being captured.
     func scratch(of stream: DeviceStream) throws -> GEMMScratch {
-        if let found = known[stream.handle] { return found }
+        if let found = memory.withLock({ $0.known[stream.handle] }) { return found }
         if try !device.isCapturing(stream) { try fill() }
-        guard let taken = spare.popLast() else { throw GroupError.scratchDuringCapture }
-        known[stream.handle] = taken
-        return taken
+        return try memory.withLock { memory in
+            guard let taken = memory.spare.popLast() else { throw GroupError.scratchDuringCapture }
+            memory.known[stream.handle] = taken
+            return taken
+        }
     }
 
     /// Allocates what may be needed while nothing can be allocated. No stream may be being captured.
     func fill() throws {
-        while spare.count <= Self.spares {
-            spare.append(
-                try GEMMScratch(
-                    device, gridSize: gridSize, label: "GEMMs on a caller's stream", waitSeconds: waitSeconds))
+        try memory.withLock { memory in
+            while memory.spare.count <= Self.spares {
+                memory.spare.append(
+                    try GEMMScratch(
+                        device, gridSize: gridSize, label: "GEMMs on a caller's stream", waitSeconds: waitSeconds))
+            }
         }
     }
 
     /// Throws if a wait has failed; everything on the streams must have ended.
-    package func requireNoFault() throws { for scratch in known.values { try scratch.requireNoFault(device) } }
+    package func requireNoFault() throws {
+        for scratch in memory.withLock({ Array($0.known.values) }) { try scratch.requireNoFault(device) }
+    }
 }

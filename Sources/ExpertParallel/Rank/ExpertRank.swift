@@ -219,8 +219,11 @@ public final class ExpertRank {
 
     /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
     ///
-    /// - Throws: `GroupError.waitTimedOut`.
-    public func poll() throws { if try state.seesFault() { try synchronize() } }
+    /// - Throws: `GroupError.waitTimedOut`; `.needsReset` after a failure that has been seen.
+    public func poll() throws {
+        if hasFailed { throw GroupError.needsReset }
+        if try state.seesFault() { try synchronize() }
+    }
 
     /// Waits for all enqueued work; gives the wait that failed, if one has.
     func completedFault() throws -> WaitFault? {

@@ -10,12 +10,13 @@ final class BufferObject {
     init(_ group: GroupObject, rank: Int, _ configuration: swiftep_buffer_configuration) throws {
         device = group.device
         let properties = device.device.properties
-        buffer = try CommunicationBuffer(
-            device: device.device,
-            configuration: groupConfiguration(
-                configuration, ranks: group.ranks, ranksOnDevice: group.ranksOnDevice,
-                deviceMultiprocessors: properties.multiprocessors),
-            transport: group.nextTransport(of: rank))
+        let made = try groupConfiguration(
+            configuration, ranks: group.ranks, ranksOnDevice: group.ranksOnDevice,
+            deviceMultiprocessors: properties.multiprocessors)
+        let device = device.device
+        buffer = try group.make(rank) {
+            try CommunicationBuffer(device: device, configuration: made, transport: $0)
+        }
     }
 
     /// The buffer with this number.

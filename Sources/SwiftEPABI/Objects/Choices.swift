@@ -39,11 +39,30 @@ enum Choices {
     /// nil for no rate.
     static func link(bytesPerSecond: Double, latencySeconds: Double) throws -> LinkModel? {
         if bytesPerSecond == 0, latencySeconds == 0 { return nil }
+        guard bytesPerSecond.isFinite else {
+            throw ABIError.value("link_bytes_per_second", given: "\(bytesPerSecond)", choices: "1e8 to 1e13")
+        }
         guard latencySeconds.isFinite, abs(latencySeconds) < 1e6 else {
             throw ABIError.value("link_latency_seconds", given: "\(latencySeconds)", choices: "0 to 1")
         }
         return try LinkModel(
             bytesPerSecond: bytesPerSecond, latencyNanoseconds: Int((latencySeconds * 1e9).rounded()))
+    }
+
+    /// Seconds that a call may wait.
+    static func seconds(_ number: Double) throws(ABIError) -> Double {
+        guard number >= 0, number <= 1e9 else {
+            throw .value("seconds", given: "\(number)", choices: "0 to 1e9")
+        }
+        return number
+    }
+
+    /// A count of ranks or processes.
+    static func count(_ name: String, _ number: UInt32) throws(ABIError) -> Int {
+        guard (1...UInt32(LayerShape.mostRanks)).contains(number) else {
+            throw .value(name, given: "\(number)", choices: "1 to \(LayerShape.mostRanks)")
+        }
+        return Int(number)
     }
 
     /// Seconds of a wait, 10 for 0.

@@ -10,8 +10,9 @@ final class GroupObject {
     let processes: ProcessGroup?
     /// Kept by the process that began the group.
     private let server: RendezvousServer?
-    /// Transports of what ranks make one after the other: windows of each have names of their own.
-    private var transports: [[any Transport]] = []
+    /// Transports of what ranks make one after the other, windows of each have names of their own: by how much a rank has
+    /// made before, those that nobody has taken yet.
+    private var transports: [Int: [Int: any Transport]] = [:]
     /// How much each rank of this process has made.
     private var made: [Int]
 
@@ -25,20 +26,26 @@ final class GroupObject {
     /// Ranks of the group on this process's device.
     var ranksOnDevice: Int { processes?.ranksOnDevice ?? ranks }
 
-    /// The transport of what `rank` makes next.
-    func nextTransport(of rank: Int) throws -> any Transport {
+    /// Makes what `rank` makes next, with its transport. When that fails, the next try is in its place.
+    func make<Made>(_ rank: Int, _ body: (any Transport) throws -> Made) throws -> Made {
         guard localRanks.contains(rank) else { throw ABIError.foreignRank(rank, local: localRanks) }
-        let place = rank - localRanks.lowerBound
-        while transports.count <= made[place] {
-            transports.append(try processes?.transports() ?? LocalTransport.group(ranks: ranks))
+        let (place, number) = (rank - localRanks.lowerBound, made[rank - localRanks.lowerBound])
+        if transports[number] == nil {
+            let all: [any Transport] = try processes?.transports() ?? LocalTransport.group(ranks: ranks)
+            transports[number] = Dictionary(uniqueKeysWithValues: zip(0..., all))
         }
-        defer { made[place] += 1 }
-        return transports[made[place]][place]
+        guard let transport = transports[number]?[place] else { preconditionFailure("a rank takes its own once") }
+        let result = try body(transport)
+        made[place] += 1
+        // Whoever has it keeps it, and lets go of its windows.
+        transports[number]?[place] = nil
+        if made.allSatisfy({ $0 > number }) { transports[number] = nil }
+        return result
     }
 
     /// Leaves, when everything that ranks have made is gone.
     func close(within seconds: Double) throws {
-        transports = []
+        transports = [:]
         try processes?.leave(within: seconds)
     }
 }

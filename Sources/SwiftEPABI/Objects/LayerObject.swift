@@ -34,10 +34,12 @@ final class LayerObject {
         let adopted = try Self.adopt(weights, shape, shared: Int(given.shared_intermediate), device.device)
         // What the caller has enqueued may still write the weights.
         try device.device.synchronize()
-        rank = try ExpertRank(
-            device: device.device, configuration: configuration, transport: group.nextTransport(of: number))
-        try rank.prepareToPoll()
-        layer = try MoELayer(rank, weights: adopted)
+        let (made, device) = (configuration, device.device)
+        (rank, layer) = try group.make(number) { transport in
+            let rank = try ExpertRank(device: device, configuration: made, transport: transport)
+            try rank.prepareToPoll()
+            return (rank, try MoELayer(rank, weights: adopted))
+        }
     }
 
     private static func sharedParts(_ given: swiftep_layer_configuration) throws(ShapeError) -> Int {

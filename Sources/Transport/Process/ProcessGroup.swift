@@ -175,8 +175,15 @@ public final class ProcessGroup: Sendable {
             arrivals[index] += 1
             return (arrivals[index], arrivals.allSatisfy { $0 >= arrivals[index] })
         }
+        // Who gave up has not come, and may come again.
+        func withdraw() { if passed.withLock({ $0 }) < mine { arrivals.withLock { $0[index] -= 1 } } }
         if isLast {
-            try rendezvous.barrier(within: seconds)
+            do {
+                try rendezvous.barrier(within: seconds)
+            } catch {
+                withdraw()
+                throw error
+            }
             passed.withLock { $0 = max($0, mine) }
             return
         }
@@ -186,6 +193,7 @@ public final class ProcessGroup: Sendable {
                 let missing = arrivals.withLock { arrivals in
                     localRanks.filter { arrivals[$0 - localRanks.lowerBound] < mine }
                 }
+                withdraw()
                 throw TransportError.missingRanks(missing, what: "a barrier", seconds: seconds)
             }
             usleep(200)

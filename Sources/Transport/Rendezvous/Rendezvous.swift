@@ -136,7 +136,7 @@ public final class Rendezvous: Sendable {
     ///   - name: What it is about, for errors; the calls of a name are told apart by their order.
     ///   - seconds: How long to wait for the others.
     /// - Throws: `TransportError.lostProcesses` when one has gone and the policy is `stop`, or the server has;
-    ///   `.missingProcesses` when the time is over.
+    ///   `.missingProcesses` when the time is over; the next call of this name then is about the same collective.
     public func gather(_ name: String, _ bytes: [UInt8] = [], within seconds: Double) throws(TransportError)
         -> [[UInt8]?]
     {
@@ -144,7 +144,13 @@ public final class Rendezvous: Sendable {
             state.calls[name, default: 0] += 1
             return "\(state.epoch)\(name) \(state.calls[name] ?? 0)"
         }
-        return try gather(exactly: key, bytes, saying: name, within: seconds)
+        do throws(TransportError) {
+            return try gather(exactly: key, bytes, saying: name, within: seconds)
+        } catch {
+            // What it brought is there, and the next call waits on for the same collective.
+            if case .missingProcesses = error { state.withLock { $0.calls[name, default: 1] -= 1 } }
+            throw error
+        }
     }
 
     /// The same for the collective in which a process that has come again is taken in, which has no part in others until
@@ -167,6 +173,8 @@ public final class Rendezvous: Sendable {
         within seconds: Double
     ) throws(TransportError) -> [[UInt8]?] {
         let deadline = Deadline(seconds: seconds)
+        // It may have come to its end since this process gave up waiting for it.
+        if let parts = try result(of: key, saying: name) { return parts }
         send(Message(kind: .contribution, number: process.map { $0 + 1 } ?? 0, name: key, body: bytes))
         while true {
             if let parts = try result(of: key, saying: name) { return parts }

@@ -57,6 +57,27 @@ import Transport
         }
     }
 
+    /// A process that gave up waiting comes to the same collective when it tries again, and to no later one.
+    @Test func whoGivesUpMayComeAgain() throws {
+        let results = try meeting(2) { rendezvous, _ in
+            if rendezvous.process == 1 { usleep(600_000) }
+            var tries = 0
+            return try (0..<3).map { round in
+                while true {
+                    tries += 1
+                    do {
+                        let part = [UInt8(10 * round + rendezvous.process)]
+                        return try rendezvous.gather(
+                            "round", part, within: rendezvous.process == 0 && tries == 1 ? 0.1 : 10)
+                    } catch TransportError.missingProcesses { #expect(tries == 1) }
+                }
+            }
+        }
+        for result in results {
+            #expect(try result.get() == [[[0], [1]], [[10], [11]], [[20], [21]]])
+        }
+    }
+
     @Test func whoDoesNotComeIsNamed() throws {
         let results = try meeting(3) { rendezvous, _ in
             if rendezvous.process == 1 {
