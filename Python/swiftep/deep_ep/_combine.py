@@ -89,8 +89,12 @@ class Combine(Core):
                     or out.shape != (tokens, shape.hidden)
                     or not out.is_contiguous()
                     or out.get_device() != index
+                    or out.data_ptr() & 15
                 )
             )
+            # Nothing may be refused between a send and its receive: this rank would be out of step with the others.
+            or topk_idx.data_ptr() & 7
+            or topk_weights.data_ptr() & 3
             or (
                 not zero_copy
                 and (
@@ -98,6 +102,7 @@ class Combine(Core):
                     or x.shape != place.slab
                     or not x.is_contiguous()
                     or x.get_device() != index
+                    or x.data_ptr() & 15
                 )
             )
         ):
@@ -119,7 +124,14 @@ class Combine(Core):
         beside = None
         if overlap:
             wrong = _refusals.overlap(
-                return_recv_hook, comp_signal, exchange.blocks, block_m, exchange.block_m, num_sms, self._torch_device
+                return_recv_hook,
+                comp_signal,
+                exchange.blocks,
+                block_m,
+                exchange.block_m,
+                threshold,
+                num_sms,
+                self._torch_device,
             )
             if wrong is not None:
                 raise wrong

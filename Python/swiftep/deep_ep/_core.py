@@ -51,6 +51,8 @@ class Core:
         self._exchanges: dict[Any, Exchange] = {}
         # By the address of a place's layout_range, for handles that are copies.
         self._places: dict[int, tuple[Exchange, Place]] = {}
+        # What exchanges are known by as this buffer's own; a reference to the buffer would be a cycle.
+        self._token = object()
         # Ranks masked by hand, for exchanges yet to be made.
         self._masked: set[int] = set()
         self._next_poll = 0.0
@@ -67,8 +69,13 @@ class Core:
         exchange = Exchange(
             self._device, self._group, self.rank, self.group_size, shape, self._settings, self.enable_shrink
         )
-        for rank in self._masked:
-            _library.call("swiftep_buffer_mask", exchange.number, rank, 1)
+        exchange.owner = self._token
+        try:
+            for rank in self._masked:
+                _library.call("swiftep_buffer_mask", exchange.number, rank, 1)
+        except BaseException:
+            exchange.free()
+            raise
         for place in exchange.places:
             self._places[place.layout_range.data_ptr()] = (exchange, place)
         self._exchanges[key] = exchange
@@ -78,6 +85,8 @@ class Core:
         """What a handle, or a copy of one, is of. Raises ``OutOfOrder`` if that has been overwritten."""
         if type(handle) is Handle:
             exchange, turn = handle.exchange, handle.turn
+            if exchange.owner is not self._token:
+                raise _refusals.foreign_handle()
             place = exchange.places[turn & 1]
             if place.turn != turn:
                 raise _refusals.stale(turn, place.turn)
@@ -91,7 +100,7 @@ class Core:
         return found[0], found[1], found[1].turn
 
     def _statistics(self, name: str, tensor: Any, dtype: torch.dtype, count: int) -> int:
-        wrong = _refusals.tensor(name, tensor, dtype, (count,), self._torch_device)
+        wrong = _refusals.tensor(name, tensor, dtype, (count,), self._torch_device, align=dtype.itemsize)
         if wrong is not None:
             raise wrong
         return 0 if self._simulated else tensor.data_ptr()
