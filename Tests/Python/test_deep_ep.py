@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -406,3 +407,30 @@ def test_no_context_at_import():
     program = "import torch, swiftep.deep_ep, swiftep.deep_gemm; assert not torch.cuda.is_initialized()"
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1] / "Python")}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+@pytest.fixture
+def quick_switches():
+    """Threads take turns after every few instructions."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_two_buffers_in_two_threads(buffer, quick_switches):
+    other = deep_ep.Buffer(None, 0, 0, True, comm=Alone())
+    expected = {count: step(buffer, *tokens(count))[3].clone() for count in (1, 2, 3, 4)}
+    inputs = {count: tokens(count) for count in expected}
+
+    def run(buffer):
+        for repeat in range(12):
+            count = repeat % 4 + 1
+            # Copies: each call lends memory of its own, which goes at once.
+            combined = step(buffer, *(tensor.clone() for tensor in inputs[count]))[3]
+            assert torch.equal(combined, expected[count])
+
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(run, each) for each in (buffer, other)]:
+            done.result()
+    other.destroy()

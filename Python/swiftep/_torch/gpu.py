@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from typing import Callable
 
@@ -50,6 +51,9 @@ class GPU:
 
     #: The address of a tensor, for kernels. A method of every device; here nothing else is to be done.
     address = staticmethod(torch.Tensor.data_ptr)
+
+    #: Addresses stay what they are, so that threads have nothing to wait for.
+    lock = contextlib.nullcontext()
 
     def __init__(self, index: int) -> None:
         # PyTorch makes the primary context first, with its own flags.

@@ -135,23 +135,26 @@ class Combine(Core):
             )
             if wrong is not None:
                 raise wrong
-            assert comp_signal is not None
             beside = exchange.overlap_pointer
-            exchange.overlap.signals = self._address(comp_signal)
             exchange.overlap.threshold = threshold
             exchange.overlap.multiprocessors = num_sms
 
         stream = self._current_stream() if return_recv_hook else self._comm.enter()
         if overlap and self._simulated:
             stream = self._beside
-        code = self._library.swiftep_combine_send(exchange.number, turn, stream, self._address(x), beside)
-        if code:
-            fail(code)
+        with self._lock:
+            if self._simulated:
+                self._lend(topk_idx, topk_weights, out, combine_wait_recv_cost_stats)
+            if comp_signal is not None and overlap:
+                exchange.overlap.signals = self._address(comp_signal)
+            code = self._library.swiftep_combine_send(exchange.number, turn, stream, self._address(x), beside)
+            if code:
+                fail(code)
+            # With signals, the producer may be yet to come.
+            if self._simulated and return_recv_hook and not overlap:
+                self._device.settle()
         kept = (topk_idx, topk_weights, out, combine_wait_recv_cost_stats, comp_signal if overlap else None)
         if return_recv_hook:
-            # With signals, the producer may be yet to come.
-            if self._simulated and not overlap:
-                self._device.settle()
             held = [kept, x if overlap else None]
 
             def hook() -> None:
@@ -165,12 +168,14 @@ class Combine(Core):
     def _receive_combine(self, exchange: Exchange, turn: int, stream: int, kept: Any, waits: int) -> None:
         topk_idx, topk_weights, out, statistics, _ = kept
         address = self._address
-        if self._simulated and statistics is not None:
-            waits = address(statistics)
-        code = self._library.swiftep_combine_receive(
-            exchange.number, turn, stream, address(topk_idx), address(topk_weights), out.shape[0], address(out), waits
-        )
-        if code:
-            fail(code)
-        if self._simulated:
-            self._device.settle()
+        with self._lock:
+            if self._simulated and statistics is not None:
+                waits = address(statistics)
+            index, weights, sums = address(topk_idx), address(topk_weights), address(out)
+            code = self._library.swiftep_combine_receive(
+                exchange.number, turn, stream, index, weights, out.shape[0], sums, waits
+            )
+            if code:
+                fail(code)
+            if self._simulated:
+                self._device.settle()

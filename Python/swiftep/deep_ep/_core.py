@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any, Callable, Union
+from typing import Any, Callable, Optional, Union
 
 import torch
 
@@ -45,6 +45,7 @@ class Core:
         self._simulated = self._device.simulated
         self._current_stream = self._device.current_stream
         self._address = self._device.address
+        self._lock = self._device.lock
         self._comm = CommStream(self._device)
         # On the simulator a send that waits for signals must not be in the way of their producer.
         self._beside = self._device.new_stream() if isinstance(self._device, Simulator) else 0
@@ -104,6 +105,11 @@ class Core:
         if wrong is not None:
             raise wrong
         return 0 if self._simulated else tensor.data_ptr()
+
+    def _lend(self, *tensors: Optional[torch.Tensor]) -> list[int]:
+        """Addresses of what a receive uses, 0 for None. On the simulator memory may be of no use to it: asked for before
+        the send, nothing is refused after it."""
+        return [0 if tensor is None else self._address(tensor) for tensor in tensors]
 
     def _poll(self, exchange: Exchange) -> None:
         """Raises what has gone wrong in an earlier call, if that is known yet."""

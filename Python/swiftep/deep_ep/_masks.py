@@ -38,8 +38,9 @@ class Masks(Core):
             mask_status[rank] = 1
         for exchange in self._exchanges.values():
             status = torch.empty_like(mask_status)
-            _library.call("swiftep_buffer_masks", exchange.number, device.current_stream(), device.address(status))
-            device.settle()
+            with device.lock:
+                _library.call("swiftep_buffer_masks", exchange.number, device.current_stream(), device.address(status))
+                device.settle()
             torch.maximum(mask_status, status, out=mask_status)
 
     def low_latency_clean_mask_buffer(self) -> None:

@@ -112,12 +112,13 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         key = (num_max_dispatch_tokens_per_rank, num_experts, hidden, num_topk, use_fp8, round_scale, use_ue8m0)
         exchange = self._exchanges.get(key) or self._open(key)
         signals = torch.zeros(exchange.blocks, dtype=torch.int32, device=self._torch_device)
-        overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
-        exchange.run_empty_step(None)
-        # A multiprocessor beside the producer's: there must be two.
-        if self._device.multiprocessors // self.ranks_on_device > 1:
-            exchange.run_empty_step(overlap)
-        self._device.synchronize()
+        with self._lock:
+            overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
+            exchange.run_empty_step(None)
+            # A multiprocessor beside the producer's: there must be two.
+            if self._device.multiprocessors // self.ranks_on_device > 1:
+                exchange.run_empty_step(overlap)
+            self._device.synchronize()
         if zero_copy:
             for place in exchange.places:
                 exchange.expert_output(place, place.turn)

@@ -126,20 +126,21 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
     experts, n, k = weight.shape
     plain = scales.contiguous()
     device.synchronize()
-    matrix = Matrix(
-        experts=experts,
-        n=n,
-        k=k,
-        values=device.address(weight),
-        scales=device.address(plain),
-        gated=0,
-        in_place=int(in_place),
-    )
     number = ctypes.c_uint64()
-    try:
-        _library.call("swiftep_weights_pack", device.number, ctypes.byref(matrix), ctypes.byref(number))
-    finally:
-        device.settle()
+    with device.lock:
+        matrix = Matrix(
+            experts=experts,
+            n=n,
+            k=k,
+            values=device.address(weight),
+            scales=device.address(plain),
+            gated=0,
+            in_place=int(in_place),
+        )
+        try:
+            _library.call("swiftep_weights_pack", device.number, ctypes.byref(matrix), ctypes.byref(number))
+        finally:
+            device.settle()
     seconds = time.perf_counter() - begin
     _seconds += seconds
     packed = Packed(device, number.value, (experts, n, k), seconds, in_place)
