@@ -136,19 +136,20 @@ class Buffer(Handle):
 
         Raises ``InvalidArgument``; ``OutOfOrder`` and ``WaitTimedOut`` if the buffer has failed before."""
         number = self._number
-        states = operand(x, "x", BFLOAT16, ("tokens", self.hidden), self.device)
-        tokens = self._tokens(states.shape[0])
-        choices = operand(topk_idx, "topk_idx", INT64, (tokens, self.top_k), self.device, align=8)
-        turn = ctypes.c_uint64()
-        call(
-            "swiftep_dispatch_send",
-            number,
-            self._streams.number(stream),
-            states.address,
-            choices.address,
-            tokens,
-            ctypes.byref(turn),
-        )
+        with self.device._lock:
+            states = operand(x, "x", BFLOAT16, ("tokens", self.hidden), self.device)
+            tokens = self._tokens(states.shape[0])
+            choices = operand(topk_idx, "topk_idx", INT64, (tokens, self.top_k), self.device, align=8)
+            turn = ctypes.c_uint64()
+            call(
+                "swiftep_dispatch_send",
+                number,
+                self._streams.number(stream),
+                states.address,
+                choices.address,
+                tokens,
+                ctypes.byref(turn),
+            )
         self._latest = turn.value
         return Dispatch(self, turn.value, tokens, x)
 
@@ -177,17 +178,19 @@ class Buffer(Handle):
             waits: Int64 `[ranks]`, to which nanoseconds waited for each rank are added.
 
         Returns `out`, which is there when the stream has got here."""
-        send = self._prepare_send(dispatch, rows, overlap, stream)
-        receive, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
-        call("swiftep_combine_send", *send)
-        call("swiftep_combine_receive", *receive)
+        with self.device._lock:
+            send = self._prepare_send(dispatch, rows, overlap, stream)
+            receive, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
+            call("swiftep_combine_send", *send)
+            call("swiftep_combine_receive", *receive)
         return out
 
     def combine_send(
         self, dispatch: Dispatch, rows: Array, overlap: Overlap | None = None, *, stream: Any = None
     ) -> None:
         """[enqueues] Sends rows home, block by block beside their producer with an `overlap`. As ``combine``."""
-        call("swiftep_combine_send", *self._prepare_send(dispatch, rows, overlap, stream))
+        with self.device._lock:
+            call("swiftep_combine_send", *self._prepare_send(dispatch, rows, overlap, stream))
 
     def _prepare_send(self, dispatch: Dispatch, rows: Array, overlap: Overlap | None, stream: Any) -> tuple[Any, ...]:
         """The arguments of a send, checked."""
@@ -210,8 +213,9 @@ class Buffer(Handle):
         waits: Array | None = None,
     ) -> Array:
         """[enqueues] Adds up what has come home. As ``combine``."""
-        arguments, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
-        call("swiftep_combine_receive", *arguments)
+        with self.device._lock:
+            arguments, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
+            call("swiftep_combine_receive", *arguments)
         return out
 
     def _prepare_receive(
@@ -263,8 +267,9 @@ class Buffer(Handle):
     def masks(self, out: Array, *, stream: Any = None) -> None:
         """[enqueues] Writes 1 for each rank that is masked. out: Int32 `[ranks]`."""
         number = self._number
-        status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
-        call("swiftep_buffer_masks", number, self._streams.number(stream), status.address)
+        with self.device._lock:
+            status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
+            call("swiftep_buffer_masks", number, self._streams.number(stream), status.address)
 
     def close(self) -> None:
         """Frees it; the other ranks must be done with it."""
