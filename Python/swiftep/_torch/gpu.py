@@ -72,6 +72,10 @@ class GPU:
         with torch.cuda.device(self.index):
             return torch.cuda.is_current_stream_capturing()
 
+    def can_free(self) -> bool:
+        """Whether this is a time to free something, which waits for the device: not during a capture."""
+        return not self.capturing()
+
     def settle(self) -> None:
         """On the simulator, runs what has been enqueued; a GPU runs by itself."""
 

@@ -47,6 +47,11 @@ class Simulator:
     def capturing(self) -> bool:
         return False
 
+    def can_free(self) -> bool:
+        """Whether this is a time to free something, which runs the device: not where a tensor went while this thread
+        was between an address and the work with it."""
+        return not self.lock._is_owned()  # type: ignore[attr-defined]
+
     def address(self, tensor: torch.Tensor) -> int:
         """Lends the storage of a tensor until ``settle``."""
         return self._lend(tensor, self._lent)
