@@ -189,6 +189,23 @@ def test_new_weights_make_a_new_layer(model, layers):
     assert len(layers) == 2 and layers[0].closed and not torch.equal(before, after)
 
 
+@pytest.mark.parametrize("name", ["gate_up_proj_scale_inv", "down_proj_scale_inv"])
+def test_new_scales_make_a_new_layer(model, layers, name):
+    swiftep.transformers.register()
+    model.set_experts_implementation(NAME)
+    experts = model.model.layers[0].mlp.experts
+    x, index, weights = torch.ones(1, 256).bfloat16(), torch.tensor([[0, 1]]), torch.ones(1, 2)
+    scales = getattr(experts, name)
+    with torch.no_grad():
+        outputs = [experts(x, index, weights)]
+        scales.mul_(0.5)
+        outputs.append(experts(x, index, weights))
+        # Another tensor of the same numbers, as after loading a model.
+        setattr(experts, name, torch.nn.Parameter(scales.clone(), requires_grad=False))
+        outputs.append(experts(x, index, weights))
+    assert len(layers) == 3 and not torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[1], outputs[2])
+
+
 def test_a_copy_of_a_model_has_layers_of_its_own(model, layers):
     swiftep.transformers.register()
     model.set_experts_implementation(NAME)

@@ -19,7 +19,11 @@ class Source:
     def is_of(self, *tensors: Optional[torch.Tensor]) -> bool:
         """Whether these are the tensors, and have not been written to since."""
         given = [tensor for tensor in tensors if tensor is not None]
-        return len(given) == len(self._seen) and all(map(_Seen.matches, self._seen, given))
+        return len(given) == len(self._seen) and all(self.matches(*given))
+
+    def matches(self, *tensors: torch.Tensor) -> list[bool]:
+        """The same for each tensor."""
+        return [seen.matches(tensor) for seen, tensor in zip(self._seen, tensors)]
 
 
 class _Seen:

@@ -103,7 +103,7 @@ def m_grouped_fp8_gemm_nt_masked(
             address(masked_m),
             address(d),
             0,
-            address(signal) if enable_overlap else 0,
+            address(signal) if enable_overlap and signal is not None else 0,
             multiprocessors.limit(),
         )
         if device.simulated:

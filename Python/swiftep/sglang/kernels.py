@@ -24,6 +24,7 @@ class ExpertKernels:
             raise OutOfOrder("the first step of a layer packs its weights: run one before CUDA graphs are captured")
         device = _device(quant_info.w13_weight.device)
         self._source = Source(*_weights(quant_info))
+        self._in_place = in_place
         scales, down_scales = quant_info.w13_scale.contiguous(), quant_info.w2_scale.contiguous()
         self._gate_up = PackedWeights(device, quant_info.w13_weight, scales, gated=True, in_place=in_place)
         self._down = PackedWeights(device, quant_info.w2_weight, down_scales, in_place=in_place)
@@ -31,8 +32,15 @@ class ExpertKernels:
 
     def serve(self, quant_info: Any) -> bool:
         """Whether these are still the weights and scales that were packed. A write through ``tensor.data``, or to a
-        tensor of inference mode, is not seen."""
-        return self._source.is_of(*_weights(quant_info))
+        tensor of inference mode, is not seen.
+
+        Raises ``OutOfOrder`` if some of what was packed in place has been loaded again, and some has not: that is in
+        another order by now and cannot be packed once more."""
+        same = self._source.matches(*_weights(quant_info))
+        # The last one, the scales of the down projection, stays in order.
+        if self._in_place and not all(same) and any(same[:3]):
+            raise OutOfOrder("weights packed in place have been replaced in part; load all weights and scales again")
+        return all(same)
 
     def run(self, dispatched: Any, overlap: Any, meta: Any) -> torch.Tensor:
         """BF16 rows ``[local experts, max_rows, hidden]`` of what a low-latency dispatch received.
