@@ -99,6 +99,8 @@ class Buffer(Handle):
         self._core = Core("buffer", number.value, _free, group._core)
         self._streams = DefaultStream(self.device, group.local_ranks > 1)
         self._latest: int | None = None
+        # Dispatches from before a reset are over, whatever their turns.
+        self._resets = 0
         self.hidden = hidden
         self.experts = experts
         self.top_k = top_k
@@ -254,6 +256,7 @@ class Buffer(Handle):
         a process has several, ``Group.reset`` resets them at the same time. Raises ``TransportError``."""
         call("swiftep_buffer_reset", self._number, _check.number(seconds, "seconds"))
         self._latest = None
+        self._resets += 1
 
     def mask(self, rank: int, masked: bool = True) -> None:
         """Masks a rank, or takes it in again when all ranks are between two steps. Nothing of it may be running."""
@@ -289,7 +292,7 @@ class Buffer(Handle):
         _check.instance(dispatch, "dispatch", Dispatch, "what Buffer.dispatch has returned")
         if dispatch.buffer is not self:
             raise InvalidArgument(f"dispatch is one of {dispatch.buffer!r}; give one of {self!r}")
-        if self._latest is None or self._latest - dispatch.turn >= 2:
+        if dispatch._resets != self._resets or self._latest is None or self._latest - dispatch.turn >= 2:
             raise OutOfOrder(
                 f"dispatch {dispatch.turn} is over: what it received is overwritten by the second dispatch behind it, "
                 f"and gone after a reset; dispatch again"
@@ -324,6 +327,8 @@ def configuration(
     link_latency_seconds: float = 0.0,
 ) -> c.BufferConfiguration:
     """The structure of these arguments of ``Buffer``. Raises ``InvalidArgument``."""
+    if format == "bfloat16" and scales == "exponents":
+        raise InvalidArgument('scales are "exponents", and bfloat16 rows have none; give format="float8", or no scales')
     return c.BufferConfiguration(
         hidden=_check.integer(hidden, "hidden"),
         experts=_check.integer(experts, "experts"),

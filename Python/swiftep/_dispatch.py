@@ -24,6 +24,7 @@ class Dispatch:
         self.buffer = buffer
         #: Its number in the buffer.
         self.turn = turn
+        self._resets = buffer._resets
         #: Tokens that this rank has sent.
         self.tokens = tokens
         # Results are given as arrays of this kind; on the simulator it is read until the device has run.

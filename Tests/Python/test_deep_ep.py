@@ -409,6 +409,33 @@ def test_no_context_at_import():
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
 
 
+def test_handles_are_over_after_a_reset(buffer):
+    x, indices, weights = tokens()
+    handles = [step(buffer, x, indices, weights)[2] for _ in range(3)]
+    buffer.reset()
+    # After a dispatch, too: turns may begin anew or go on.
+    for _ in range(4):
+        for handle in handles:
+            with pytest.raises(swiftep.OutOfOrder, match="handle is of dispatch"):
+                buffer.get_next_low_latency_combine_buffer(handle)
+        step(buffer, x, indices, weights)
+
+
+def test_numbers_that_are_not_finite(monkeypatch):
+    monkeypatch.setenv("SWIFTEP_DEVICE", "simulator")
+    for link in ((float("nan"), 0), (1e9, float("inf")), (-1, 0), (1e9,), "no"):
+        with pytest.raises(swiftep.InvalidArgument, match="link is"):
+            deep_ep.Buffer(None, comm=Alone(), link=link)
+    for timeout in (float("nan"), float("inf"), 0, -1):
+        with pytest.raises(swiftep.InvalidArgument, match="timeout is"):
+            deep_ep.Buffer(None, comm=Alone(), timeout=timeout)
+    for name, value in (("LINK", "nan,0"), ("LINK", "1e9,inf"), ("TIMEOUT", "nan"), ("TIMEOUT", "inf")):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"SWIFTEP_{name}", value)
+            with pytest.raises(swiftep.InvalidArgument, match=f"{name.lower()} is|{name} is"):
+                deep_ep.Buffer(None, comm=Alone())
+
+
 @pytest.fixture
 def quick_switches():
     """Threads take turns after every few instructions."""

@@ -84,6 +84,8 @@ def test_names_of_transformers_are_refused(taken):
         (dict(max_tokens=0), "max_tokens is 0"),
         (dict(max_tokens=5000), "max_tokens is 5000"),
         (dict(wait_seconds=0), "wait_seconds is 0"),
+        (dict(wait_seconds=float("nan")), "wait_seconds is nan"),
+        (dict(wait_seconds=float("inf")), "wait_seconds is inf"),
         (dict(overlap="two_batch", two_batch=False), "two_batch=True"),
     ],
 )

@@ -89,6 +89,8 @@ class Core:
             if exchange.owner is not self._token:
                 raise _refusals.foreign_handle()
             place = exchange.places[turn & 1]
+            if handle.resets != exchange.resets:
+                raise _refusals.stale(turn, -1)
             if place.turn != turn:
                 raise _refusals.stale(turn, place.turn)
             return exchange, place, turn

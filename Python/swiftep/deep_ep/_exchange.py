@@ -77,6 +77,8 @@ class Exchange:
         self.number = number.value
         #: The token of the buffer that it is one of.
         self.owner: Optional[object] = None
+        #: Handles from before the last one are of no use, whatever their turns.
+        self.resets = 0
         try:
             _library.call("swiftep_buffer_connect", self.number, settings.timeout)
             #: By the lowest bit of the turn.

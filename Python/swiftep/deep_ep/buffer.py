@@ -120,8 +120,8 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
                 exchange.run_empty_step(overlap)
             self._device.synchronize()
         if zero_copy:
-            for place in exchange.places:
-                exchange.expert_output(place, place.turn)
+            for index, place in enumerate(exchange.places):
+                exchange.expert_output(place, index)
 
     def clean_low_latency_buffer(self, num_max_dispatch_tokens_per_rank: int, hidden: int, num_experts: int) -> None:
         """Waits on the current stream until all ranks have come here. There is nothing to be cleaned: no other mode
@@ -148,6 +148,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
             raise _refusals.closed()
         for exchange in self._exchanges.values():
             _library.call("swiftep_buffer_reset", exchange.number, self._settings.timeout)
+            exchange.resets += 1
             for place in exchange.places:
                 place.turn = -1
 
