@@ -109,8 +109,8 @@ class Core:
         return 0 if self._simulated else tensor.data_ptr()
 
     def _lend(self, *tensors: Optional[torch.Tensor]) -> list[int]:
-        """Addresses of what a receive uses, 0 for None. On the simulator memory may be of no use to it: asked for before
-        the send, nothing is refused after it."""
+        """Addresses of what a receive uses, 0 for None. The simulator may be unable to use some memory: asked before a
+        send, it refuses nothing after it."""
         return [0 if tensor is None else self._address(tensor) for tensor in tensors]
 
     def _poll(self, exchange: Exchange) -> None:
