@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import threading
 import weakref
 from typing import Any
 
@@ -19,6 +20,7 @@ class Adoptions:
 
     def __init__(self, device: Core) -> None:
         self._device = device
+        self._lock = threading.RLock()
         self._adopted: dict[tuple[int, int], _Adoption] = {}
         self._gone: collections.deque[tuple[tuple[int, int], int]] = collections.deque()
 
@@ -28,25 +30,27 @@ class Adoptions:
 
     def address(self, owner: Any, start: int, nbytes: int) -> int:
         """The device's address of `nbytes` of memory at `start`, a multiple of 16, which `owner` keeps."""
-        self.collect()
-        key = (start, nbytes)
-        found = self._adopted.get(key)
-        if found is None:
-            found = self._adopted[key] = _Adoption(self._device, start, nbytes)
-        if id(owner) not in found.owners:
-            found.owners[id(owner)] = weakref.finalize(owner, self._gone.append, (key, id(owner)))
-            found.owners[id(owner)].atexit = False
-        return found.address
+        with self._lock:
+            self.collect()
+            key = (start, nbytes)
+            found = self._adopted.get(key)
+            if found is None:
+                found = self._adopted[key] = _Adoption(self._device, start, nbytes)
+            if id(owner) not in found.owners:
+                found.owners[id(owner)] = weakref.finalize(owner, self._gone.append, (key, id(owner)))
+                found.owners[id(owner)].atexit = False
+            return found.address
 
     def collect(self) -> None:
         """Ends adoptions of memory whose owners have gone."""
-        while self._gone:
-            key, owner = self._gone.popleft()
-            adoption = self._adopted[key]
-            del adoption.owners[owner]
-            if not adoption.owners:
-                del self._adopted[key]
-                adoption.core.close()
+        with self._lock:
+            while self._gone:
+                key, owner = self._gone.popleft()
+                adoption = self._adopted[key]
+                del adoption.owners[owner]
+                if not adoption.owners:
+                    del self._adopted[key]
+                    adoption.core.close()
 
 
 class _Adoption:

@@ -58,16 +58,32 @@ def output(
     like: Array, out: Array | None, name: str, dtype: DType, shape: Sequence[int], device: Device
 ) -> tuple[Array, Operand]:
     """Where a result goes: `out`, or a new array of the kind of `like`."""
-    if out is None:
-        torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
-        if torch is not None and isinstance(like, torch.Tensor):
-            out = torch.empty(tuple(shape), dtype=torch_dtype(torch, dtype), device=like.device)
-        elif numpy is not None and isinstance(like, numpy.ndarray):
-            carrier = like.dtype if like.dtype.name in dtype.numpy_names else dtype.numpy
-            out = aligned_empty(numpy, tuple(shape), carrier)
-        else:
-            out = device.empty(tuple(shape), dtype.name)
-    return out, operand(out, name, dtype, shape, device, writable=True)
+    if out is not None:
+        return out, operand(out, name, dtype, shape, device, writable=True)
+    refused: list[Array] = []
+    while True:
+        out = _new(like, dtype, shape, device)
+        try:
+            return out, operand(out, name, dtype, shape, device, writable=True)
+        except InvalidArgument:
+            # The allocator may give memory of an array that has gone, which the simulator has until it has run.
+            refused.append(out)
+            if not device.is_simulator or len(refused) == _TRIES:
+                raise
+
+
+#: New arrays that are tried, all at other addresses.
+_TRIES = 16
+
+
+def _new(like: Array, dtype: DType, shape: Sequence[int], device: Device) -> Array:
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    if torch is not None and isinstance(like, torch.Tensor):
+        return torch.empty(tuple(shape), dtype=torch_dtype(torch, dtype), device=like.device)
+    if numpy is not None and isinstance(like, numpy.ndarray):
+        carrier = like.dtype if like.dtype.name in dtype.numpy_names else dtype.numpy
+        return aligned_empty(numpy, tuple(shape), carrier)
+    return device.empty(tuple(shape), dtype.name)
 
 
 def aligned_empty(numpy: Any, shape: tuple[int, ...], dtype: Any) -> Any:

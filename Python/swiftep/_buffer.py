@@ -99,6 +99,8 @@ class Buffer(Handle):
         self._core = Core("buffer", number.value, _free, group._core)
         self._streams = DefaultStream(self.device, group.local_ranks > 1)
         self._latest: int | None = None
+        # Dispatches from before a reset are over, whatever their turns.
+        self._resets = 0
         self.hidden = hidden
         self.experts = experts
         self.top_k = top_k
@@ -136,19 +138,20 @@ class Buffer(Handle):
 
         Raises ``InvalidArgument``; ``OutOfOrder`` and ``WaitTimedOut`` if the buffer has failed before."""
         number = self._number
-        states = operand(x, "x", BFLOAT16, ("tokens", self.hidden), self.device)
-        tokens = self._tokens(states.shape[0])
-        choices = operand(topk_idx, "topk_idx", INT64, (tokens, self.top_k), self.device, align=8)
-        turn = ctypes.c_uint64()
-        call(
-            "swiftep_dispatch_send",
-            number,
-            self._streams.number(stream),
-            states.address,
-            choices.address,
-            tokens,
-            ctypes.byref(turn),
-        )
+        with self.device._lock:
+            states = operand(x, "x", BFLOAT16, ("tokens", self.hidden), self.device)
+            tokens = self._tokens(states.shape[0])
+            choices = operand(topk_idx, "topk_idx", INT64, (tokens, self.top_k), self.device, align=8)
+            turn = ctypes.c_uint64()
+            call(
+                "swiftep_dispatch_send",
+                number,
+                self._streams.number(stream),
+                states.address,
+                choices.address,
+                tokens,
+                ctypes.byref(turn),
+            )
         self._latest = turn.value
         return Dispatch(self, turn.value, tokens, x)
 
@@ -177,17 +180,19 @@ class Buffer(Handle):
             waits: Int64 `[ranks]`, to which nanoseconds waited for each rank are added.
 
         Returns `out`, which is there when the stream has got here."""
-        send = self._prepare_send(dispatch, rows, overlap, stream)
-        receive, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
-        call("swiftep_combine_send", *send)
-        call("swiftep_combine_receive", *receive)
+        with self.device._lock:
+            send = self._prepare_send(dispatch, rows, overlap, stream)
+            receive, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
+            call("swiftep_combine_send", *send)
+            call("swiftep_combine_receive", *receive)
         return out
 
     def combine_send(
         self, dispatch: Dispatch, rows: Array, overlap: Overlap | None = None, *, stream: Any = None
     ) -> None:
         """[enqueues] Sends rows home, block by block beside their producer with an `overlap`. As ``combine``."""
-        call("swiftep_combine_send", *self._prepare_send(dispatch, rows, overlap, stream))
+        with self.device._lock:
+            call("swiftep_combine_send", *self._prepare_send(dispatch, rows, overlap, stream))
 
     def _prepare_send(self, dispatch: Dispatch, rows: Array, overlap: Overlap | None, stream: Any) -> tuple[Any, ...]:
         """The arguments of a send, checked."""
@@ -210,8 +215,9 @@ class Buffer(Handle):
         waits: Array | None = None,
     ) -> Array:
         """[enqueues] Adds up what has come home. As ``combine``."""
-        arguments, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
-        call("swiftep_combine_receive", *arguments)
+        with self.device._lock:
+            arguments, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
+            call("swiftep_combine_receive", *arguments)
         return out
 
     def _prepare_receive(
@@ -250,6 +256,7 @@ class Buffer(Handle):
         a process has several, ``Group.reset`` resets them at the same time. Raises ``TransportError``."""
         call("swiftep_buffer_reset", self._number, _check.number(seconds, "seconds"))
         self._latest = None
+        self._resets += 1
 
     def mask(self, rank: int, masked: bool = True) -> None:
         """Masks a rank, or takes it in again when all ranks are between two steps. Nothing of it may be running."""
@@ -263,8 +270,9 @@ class Buffer(Handle):
     def masks(self, out: Array, *, stream: Any = None) -> None:
         """[enqueues] Writes 1 for each rank that is masked. out: Int32 `[ranks]`."""
         number = self._number
-        status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
-        call("swiftep_buffer_masks", number, self._streams.number(stream), status.address)
+        with self.device._lock:
+            status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
+            call("swiftep_buffer_masks", number, self._streams.number(stream), status.address)
 
     def close(self) -> None:
         """Frees it; the other ranks must be done with it."""
@@ -284,7 +292,7 @@ class Buffer(Handle):
         _check.instance(dispatch, "dispatch", Dispatch, "what Buffer.dispatch has returned")
         if dispatch.buffer is not self:
             raise InvalidArgument(f"dispatch is one of {dispatch.buffer!r}; give one of {self!r}")
-        if self._latest is None or self._latest - dispatch.turn >= 2:
+        if dispatch._resets != self._resets or self._latest is None or self._latest - dispatch.turn >= 2:
             raise OutOfOrder(
                 f"dispatch {dispatch.turn} is over: what it received is overwritten by the second dispatch behind it, "
                 f"and gone after a reset; dispatch again"
@@ -319,6 +327,8 @@ def configuration(
     link_latency_seconds: float = 0.0,
 ) -> c.BufferConfiguration:
     """The structure of these arguments of ``Buffer``. Raises ``InvalidArgument``."""
+    if format == "bfloat16" and scales == "exponents":
+        raise InvalidArgument('scales are "exponents", and bfloat16 rows have none; give format="float8", or no scales')
     return c.BufferConfiguration(
         hidden=_check.integer(hidden, "hidden"),
         experts=_check.integer(experts, "experts"),

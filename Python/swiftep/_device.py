@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import threading
 from typing import Any, Callable, Sequence
 
 from . import _check
@@ -42,6 +44,9 @@ class Device(Handle):
         #: The GPU's number among those that the process sees; 0 for the simulator.
         self.ordinal: int = int(name.partition(":")[2] or 0)
         self._adoptions = Adoptions(self._core)
+        # Held from the address of an operand until the work with it has been enqueued, and while the simulator runs:
+        # what ``synchronize`` lets go of is what has run. A GPU's arrays are kept by their users.
+        self._lock: Any = threading.RLock() if self.is_simulator else contextlib.nullcontext()
         self._pending: list[Any] = []
         self._nothing: DeviceArray | None = None
 
@@ -49,10 +54,11 @@ class Device(Handle):
         """Waits until everything enqueued on the device has completed. On the simulator this is where it runs.
 
         Raises ``WaitTimedOut`` where work waits for work that nobody has enqueued, and ``DeviceError``."""
-        try:
-            call("swiftep_device_synchronize", self._number)
-        finally:
-            self._pending.clear()
+        with self._lock:
+            try:
+                call("swiftep_device_synchronize", self._number)
+            finally:
+                self._pending.clear()
 
     def stream(self) -> Stream:
         """A new stream."""
@@ -92,9 +98,10 @@ class Device(Handle):
 
     def _placeholder(self) -> int:
         """An address for arrays without elements."""
-        if self._nothing is None:
-            self._nothing = self.empty(256, "uint8")
-        return self._nothing.address
+        with self._lock:
+            if self._nothing is None:
+                self._nothing = self.empty(256, "uint8")
+            return self._nothing.address
 
     def __repr__(self) -> str:
         return self._describe(f"{self.spelling!r}: {self.name}, {self.multiprocessors} multiprocessors")
@@ -138,22 +145,26 @@ class Graph(Handle):
 
         self.device = device
         queue = stream_number(stream, device)
-        kept = len(device._pending)
         number = ctypes.c_uint64()
-        try:
-            call("swiftep_graph_capture", device._number, queue, Body(run), None, ctypes.byref(number))
-        except Exception:
-            if raised:
-                raise raised[0] from None
-            raise
-        #: What the work uses, held as long as the graph.
-        self._used = device._pending[kept:]
+        with device._lock:
+            pending, device._pending = device._pending, []
+            try:
+                call("swiftep_graph_capture", device._number, queue, Body(run), None, ctypes.byref(number))
+            except Exception:
+                if raised:
+                    raise raised[0] from None
+                raise
+            finally:
+                #: What the work uses, held as long as the graph.
+                self._used = device._pending
+                device._pending = pending + device._pending
         self._core = Core("graph", number.value, _free_graph, device._core)
 
     def replay(self, stream: Stream | int) -> None:
         """[enqueues] Runs it in the order of `stream`."""
-        call("swiftep_graph_replay", self._number, stream_number(stream, self.device))
-        self.device._keep(self)
+        with self.device._lock:
+            call("swiftep_graph_replay", self._number, stream_number(stream, self.device))
+            self.device._keep(self)
 
     def __repr__(self) -> str:
         return self._describe(f"of {self.device!r}")

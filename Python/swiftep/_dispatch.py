@@ -24,6 +24,7 @@ class Dispatch:
         self.buffer = buffer
         #: Its number in the buffer.
         self.turn = turn
+        self._resets = buffer._resets
         #: Tokens that this rank has sent.
         self.tokens = tokens
         # Results are given as arrays of this kind; on the simulator it is read until the device has run.
@@ -39,10 +40,11 @@ class Dispatch:
         buffer = self.buffer
         number, turn = buffer._number, buffer._turn(self)
         added = 0
-        if totals is not None:
-            shape = (buffer.local_experts,)
-            added = operand(totals, "totals", INT32, shape, buffer.device, align=4, writable=True).address
-        call("swiftep_dispatch_receive", number, turn, buffer._streams.number(stream), added, buffer._waits(waits))
+        with buffer.device._lock:
+            if totals is not None:
+                shape = (buffer.local_experts,)
+                added = operand(totals, "totals", INT32, shape, buffer.device, align=4, writable=True).address
+            call("swiftep_dispatch_receive", number, turn, buffer._streams.number(stream), added, buffer._waits(waits))
         return self
 
     @property

@@ -35,22 +35,23 @@ class PackedWeights(Handle):
         self, device: Device, values: Array, scales: Array, *, gated: bool = False, in_place: bool = False
     ) -> None:
         _check.instance(device, "device", Device, "a swiftep.Device")
-        place = operand(values, "values", FLOAT8, ("experts", "n", "k"), device, writable=in_place is True)
-        self.experts, self.n, self.k = place.shape
-        if 0 in place.shape or self.n % 128 or self.k % 128:
-            raise InvalidArgument(f"values have shape {list(place.shape)}; give n and k that are multiples of 128")
-        blocks = (self.experts, self.n // 128, self.k // 128)
-        matrix = c.Matrix(
-            experts=self.experts,
-            n=self.n,
-            k=self.k,
-            values=place.address,
-            scales=operand(scales, "scales", FLOAT32, blocks, device, align=4, writable=in_place is True).address,
-            gated=_check.flag(gated, "gated"),
-            in_place=_check.flag(in_place, "in_place"),
-        )
-        number = ctypes.c_uint64()
-        call("swiftep_weights_pack", device._number, ctypes.byref(matrix), ctypes.byref(number))
+        with device._lock:
+            place = operand(values, "values", FLOAT8, ("experts", "n", "k"), device, writable=in_place is True)
+            self.experts, self.n, self.k = place.shape
+            if 0 in place.shape or self.n % 128 or self.k % 128:
+                raise InvalidArgument(f"values have shape {list(place.shape)}; give n and k that are multiples of 128")
+            blocks = (self.experts, self.n // 128, self.k // 128)
+            matrix = c.Matrix(
+                experts=self.experts,
+                n=self.n,
+                k=self.k,
+                values=place.address,
+                scales=operand(scales, "scales", FLOAT32, blocks, device, align=4, writable=in_place is True).address,
+                gated=_check.flag(gated, "gated"),
+                in_place=_check.flag(in_place, "in_place"),
+            )
+            number = ctypes.c_uint64()
+            call("swiftep_weights_pack", device._number, ctypes.byref(matrix), ctypes.byref(number))
         self.device = device
         self.gated = gated
         self._used = (values, scales) if in_place else None
@@ -143,39 +144,40 @@ class GroupedGEMM(Handle):
         Returns out, or (out, out_scales) with "swiglu"."""
         number, device, weights = self._number, self.device, self.weights
         experts, is_gated = weights.experts, self.output == "swiglu"
-        values = operand(rows, "rows", FLOAT8, (experts, self.max_rows, weights.k), device)
-        scales = operand(row_scales, "row_scales", FLOAT32, (experts, weights.k // 128, self.scale_rows), device)
-        count = operand(counts, "counts", INT32, (experts,), device, align=4)
-        if (signals is not None) != self.raises_signals:
-            raise InvalidArgument(
-                "signals are missing, and the GEMM raises some; give UInt32 [experts, ceil(max_rows / block_m)]"
-                if signals is None
-                else "signals are given, and the GEMM raises none; make it with signals=True"
+        with device._lock:
+            values = operand(rows, "rows", FLOAT8, (experts, self.max_rows, weights.k), device)
+            scales = operand(row_scales, "row_scales", FLOAT32, (experts, weights.k // 128, self.scale_rows), device)
+            count = operand(counts, "counts", INT32, (experts,), device, align=4)
+            if (signals is not None) != self.raises_signals:
+                raise InvalidArgument(
+                    "signals are missing, and the GEMM raises some; give UInt32 [experts, ceil(max_rows / block_m)]"
+                    if signals is None
+                    else "signals are given, and the GEMM raises none; make it with signals=True"
+                )
+            if out_scales is not None and not is_gated:
+                raise InvalidArgument("out_scales are given, and BF16 sums have none; leave them out")
+            raised = scaled = 0
+            if signals is not None:
+                blocks = (experts, -(-self.max_rows // self.block_m))
+                raised = operand(signals, "signals", UINT32, blocks, device, align=4, writable=True).address
+            shape = (experts, self.max_rows, weights.n // 2 if is_gated else weights.n)
+            out, sums = output(rows, out, "out", FLOAT8 if is_gated else BFLOAT16, shape, device)
+            if is_gated:
+                groups = (experts, weights.n // 256, self.scale_rows)
+                out_scales, place = output(row_scales, out_scales, "out_scales", FLOAT32, groups, device)
+                scaled = place.address
+            call(
+                "swiftep_gemm_run",
+                number,
+                self._streams.number(stream),
+                values.address,
+                scales.address,
+                count.address,
+                sums.address,
+                scaled,
+                raised,
+                _check.integer(multiprocessors, "multiprocessors"),
             )
-        if out_scales is not None and not is_gated:
-            raise InvalidArgument("out_scales are given, and BF16 sums have none; leave them out")
-        raised = scaled = 0
-        if signals is not None:
-            blocks = (experts, -(-self.max_rows // self.block_m))
-            raised = operand(signals, "signals", UINT32, blocks, device, align=4, writable=True).address
-        shape = (experts, self.max_rows, weights.n // 2 if is_gated else weights.n)
-        out, sums = output(rows, out, "out", FLOAT8 if is_gated else BFLOAT16, shape, device)
-        if is_gated:
-            groups = (experts, weights.n // 256, self.scale_rows)
-            out_scales, place = output(row_scales, out_scales, "out_scales", FLOAT32, groups, device)
-            scaled = place.address
-        call(
-            "swiftep_gemm_run",
-            number,
-            self._streams.number(stream),
-            values.address,
-            scales.address,
-            count.address,
-            sums.address,
-            scaled,
-            raised,
-            _check.integer(multiprocessors, "multiprocessors"),
-        )
         return (out, out_scales) if is_gated else out
 
     def __call__(

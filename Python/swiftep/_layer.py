@@ -97,52 +97,53 @@ class MoELayer(Handle):
         _check.instance(group, "group", Group, "a swiftep.Group")
         device = group.device
         places = c.LayerWeights()
-        values = operand(gate_up, "gate_up", FLOAT8, ("local experts", "2 * intermediate", "hidden"), device)
-        local, doubled, hidden = values.shape
-        intermediate = _half(doubled, "gate_up")
-        places.gate_up = values.address
-        places.gate_up_scales = _scales(gate_up_scales, "gate_up_scales", (local, doubled, hidden), device)
-        places.down = operand(down, "down", FLOAT8, (local, hidden, intermediate), device).address
-        places.down_scales = _scales(down_scales, "down_scales", (local, hidden, intermediate), device)
-        shared_intermediate = 0 if shared is None else _shared(shared, places, hidden, device)
-        found = local * group.ranks
-        if experts is not None and _check.integer(experts, "experts", 1) != found:
-            raise InvalidArgument(
-                f"experts are {experts}, and gate_up has {local} for each of {group.ranks} ranks; give gate_up of "
-                f"experts / ranks experts"
+        with device._lock:
+            values = operand(gate_up, "gate_up", FLOAT8, ("local experts", "2 * intermediate", "hidden"), device)
+            local, doubled, hidden = values.shape
+            intermediate = _half(doubled, "gate_up")
+            places.gate_up = values.address
+            places.gate_up_scales = _scales(gate_up_scales, "gate_up_scales", (local, doubled, hidden), device)
+            places.down = operand(down, "down", FLOAT8, (local, hidden, intermediate), device).address
+            places.down_scales = _scales(down_scales, "down_scales", (local, hidden, intermediate), device)
+            shared_intermediate = 0 if shared is None else _shared(shared, places, hidden, device)
+            found = local * group.ranks
+            if experts is not None and _check.integer(experts, "experts", 1) != found:
+                raise InvalidArgument(
+                    f"experts are {experts}, and gate_up has {local} for each of {group.ranks} ranks; give gate_up of "
+                    f"experts / ranks experts"
+                )
+            split = communication_multiprocessors
+            configuration = c.LayerConfiguration(
+                hidden=hidden,
+                intermediate=intermediate,
+                experts=found,
+                top_k=_check.integer(top_k, "top_k"),
+                max_tokens=_check.integer(max_tokens, "max_tokens"),
+                shared_intermediate=shared_intermediate,
+                scales=_check.choice(scales, "scales", SCALES),
+                block_m=_check.integer(block_m, "block_m"),
+                multiprocessors=_check.integer(multiprocessors, "multiprocessors"),
+                communication_multiprocessors=0
+                if split is None
+                else 1 + _check.integer(split, "communication_multiprocessors", high=2**31),
+                two_batch=_check.flag(two_batch, "two_batch"),
+                mask=_check.flag(mask, "mask"),
+                wait_seconds=_check.number(wait_seconds, "wait_seconds"),
+                link_bytes_per_second=_check.number(link_bytes_per_second, "link_bytes_per_second"),
+                link_latency_seconds=_check.number(link_latency_seconds, "link_latency_seconds"),
             )
-        split = communication_multiprocessors
-        configuration = c.LayerConfiguration(
-            hidden=hidden,
-            intermediate=intermediate,
-            experts=found,
-            top_k=_check.integer(top_k, "top_k"),
-            max_tokens=_check.integer(max_tokens, "max_tokens"),
-            shared_intermediate=shared_intermediate,
-            scales=_check.choice(scales, "scales", SCALES),
-            block_m=_check.integer(block_m, "block_m"),
-            multiprocessors=_check.integer(multiprocessors, "multiprocessors"),
-            communication_multiprocessors=0
-            if split is None
-            else 1 + _check.integer(split, "communication_multiprocessors", high=2**31),
-            two_batch=_check.flag(two_batch, "two_batch"),
-            mask=_check.flag(mask, "mask"),
-            wait_seconds=_check.number(wait_seconds, "wait_seconds"),
-            link_bytes_per_second=_check.number(link_bytes_per_second, "link_bytes_per_second"),
-            link_latency_seconds=_check.number(link_latency_seconds, "link_latency_seconds"),
-        )
-        self.group = group
-        self.device = device
-        self.rank = group._rank(rank)
-        number = ctypes.c_uint64()
-        call(
-            "swiftep_layer_create",
-            group._number,
-            self.rank,
-            ctypes.byref(configuration),
-            ctypes.byref(places),
-            ctypes.byref(number),
-        )
+            self.group = group
+            self.device = device
+            self.rank = group._rank(rank)
+            number = ctypes.c_uint64()
+            call(
+                "swiftep_layer_create",
+                group._number,
+                self.rank,
+                ctypes.byref(configuration),
+                ctypes.byref(places),
+                ctypes.byref(number),
+            )
         self._core = Core("layer", number.value, _free, group._core)
         self._streams = DefaultStream(device, group.local_ranks > 1)
         self.hidden: int = hidden
@@ -185,8 +186,9 @@ class MoELayer(Handle):
 
         Returns out, which is there when the stream has got here; on the simulator, when the group has been
         synchronised. Raises ``InvalidArgument``; ``OutOfOrder`` and ``WaitTimedOut`` if the layer has failed before."""
-        arguments, out = self._prepare(x, topk_idx, topk_weights, overlap, out, stream)
-        call("swiftep_layer_step", *arguments)
+        with self.device._lock:
+            arguments, out = self._prepare(x, topk_idx, topk_weights, overlap, out, stream)
+            call("swiftep_layer_step", *arguments)
         return out
 
     def _prepare(
@@ -257,8 +259,9 @@ class MoELayer(Handle):
     def masks(self, out: Array, *, stream: Any = None) -> None:
         """[enqueues] Writes 1 for each rank that is masked. out: Int32 `[ranks]`."""
         number = self._number
-        status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
-        call("swiftep_layer_masks", number, self._streams.number(stream), status.address)
+        with self.device._lock:
+            status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
+            call("swiftep_layer_masks", number, self._streams.number(stream), status.address)
 
     def close(self) -> None:
         """Frees it; the other ranks must be done with it."""
@@ -311,13 +314,14 @@ class LocalLayers(Sequence[MoELayer]):
         lists = {"x": x, "topk_idx": topk_idx, "topk_weights": topk_weights, "out": outs}
         for name, values in lists.items():
             _check_count(values, name, len(layers))
-        # All are checked before one is enqueued, as it would wait for the others.
-        prepared = [
-            layer._prepare(states, choices, factors, overlap, into)
-            for layer, states, choices, factors, into in zip(layers, x, topk_idx, topk_weights, outs)
-        ]
-        for arguments, _ in prepared:
-            call("swiftep_layer_step", *arguments)
+        with self.group.device._lock:
+            # All are checked before one is enqueued, as it would wait for the others.
+            prepared = [
+                layer._prepare(states, choices, factors, overlap, into)
+                for layer, states, choices, factors, into in zip(layers, x, topk_idx, topk_weights, outs)
+            ]
+            for arguments, _ in prepared:
+                call("swiftep_layer_step", *arguments)
         self.group.synchronize()
         return [result for _, result in prepared]
 

@@ -1,6 +1,8 @@
 """Memory of callers on the simulator: adopted where it is, once, and only as long as it is there."""
 
+import concurrent.futures
 import gc
+import sys
 
 import numpy as np
 import pytest
@@ -119,3 +121,29 @@ def test_types_of_ml_dtypes(made, layer):
     assert (swiftep.from_float8(codes) == codes.view(ml_dtypes.float8_e4m3fn).astype(np.float32)).all()
     assert (swiftep.from_bfloat16(x) == x.view(ml_dtypes.bfloat16).astype(np.float32)).all()
     assert layer.device.array(x.view(ml_dtypes.bfloat16)).dtype == "bfloat16"
+
+
+def test_threads_with_one_device():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    size = {"hidden": 512, "experts": 2, "top_k": 1, "max_tokens": 4, "format": "bfloat16"}
+
+    def steps(buffer):
+        for step in range(1, 16):
+            # New arrays each time: nobody but the device keeps them until it has run.
+            value = swiftep.to_bfloat16(np.full((2, 512), step, np.float32))
+            choices, weights = np.zeros((2, 1), np.int64), np.ones((2, 1), np.float32)
+            dispatch = buffer.dispatch(value.copy(), choices.copy()).receive()
+            out = buffer.combine(dispatch, dispatch.rows, choices.copy(), weights.copy())
+            buffer.group.synchronize()
+            assert np.array_equal(out, value)
+
+    try:
+        with swiftep.Device() as device:
+            groups = [swiftep.Group.local(1, device) for _ in range(3)]
+            buffers = [group.buffers(**size)[0] for group in groups]
+            with concurrent.futures.ThreadPoolExecutor(3) as threads:
+                for done in [threads.submit(steps, buffer) for buffer in buffers]:
+                    done.result()
+    finally:
+        sys.setswitchinterval(interval)

@@ -167,9 +167,12 @@ def test_dispatches_end():
             with pytest.raises(swiftep.OutOfOrder, match="overwritten"):
                 use()
         buffer.reset()
-        with pytest.raises(swiftep.OutOfOrder, match="dispatch again"):
-            third.rows  # noqa: B018
-        fourth = buffer.dispatch(inputs.x[0], inputs.topk_idx[0]).receive()
+        # After a dispatch, too: turns may begin anew or go on.
+        for _ in range(4):
+            for over in (first, second, third):
+                with pytest.raises(swiftep.OutOfOrder, match="dispatch again"):
+                    over.rows  # noqa: B018
+            fourth = buffer.dispatch(inputs.x[0], inputs.topk_idx[0]).receive()
         group.synchronize()
         rows = fourth.rows
         buffer.close()
@@ -212,3 +215,9 @@ def test_bytes():
     assert 0 < one < two
     with pytest.raises(swiftep.InvalidArgument, match="hidden"):
         swiftep.Buffer.bytes(1, **{**SHAPE, "hidden": 100})
+    with pytest.raises(swiftep.InvalidArgument, match="bfloat16 rows have none"):
+        swiftep.Buffer.bytes(1, **{**SHAPE, "hidden": 512, "format": "bfloat16", "scales": "exponents"})
+    for name in ("wait_seconds", "link_bytes_per_second", "link_latency_seconds"):
+        for number in (float("nan"), float("inf"), -1.0):
+            with pytest.raises(swiftep.InvalidArgument, match=f"{name} is "):
+                swiftep.Buffer.bytes(1, **{**SHAPE, name: number})

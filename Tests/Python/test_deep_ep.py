@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -192,7 +193,104 @@ def test_what_a_combine_refuses(buffer):
     refused("block_m is 128", overlap=True, comp_signal=signal, return_recv_hook=True, block_m=128)
     refused("comp_signal is None", overlap=True, return_recv_hook=True)
     refused("at least 4", overlap=True, return_recv_hook=True, comp_signal=signal[:2])
-    refused("num_sms", overlap=True, return_recv_hook=True, comp_signal=signal, num_sms=0)
+    for number in (0, -1, 2**32 + 3, 1.5):
+        refused("num_sms", overlap=True, return_recv_hook=True, comp_signal=signal, num_sms=number)
+    for number in (-1, 2**32 + 1, 0.5):
+        refused("threshold", overlap=True, return_recv_hook=True, comp_signal=signal, threshold=number)
+
+
+def at(tensor, skip):
+    """A copy of a tensor that begins `skip` bytes behind a multiple of 64."""
+    memory = torch.zeros(tensor.nbytes + 64, dtype=torch.uint8)
+    start = -memory.data_ptr() % 64 + skip
+    # Only NumPy has views of any address.
+    raw = memory.numpy()[start : start + tensor.nbytes].view(tensor.view(torch.uint8).numpy().dtype)
+    copy = torch.frombuffer(raw.data, dtype=tensor.dtype).view(tensor.shape)
+    assert copy.data_ptr() % 64 == skip
+    return copy.copy_(tensor)
+
+
+class Calls:
+    """The library, with the names of what it is asked for."""
+
+    def __init__(self, library):
+        self.library, self.names = library, []
+
+    def __getattr__(self, name):
+        self.names.append(name)
+        return getattr(self.library, name)
+
+
+def test_what_a_receive_would_refuse_is_refused_before_the_send(buffer, monkeypatch):
+    x, indices, weights = tokens()
+    recv_x, _, handle, combined = step(buffer, x, indices, weights)
+    calls = Calls(buffer._library)
+    monkeypatch.setattr(buffer, "_library", calls)
+    skewed = {
+        "out": {"out": at(torch.zeros_like(combined), 2)},
+        "topk_idx": {"topk_idx": at(indices, 4)},
+        "topk_weights": {"topk_weights": at(weights, 2)},
+        "x": {"x": at(recv_x, 2)},
+        "combine_wait_recv_cost_stats": {"combine_wait_recv_cost_stats": at(torch.zeros(1, dtype=torch.int64), 4)},
+    }
+    for name, changed in skewed.items():
+        for hook in (False, True):
+            arguments = {"x": recv_x, "topk_idx": indices, "topk_weights": weights, "handle": handle, **changed}
+            with pytest.raises(swiftep.InvalidArgument, match=f"address of {name} is .*multiple of"):
+                buffer.low_latency_combine(return_recv_hook=hook, **arguments)
+    for name in ("cumulative_local_expert_recv_stats", "dispatch_wait_recv_cost_stats"):
+        statistics = torch.zeros(4, dtype=torch.int32) if name[0] == "c" else torch.zeros(1, dtype=torch.int64)
+        with pytest.raises(swiftep.InvalidArgument, match=f"address of {name} is .*multiple of"):
+            buffer.low_latency_dispatch(x, indices, 4, 4, use_fp8=False, **{name: at(statistics, 2)})
+    assert "swiftep_combine_send" not in calls.names and "swiftep_dispatch_send" not in calls.names
+    assert torch.equal(step(buffer, x, indices, weights)[3], combined)
+
+
+def test_a_handle_of_another_buffer(buffer):
+    other = deep_ep.Buffer(None, 0, 0, True, comm=Alone())
+    x, indices, weights = tokens()
+    recv_x, _, handle, _ = step(other, x, indices, weights)
+    step(buffer, x, indices, weights)
+    for end in (lambda: None, other.destroy):
+        end()
+        for given in (handle, tuple(handle)):
+            with pytest.raises(swiftep.InvalidArgument, match="handle is "):
+                buffer.low_latency_combine(recv_x, indices, weights, given)
+            with pytest.raises(swiftep.InvalidArgument, match="handle is "):
+                buffer.get_next_low_latency_combine_buffer(given)
+
+
+def test_ones_own_rank_cannot_be_masked(buffer):
+    # Before the first dispatch, when there is no exchange yet that would refuse it.
+    with pytest.raises(swiftep.InvalidArgument, match="rank_to_mask is 0.*other than"):
+        buffer.low_latency_update_mask_buffer(0, True)
+    step(buffer, *tokens())
+
+
+@pytest.mark.parametrize("fails", ["swiftep_buffer_connect", "swiftep_buffer_received", "swiftep_buffer_mask"])
+def test_an_exchange_that_cannot_be_made_is_freed(buffer, monkeypatch, fails):
+    from swiftep import _library
+
+    made, freed, original = [], [], _library.call
+
+    def call(name, *arguments):
+        if name == fails:
+            raise swiftep.TransportError("the others do not come")
+        original(name, *arguments)
+        if name == "swiftep_buffer_create":
+            made.append(arguments[-1]._obj.value)
+        if name == "swiftep_buffer_free":
+            freed.append(arguments[0])
+
+    monkeypatch.setattr(_library, "call", call)
+    buffer._masked.add(0)
+    with pytest.raises(swiftep.TransportError, match="do not come"):
+        step(buffer, *tokens())
+    assert len(made) == 1 and freed == made and not buffer._exchanges
+    buffer._masked.clear()
+    monkeypatch.undo()
+    monkeypatch.setenv("SWIFTEP_DEVICE", "simulator")
+    step(buffer, *tokens())
 
 
 def test_normal_mode_says_what_to_use(buffer):
@@ -309,3 +407,57 @@ def test_no_context_at_import():
     program = "import torch, swiftep.deep_ep, swiftep.deep_gemm; assert not torch.cuda.is_initialized()"
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1] / "Python")}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+def test_handles_are_over_after_a_reset(buffer):
+    x, indices, weights = tokens()
+    handles = [step(buffer, x, indices, weights)[2] for _ in range(3)]
+    buffer.reset()
+    # After a dispatch, too: turns may begin anew or go on.
+    for _ in range(4):
+        for handle in handles:
+            with pytest.raises(swiftep.OutOfOrder, match="handle is of dispatch"):
+                buffer.get_next_low_latency_combine_buffer(handle)
+        step(buffer, x, indices, weights)
+
+
+def test_numbers_that_are_not_finite(monkeypatch):
+    monkeypatch.setenv("SWIFTEP_DEVICE", "simulator")
+    for link in ((float("nan"), 0), (1e9, float("inf")), (-1, 0), (1e9,), "no"):
+        with pytest.raises(swiftep.InvalidArgument, match="link is"):
+            deep_ep.Buffer(None, comm=Alone(), link=link)
+    for timeout in (float("nan"), float("inf"), 0, -1):
+        with pytest.raises(swiftep.InvalidArgument, match="timeout is"):
+            deep_ep.Buffer(None, comm=Alone(), timeout=timeout)
+    for name, value in (("LINK", "nan,0"), ("LINK", "1e9,inf"), ("TIMEOUT", "nan"), ("TIMEOUT", "inf")):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"SWIFTEP_{name}", value)
+            with pytest.raises(swiftep.InvalidArgument, match=f"{name.lower()} is|{name} is"):
+                deep_ep.Buffer(None, comm=Alone())
+
+
+@pytest.fixture
+def quick_switches():
+    """Threads take turns after every few instructions."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_two_buffers_in_two_threads(buffer, quick_switches):
+    other = deep_ep.Buffer(None, 0, 0, True, comm=Alone())
+    expected = {count: step(buffer, *tokens(count))[3].clone() for count in (1, 2, 3, 4)}
+    inputs = {count: tokens(count) for count in expected}
+
+    def run(buffer):
+        for repeat in range(12):
+            count = repeat % 4 + 1
+            # Copies: each call lends memory of its own, which goes at once.
+            combined = step(buffer, *(tensor.clone() for tensor in inputs[count]))[3]
+            assert torch.equal(combined, expected[count])
+
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(run, each) for each in (buffer, other)]:
+            done.result()
+    other.destroy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import struct
 import types
 
 import pytest
@@ -140,6 +141,66 @@ def test_weights_are_packed_once_and_freed_with_the_tensor(device):
     problem.b = None
     gc.collect()
     assert not weights._cache and packed.number == 0
+
+
+def first_product(weight, scales):
+    """The first of the sums of 128 products of ones and a weight of ones, times a scale."""
+    a, d = torch.ones((1, 16, 128)).to(torch.float8_e4m3fn), torch.zeros((1, 16, 128), dtype=torch.bfloat16)
+    count = torch.tensor([1], dtype=torch.int32)
+    deep_gemm.m_grouped_fp8_gemm_nt_masked((a, torch.ones((1, 16, 1))), (weight, scales), d, count, 1)
+    return d[0, 0, 0].item() / 128
+
+
+def test_other_scales_at_the_same_address():
+    from swiftep.deep_gemm import weights
+
+    weight, memory = torch.ones((1, 128, 128)).to(torch.float8_e4m3fn), bytearray(64)
+    for value in (1.0, 2.0, 3.0):
+        scales = torch.frombuffer(memory, dtype=torch.float32)[:1].view(1, 1, 1)
+        # In place of a write that PyTorch would count.
+        memory[:4] = struct.pack("f", value)
+        assert first_product(weight, scales) == value
+        del scales
+        gc.collect()
+        assert not weights._cache
+
+
+def test_writes_that_are_not_counted_need_clear_or_pack():
+    weight, scales = torch.ones((1, 128, 128)).to(torch.float8_e4m3fn), torch.ones((1, 1, 1))
+    with torch.inference_mode():
+        other = weight.clone()
+    assert first_product(weight, scales) == first_product(other, scales) == 1
+    weight.data.copy_(torch.full((1, 128, 128), 2.0))
+    with torch.inference_mode():
+        other.copy_(torch.full((1, 128, 128), 2.0))
+    deep_gemm.pack(weight, scales)
+    assert first_product(weight, scales) == 2
+    deep_gemm.clear()
+    assert first_product(other, scales) == 2
+
+
+def test_weights_in_place_with_other_scales():
+    weight, scales = torch.ones((1, 128, 128)).to(torch.float8_e4m3fn), torch.ones((1, 1, 1))
+    deep_gemm.pack(weight, scales).in_place = True
+    with pytest.raises(swiftep.OutOfOrder, match="other scales"):
+        first_product(weight, scales.clone())
+
+
+def test_weights_that_go_between_an_address_and_its_use():
+    from swiftep._torch import devices
+    from swiftep.deep_gemm import weights
+
+    weight, scales = torch.ones((1, 128, 128)).to(torch.float8_e4m3fn), torch.ones((1, 1, 1))
+    packed, device = deep_gemm.pack(weight, scales), devices.of(scales)
+    with device.lock:
+        lent = torch.ones(4)
+        device.address(lent)
+        del weight
+        gc.collect()
+        assert device._lent and packed.number, "the loan has been taken back"
+    device.settle()
+    weights._free_orphans()
+    assert packed.number == 0
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -271,6 +271,33 @@ def test_experts_in_two_kernels(sglang, problem, monkeypatch, in_torch, overlap)
     assert down.multiprocessors == ([129, 129] if overlap else [0, 0])
 
 
+@pytest.mark.parametrize("name", ["w13", "w2", "w13_scale", "w2_scale"])
+@pytest.mark.parametrize("write", [True, False])
+def test_weights_and_scales_that_change_are_packed_again(sglang, problem, monkeypatch, in_torch, name, write):
+    runner = with_experts(sglang, monkeypatch)
+    step(sglang, problem, runner, engines.LoopbackBuffer(), False)
+    changed = getattr(problem, name).float() * 0.5
+    if write:
+        getattr(problem, name).copy_(changed)
+    else:
+        setattr(problem, name, changed.to(getattr(problem, name).dtype))
+    for _ in range(2):
+        output, _ = step(sglang, problem, runner, engines.LoopbackBuffer(), False)
+        assert engines.relative_error(output, wanted(problem)) < 1e-3
+    assert len(in_torch) == 4
+
+
+def test_weights_in_place_are_replaced_as_a_whole(sglang, problem, monkeypatch, in_torch):
+    runner = with_experts(sglang, monkeypatch, "in_place")
+    step(sglang, problem, runner, engines.LoopbackBuffer(), False)
+    for name in ("w2_scale", "w13", "w2"):
+        getattr(problem, name).copy_(getattr(problem, name).clone())
+        with pytest.raises(OutOfOrder, match="in part"):
+            step(sglang, problem, runner, engines.LoopbackBuffer(), False)
+    problem.w13_scale.copy_(problem.w13_scale.clone())
+    step(sglang, problem, runner, engines.LoopbackBuffer(), False)
+
+
 @pytest.mark.parametrize(
     "change, reason",
     [

@@ -84,6 +84,8 @@ def test_names_of_transformers_are_refused(taken):
         (dict(max_tokens=0), "max_tokens is 0"),
         (dict(max_tokens=5000), "max_tokens is 5000"),
         (dict(wait_seconds=0), "wait_seconds is 0"),
+        (dict(wait_seconds=float("nan")), "wait_seconds is nan"),
+        (dict(wait_seconds=float("inf")), "wait_seconds is inf"),
         (dict(overlap="two_batch", two_batch=False), "two_batch=True"),
     ],
 )
@@ -187,6 +189,23 @@ def test_new_weights_make_a_new_layer(model, layers):
         shaped.fill_experts(experts, torch.Generator().manual_seed(99))
         after = experts(x, index, weights)
     assert len(layers) == 2 and layers[0].closed and not torch.equal(before, after)
+
+
+@pytest.mark.parametrize("name", ["gate_up_proj_scale_inv", "down_proj_scale_inv"])
+def test_new_scales_make_a_new_layer(model, layers, name):
+    swiftep.transformers.register()
+    model.set_experts_implementation(NAME)
+    experts = model.model.layers[0].mlp.experts
+    x, index, weights = torch.ones(1, 256).bfloat16(), torch.tensor([[0, 1]]), torch.ones(1, 2)
+    scales = getattr(experts, name)
+    with torch.no_grad():
+        outputs = [experts(x, index, weights)]
+        scales.mul_(0.5)
+        outputs.append(experts(x, index, weights))
+        # Another tensor of the same numbers, as after loading a model.
+        setattr(experts, name, torch.nn.Parameter(scales.clone(), requires_grad=False))
+        outputs.append(experts(x, index, weights))
+    assert len(layers) == 3 and not torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[1], outputs[2])
 
 
 def test_a_copy_of_a_model_has_layers_of_its_own(model, layers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from typing import Callable
 
@@ -51,6 +52,9 @@ class GPU:
     #: The address of a tensor, for kernels. A method of every device; here nothing else is to be done.
     address = staticmethod(torch.Tensor.data_ptr)
 
+    #: Addresses stay what they are, so that threads have nothing to wait for.
+    lock = contextlib.nullcontext()
+
     def __init__(self, index: int) -> None:
         # PyTorch makes the primary context first, with its own flags.
         torch.cuda.synchronize(index)
@@ -67,6 +71,10 @@ class GPU:
         """Whether the current stream is being captured into a graph."""
         with torch.cuda.device(self.index):
             return torch.cuda.is_current_stream_capturing()
+
+    def can_free(self) -> bool:
+        """Whether this is a time to free something, which waits for the device: not during a capture."""
+        return not self.capturing()
 
     def settle(self) -> None:
         """On the simulator, runs what has been enqueued; a GPU runs by itself."""

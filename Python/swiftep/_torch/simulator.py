@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from typing import Any
 
 import torch
@@ -15,13 +16,15 @@ class Simulator:
     """The simulated device of this process, for CPU tensors.
 
     Work runs in ``settle``. Until then the storage of each tensor whose ``address`` was asked for is lent, and
-    stays."""
+    stays. Who asks for addresses holds ``lock`` until the work with them has been enqueued, as another thread may
+    settle."""
 
     simulated = True
     index = -1
 
     def __init__(self) -> None:
         self.torch_device = torch.device("cpu")
+        self.lock = threading.RLock()
         number = ctypes.c_uint64()
         _library.call("swiftep_device_open", b"simulator", ctypes.byref(number))
         self.number = number.value
@@ -44,6 +47,11 @@ class Simulator:
     def capturing(self) -> bool:
         return False
 
+    def can_free(self) -> bool:
+        """Whether this is a time to free something, which runs the device: not where a tensor went while this thread
+        was between an address and the work with it."""
+        return not self.lock._is_owned()  # type: ignore[attr-defined]
+
     def address(self, tensor: torch.Tensor) -> int:
         """Lends the storage of a tensor until ``settle``."""
         return self._lend(tensor, self._lent)
@@ -57,24 +65,31 @@ class Simulator:
         key = (storage.data_ptr(), storage.nbytes())
         if key[1] == 0:
             return 0
-        loan = self._kept.get(key) or self._lent.get(key)
-        if loan is None:
-            memory, address = ctypes.c_uint64(), ctypes.c_uint64()
-            _library.call(
-                "swiftep_memory_adopt_host", self.number, key[0], key[1], ctypes.byref(memory), ctypes.byref(address)
-            )
-            loan = (memory.value, address.value, storage)
-            loans[key] = loan
-        return loan[1] + tensor.data_ptr() - key[0]
+        with self.lock:
+            loan = self._kept.get(key) or self._lent.get(key)
+            if loan is None:
+                memory, address = ctypes.c_uint64(), ctypes.c_uint64()
+                _library.call(
+                    "swiftep_memory_adopt_host",
+                    self.number,
+                    key[0],
+                    key[1],
+                    ctypes.byref(memory),
+                    ctypes.byref(address),
+                )
+                loan = (memory.value, address.value, storage)
+                loans[key] = loan
+            return loan[1] + tensor.data_ptr() - key[0]
 
     def settle(self) -> None:
         """Runs what has been enqueued, and takes back what was lent for it."""
-        try:
-            _library.call("swiftep_device_synchronize", self.number)
-        finally:
-            loans, self._lent = self._lent, {}
-            for memory, _, _ in loans.values():
-                _library.call("swiftep_memory_free", memory)
+        with self.lock:
+            try:
+                _library.call("swiftep_device_synchronize", self.number)
+            finally:
+                loans, self._lent = self._lent, {}
+                for memory, _, _ in loans.values():
+                    _library.call("swiftep_memory_free", memory)
 
     synchronize = settle
 

@@ -89,8 +89,12 @@ class Combine(Core):
                     or out.shape != (tokens, shape.hidden)
                     or not out.is_contiguous()
                     or out.get_device() != index
+                    or out.data_ptr() & 15
                 )
             )
+            # Nothing may be refused between a send and its receive: this rank would be out of step with the others.
+            or topk_idx.data_ptr() & 7
+            or topk_weights.data_ptr() & 3
             or (
                 not zero_copy
                 and (
@@ -98,6 +102,7 @@ class Combine(Core):
                     or x.shape != place.slab
                     or not x.is_contiguous()
                     or x.get_device() != index
+                    or x.data_ptr() & 15
                 )
             )
         ):
@@ -119,27 +124,37 @@ class Combine(Core):
         beside = None
         if overlap:
             wrong = _refusals.overlap(
-                return_recv_hook, comp_signal, exchange.blocks, block_m, exchange.block_m, num_sms, self._torch_device
+                return_recv_hook,
+                comp_signal,
+                exchange.blocks,
+                block_m,
+                exchange.block_m,
+                threshold,
+                num_sms,
+                self._torch_device,
             )
             if wrong is not None:
                 raise wrong
-            assert comp_signal is not None
             beside = exchange.overlap_pointer
-            exchange.overlap.signals = self._address(comp_signal)
             exchange.overlap.threshold = threshold
             exchange.overlap.multiprocessors = num_sms
 
         stream = self._current_stream() if return_recv_hook else self._comm.enter()
         if overlap and self._simulated:
             stream = self._beside
-        code = self._library.swiftep_combine_send(exchange.number, turn, stream, self._address(x), beside)
-        if code:
-            fail(code)
+        with self._lock:
+            if self._simulated:
+                self._lend(topk_idx, topk_weights, out, combine_wait_recv_cost_stats)
+            if comp_signal is not None and overlap:
+                exchange.overlap.signals = self._address(comp_signal)
+            code = self._library.swiftep_combine_send(exchange.number, turn, stream, self._address(x), beside)
+            if code:
+                fail(code)
+            # With signals, the producer may be yet to come.
+            if self._simulated and return_recv_hook and not overlap:
+                self._device.settle()
         kept = (topk_idx, topk_weights, out, combine_wait_recv_cost_stats, comp_signal if overlap else None)
         if return_recv_hook:
-            # With signals, the producer may be yet to come.
-            if self._simulated and not overlap:
-                self._device.settle()
             held = [kept, x if overlap else None]
 
             def hook() -> None:
@@ -153,12 +168,14 @@ class Combine(Core):
     def _receive_combine(self, exchange: Exchange, turn: int, stream: int, kept: Any, waits: int) -> None:
         topk_idx, topk_weights, out, statistics, _ = kept
         address = self._address
-        if self._simulated and statistics is not None:
-            waits = address(statistics)
-        code = self._library.swiftep_combine_receive(
-            exchange.number, turn, stream, address(topk_idx), address(topk_weights), out.shape[0], address(out), waits
-        )
-        if code:
-            fail(code)
-        if self._simulated:
-            self._device.settle()
+        with self._lock:
+            if self._simulated and statistics is not None:
+                waits = address(statistics)
+            index, weights, sums = address(topk_idx), address(topk_weights), address(out)
+            code = self._library.swiftep_combine_receive(
+                exchange.number, turn, stream, index, weights, out.shape[0], sums, waits
+            )
+            if code:
+                fail(code)
+            if self._simulated:
+                self._device.settle()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any, Callable, Union
+from typing import Any, Callable, Optional, Union
 
 import torch
 
@@ -45,12 +45,15 @@ class Core:
         self._simulated = self._device.simulated
         self._current_stream = self._device.current_stream
         self._address = self._device.address
+        self._lock = self._device.lock
         self._comm = CommStream(self._device)
         # On the simulator a send that waits for signals must not be in the way of their producer.
         self._beside = self._device.new_stream() if isinstance(self._device, Simulator) else 0
         self._exchanges: dict[Any, Exchange] = {}
         # By the address of a place's layout_range, for handles that are copies.
         self._places: dict[int, tuple[Exchange, Place]] = {}
+        # What exchanges are known by as this buffer's own; a reference to the buffer would be a cycle.
+        self._token = object()
         # Ranks masked by hand, for exchanges yet to be made.
         self._masked: set[int] = set()
         self._next_poll = 0.0
@@ -67,8 +70,13 @@ class Core:
         exchange = Exchange(
             self._device, self._group, self.rank, self.group_size, shape, self._settings, self.enable_shrink
         )
-        for rank in self._masked:
-            _library.call("swiftep_buffer_mask", exchange.number, rank, 1)
+        exchange.owner = self._token
+        try:
+            for rank in self._masked:
+                _library.call("swiftep_buffer_mask", exchange.number, rank, 1)
+        except BaseException:
+            exchange.free()
+            raise
         for place in exchange.places:
             self._places[place.layout_range.data_ptr()] = (exchange, place)
         self._exchanges[key] = exchange
@@ -78,7 +86,11 @@ class Core:
         """What a handle, or a copy of one, is of. Raises ``OutOfOrder`` if that has been overwritten."""
         if type(handle) is Handle:
             exchange, turn = handle.exchange, handle.turn
+            if exchange.owner is not self._token:
+                raise _refusals.foreign_handle()
             place = exchange.places[turn & 1]
+            if handle.resets != exchange.resets:
+                raise _refusals.stale(turn, -1)
             if place.turn != turn:
                 raise _refusals.stale(turn, place.turn)
             return exchange, place, turn
@@ -91,10 +103,15 @@ class Core:
         return found[0], found[1], found[1].turn
 
     def _statistics(self, name: str, tensor: Any, dtype: torch.dtype, count: int) -> int:
-        wrong = _refusals.tensor(name, tensor, dtype, (count,), self._torch_device)
+        wrong = _refusals.tensor(name, tensor, dtype, (count,), self._torch_device, align=dtype.itemsize)
         if wrong is not None:
             raise wrong
         return 0 if self._simulated else tensor.data_ptr()
+
+    def _lend(self, *tensors: Optional[torch.Tensor]) -> list[int]:
+        """Addresses of what a receive uses, 0 for None. The simulator may be unable to use some memory: asked before a
+        send, it refuses nothing after it."""
+        return [0 if tensor is None else self._address(tensor) for tensor in tensors]
 
     def _poll(self, exchange: Exchange) -> None:
         """Raises what has gone wrong in an earlier call, if that is known yet."""

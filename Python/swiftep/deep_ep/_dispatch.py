@@ -95,11 +95,16 @@ class Dispatch(Core):
             )
 
         stream = self._current_stream() if return_recv_hook else self._comm.enter()
-        code = self._library.swiftep_dispatch_send(
-            exchange.number, stream, self._address(x), self._address(topk_idx), tokens, exchange.turn_pointer
-        )
-        if code:
-            fail(code)
+        with self._lock:
+            if self._simulated:
+                self._lend(cumulative_local_expert_recv_stats, dispatch_wait_recv_cost_stats)
+            code = self._library.swiftep_dispatch_send(
+                exchange.number, stream, self._address(x), self._address(topk_idx), tokens, exchange.turn_pointer
+            )
+            if code:
+                fail(code)
+            if self._simulated and return_recv_hook:
+                self._device.settle()
         turn = exchange.turn.value
         place = exchange.places[turn & 1]
         place.turn = turn
@@ -110,8 +115,6 @@ class Dispatch(Core):
             turn,
         )
         if return_recv_hook:
-            if self._simulated:
-                self._device.settle()
 
             def hook(
                 _kept: Any = (cumulative_local_expert_recv_stats, dispatch_wait_recv_cost_stats),
@@ -127,12 +130,13 @@ class Dispatch(Core):
     def _receive_dispatch(
         self, exchange: Exchange, place: Place, turn: int, stream: int, totals: int, waits: int, kept: Any
     ) -> None:
-        if self._simulated:
-            # What was lent for the send has been taken back.
-            totals, waits = (0 if tensor is None else self._address(tensor) for tensor in kept)
-        code = self._library.swiftep_dispatch_receive(exchange.number, turn, stream, totals, waits)
-        if code:
-            fail(code)
-        if self._simulated:
-            self._device.settle()
-            place.refresh()
+        with self._lock:
+            if self._simulated:
+                # What was lent for the send has been taken back.
+                totals, waits = self._lend(*kept)
+            code = self._library.swiftep_dispatch_receive(exchange.number, turn, stream, totals, waits)
+            if code:
+                fail(code)
+            if self._simulated:
+                self._device.settle()
+                place.refresh()

@@ -75,9 +75,18 @@ class Exchange:
         configuration = shape.configuration(settings, mask)
         _library.call("swiftep_buffer_create", group, rank, ctypes.byref(configuration), ctypes.byref(number))
         self.number = number.value
-        _library.call("swiftep_buffer_connect", self.number, settings.timeout)
-        #: By the lowest bit of the turn.
-        self.places = [self._place(turn, ranks, settings) for turn in range(2)]
+        #: The token of the buffer that it is one of.
+        self.owner: Optional[object] = None
+        #: Handles from before the last one are of no use, whatever their turns.
+        self.resets = 0
+        try:
+            _library.call("swiftep_buffer_connect", self.number, settings.timeout)
+            #: By the lowest bit of the turn.
+            self.places = [self._place(turn, ranks, settings) for turn in range(2)]
+        except BaseException:
+            # Nobody else knows of it.
+            self.free()
+            raise
         # Made once: a call from Python costs as much as what it makes.
         self.turn = ctypes.c_uint64()
         self.turn_pointer = ctypes.byref(self.turn)

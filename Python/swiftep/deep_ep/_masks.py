@@ -18,6 +18,8 @@ class Masks(Core):
         self._need_masks()
         if not 0 <= rank_to_mask < self._members.count:
             raise invalid("rank_to_mask", rank_to_mask, f"0 to {self._members.count - 1}")
+        if rank_to_mask == self.rank:
+            raise invalid("rank_to_mask", rank_to_mask, f"a rank other than this one, {self.rank}")
         self._device.synchronize()
         for exchange in self._exchanges.values():
             _library.call("swiftep_buffer_mask", exchange.number, rank_to_mask, int(mask))
@@ -36,8 +38,9 @@ class Masks(Core):
             mask_status[rank] = 1
         for exchange in self._exchanges.values():
             status = torch.empty_like(mask_status)
-            _library.call("swiftep_buffer_masks", exchange.number, device.current_stream(), device.address(status))
-            device.settle()
+            with device.lock:
+                _library.call("swiftep_buffer_masks", exchange.number, device.current_stream(), device.address(status))
+                device.settle()
             torch.maximum(mask_status, status, out=mask_status)
 
     def low_latency_clean_mask_buffer(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 import torch
 
+from .. import _check
 from .._errors import Error, OutOfOrder
 from .._torch.errors import Unsupported, describe, invalid
 
@@ -17,8 +18,10 @@ def tensor(
     shape: tuple[Optional[int], ...],
     device: torch.device,
     remedy: str = "",
+    align: int = 1,
 ) -> Optional[Error]:
-    """What is wrong with a tensor, None if nothing is. A None in ``shape`` stands for any size."""
+    """What is wrong with a tensor, None if nothing is. A None in ``shape`` stands for any size; its address is a
+    multiple of ``align``."""
     sizes = ", ".join("any" if size is None else str(size) for size in shape)
     wanted = f"a contiguous {str(dtype).removeprefix('torch.')} tensor [{sizes}] on {device}"
     if not isinstance(value, torch.Tensor):
@@ -26,6 +29,8 @@ def tensor(
     fits = value.dim() == len(shape) and all(b is None or a == b for a, b in zip(value.shape, shape))
     if value.dtype != dtype or not fits or not value.is_contiguous() or value.device != device:
         return invalid(name, describe(value), wanted, remedy)
+    if value.data_ptr() % align:
+        return invalid(f"the address of {name}", f"{value.data_ptr():#x}", f"a multiple of {align}", "Pass a .clone()")
     return None
 
 
@@ -60,16 +65,23 @@ def combine(
     """What is wrong with the tensors of a combine."""
     as_dispatched = "Pass what the dispatch of this handle had"
     wrongs = [
-        None if zero_copy else tensor("x", x, torch.bfloat16, slab, device),
-        tensor("topk_idx", topk_idx, torch.int64, (tokens, top_k), device, as_dispatched),
-        tensor("topk_weights", topk_weights, torch.float32, (tokens, top_k), device, as_dispatched),
-        None if out is None else tensor("out", out, torch.bfloat16, (tokens, slab[2]), device),
+        None if zero_copy else tensor("x", x, torch.bfloat16, slab, device, align=16),
+        tensor("topk_idx", topk_idx, torch.int64, (tokens, top_k), device, as_dispatched, 8),
+        tensor("topk_weights", topk_weights, torch.float32, (tokens, top_k), device, as_dispatched, 4),
+        None if out is None else tensor("out", out, torch.bfloat16, (tokens, slab[2]), device, align=16),
     ]
     return next(wrong for wrong in wrongs if wrong is not None)
 
 
 def overlap(
-    hook: bool, signal: Any, needed: int, block_m: int, own_block_m: int, num_sms: int, device: torch.device
+    hook: bool,
+    signal: Any,
+    needed: int,
+    block_m: int,
+    own_block_m: int,
+    threshold: Any,
+    num_sms: Any,
+    device: torch.device,
 ) -> Optional[Error]:
     """What is wrong with the arguments of an overlapped combine, None if nothing is."""
     if not hook:
@@ -77,8 +89,12 @@ def overlap(
     if block_m != own_block_m:
         wanted = f"{own_block_m}, which this buffer was made with"
         return invalid("block_m", block_m, wanted, f"Pass Buffer(..., block_m={block_m})")
-    if num_sms < 1:
-        return invalid("num_sms", num_sms, "at least 1 multiprocessor for the send")
+    # What does not fit would be cut to 32 bits.
+    for name, value, least in (("threshold", threshold, 0), ("num_sms", num_sms, 1)):
+        try:
+            _check.integer(value, name, least)
+        except Error as wrong:
+            return wrong
     if (
         not isinstance(signal, torch.Tensor)
         or (signal.dtype is not torch.int32 and signal.dtype is not torch.uint32)
@@ -88,6 +104,8 @@ def overlap(
     ):
         wanted = f"a contiguous int32 tensor with at least {needed} elements on {device}, one for each {block_m} rows"
         return invalid("comp_signal", describe(signal), wanted, "It must be zero before the producer starts")
+    if signal.data_ptr() % 4:
+        return invalid("the address of comp_signal", f"{signal.data_ptr():#x}", "a multiple of 4", "Pass a .clone()")
     return None
 
 
@@ -105,6 +123,10 @@ def stale(turn: int, now: int) -> Error:
 
 def unknown_handle(handle: Any) -> Error:
     return invalid("handle", f"a {type(handle).__name__}", "what low_latency_dispatch of this buffer returned")
+
+
+def foreign_handle() -> Error:
+    return invalid("handle", "one of another Buffer", "what low_latency_dispatch of this buffer returned")
 
 
 def closed() -> Error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Optional
@@ -45,6 +46,13 @@ class Settings:
             raise invalid("timeout", timeout, "seconds, more than 0 and at most 86,400")
         if link is None:
             link = _link(os.environ.get("SWIFTEP_LINK", ""))
+        wanted = "bytes per second and seconds, two finite numbers of at least 0"
+        try:
+            rate, latency = (float(number) for number in link)
+        except (TypeError, ValueError):
+            raise invalid("link", link, wanted) from None
+        if not (0 <= rate < math.inf and 0 <= latency < math.inf):
+            raise invalid("link", link, wanted)
         if source_info is None:
             text = os.environ.get("SWIFTEP_SOURCE_INFO", "int64")
             if text not in SOURCE_INFO:
@@ -54,7 +62,7 @@ class Settings:
             raise invalid("source_info", source_info, "torch.int64 (rank and token) or torch.int32 (token)")
         if block_m not in (16, 32, 64, 128):
             raise invalid("block_m", block_m, "16, 32, 64 or 128 rows per signal")
-        return cls(timeout, link, source_info, block_m)
+        return cls(timeout, (rate, latency), source_info, block_m)
 
 
 def _link(text: str) -> tuple[float, float]:

@@ -112,15 +112,16 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         key = (num_max_dispatch_tokens_per_rank, num_experts, hidden, num_topk, use_fp8, round_scale, use_ue8m0)
         exchange = self._exchanges.get(key) or self._open(key)
         signals = torch.zeros(exchange.blocks, dtype=torch.int32, device=self._torch_device)
-        overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
-        exchange.run_empty_step(None)
-        # A multiprocessor beside the producer's: there must be two.
-        if self._device.multiprocessors // self.ranks_on_device > 1:
-            exchange.run_empty_step(overlap)
-        self._device.synchronize()
+        with self._lock:
+            overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
+            exchange.run_empty_step(None)
+            # A multiprocessor beside the producer's: there must be two.
+            if self._device.multiprocessors // self.ranks_on_device > 1:
+                exchange.run_empty_step(overlap)
+            self._device.synchronize()
         if zero_copy:
-            for place in exchange.places:
-                exchange.expert_output(place, place.turn)
+            for index, place in enumerate(exchange.places):
+                exchange.expert_output(place, index)
 
     def clean_low_latency_buffer(self, num_max_dispatch_tokens_per_rank: int, hidden: int, num_experts: int) -> None:
         """Waits on the current stream until all ranks have come here. There is nothing to be cleaned: no other mode
@@ -147,6 +148,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
             raise _refusals.closed()
         for exchange in self._exchanges.values():
             _library.call("swiftep_buffer_reset", exchange.number, self._settings.timeout)
+            exchange.resets += 1
             for place in exchange.places:
                 place.turn = -1
 

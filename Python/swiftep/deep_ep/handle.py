@@ -16,10 +16,13 @@ class Handle(tuple[Any, ...]):
 
     exchange: "Exchange"
     turn: int
+    #: Resets of the exchange before it.
+    resets: int
 
     @classmethod
     def of(cls, items: tuple[Any, ...], exchange: "Exchange", turn: int) -> "Handle":
         handle = cls(items)
         handle.exchange = exchange
         handle.turn = turn
+        handle.resets = exchange.resets
         return handle

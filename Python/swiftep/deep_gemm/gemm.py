@@ -84,28 +84,30 @@ def m_grouped_fp8_gemm_nt_masked(
     if scales.dtype is not torch.float32 or scales.shape != (groups, m, k // 128) or scales.get_device() != index:
         scales = _unpack(scales, groups, m, k, device.torch_device)
     if enable_overlap:
-        block_m, raised = SIGNAL_BLOCK_M, _signals(signal, groups * ceil_div(m, SIGNAL_BLOCK_M), device)
+        block_m = SIGNAL_BLOCK_M
+        _check_signals(signal, groups * ceil_div(m, SIGNAL_BLOCK_M), device)
     else:
-        block_m, raised = _block_m(expected_m, m), 0
+        block_m = _block_m(expected_m, m)
     room = rows_of_columns(scales)
     if room < ceil_div(m, block_m) * block_m:
         scales = get_mn_major_tma_aligned_tensor(scales)
         room = rows_of_columns(scales)
     gemm = packed.gemm(m, block_m, enable_overlap, room)
     address = device.address
-    code = _library.load().swiftep_gemm_run(
-        gemm.number,
-        device.current_stream(),
-        address(values),
-        address(scales),
-        address(masked_m),
-        address(d),
-        0,
-        raised,
-        multiprocessors.limit(),
-    )
-    if device.simulated:
-        device.settle()
+    with device.lock:
+        code = _library.load().swiftep_gemm_run(
+            gemm.number,
+            device.current_stream(),
+            address(values),
+            address(scales),
+            address(masked_m),
+            address(d),
+            0,
+            address(signal) if enable_overlap and signal is not None else 0,
+            multiprocessors.limit(),
+        )
+        if device.simulated:
+            device.settle()
     if code:
         fail(code)
     return (block_m, gemm.threshold) if enable_overlap else (None, None)
@@ -121,7 +123,7 @@ def _block_m(expected_m: int, m: int) -> int:
     return next((block for block in _BLOCKS if rows <= block), _BLOCKS[-1])
 
 
-def _signals(signal: Any, needed: int, device: devices.Device) -> int:
+def _check_signals(signal: Any, needed: int, device: devices.Device) -> None:
     wanted = f"a contiguous int32 tensor of at least {needed} zeros on {device.torch_device}"
     if (
         not isinstance(signal, torch.Tensor)
@@ -131,7 +133,6 @@ def _signals(signal: Any, needed: int, device: devices.Device) -> int:
         or signal.get_device() != device.index
     ):
         raise invalid("signal", describe(signal), wanted, "enable_overlap=True raises one signal for each 64 rows")
-    return device.address(signal)
 
 
 def _unpack(scales: Any, groups: int, m: int, k: int, device: torch.device) -> torch.Tensor:

@@ -15,6 +15,7 @@ from .._structures import STORE, GemmConfiguration, Matrix
 from .._torch import devices
 from .._torch.devices import Device
 from .._torch.errors import Unsupported, describe, invalid
+from .._torch.source import version
 
 
 class Gemm:
@@ -41,8 +42,8 @@ class Packed:
         self.seconds = seconds
         self.in_place = in_place
         # Scales that are used where they are.
-        self.kept: Optional[torch.Tensor] = None
-        self.version = 0
+        self.kept: Optional[tuple[torch.Tensor, ...]] = None
+        self.version = (0, 0)
         self._gemms: dict[tuple[int, int, bool, int], Gemm] = {}
 
     def gemm(self, max_rows: int, block_m: int, signals: bool, scale_rows: int) -> Gemm:
@@ -81,7 +82,7 @@ class Packed:
 
 _Key = tuple[int, torch.Size, int]
 _cache: dict[_Key, Packed] = {}
-# Weights whose tensors went while a graph was being captured, when nothing may be freed.
+# Weights whose tensors went while nothing may be freed.
 _orphans: list[Packed] = []
 _seconds = 0.0
 
@@ -99,7 +100,8 @@ def check() -> None:
 
 
 def clear() -> None:
-    """Frees all packed weights of this process."""
+    """Frees all packed weights of this process; GEMMs pack them again. To be called after weights have been loaded in a
+    way that PyTorch does not count: see ``pack``."""
     _orphans.extend(_cache.values())
     _cache.clear()
     _free_orphans()
@@ -107,14 +109,17 @@ def clear() -> None:
 
 def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> Packed:
     """Puts weights in the order in which kernels stream them, and remembers them for GEMMs with these tensors until
-    the memory of ``weight`` goes.
+    the memory of either goes.
 
     weight: float8_e4m3fn ``[experts, n, k]``, contiguous; n and k multiples of 128.
     scales: float32 ``[experts, n / 128, k / 128]``.
     in_place: reorder the tensor's own memory instead of copying it, for n that is a multiple of 256. Nothing but these
         GEMMs can use it afterwards.
 
-    Waits until it is done. GEMMs pack by themselves what has not been packed, not in place."""
+    Waits until it is done. GEMMs pack by themselves what has not been packed, not in place, and what has been written
+    to since, as far as PyTorch counts writes. It does not count those through ``tensor.data``, nor those to tensors of
+    inference mode: after loading weights in such a way, call ``clear()``, or this again, or GEMMs go on with the old
+    weights."""
     global _seconds
     device = _check(weight, scales)
     if device.capturing():
@@ -126,31 +131,34 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
     experts, n, k = weight.shape
     plain = scales.contiguous()
     device.synchronize()
-    matrix = Matrix(
-        experts=experts,
-        n=n,
-        k=k,
-        values=device.address(weight),
-        scales=device.address(plain),
-        gated=0,
-        in_place=int(in_place),
-    )
     number = ctypes.c_uint64()
-    try:
-        _library.call("swiftep_weights_pack", device.number, ctypes.byref(matrix), ctypes.byref(number))
-    finally:
-        device.settle()
+    with device.lock:
+        matrix = Matrix(
+            experts=experts,
+            n=n,
+            k=k,
+            values=device.address(weight),
+            scales=device.address(plain),
+            gated=0,
+            in_place=int(in_place),
+        )
+        try:
+            _library.call("swiftep_weights_pack", device.number, ctypes.byref(matrix), ctypes.byref(number))
+        finally:
+            device.settle()
     seconds = time.perf_counter() - begin
     _seconds += seconds
     packed = Packed(device, number.value, (experts, n, k), seconds, in_place)
     packed.version = _version(weight, scales)
-    packed.kept = plain if in_place else None
+    packed.kept = (plain, scales) if in_place else None
     key = (weight.data_ptr(), weight.shape, scales.data_ptr())
     before = _cache.pop(key, None)
     if before is not None:
         before.free()
     _cache[key] = packed
-    weakref.finalize(weight.untyped_storage(), _forget, key, packed).atexit = False
+    # Another tensor may come to lie where one of them was. Scales of weights in place are kept.
+    for tensor in (weight,) if in_place else (weight, scales):
+        weakref.finalize(tensor.untyped_storage(), _forget, key, packed).atexit = False
     return packed
 
 
@@ -158,6 +166,9 @@ def find(weight: torch.Tensor, scales: torch.Tensor) -> Packed:
     """The packed form of weights, made now if these have not been packed, or have been written to since."""
     packed = _cache.get((weight.data_ptr(), weight.shape, scales.data_ptr()))
     if packed is None:
+        address = weight.data_ptr()
+        if any(key[0] == address and other.in_place for key, other in _cache.items()):
+            raise OutOfOrder("weights packed in place are given with other scales; load them again, and pack them")
         return pack(weight, scales)
     if packed.version != _version(weight, scales):
         if packed.in_place:
@@ -171,7 +182,7 @@ def _forget(key: _Key, packed: Packed) -> None:
         del _cache[key]
     if packed.number:
         _orphans.append(packed)
-        if not packed.device.capturing():
+        if packed.device.can_free():
             _free_orphans()
 
 
@@ -180,12 +191,9 @@ def _free_orphans() -> None:
         _orphans.pop().free()
 
 
-def _version(weight: torch.Tensor, scales: torch.Tensor) -> int:
-    """How often these have been written to, as PyTorch counts; it does not for tensors of inference mode."""
-    try:
-        return weight._version + scales._version
-    except RuntimeError:
-        return 0
+def _version(weight: torch.Tensor, scales: torch.Tensor) -> tuple[int, int]:
+    """How often these have been written to, as PyTorch counts."""
+    return version(weight), version(scales)
 
 
 def _check(weight: Any, scales: Any) -> Device:

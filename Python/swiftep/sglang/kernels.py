@@ -8,6 +8,7 @@ import torch
 
 from .. import Device, GroupedGEMM, PackedWeights
 from .._errors import OutOfOrder
+from .._torch.source import Source
 
 #: Rows per signal: what buffers expect of a combine beside its producer.
 SIGNAL_BLOCK = 64
@@ -22,15 +23,24 @@ class ExpertKernels:
         if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
             raise OutOfOrder("the first step of a layer packs its weights: run one before CUDA graphs are captured")
         device = _device(quant_info.w13_weight.device)
-        self._source = _source(quant_info)
+        self._source = Source(*_weights(quant_info))
+        self._in_place = in_place
         scales, down_scales = quant_info.w13_scale.contiguous(), quant_info.w2_scale.contiguous()
         self._gate_up = PackedWeights(device, quant_info.w13_weight, scales, gated=True, in_place=in_place)
         self._down = PackedWeights(device, quant_info.w2_weight, down_scales, in_place=in_place)
         self._gemms: dict[tuple[Any, ...], GroupedGEMM] = {}
 
     def serve(self, quant_info: Any) -> bool:
-        """Whether these are still the weights that were packed."""
-        return _source(quant_info) == self._source
+        """Whether these are still the weights and scales that were packed. A write through ``tensor.data``, or to a
+        tensor of inference mode, is not seen.
+
+        Raises ``OutOfOrder`` if some of what was packed in place has been loaded again, and some has not: that is in
+        another order by now and cannot be packed once more."""
+        same = self._source.matches(*_weights(quant_info))
+        # The last one, the scales of the down projection, stays in order.
+        if self._in_place and not all(same) and any(same[:3]):
+            raise OutOfOrder("weights packed in place have been replaced in part; load all weights and scales again")
+        return all(same)
 
     def run(self, dispatched: Any, overlap: Any, meta: Any) -> torch.Tensor:
         """BF16 rows ``[local experts, max_rows, hidden]`` of what a low-latency dispatch received.
@@ -101,5 +111,5 @@ def _device(device: torch.device) -> Device:
     return _devices[device]
 
 
-def _source(quant_info: Any) -> tuple[int, int]:
-    return quant_info.w13_weight.data_ptr(), quant_info.w2_weight.data_ptr()
+def _weights(quant_info: Any) -> tuple[torch.Tensor, ...]:
+    return quant_info.w13_weight, quant_info.w2_weight, quant_info.w13_scale, quant_info.w2_scale

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
 from .. import MoELayer
 from .._errors import OutOfOrder
+from .._torch.source import Source
 from ._ranks import Ranks, ranks_for
 from ._requirements import require_module
 from ._settings import Settings
@@ -30,7 +31,7 @@ class BoundLayer:
             raise OutOfOrder("the layer that this model was compiled with has gone: compile the model again")
         return layer
 
-    def __init__(self, layer: Any, ranks: Ranks, settings: Settings, top_k: int, source: tuple[Any, ...]) -> None:
+    def __init__(self, layer: Any, ranks: Ranks, settings: Settings, top_k: int, source: Source) -> None:
         self.settings = settings
         self._layer = layer
         self._ranks = ranks
@@ -42,7 +43,7 @@ class BoundLayer:
 
     def serves(self, module: Any, settings: Settings, top_k: int) -> bool:
         """Whether this layer is still the module's: the same settings, weights and choices per token."""
-        return settings == self.settings and top_k == self._top_k and _source(module) == self._source
+        return settings == self.settings and top_k == self._top_k and self._source.is_of(*_weights(module))
 
     def run(
         self, hidden_states: torch.Tensor, index: torch.Tensor, weights: torch.Tensor, overlap: str
@@ -92,15 +93,13 @@ def bind(module: Any, settings: Settings, top_k: int) -> BoundLayer:
         two_batch=settings.two_batch,
         wait_seconds=settings.wait_seconds,
     )
-    return BoundLayer(layer, ranks, settings, top_k, _source(module))
+    return BoundLayer(layer, ranks, settings, top_k, Source(*_weights(module)))
 
 
-def _source(module: Any) -> tuple[Any, ...]:
+def _weights(module: Any) -> tuple[Optional[torch.Tensor], ...]:
     """What the layer's weights were made from: other tensors, or the same ones written anew, need another layer."""
-    return tuple(
-        (tensor.data_ptr(), None if tensor.is_inference() else tensor._version, tensor.device)
-        for tensor in (module.gate_up_proj, module.down_proj)
-    )
+    scales = (getattr(module, f"{name}_scale_inv", None) for name in ("gate_up_proj", "down_proj"))
+    return (module.gate_up_proj, module.down_proj, *scales)
 
 
 def _no_layer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,8 @@ class Settings:
             )
         if self.overlap == "two_batch" and not self.two_batch:
             raise InvalidArgument('overlap "two_batch" needs memory of its own: also pass two_batch=True')
-        if not self.wait_seconds > 0:
-            raise InvalidArgument(f"wait_seconds is {self.wait_seconds} and must be more than 0")
+        if not 0 < self.wait_seconds < math.inf:
+            raise InvalidArgument(f"wait_seconds is {self.wait_seconds} and must be more than 0, and finite")
 
 
 def require_overlap(overlap: str) -> None:
