@@ -72,14 +72,14 @@ extension CUDADevice {
         let (function, stream) = (try own(kernel), try own(stream))
         if isCapturing { note(kernel) }
         let kernel = kernel.kernel
-        try kernel.checkLaunch(blocks: blocks, arguments: arguments, mapsAreChecked: true)
+        try kernel.checkLaunch(blocks: blocks, arguments: arguments)
         let configuration = LaunchConfiguration(
             grid: LaunchDimensions(blocks), block: LaunchDimensions(kernel.threads),
             dynamicSharedBytes: kernel.sharedBytes,
             cluster: kernel.clusterSize > 1 ? LaunchDimensions(kernel.clusterSize) : nil,
             programmaticDependentLaunch: dependentLaunch)
         try driverCall {
-            try withPointers(arguments, of: kernel) { try stream.launch(function, configuration, pointers: $0) }
+            try withPointers(arguments) { try stream.launch(function, configuration, pointers: $0) }
         }
     }
 
@@ -95,8 +95,7 @@ extension CUDADevice {
     /// Calls `body` with the addresses of the arguments as the kernel reads them. Nothing is allocated on the heap: it is
     /// done for every launch.
     private func withPointers<Result>(
-        _ arguments: [KernelArgument], of kernel: Kernel,
-        _ body: (UnsafeMutablePointer<UnsafeMutableRawPointer?>) throws -> Result
+        _ arguments: [KernelArgument], _ body: (UnsafeMutablePointer<UnsafeMutableRawPointer?>) throws -> Result
     ) throws -> Result {
         let maps = arguments.count { if case .tensorMap = $0 { true } else { false } }
         let (mapBytes, wordBytes) = (128, 8)
@@ -122,7 +121,7 @@ extension CUDADevice {
                     case .float32(let value): put(UInt64(value.bitPattern))
                     case .tensorMap(let value):
                         UnsafeMutableRawBufferPointer(rebasing: storage[map..<map + mapBytes])
-                            .copyBytes(from: try encoded(value, kernel, parameter: index))
+                            .copyBytes(from: try encoded(value))
                         pointers[index] = storage.baseAddress.map { $0 + map }
                         map += mapBytes
                     }
@@ -134,10 +133,9 @@ extension CUDADevice {
     }
 
     /// The driver's form of a tensor map. Layers pass the same few maps again and again, so they are kept.
-    private func encoded(_ map: KernelLanguage.TensorMap, _ kernel: Kernel, parameter: Int) throws -> [UInt8] {
+    private func encoded(_ map: KernelLanguage.TensorMap) throws -> [UInt8] {
         if let known = tables.withLock({ $0.tensorMaps[map] }) { return known }
-        try kernel.check(map, parameter: kernel.parameters[parameter].name)
-        guard let layout = map.layout else { preconditionFailure("refused by `check`") }
+        guard let layout = map.layout else { preconditionFailure("refused by `checkLaunch`") }
         let bytes = try CUDADriver.TensorMap(layout, address: map.address, context: context).bytes
         tables.withLock {
             if $0.tensorMaps.count >= CUDADevice.keptTensorMaps { $0.tensorMaps.removeAll() }

@@ -6,11 +6,7 @@ extension Kernel {
     ///
     /// Throws `DeviceError.blockCount`, `.clusterSize`, `.argumentCount`, `.argumentKind`, `.tensorMap` or
     /// `.tensorMapElement`.
-    ///
-    /// - Parameter mapsAreChecked: Whether tensor maps need no check, as they are checked when the device encodes them.
-    func checkLaunch(
-        blocks: Int, arguments: [KernelArgument], mapsAreChecked: Bool = false
-    ) throws(DeviceError) {
+    func checkLaunch(blocks: Int, arguments: [KernelArgument]) throws(DeviceError) {
         guard blocks >= 1, blocks <= Int(Int32.max) else { throw .blockCount(kernel: name, blocks: blocks) }
         guard blocks % max(clusterSize, 1) == 0 else {
             throw .clusterSize(kernel: name, blocks: blocks, clusterSize: clusterSize)
@@ -24,12 +20,11 @@ extension Kernel {
                     kernel: name, parameter: parameter.name, expected: parameter.kind.expectation,
                     given: argument.words)
             }
-            if case .tensorMap(let map) = argument, !mapsAreChecked { try check(map, parameter: parameter.name) }
+            if case .tensorMap(let map) = argument { try check(map, parameter: parameter.name) }
         }
     }
 
-    /// Checks a tensor map against the rules of the hardware.
-    func check(_ map: KernelLanguage.TensorMap, parameter: String) throws(DeviceError) {
+    private func check(_ map: KernelLanguage.TensorMap, parameter: String) throws(DeviceError) {
         guard let layout = map.layout else {
             throw .tensorMapElement(kernel: name, parameter: parameter, map.element)
         }
