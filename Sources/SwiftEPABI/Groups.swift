@@ -79,15 +79,14 @@ public func swiftep_group_join(
                 choices: "0 to \(processes - 1), and ranks that are a multiple of the processes")
         }
         let seconds = try Choices.seconds(seconds)
-        // Kept by the group once it is there; another try may come if not.
-        let server = begun.withLock { $0[text] }
+        // Kept by the group once it is there.
+        let server = begun.withLock { $0.removeValue(forKey: text) }
         let rendezvous = try Rendezvous(
             process: Int(process), of: processes, secret: place.secret, at: place.address, policy: .goOn,
             within: seconds)
         // Other processes write to its memory while it runs.
         (object.device as? SimulatedDevice)?.followHostClock()
         let joined = try ProcessGroup(rendezvous, ranks: ranks, device: object.device, within: seconds)
-        _ = begun.withLock { $0.removeValue(forKey: text) }
         try write(
             Handles.keep(GroupObject(object, ranks: ranks, processes: joined, server: server)), to: group, "group")
     }

@@ -34,6 +34,8 @@ def test_all_packages_are_found():
 
 @pytest.mark.parametrize("module", ["swiftep.sglang", "swiftep.vllm", "swiftep.transformers"])
 def test_imports_are_light(module, environment):
+    if module == "swiftep.transformers":
+        pytest.importorskip("torch", reason="its functions are PyTorch's operators")
     code = f"import sys, {module}; print([m for m in ('sglang', 'vllm', 'transformers') if m in sys.modules])"
     made = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "[]"

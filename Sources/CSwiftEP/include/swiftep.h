@@ -130,7 +130,7 @@ typedef struct {
  * them already, and that all then join with. It names a socket of this machine and a secret. */
 swiftep_result swiftep_group_identify(uint32_t processes, char *identity, size_t bytes);
 /* Joins the group as `process` of `processes`, which all do; each has `ranks / processes` ranks on `device`. Waits for
- * the others, `seconds` at most. */
+ * the others, `seconds` at most; when they do not come, the group is over and needs another identity. */
 swiftep_result swiftep_group_join(
     swiftep_device device, const char *identity, uint32_t process, uint32_t processes, uint32_t ranks, double seconds,
     swiftep_group *group);
