@@ -9,11 +9,12 @@ from . import _check
 from . import _structures as c
 from ._arrays import Array, operand, output
 from ._dispatch import Dispatch, Overlap
-from ._dtypes import BFLOAT16, FLOAT32, INT32, INT64
+from ._dtypes import BFLOAT16, FLOAT32, INT64
 from ._errors import InvalidArgument, OutOfOrder
 from ._group import SECONDS, Group
-from ._handles import Core, Handle
+from ._handles import Core
 from ._library import call
+from ._rank_object import RankObject
 from ._streams import DefaultStream
 
 FORMATS: Mapping[str, int] = {"bfloat16": c.BFLOAT16, "float8": c.FLOAT8}
@@ -24,7 +25,7 @@ SCALES: Mapping[str, int] = {
 }
 
 
-class Buffer(Handle):
+class Buffer(RankObject):
     """The memory of a rank of this process for dispatch and combine. All ranks make theirs with the same configuration
     and in the same order.
 
@@ -50,6 +51,8 @@ class Buffer(Handle):
             theirs first (``Group.buffers`` does).
 
     Raises ``InvalidArgument``, ``DeviceError``, ``TransportError``."""
+
+    _functions = "swiftep_buffer"
 
     def __init__(
         self,
@@ -243,41 +246,10 @@ class Buffer(Handle):
         """[enqueues] Waits on the stream until all ranks have come here with what they enqueued before."""
         call("swiftep_buffer_barrier", self._number, self._streams.number(stream))
 
-    def poll(self) -> None:
-        """Raises ``WaitTimedOut`` if a wait has failed, without waiting: a failure is seen a little after it."""
-        call("swiftep_buffer_poll", self._number)
-
-    def check(self) -> None:
-        """Waits for all work of the device, and raises ``WaitTimedOut`` if a wait has failed."""
-        call("swiftep_buffer_check", self._number)
-
     def reset(self, seconds: float = SECONDS) -> None:
-        """Brings it back to its first state after a failure, together with all other ranks, for which it waits; where
-        a process has several, ``Group.reset`` resets them at the same time. Raises ``TransportError``."""
-        call("swiftep_buffer_reset", self._number, _check.number(seconds, "seconds"))
+        super().reset(seconds)
         self._latest = None
         self._resets += 1
-
-    def mask(self, rank: int, masked: bool = True) -> None:
-        """Masks a rank, or takes it in again when all ranks are between two steps. Nothing of it may be running."""
-        call(
-            "swiftep_buffer_mask",
-            self._number,
-            _check.integer(rank, "rank", 0, self.group.ranks - 1),
-            _check.flag(masked, "masked"),
-        )
-
-    def masks(self, out: Array, *, stream: Any = None) -> None:
-        """[enqueues] Writes 1 for each rank that is masked. out: Int32 `[ranks]`."""
-        number = self._number
-        with self.device._lock:
-            status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
-            call("swiftep_buffer_masks", number, self._streams.number(stream), status.address)
-
-    def close(self) -> None:
-        """Frees it; the other ranks must be done with it."""
-        super().close()
-        self._streams.close()
 
     def _tokens(self, tokens: int) -> int:
         if tokens > self.max_tokens:

@@ -8,12 +8,13 @@ from typing import Any, Mapping, NamedTuple, Sequence
 from . import _check
 from . import _structures as c
 from ._arrays import Array, operand, output
-from ._dtypes import BFLOAT16, FLOAT8, FLOAT32, INT32, INT64
+from ._dtypes import BFLOAT16, FLOAT8, FLOAT32, INT64
 from ._errors import InvalidArgument, OutOfOrder
 from ._gemm import SCALES
 from ._group import SECONDS, Group
-from ._handles import Core, Handle
+from ._handles import Core
 from ._library import call
+from ._rank_object import RankObject
 from ._streams import DefaultStream
 
 OVERLAPS: Mapping[str, int] = {
@@ -50,7 +51,7 @@ class LayerWeights(NamedTuple):
     down_scales: Array
 
 
-class MoELayer(Handle):
+class MoELayer(RankObject):
     """A rank's Mixture-of-Experts layer. Its weights are copied and packed on the device. All ranks make theirs in the
     same order.
 
@@ -69,6 +70,8 @@ class MoELayer(Handle):
         mask, wait_seconds, link_bytes_per_second, link_latency_seconds, connect: As in ``Buffer``.
 
     Raises ``InvalidArgument``, ``DeviceError``, ``TransportError``."""
+
+    _functions = "swiftep_layer"
 
     def __init__(
         self,
@@ -233,40 +236,6 @@ class MoELayer(Handle):
         if self.device.is_simulator:
             self.group.synchronize()
         return out
-
-    def poll(self) -> None:
-        """Raises ``WaitTimedOut`` if a wait has failed, without waiting: a failure is seen a little after it."""
-        call("swiftep_layer_poll", self._number)
-
-    def check(self) -> None:
-        """Waits for all work of the device, and raises ``WaitTimedOut`` if a wait has failed."""
-        call("swiftep_layer_check", self._number)
-
-    def reset(self, seconds: float = SECONDS) -> None:
-        """Brings it back to its first state after a failure, together with all other ranks, for which it waits; where
-        a process has several, ``LocalLayers.reset`` resets them at the same time. Raises ``TransportError``."""
-        call("swiftep_layer_reset", self._number, _check.number(seconds, "seconds"))
-
-    def mask(self, rank: int, masked: bool = True) -> None:
-        """Masks a rank, or takes it in again when all ranks are between two steps. Nothing of it may be running."""
-        call(
-            "swiftep_layer_mask",
-            self._number,
-            _check.integer(rank, "rank", 0, self.group.ranks - 1),
-            _check.flag(masked, "masked"),
-        )
-
-    def masks(self, out: Array, *, stream: Any = None) -> None:
-        """[enqueues] Writes 1 for each rank that is masked. out: Int32 `[ranks]`."""
-        number = self._number
-        with self.device._lock:
-            status = operand(out, "out", INT32, (self.group.ranks,), self.device, align=4, writable=True)
-            call("swiftep_layer_masks", number, self._streams.number(stream), status.address)
-
-    def close(self) -> None:
-        """Frees it; the other ranks must be done with it."""
-        super().close()
-        self._streams.close()
 
     def __repr__(self) -> str:
         shared = f", shared {self.shared_intermediate}" if self.shared_intermediate else ""
