@@ -1,7 +1,7 @@
 import CUDADriver
 
-/// Memory of the host to which a device copies in the order of a stream, so that the host can look at what has become of
-/// work that it does not wait for.
+/// Memory of the host to which a device copies in the order of a stream, so that the host can look at what has become
+/// of work that it does not wait for.
 public final class HostMemory: Sendable {
     /// Size.
     public let bytes: Int
@@ -19,7 +19,7 @@ public final class HostMemory: Sendable {
         }
     }
 
-    /// The word with this number, 0 until something has been copied; words of a copy under way may be of the one before.
+    /// The word with this number, 0 until something has been copied; during a copy it may be of the one before.
     public subscript(word: Int) -> UInt64 { memory.load(fromByteOffset: word * 8, as: UInt64.self) }
 }
 

@@ -43,7 +43,7 @@ extension Workload {
     }
 
     private static func oneWay(_ group: RankGroup) throws -> [[UInt16]] {
-        // With masks a rank that is two steps ahead of another writes where the other has read; nothing else orders that.
+        // With masks a rank that is two steps ahead of another writes where that has read; nothing else orders it.
         for _ in 0..<(group.configuration.onFailure == .mask ? 3 : 1) {
             for rank in group.ranks { try rank.dispatchOnly() }
         }
