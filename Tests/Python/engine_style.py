@@ -12,20 +12,15 @@ COMMUNICATION = 3
 
 def register(process_group, max_tokens, on_gpu):
     """Registers both with transformers, for FP8 experts, on one buffer. Returns the buffer, to be destroyed."""
-    from swiftep import deep_ep
+    from swiftep import deep_ep, deep_gemm
     from transformers.integrations.finegrained_fp8 import FP8ExpertsInterface
 
     buffer = deep_ep.Buffer(process_group, low_latency_mode=True, explicitly_destroy=True)
     beside = torch.cuda.Stream() if on_gpu else None
 
     def make(overlapped):
-        def forward(self, hidden_states, top_k_index, top_k_weights):
-            output = torch.empty_like(hidden_states)
-            for first in range(0, len(hidden_states), max_tokens):
-                part = slice(first, first + max_tokens)
-                given = hidden_states[part].contiguous(), top_k_index[part].contiguous(), top_k_weights[part]
-                step(self, buffer, max_tokens, *given, output[part], overlapped, beside)
-            return output
+        def forward(self, *given):
+            return in_parts(self, buffer, max_tokens, given, overlapped, beside, deep_gemm)
 
         return forward
 
@@ -34,10 +29,17 @@ def register(process_group, max_tokens, on_gpu):
     return buffer
 
 
-def step(module, buffer, max_tokens, x, ids, weights, output, overlapped, beside):
-    """One step in the order of Single Batch Overlap on Hopper, or plainly."""
-    from swiftep import deep_gemm
+def in_parts(module, buffer, max_tokens, given, overlapped, beside, deep_gemm):
+    """All tokens, `max_tokens` at a time; `given` are hidden states, chosen experts and their weights."""
+    output = torch.empty_like(given[0])
+    for first in range(0, len(output), max_tokens):
+        part = [tensor[first : first + max_tokens].contiguous() for tensor in given]
+        step(module, buffer, max_tokens, *part, output[first : first + max_tokens], overlapped, beside, deep_gemm)
+    return output
 
+
+def step(module, buffer, max_tokens, x, ids, weights, output, overlapped, beside, deep_gemm):
+    """One step in the order of Single Batch Overlap on Hopper, or plainly, which any `deep_gemm` can."""
     experts = len(module.gate_up_proj)
     weights = weights.float().contiguous()
     (rows, scales), counts, handle, _, hook = buffer.low_latency_dispatch(
@@ -56,16 +58,15 @@ def step(module, buffer, max_tokens, x, ids, weights, output, overlapped, beside
     if overlapped and beside is not None:
         began = torch.cuda.Event()
         began.record()
-    everything = deep_gemm.get_num_sms()
-    if overlapped:
-        deep_gemm.set_num_sms(everything - COMMUNICATION)
-    found = deep_gemm.fp8_m_grouped_gemm_nt_masked(
-        activations, (module.down_proj, module.down_proj_scale_inv), down, counts, expected,
-        enable_overlap=overlapped, signal=signals,
-    )  # fmt: skip
-    deep_gemm.set_num_sms(everything)
+    operands = activations, (module.down_proj, module.down_proj_scale_inv), down, counts, expected
     extra = {}
-    if overlapped:
+    if not overlapped:
+        deep_gemm.fp8_m_grouped_gemm_nt_masked(*operands)
+    else:
+        everything = deep_gemm.get_num_sms()
+        deep_gemm.set_num_sms(everything - COMMUNICATION)
+        found = deep_gemm.fp8_m_grouped_gemm_nt_masked(*operands, enable_overlap=True, signal=signals)
+        deep_gemm.set_num_sms(everything)
         extra = dict(
             overlap=True, packed_recv_count=counts, comp_signal=signals, block_m=found[0], threshold=found[1],
             num_sms=COMMUNICATION,

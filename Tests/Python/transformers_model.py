@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Python"))
 import deepseek_shaped as shaped
 import engine_style
 import engines
+import peers
 import swiftep.transformers
 import torch
 
@@ -65,12 +66,13 @@ def main():
 
     tokens = check_overlaps(report, model, prompts, overlaps, options)
     check_layers(report, model, prompts)
-    with engine_buffer(options):
+    with engine_buffer(options) as buffer:
         check_engine_style(report, model, prompts)
+        report["peers"] = peers_here(buffer, options) if on_gpu else "they need a GPU"
         check_logits(report, model, tokens)
         if on_gpu and options.steps:
             check_graphs(report, model, overlaps, options)
-            report["times"] = times(model, overlaps, options)
+            report["times"] = times(model, overlaps, report["peers"], options)
     say(report)
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
@@ -179,10 +181,23 @@ def engine_buffer(options):
         torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=0, world_size=1)
         buffer = engine_style.register(torch.distributed.group.WORLD, options.max_tokens, options.device != "cpu")
         try:
-            yield
+            yield buffer
         finally:
             buffer.destroy()
             torch.distributed.destroy_process_group()
+
+
+def peers_here(buffer, options):
+    """The peers' names and implementations, or why there are none."""
+    try:
+        peers.register(buffer, options.max_tokens)
+    except Exception as wrong:  # Said in the table: the peer asserts, or raises what its loader raises.
+        return f"{type(wrong).__name__}: {first_line(wrong)}"
+    return {"sgl-deep-gemm, fused": peers.FUSED, "deep_ep, sgl-deep-gemm": peers.GEMM}
+
+
+def first_line(wrong):
+    return (str(wrong).strip() or repr(wrong)).splitlines()[0][:120]
 
 
 def check_engine_style(report, model, prompts):
@@ -204,12 +219,15 @@ def check_logits(report, model, tokens):
         "swiftep": ours,
         "deep_ep and deep_gemm": engine,
     }
+    if isinstance(report["peers"], dict):
+        for name, implementation in report["peers"].items():
+            all_found[name] = use(model, implementation)(tokens).logits
     errors = {name: position_errors(found, exact) for name, found in all_found.items()}
     agreement = {
         name: float((found.argmax(-1) == exact.argmax(-1)).float().mean()) for name, found in all_found.items()
     }
     limit = LOGITS_LIMIT * errors["PyTorch with FP8 rounding"]
-    for name in ("deep_ep and deep_gemm", "swiftep"):
+    for name in sorted(set(all_found) - {"stock BF16", "PyTorch with FP8 rounding"}):
         title, right = f"{name}: logits against Float32, as far as FP8 explains", errors[name] <= limit
         check(report, title, right, error=errors[name], limit=limit, errors=errors, same_choice_as_float32=agreement)
 
@@ -234,13 +252,15 @@ def check_graphs(report, model, overlaps, options):
 # How fast
 
 
-def times(model, overlaps, options):
+def times(model, overlaps, others, options):
     """Milliseconds of a decode step, the median of `steps`: with Python between kernels, and as a CUDA graph."""
     found = {}
     for overlap in overlaps:
         found[f"swiftep {overlap}"] = timed(use(model, "swiftep", overlap), options)
     found["deep_ep, deep_gemm"] = timed(use(model, engine_style.PLAIN), options)
     found["deep_ep, deep_gemm, overlap"] = timed(use(model, engine_style.OVERLAPPED), options)
+    for name, implementation in others.items() if isinstance(others, dict) else ():
+        found[name] = timed(use(model, implementation), options)
     for name in ("grouped_mm", "deepgemm"):
         found[f"stock FP8 {name}"] = timed(use(model, name), options)
     stock = shaped.dequantised(model, torch.bfloat16)
@@ -259,7 +279,7 @@ def timed(model, options, in_graph=True):
         try:
             found[name] = median_milliseconds(prepare(model, options), options.steps)
         except Exception as wrong:  # Said in the table: what cannot run here has no time.
-            found[name] = f"{type(wrong).__name__}: {str(wrong).strip().splitlines()[0][:120]}"
+            found[name] = f"{type(wrong).__name__}: {first_line(wrong)}"
     return found
 
 
@@ -332,6 +352,8 @@ def say(report):
             cells = [f"{v:>10.3f}" if isinstance(v, float) else f"{'-':>10}" for v in found.values()]
             reasons = [f"  {kind}: {v}" for kind, v in found.items() if isinstance(v, str)]
             print(f"{name:<28}{''.join(cells)}{''.join(reasons)}")
+    if isinstance(report["peers"], str):
+        print(f"no peers: {report['peers']}")
 
 
 if __name__ == "__main__":
