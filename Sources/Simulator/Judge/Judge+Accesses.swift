@@ -27,9 +27,9 @@ extension Judge {
         }
     }
 
-    /// Whether two unordered accesses may happen: both strong, each in the other's scope.
+    /// Whether two unordered accesses may happen: both strong, of one size, each in the other's scope.
     private func isMorallyStrong(_ first: MemoryEvent, _ second: MemoryEvent) -> Bool {
-        guard first.isStrong, second.isStrong else { return false }
+        guard first.isStrong, second.isStrong, first.isWide == second.isWide else { return false }
         let (a, b) = (owner(first.slot), owner(second.slot))
         return a.includes(b, first.kind.scope) && b.includes(a, second.kind.scope)
     }

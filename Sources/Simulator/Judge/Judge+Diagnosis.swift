@@ -93,6 +93,12 @@ extension Judge {
                 "put proxyFence(\(fence)) between what makes the data visible and the copy"
             )
         }
+        if earlier.isStrong, later.isStrong, earlier.isWide != later.isWide {
+            return (
+                "both synchronise, but they are of different sizes, and only accesses of one size to one place do",
+                "read and write the word in one size everywhere"
+            )
+        }
         if earlier.isStrong, later.isStrong {
             return (
                 "both synchronise, but the scope of one does not hold the other's thread",

@@ -11,8 +11,8 @@ extension Judge {
     ) -> Int32 {
         let warp = core.pointee.warp
         guard let judged = warp.judged else { return handler(core, step) }
-        let kind = access.order.scope.map(MemoryEvent.Kind.strong) ?? []
         let bytes = access.element.bytes * count
+        let kind = access.order.scope.map { .strong($0).union(bytes >= 8 ? .wide : []) } ?? MemoryEvent.Kind()
         let index = warp.index(of: step)
         var remaining = core.pointee.mask
         while remaining != 0 {

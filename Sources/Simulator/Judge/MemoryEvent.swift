@@ -24,6 +24,8 @@ struct MemoryEvent {
         static let cluster = Kind(rawValue: 8)
         static let gpu = Kind(rawValue: 16)
         static let system = Kind(rawValue: 24)
+        /// Of 8 bytes or more: of strong accesses alone.
+        static let wide = Kind(rawValue: 32)
 
         /// A strong access of this scope.
         static func strong(_ scope: MemoryScope) -> Kind {
@@ -54,6 +56,7 @@ struct MemoryEvent {
     var isAsynchronous: Bool { kind.contains(.asynchronous) }
     var isStrong: Bool { kind.contains(.strong) }
     var isWrite: Bool { kind.contains(.write) }
+    var isWide: Bool { kind.contains(.wide) }
 }
 
 /// Whose events a slot's are.

@@ -279,4 +279,17 @@ import Testing
             })
         #expect(try litmus.outcomes(policy, schedules: 300) == Self.any2)
     }
+
+    /// Two accesses synchronise only if they are of one size.
+    @Test func accessesOfDifferentSizesRace() throws {
+        let outcomes = try Litmus(
+            .blocks,
+            { k, m in
+                k.store(k.constant(UInt64(1)), to: m[0].cast(to: UInt64.self), order: .relaxed(.gpu))
+                return []
+            },
+            { k, m in [k.load(m[0], order: .relaxed(.gpu))] }
+        ).outcomes()
+        #expect(outcomes == ["race"])
+    }
 }

@@ -40,19 +40,6 @@ import Testing
         #expect(seen.isDisjoint(with: ["0", "1", "2", "3"]), "\(seen)")
     }
 
-    /// Two accesses that synchronise must be of one size in PTX, or they race. The simulator does not look at sizes.
-    @Test func sizesMayDiffer() throws {
-        let outcomes = try Litmus(
-            .blocks,
-            { k, m in
-                k.store(k.constant(UInt64(1)), to: m[0].cast(to: UInt64.self), order: .relaxed(.gpu))
-                return []
-            },
-            { k, m in [k.load(m[0], order: .relaxed(.gpu))] }
-        ).outcomes()
-        #expect(outcomes == ["0", "1"])
-    }
-
     /// The words of PTX ask for a proxy fence between a read and a later asynchronous write too; libraries for these
     /// GPUs do without, and so does the simulator, where an mbarrier or a barrier stands between the two.
     @Test func readsNeedNoProxyFenceBeforeCopies() throws {
