@@ -39,7 +39,7 @@ let package = Package(
         .executableTarget(
             name: "swiftep",
             dependencies: [
-                "KernelLanguage", "PTX", "Simulator", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
+                "KernelLanguage", "PTX", "Simulator", "CUDADriver", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
                 "Conformance", "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),

@@ -60,12 +60,7 @@ package final class Context: @unchecked Sendable {
             return Int(value)
         }
 
-        var text = [CChar](repeating: 0, count: 256)
-        try driver.call("cuDeviceGetName", "asking GPU \(ordinal) for its name") {
-            $0.cuDeviceGetName(&text, Int32(text.count), found)
-        }
-        let name = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-
+        let name = try driver.name(of: found, ordinal: ordinal)
         let major = try attribute(75, "compute capability")
         let minor = try attribute(76, "compute capability")
         guard major == 9, minor == 0 else {

@@ -20,6 +20,7 @@ package struct DriverFunctions: @unchecked Sendable {
     package let cuDeviceTotalMem: @convention(c) (UnsafeMutablePointer<Int>, Int32) -> Int32
     package let cuDeviceGetUuid: @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
     package let cuDeviceCanAccessPeer: @convention(c) (UnsafeMutablePointer<Int32>, Int32, Int32) -> Int32
+    package let cuDeviceGetP2PAttribute: @convention(c) (UnsafeMutablePointer<Int32>, Int32, Int32, Int32) -> Int32
 
     // Contexts
     package let cuDevicePrimaryCtxRetain: @convention(c) (HandleResult, Int32) -> Int32
@@ -118,6 +119,7 @@ package struct DriverFunctions: @unchecked Sendable {
         cuDeviceGetUuid =
             try (try? library.function("cuDeviceGetUuid_v2")) ?? library.function("cuDeviceGetUuid")
         cuDeviceCanAccessPeer = try library.function("cuDeviceCanAccessPeer")
+        cuDeviceGetP2PAttribute = try library.function("cuDeviceGetP2PAttribute")
         cuDevicePrimaryCtxRetain = try library.function("cuDevicePrimaryCtxRetain")
         cuDevicePrimaryCtxRelease = try library.function("cuDevicePrimaryCtxRelease_v2")
         cuCtxGetCurrent = try library.function("cuCtxGetCurrent")

@@ -6,7 +6,7 @@ enum Root {
     /// Version of the package.
     static let version = "0.1.0"
 
-    static let command = Command(
+    static let command: Command = Command(
         name: "swiftep",
         summary: "Expert-parallel Mixture-of-Experts decode on a GPU, or on a simulator of one.",
         discussion: [
@@ -17,7 +17,8 @@ enum Root {
         ],
         subcommands: [
             RunCommand.command, VerifyCommand.command, ExploreCommand.command, MutateCommand.command,
-            PTXCommand.command, CheckpointCommand.command, BenchCommand.command,
+            PTXCommand.command, CheckpointCommand.command, BenchCommand.command, DoctorCommand.command,
+            CompletionCommand.command,
         ])
 
     /// Does what the words after the program's name ask for; gives the exit code.
@@ -41,6 +42,9 @@ enum Root {
             return 0
         case .help(let command, let path):
             try Console.result(command.help(path: path))
+            return 0
+        case .allHelp:
+            try Console.result(command.allHelp(path: [command.name]).joined(separator: "\n\n\n"))
             return 0
         case .run(let command, let arguments):
             return try command.run?(arguments) ?? 0

@@ -9,6 +9,7 @@ import Testing
             ["checkpoint", "inspect"],
             ["bench"],
             ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"], ["bench", "layer"],
+            ["doctor"], ["completion"],
         ])
     func text(of command: [String]) throws {
         let result = try Program.run(command + ["--help"])
@@ -34,9 +35,9 @@ import Testing
     }
 
     @Test func linesFitTheTerminal() throws {
-        for command in ["run", "verify", "explore", "mutate", "ptx", "checkpoint", "bench"] {
-            for line in try Program.run([command, "--help"]).output.split(separator: "\n") {
-                #expect(line.count <= 100, "\(command): \(line)")
+        for words in [["--help-all"], ["--help"]] {
+            for line in try Program.run(words).output.split(separator: "\n") {
+                #expect(line.count <= 100, "\(line)")
             }
         }
     }

@@ -58,6 +58,8 @@ extension Command {
         case run(Command, Arguments)
         /// Print help of the command with these names, the root's first.
         case help(Command, path: [String])
+        /// Print help of all commands.
+        case allHelp
         /// Print the version.
         case version
     }
@@ -71,6 +73,7 @@ extension Command {
         guard let word = words.first else { return .help(self, path: path) }
         if word == "--help" || word == "-h" { return .help(self, path: path) }
         if word == "--version", path.count == 1 { return .version }
+        if word == "--help-all", path.count == 1 { return .allHelp }
         if word == "help", path.count == 1 { return try parse(Array(words.dropFirst()) + ["--help"]) }
         guard let command = subcommands.first(where: { $0.name == word }) else {
             throw .unknownCommand(word, path: path, valid: subcommands.map(\.name))

@@ -13,13 +13,21 @@ extension Command {
         var entries = options.map { option in
             ("--" + option.name + (option.placeholder.map { " " + $0 } ?? ""), option.help)
         }
-        if path.count == 1 { entries.append(("--version", "Print the version.")) }
+        if path.count == 1 {
+            entries.append(("--version", "Print the version."))
+            entries.append(("--help-all", "Print this help and that of all commands."))
+        }
         entries.append(("-h, --help", "Print this help."))
         lines += section("OPTIONS", entries)
         if !subcommands.isEmpty {
             lines += ["", "'\(path.joined(separator: " ")) COMMAND --help' describes a command."]
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Help of the command and of all below it.
+    func allHelp(path: [String]) -> [String] {
+        [help(path: path)] + subcommands.flatMap { $0.allHelp(path: path + [$0.name]) }
     }
 
     private func usage(_ path: [String]) -> String {
