@@ -61,9 +61,12 @@ final class OutputFile {
     }
 
     /// Replaces the content, without an interruption in the middle. Throws `OutputError.file`.
-    func write(_ text: String) throws(OutputError) {
+    func write(_ text: String) throws(OutputError) { try write(Array(text.utf8)) }
+
+    /// The same with bytes.
+    func write(_ bytes: [UInt8]) throws(OutputError) {
         try TemporaryFiles.finish(opened.made ?? path) { () throws(OutputError) in
-            if let code = opened.replace(by: text) { throw .file(path, code: code) }
+            if let code = opened.replace(by: bytes) { throw .file(path, code: code) }
         }
     }
 
@@ -107,9 +110,9 @@ private struct Opened {
     }
 
     /// Replaces the content; gives the system's error number if that fails.
-    func replace(by text: String) -> Int32? {
+    func replace(by bytes: [UInt8]) -> Int32? {
         guard ftruncate(descriptor, 0) == 0 else { return errno }
-        if let code = writeAll(Array(text.utf8), to: descriptor) { return code }
+        if let code = writeAll(bytes, to: descriptor) { return code }
         // Some file systems say only now that they have no room.
         return fsync(descriptor) == 0 || errno == EINVAL ? nil : errno
     }

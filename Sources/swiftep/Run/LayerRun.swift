@@ -9,17 +9,24 @@ struct LayerRun {
     private let source: LayerSource
     private let settings: RunSettings
     private let timeline: OutputFile?
+    private let tensors: OutputFile?
     private let configuration: GroupConfiguration
 
     private var device: any Device { processes.device }
 
-    /// - Parameter timeline: Where the first process writes what kernels did.
+    /// - Parameters:
+    ///   - timeline: Where the first process writes what kernels did.
+    ///   - tensors: Where it writes what went into the step and what came out.
     /// - Throws: `UsageError` for a dropped signal that the layer does not have.
-    init(_ processes: Processes, _ source: LayerSource, _ settings: RunSettings, timeline: OutputFile?) throws {
+    init(
+        _ processes: Processes, _ source: LayerSource, _ settings: RunSettings, timeline: OutputFile?,
+        tensors: OutputFile?
+    ) throws {
         self.processes = processes
         self.source = source
         self.settings = settings
         self.timeline = timeline
+        self.tensors = tensors
         let properties = processes.device.properties
         var configuration = GroupConfiguration(
             shape: source.shape, deviceMultiprocessors: properties.multiprocessors,
@@ -79,6 +86,10 @@ struct LayerRun {
         }
         if settings.timeline != nil, let mode = settings.modes.last { try write(timer.timeline(mode), mode) }
         guard processes.isFirst else { return nil }
+        if let tensors, let outputs = modes.outputs {
+            let shape = source.shape
+            try StepTensors(inputs: inputs, outputs: outputs, hidden: shape.hidden, topK: shape.topK).write(to: tensors)
+        }
         return RunReport(
             processes, configuration, settings,
             origin: source.origin + (source.checkpoint.conversionLoss.map { ", \($0.text)" } ?? ""),

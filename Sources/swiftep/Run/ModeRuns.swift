@@ -14,6 +14,8 @@ struct ModeRuns {
     /// Whom the ranks go on without.
     var losses: Losses
     private var reference: Reference?
+    /// Those of the first mode, of all ranks, in the process that reports; nil before.
+    var outputs: [[BFloat16]]? { reference?.outputs }
 
     /// What outputs are compared with.
     private struct Reference {

@@ -54,6 +54,14 @@ enum RunCommand {
             + "is replaced. All kernels then take notes, which costs a little time."
     )
 
+    static let tensors = Option<String>.text(
+        "tensors", "FILE",
+        help:
+            "Writes what went into the step and what came out in the first of the modes, all ranks one after the other, "
+            + "to a safetensors file: hidden_states, topk_idx, topk_weights and output. FILE is a new name or a regular "
+            + "file, which is replaced."
+    )
+
     static let arrivals = Option<Bool>.flag(
         "arrivals",
         help:
@@ -91,7 +99,7 @@ enum RunCommand {
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, scales, seed,
             BenchOptions.communication, BenchOptions.link, blockM, waitLimit, replays, ProcessOptions.onFailure,
             ProcessOptions.restart, dropSignal,
-            ProcessOptions.loseRank, timeline, arrivals, CommonOptions.json,
+            ProcessOptions.loseRank, timeline, tensors, arrivals, CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)
@@ -105,9 +113,12 @@ enum RunCommand {
     /// The part of one process; the first one reports.
     private static func run(_ arguments: Arguments, _ settings: RunSettings, _ processes: Processes) throws -> Int32 {
         let timeline = try processes.isFirst ? settings.openTimeline() : nil
+        let tensors = try processes.isFirst ? settings.openTensors() : nil
         let source = try LayerSource(arguments, settings, processes)
         defer { source.discard() }
-        guard let report = try LayerRun(processes, source, settings, timeline: timeline).run() else { return 0 }
+        guard let report = try LayerRun(processes, source, settings, timeline: timeline, tensors: tensors).run() else {
+            return 0
+        }
         if arguments[CommonOptions.json] {
             try Console.json(report)
         } else {
@@ -128,6 +139,8 @@ struct RunSettings {
     let link: LinkModel?
     /// Where to write a timeline.
     let timeline: String?
+    /// Where to write what went into the step and what came out.
+    private let tensors: String?
     /// Whether to say whom ranks waited for.
     let arrivals: Bool
     /// How scales of activations are rounded, where no checkpoint says it.
@@ -172,12 +185,19 @@ struct RunSettings {
             throw .conflict("--scales is given by the checkpoint; leave it out, or leave out --checkpoint")
         }
         timeline = arguments[RunCommand.timeline]
+        tensors = arguments[RunCommand.tensors]
     }
 
     /// Opens the file of the timeline, if there is to be one. Throws `UsageError` for one that cannot be written.
     func openTimeline() throws(UsageError) -> OutputFile? {
         guard let timeline else { return nil }
         return try OutputFile(timeline, option: "--" + RunCommand.timeline.name)
+    }
+
+    /// Opens the file of the step's tensors, if there is to be one. Throws `UsageError` for one that cannot be written.
+    func openTensors() throws(UsageError) -> OutputFile? {
+        guard let tensors else { return nil }
+        return try OutputFile(tensors, option: "--" + RunCommand.tensors.name)
     }
 
     /// Seconds after which no kernel waits any more, on any device.
