@@ -3,9 +3,10 @@ import CUDADriver
 extension CUDADevice {
     /// See ``Device/keepInL2(bytes:)``.
     ///
-    /// Half as much again is set aside, as lines are not spread evenly, in sixteenths of the L2, which the hardware
-    /// has: at least five, as fewer gain nothing, and at most eight, as kernels that stream weights would miss more.
-    /// See docs/performance.md.
+    /// Three quarters as much again is set aside, as lines are not spread evenly, in sixteenths of the L2, which the
+    /// hardware has: at least five, as fewer gain nothing, and at most eight, as kernels that stream weights would miss
+    /// more.
+    /// See docs/measurements.md.
     public func keepInL2(bytes: Int) throws -> L2Share {
         guard bytes >= 0 else { throw DeviceError.keptBytes(bytes) }
         try refuseDuringCapture(to: "set a part of the L2 aside")

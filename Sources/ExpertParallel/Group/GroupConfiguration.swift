@@ -65,7 +65,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// The send must keep up with the GEMM, and at the end be done with the last blocks soon; the GEMM is bound by
     /// memory and misses a few multiprocessors hardly at all. Measured on an H100 with 66 for each of two ranks and
     /// links of 50 GB/s: 64 rows take 270 µs a step with 2, 272 with 4; 256 rows 303 with 2 and 287 with 4 to 18; 512
-    /// rows 325 with 4, 322 with 8 and 320 with 18; 1,024 rows 414 with 8 and 403 with 18. See docs/performance.md.
+    /// rows 325 with 4, 322 with 8 and 320 with 18; 1,024 rows 414 with 8 and 403 with 18. See docs/measurements.md.
     private var usualSplit: Int {
         let rows = shape.maxTokens * shape.topK
         let share = Self.sharesByRows.first { rows <= $0.rows }?.share ?? Self.largestShare

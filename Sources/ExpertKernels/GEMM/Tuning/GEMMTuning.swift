@@ -1,7 +1,7 @@
 /// Numbers of the grouped GEMM that were measured on a card. None of them changes a result.
 ///
-/// Each card has a file that says which run a number comes from. Runs are rows of the log in docs/performance.md, cited
-/// by how they begin.
+/// Each card has a file that says which run a number comes from. Runs are entries of docs/notebook.md, cited by their
+/// number, such as G37.
 package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
     /// Such as "H200".
     let card: String
