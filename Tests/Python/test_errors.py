@@ -209,7 +209,8 @@ def test_layers(group):
             layer(*step, shared_weights=inputs.shared_weights[0].astype(np.float64))
         with pytest.raises(swiftep.InvalidArgument, match=r"shared_weights has shape \[3\]; give \[4\]"):
             layer(*step, shared_weights=inputs.shared_weights[0][:3])
-        layer(*step, shared_weights=inputs.shared_weights[0])
+        choices = np.tile(np.array([0, 1], np.int64), (4, 1))
+        assert layer(step[0], choices, step[2], shared_weights=inputs.shared_weights[0]).any()
 
 
 def test_device_arrays(device):
