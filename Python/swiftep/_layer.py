@@ -59,6 +59,8 @@ class MoELayer(RankObject):
         rank: One of this process; None if there is only one.
         gate_up, gate_up_scales, down, down_scales: As in ``LayerWeights``; they give `hidden` and `intermediate`.
         shared: The shared expert, all ranks having the same; None if there is none.
+        shared_gate: Whether the shared expert has a gate, as Qwen2-MoE, Qwen3-Next and Qwen3.5-MoE have it: then a step
+            takes `shared_weights`, which multiply its output.
         experts: Of the group; None for as many as `gate_up` has, from each rank.
         top_k: Experts of a token, 1 to 32.
         max_tokens: Most tokens that a rank brings to a step.
@@ -83,6 +85,7 @@ class MoELayer(RankObject):
         down: Array,
         down_scales: Array,
         shared: SharedExpert | Sequence[Array] | None = None,
+        shared_gate: bool = False,
         experts: int | None = None,
         top_k: int,
         max_tokens: int,
@@ -109,6 +112,9 @@ class MoELayer(RankObject):
             places.down = operand(down, "down", FLOAT8, (local, hidden, intermediate), device).address
             places.down_scales = _scales(down_scales, "down_scales", (local, hidden, intermediate), device)
             shared_intermediate = 0 if shared is None else _shared(shared, places, hidden, device)
+            gated = _check.flag(shared_gate, "shared_gate")
+            if gated and shared is None:
+                raise InvalidArgument("shared_gate is True, and shared is None; give the shared expert, or no gate")
             found = local * group.ranks
             if experts is not None and _check.integer(experts, "experts", 1) != found:
                 raise InvalidArgument(
@@ -131,6 +137,7 @@ class MoELayer(RankObject):
                 else 1 + _check.integer(split, "communication_multiprocessors", high=2**31),
                 two_batch=_check.flag(two_batch, "two_batch"),
                 mask=_check.flag(mask, "mask"),
+                shared_gate=gated,
                 wait_seconds=_check.number(wait_seconds, "wait_seconds"),
                 link_bytes_per_second=_check.number(link_bytes_per_second, "link_bytes_per_second"),
                 link_latency_seconds=_check.number(link_latency_seconds, "link_latency_seconds"),
@@ -152,6 +159,7 @@ class MoELayer(RankObject):
         self.hidden: int = hidden
         self.intermediate: int = intermediate
         self.shared_intermediate: int = shared_intermediate
+        self.shared_gate = bool(gated)
         self.experts: int = found
         self.local_experts: int = local
         self.top_k = top_k
@@ -171,6 +179,7 @@ class MoELayer(RankObject):
         overlap: str = "single_batch",
         out: Array | None = None,
         *,
+        shared_weights: Array | None = None,
         stream: Any = None,
     ) -> Array:
         """[enqueues] A whole step: dispatch, experts, combine, with the sum of the shared expert. All overlaps give the
@@ -183,6 +192,8 @@ class MoELayer(RankObject):
             topk_weights: Float32 `[tokens, top_k]`.
             overlap: "none", "single_batch", "two_batch" or "direct".
             out: BF16 `[tokens, hidden]`, at a multiple of 16; None for a new array of the kind of `x`.
+            shared_weights: Float32 `[tokens]`, by which the shared expert's output is multiplied: in Qwen's models
+                `sigmoid(x @ w_gate)`. Needed with `shared_gate`, refused without.
             stream: A ``Stream``, a ``torch.cuda.Stream`` or its number; None for PyTorch's current stream. Where the
                 process has several ranks, which wait for each other, and on the simulator, None is a stream of the
                 layer's own, which follows no other.
@@ -190,14 +201,21 @@ class MoELayer(RankObject):
         Returns out, which is there when the stream has got here; on the simulator, when the group has been
         synchronised. Raises ``InvalidArgument``; ``OutOfOrder`` and ``WaitTimedOut`` if the layer has failed before."""
         with self.device._lock:
-            arguments, out = self._prepare(x, topk_idx, topk_weights, overlap, out, stream)
-            call("swiftep_layer_step", *arguments)
+            function, arguments, out = self._prepare(x, topk_idx, topk_weights, overlap, out, shared_weights, stream)
+            call(function, *arguments)
         return out
 
     def _prepare(
-        self, x: Array, topk_idx: Array, topk_weights: Array, overlap: str, out: Array | None, stream: Any = None
-    ) -> tuple[tuple[int, ...], Array]:
-        """The arguments of a step, checked, and where its result goes."""
+        self,
+        x: Array,
+        topk_idx: Array,
+        topk_weights: Array,
+        overlap: str,
+        out: Array | None,
+        shared_weights: Array | None,
+        stream: Any = None,
+    ) -> tuple[str, tuple[int, ...], Array]:
+        """The function of a step and its arguments, checked, and where its result goes."""
         number, device = self._number, self.device
         mode = _check.choice(overlap, "overlap", OVERLAPS)
         states = operand(x, "x", BFLOAT16, ("tokens", self.hidden), device)
@@ -209,10 +227,28 @@ class MoELayer(RankObject):
             )
         choices = operand(topk_idx, "topk_idx", INT64, (tokens, self.top_k), device, align=8)
         factors = operand(topk_weights, "topk_weights", FLOAT32, (tokens, self.top_k), device, align=4)
+        function, shared = self._shared_weights(shared_weights, tokens)
         out, sums = output(x, out, "out", BFLOAT16, (tokens, self.hidden), device)
         queue = self._streams.number(stream)
-        places = (states.address, choices.address, factors.address, tokens, sums.address)
-        return (number, queue, mode, *places), out
+        places = (states.address, choices.address, factors.address, *shared, tokens, sums.address)
+        return function, (number, queue, mode, *places), out
+
+    def _shared_weights(self, shared_weights: Array | None, tokens: int) -> tuple[str, tuple[int, ...]]:
+        """The function of a step, and the address of its shared weights, if it takes them."""
+        if not self.shared_gate:
+            if shared_weights is not None:
+                raise InvalidArgument(
+                    "shared_weights are given, and the layer's shared expert has no gate; make the layer with "
+                    "shared_gate=True, or leave them out"
+                )
+            return "swiftep_layer_step", ()
+        if shared_weights is None:
+            raise InvalidArgument(
+                f"shared_weights are None, and the layer's shared expert has a gate; give float32 [{tokens}], a weight "
+                f"for each token"
+            )
+        given = operand(shared_weights, "shared_weights", FLOAT32, (tokens,), self.device, align=4)
+        return "swiftep_layer_step_gated", (given.address,)
 
     def __call__(
         self,
@@ -222,6 +258,7 @@ class MoELayer(RankObject):
         overlap: str = "single_batch",
         out: Array | None = None,
         *,
+        shared_weights: Array | None = None,
         stream: Any = None,
     ) -> Array:
         """As ``enqueue``, and on the simulator runs the step. Raises ``OutOfOrder`` where the other ranks of this
@@ -232,13 +269,14 @@ class MoELayer(RankObject):
                 f"this process has {self.group.local_ranks} ranks, and the simulator runs only when all have enqueued "
                 f"their step; use LocalLayers.step, or enqueue on each layer and then Group.synchronize"
             )
-        out = self.enqueue(x, topk_idx, topk_weights, overlap, out, stream=stream)
+        out = self.enqueue(x, topk_idx, topk_weights, overlap, out, shared_weights=shared_weights, stream=stream)
         if self.device.is_simulator:
             self.group.synchronize()
         return out
 
     def __repr__(self) -> str:
         shared = f", shared {self.shared_intermediate}" if self.shared_intermediate else ""
+        shared += " with a gate" if self.shared_gate else ""
         return self._describe(
             f"of rank {self.rank}: {self.experts} experts, top {self.top_k}, hidden {self.hidden}, intermediate "
             f"{self.intermediate}{shared}, {self.max_tokens} tokens"
@@ -274,25 +312,34 @@ class LocalLayers(Sequence[MoELayer]):
         topk_weights: Sequence[Array],
         overlap: str = "single_batch",
         out: Sequence[Array] | None = None,
+        *,
+        shared_weights: Sequence[Array] | None = None,
     ) -> list[Array]:
         """Runs a step of all ranks and waits for it. Arguments as in ``MoELayer.enqueue``, one for each rank.
 
         Tensors must be there: what other streams write to them must have been waited for."""
         layers = self._layers
         outs = [None] * len(layers) if out is None else out
-        lists = {"x": x, "topk_idx": topk_idx, "topk_weights": topk_weights, "out": outs}
+        shared = [None] * len(layers) if shared_weights is None else shared_weights
+        lists = {
+            "x": x,
+            "topk_idx": topk_idx,
+            "topk_weights": topk_weights,
+            "out": outs,
+            "shared_weights": shared,
+        }
         for name, values in lists.items():
             _check_count(values, name, len(layers))
         with self.group.device._lock:
             # All are checked before one is enqueued, as it would wait for the others.
             prepared = [
-                layer._prepare(states, choices, factors, overlap, into)
-                for layer, states, choices, factors, into in zip(layers, x, topk_idx, topk_weights, outs)
+                layer._prepare(states, choices, factors, overlap, into, gates)
+                for layer, states, choices, factors, into, gates in zip(layers, x, topk_idx, topk_weights, outs, shared)
             ]
-            for arguments, _ in prepared:
-                call("swiftep_layer_step", *arguments)
+            for function, arguments, _ in prepared:
+                call(function, *arguments)
         self.group.synchronize()
-        return [result for _, result in prepared]
+        return [result for _, _, result in prepared]
 
     def reset(self, seconds: float = SECONDS) -> None:
         """Brings all layers back to their first state after a failure. As ``Group.reset``."""

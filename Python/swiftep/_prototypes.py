@@ -99,6 +99,10 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
         result,
         [layer, stream, c_uint32, address, address, address, c_uint32, address],
     ),
+    "swiftep_layer_step_gated": (
+        result,
+        [layer, stream, c_uint32, address, address, address, address, c_uint32, address],
+    ),
     "swiftep_layer_poll": (result, [layer]),
     "swiftep_layer_check": (result, [layer]),
     "swiftep_layer_reset": (result, [layer, seconds]),

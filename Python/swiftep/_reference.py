@@ -37,14 +37,15 @@ def layer(
     topk_weights: Sequence[Any],
     weights: Sequence[LayerWeights],
     shared: SharedExpert | None = None,
+    shared_weights: Sequence[Any] | None = None,
 ) -> list[Any]:
     """The layer's output for each rank, Float32 `[tokens, hidden]`, not rounded to BF16 at the end.
 
-    x: BF16 as uint16; weights: for each rank."""
+    x: BF16 as uint16; weights: for each rank; shared_weights: where the shared expert has a gate."""
     numpy = _numpy()
     local = len(weights[0].gate_up)
     outputs = []
-    for states, choices, factors in zip(x, topk_idx, topk_weights):
+    for rank, (states, choices, factors) in enumerate(zip(x, topk_idx, topk_weights)):
         rows = _rounded(from_bfloat16(states))
         total = numpy.zeros(rows.shape, numpy.float32)
         for expert in range(local * len(weights)):
@@ -53,7 +54,8 @@ def layer(
                 own = [part[expert % local] for part in weights[expert // local]]
                 total[tokens] += factors[tokens, slots][:, None] * _expert(rows[tokens], *own)
         if shared is not None and len(rows):
-            total += _expert(rows, *shared)
+            gates = 1 if shared_weights is None else shared_weights[rank][:, None]
+            total += gates * _expert(rows, *shared)
         outputs.append(total)
     return outputs
 

@@ -37,6 +37,7 @@ package struct KernelCatalogue: Sendable {
         let window = window(.float8)
         kernels.append(try combineSendKernel(CombineConfiguration(window: window, blockM: 16, signals: false)))
         kernels += try [false, true].map { try combineReceiveKernel(window, totals: $0) }
+        if shape.sharedExperts > 0 { kernels.append(try combineReceiveKernel(window, sharedWeights: true)) }
         kernels.append(try rankBarrierKernel(window))
         for blockM in TileShape.heights {
             kernels.append(

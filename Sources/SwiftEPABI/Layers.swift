@@ -34,12 +34,23 @@ public func swiftep_layer_step(
     _ topkWeights: UInt64, _ tokens: UInt32, _ output: UInt64
 ) -> swiftep_result {
     attempt {
-        let object = try LayerObject.find(layer)
-        try object.layer.enqueue(
-            overlap: Choices.overlap(overlap),
+        try LayerObject.find(layer).step(
             .init(
                 count: Int(tokens), hiddenStates: hiddenStates, experts: topkIndices, weights: topkWeights,
-                output: output), on: object.device.stream(stream))
+                output: output), overlap: overlap, on: stream)
+    }
+}
+
+@c @implementation
+public func swiftep_layer_step_gated(
+    _ layer: swiftep_layer, _ stream: UInt64, _ overlap: UInt32, _ hiddenStates: UInt64, _ topkIndices: UInt64,
+    _ topkWeights: UInt64, _ sharedWeights: UInt64, _ tokens: UInt32, _ output: UInt64
+) -> swiftep_result {
+    attempt {
+        try LayerObject.find(layer).step(
+            .init(
+                count: Int(tokens), hiddenStates: hiddenStates, experts: topkIndices, weights: topkWeights,
+                sharedWeights: sharedWeights, output: output), overlap: overlap, on: stream)
     }
 }
 

@@ -1,5 +1,6 @@
-/* A layer of two ranks through the C interface: all overlap modes and a captured step give the same bits, and a layer whose
- * weights make every expert's output zero gives zeros. */
+/* A layer of two ranks through the C interface: all overlap modes and a captured step give the same bits, with and without a
+ * gate on the shared expert; a layer whose weights make every expert's output zero gives zeros, and shared weights multiply
+ * what the shared expert gives. */
 #include <string.h>
 
 #include "check.h"
@@ -11,7 +12,7 @@ enum {
 
 typedef struct {
     swiftep_layer layer;
-    uint64_t stream, hidden, indices, weights, output;
+    uint64_t stream, hidden, indices, weights, shared_weights, output;
 } rank_state;
 
 static uint32_t state = 2463534242u;
@@ -52,8 +53,12 @@ static uint64_t ones(int count) {
 }
 
 static void step(rank_state *rank, uint32_t overlap) {
-    OK(swiftep_layer_step(rank->layer, rank->stream, overlap, rank->hidden, rank->indices, rank->weights, TOKENS,
-                          rank->output));
+    if (rank->shared_weights)
+        OK(swiftep_layer_step_gated(rank->layer, rank->stream, overlap, rank->hidden, rank->indices, rank->weights,
+                                    rank->shared_weights, TOKENS, rank->output));
+    else
+        OK(swiftep_layer_step(rank->layer, rank->stream, overlap, rank->hidden, rank->indices, rank->weights, TOKENS,
+                              rank->output));
 }
 
 static int32_t captured(void *rank) {
@@ -72,17 +77,59 @@ static void read_outputs(rank_state *ranks, uint8_t *target) {
     }
 }
 
+/* Tokens of the shared expert alone, with these shared weights. */
+static void step_shared(rank_state *ranks, const float *factors, uint8_t *target) {
+    int64_t nothing[TOKENS][TOP_K];
+    memset(nothing, 0xff, sizeof nothing);
+    for (int rank = 0; rank < RANKS; rank++) {
+        OK(swiftep_memory_write(device, ranks[rank].indices, nothing, sizeof nothing));
+        OK(swiftep_memory_write(device, ranks[rank].shared_weights, factors, TOKENS * sizeof *factors));
+    }
+    for (int rank = 0; rank < RANKS; rank++) step(&ranks[rank], SWIFTEP_OVERLAP_DIRECT);
+    read_outputs(ranks, target);
+}
+
+/* BF16 number `i` of outputs. */
+static float number(const uint8_t *outputs, int i) {
+    uint32_t bits = (uint32_t)outputs[2 * i] << 16 | (uint32_t)outputs[2 * i + 1] << 24;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Outputs are those of an open gate, times the token's weight. */
+static void check_gate(rank_state *ranks) {
+    static uint8_t open[RANKS * OUTPUT_BYTES], weighted[RANKS * OUTPUT_BYTES];
+    const float all[TOKENS] = {1, 1, 1, 1, 1}, factors[TOKENS] = {1, 0.5f, 0, -2, 0.25f};
+    step_shared(ranks, all, open);
+    step_shared(ranks, factors, weighted);
+    for (int i = 0; i < RANKS * TOKENS * HIDDEN; i++) {
+        float wanted = number(open, i) * factors[i / HIDDEN % TOKENS];
+        CHECK(number(weighted, i) == wanted, "number %d is %g, expected %g", i, number(weighted, i), wanted);
+        CHECK(number(open, i) != 0, "number %d of the shared expert is 0", i);
+    }
+    rank_state *own = &ranks[0];
+    FAILS(SWIFTEP_INVALID, swiftep_layer_step(own->layer, own->stream, 0, own->hidden, own->indices, own->weights,
+                                              TOKENS, own->output));
+    FAILS(SWIFTEP_INVALID, swiftep_layer_step_gated(own->layer, own->stream, 0, own->hidden, own->indices, own->weights,
+                                                    0, TOKENS, own->output));
+    FAILS(SWIFTEP_INVALID, swiftep_layer_step_gated(own->layer, own->stream, 0, own->hidden, own->indices, own->weights,
+                                                    own->shared_weights + 2, TOKENS, own->output));
+}
+
 int main(void) {
     OK(swiftep_device_open("simulator", &device));
     swiftep_group group;
     OK(swiftep_group_local(device, RANKS, &group));
-    for (int is_zero = 0; is_zero < 2; is_zero++) {
+    for (int variant = 0; variant < 3; variant++) {
+        const int is_zero = variant == 1, is_gated = variant == 2;
         rank_state ranks[RANKS];
         for (int rank = 0; rank < RANKS; rank++) {
             rank_state *own = &ranks[rank];
             swiftep_layer_configuration configuration = {
                 .size = sizeof configuration, .hidden = HIDDEN, .intermediate = INTERMEDIATE, .experts = EXPERTS,
-                .top_k = TOP_K, .max_tokens = TOKENS, .shared_intermediate = 128, .multiprocessors = 6, .two_batch = 1};
+                .top_k = TOP_K, .max_tokens = TOKENS, .shared_intermediate = 128, .multiprocessors = 6, .two_batch = 1,
+                .shared_gate = (uint32_t)is_gated};
             swiftep_layer_weights weights = {
                 .size = sizeof weights, .gate_up = codes(LOCAL * 2 * INTERMEDIATE * HIDDEN, 0),
                 .gate_up_scales = ones(LOCAL * 2 * INTERMEDIATE * HIDDEN / 16384),
@@ -103,12 +150,18 @@ int main(void) {
                     factors[token][k] = 0.25f * (float)(k + 1);
                 }
             }
+            const float gates[TOKENS] = {0.125f, 0.75f, 1, 0, 0.5f};
+            own->shared_weights = is_gated ? upload(gates, sizeof gates) : 0;
             own->hidden = upload(hidden, sizeof hidden);
             own->indices = upload(indices, sizeof indices);
             own->weights = upload(factors, sizeof factors);
             own->output = upload(hidden, sizeof hidden);
             configuration.hidden = 100;
             swiftep_layer none;
+            FAILS(SWIFTEP_INVALID, swiftep_layer_create(group, (uint32_t)rank, &configuration, &weights, &none));
+            configuration.hidden = HIDDEN;
+            configuration.shared_intermediate = 0;
+            configuration.shared_gate = 1;
             FAILS(SWIFTEP_INVALID, swiftep_layer_create(group, (uint32_t)rank, &configuration, &weights, &none));
         }
         for (int rank = 0; rank < RANKS; rank++) OK(swiftep_layer_connect(ranks[rank].layer, 10));
@@ -132,6 +185,12 @@ int main(void) {
         CHECK(is_zero ? ones_found == 0 : ones_found > (int)sizeof first / 2, "%d bytes are not 0", ones_found);
         FAILS(SWIFTEP_INVALID, swiftep_layer_step(ranks[0].layer, ranks[0].stream, 9, ranks[0].hidden, ranks[0].indices,
                                                   ranks[0].weights, TOKENS, ranks[0].output));
+        if (is_gated)
+            check_gate(ranks);
+        else
+            FAILS(SWIFTEP_INVALID,
+                  swiftep_layer_step_gated(ranks[0].layer, ranks[0].stream, 0, ranks[0].hidden, ranks[0].indices,
+                                           ranks[0].weights, ranks[0].weights, TOKENS, ranks[0].output));
         FAILS(SWIFTEP_INVALID, swiftep_layer_step(ranks[0].layer, ranks[0].stream, 0, ranks[0].hidden, ranks[0].indices,
                                                   ranks[0].weights, TOKENS + 1, ranks[0].output));
         for (int rank = 0; rank < RANKS; rank++) {

@@ -87,26 +87,47 @@ import Testing
 
     @Test func knowsFamilies() throws {
         try TemporaryFolder.with { folder in
-            for (family, refusal) in [
-                ("glm-4.5", nil), ("mixtral", nil), ("qwen3-next", "a gate on the shared expert"),
-            ] {
+            for family in ["glm-4.5", "mixtral", "qwen2-moe", "qwen3-next", "qwen3.5-moe"] {
                 let directory = "\(folder)/\(family)"
                 let made = try Program.run(
                     ["checkpoint", "make", directory, "--family", family, "--bf16", "--shards", "1"] + Self.sizes)
                 #expect(made.code == 0, "\(made.errors)")
                 let inspected = try Program.run(["checkpoint", "inspect", directory])
                 #expect(inspected.code == 0 && inspected.output.contains("formats  BF16"), "\(inspected.output)")
-                #expect(inspected.output.contains(refusal ?? "takes these layers"), "\(inspected.output)")
+                #expect(inspected.output.contains("takes these layers"), "\(inspected.output)")
                 let run = try Program.run([
                     "run", "--device", "simulator", "--checkpoint", directory, "--ranks", "2", "--tokens", "2",
                     "--overlap", "none",
                 ])
-                #expect(run.code == (refusal == nil ? 0 : 1), "\(run.errors)")
-                #expect(run.errors.contains(refusal ?? ""))
-                #expect(run.output.contains("converted from BF16 to FP8, relative error 2.") == (refusal == nil))
+                #expect(run.code == 0, "\(run.errors)")
+                #expect(run.output.contains("converted from BF16 to FP8, relative error 2."))
+                let isGated = family.hasPrefix("qwen")
+                #expect(run.output.contains("with a gate") == isGated, "\(run.output)")
+                #expect(inspected.output.contains("with a gate") == isGated, "\(inspected.output)")
             }
             let unknown = try Program.run(["checkpoint", "make", folder + "/other", "--family", "llama"])
             #expect(unknown.code == 64 && unknown.errors.contains("kimi-k2"), "\(unknown.errors)")
+        }
+    }
+
+    /// Here activations of four bits, which the configuration asks for.
+    @Test func refusesLayersThatNeedWhatKernelsDoNotDo() throws {
+        try TemporaryFolder.with { folder in
+            let directory = folder + "/mixtral"
+            let made = try Program.run(
+                ["checkpoint", "make", directory, "--family", "mixtral", "--bf16", "--shards", "1"] + Self.sizes)
+            #expect(made.code == 0, "\(made.errors)")
+            let file = URL(filePath: directory + "/config.json")
+            let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+            let declared = #"{"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}, "#
+            try Data((declared + text.dropFirst()).utf8).write(to: file)
+            let inspected = try Program.run(["checkpoint", "inspect", directory])
+            #expect(inspected.code == 0)
+            let reason = "refuses: all layers need activations of four bits"
+            #expect(inspected.output.contains(reason), "\(inspected.output)")
+            let run = try Program.run(["run", "--device", "simulator", "--checkpoint", directory, "--ranks", "2"])
+            #expect(run.code == 1 && run.output == "", "\(run.output)")
+            #expect(run.errors.contains("activations of four bits"), "\(run.errors)")
         }
     }
 

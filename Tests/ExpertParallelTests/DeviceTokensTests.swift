@@ -28,13 +28,13 @@ import Transport
 
     /// Kernels read inputs and write outputs where the caller has them, in every mode and in a graph, and nothing is
     /// copied.
-    @Test(arguments: OverlapMode.allCases)
-    func stepsWhereTheCallersMemoryIs(_ mode: OverlapMode) throws {
+    @Test(arguments: OverlapMode.allCases, [false, true])
+    func stepsWhereTheCallersMemoryIs(_ mode: OverlapMode, hasSharedGate: Bool) throws {
         let shape = try shape()
-        let fixture = LayerFixture(shape, tokens: [6], sharedIntermediate: 128)
+        let fixture = LayerFixture(shape, tokens: [6], sharedIntermediate: 128, hasSharedGate: hasSharedGate)
         let layer = try fixture.layer(on: device)
         let rank = layer.group.ranks[0]
-        let memory = [12, 6 * 256 * 2, 6 * 2 * 8, 6 * 2 * 4, 6 * 256 * 2].map(HostMemory.init)
+        let memory = [12, 6 * 256 * 2, 6 * 2 * 8, 6 * 2 * 4, 6 * 256 * 2, 6 * 4].map(HostMemory.init)
         let buffers = try memory.enumerated().map { index, own in
             try device.adopt(host: own.bytes, label: "tensor \(index)")
         }
@@ -43,7 +43,7 @@ import Transport
         try rank.use(
             DeviceTokens(
                 count: buffers[0], hiddenStates: buffers[1], experts: buffers[2], weights: buffers[3],
-                output: buffers[4]))
+                sharedWeights: hasSharedGate ? buffers[5] : nil, output: buffers[4]))
         let captured = try layer.capture(overlap: mode)
         for step in 0..<3 {
             let input = fixture.inputs(step: step)[0]
@@ -52,6 +52,7 @@ import Transport
             input.hiddenStates.withUnsafeBytes { memory[1].bytes.copyMemory(from: $0) }
             input.routing.experts.withUnsafeBytes { memory[2].bytes.copyMemory(from: $0) }
             input.routing.weights.withUnsafeBytes { memory[3].bytes.copyMemory(from: $0) }
+            input.routing.sharedWeights?.withUnsafeBytes { memory[5].bytes.copyMemory(from: $0) }
             if step == 0 { try layer.enqueue(rank, overlap: mode) } else { try layer.replay(captured) }
             try layer.group.synchronize()
             let found = Array(memory[4].bytes.bindMemory(to: BFloat16.self))
@@ -106,7 +107,28 @@ import Transport
         #expect(throws: GroupError.misaligned("crooked", address: crooked.address, alignment: 16)) {
             try rank.use(tokens(crooked))
         }
-        try rank.use(tokens(buffer))
+        var given = tokens(buffer)
+        try rank.use(given)
+        given.sharedWeights = buffer
+        #expect(throws: GroupError.sharedWeightsUnread(rank: 0)) { try rank.use(given) }
+    }
+
+    @Test func refusesSharedWeightsThatAreMissingOrTooSmall() throws {
+        let layer = try LayerFixture(try shape(), tokens: [6], sharedIntermediate: 128, hasSharedGate: true).layer(
+            on: device)
+        let rank = layer.group.ranks[0]
+        let buffer = try device.allocate(bytes: 6 * 256 * 2, label: "tensor")
+        var tokens = DeviceTokens(
+            count: buffer, hiddenStates: buffer, experts: buffer, weights: buffer, output: buffer)
+        #expect(throws: GroupError.sharedWeightsMissing(rank: 0)) { try rank.use(tokens) }
+        tokens.sharedWeights = buffer.part("part", offset: 0, bytes: 20)
+        #expect(throws: GroupError.bufferTooSmall("part", bytes: 20, needed: 24)) { try rank.use(tokens) }
+        tokens.sharedWeights = buffer.part("crooked", offset: 2, bytes: 24)
+        #expect(throws: GroupError.misaligned("crooked", address: buffer.address + 2, alignment: 4)) {
+            try rank.use(tokens)
+        }
+        tokens.sharedWeights = buffer
+        try rank.use(tokens)
     }
 
     /// A rank works on streams that somebody else made.

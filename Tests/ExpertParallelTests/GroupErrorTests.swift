@@ -63,6 +63,35 @@ import Transport
         try group.load([input([-1, -1]), good])
     }
 
+    @Test func refusesSharedWeightsThatDoNotFitTheGate() throws {
+        let shape = try LayerShape(
+            hidden: 128, intermediate: 128, experts: 4, topK: 2, ranks: 1, maxTokens: 3, sharedExperts: 1)
+        var configuration = GroupConfiguration(
+            shape: shape, deviceMultiprocessors: device.properties.multiprocessors)
+        func weighted(_ weights: [Float]?) -> [RankInput] {
+            var input = input([0, 1, 2, 3])
+            input.routing.sharedWeights = weights
+            return [input]
+        }
+        let plain = try RankGroup(device: device, configuration: configuration)
+        #expect(throws: GroupError.sharedWeightsUnread(rank: 0)) { try plain.load(weighted([1, 1])) }
+        try plain.load(weighted(nil))
+        configuration.hasSharedGate = true
+        let gated = try RankGroup(device: device, configuration: configuration)
+        #expect(throws: GroupError.sharedWeightsMissing(rank: 0)) { try gated.load(weighted(nil)) }
+        #expect(throws: GroupError.elementCount(rank: 0, array: "routing.sharedWeights", given: 3, expected: 2)) {
+            try gated.load(weighted([1, 1, 1]))
+        }
+        #expect(throws: GroupError.notFinite(rank: 0, array: "routing.sharedWeights", index: 1)) {
+            try gated.load(weighted([1, .infinity]))
+        }
+        try gated.load(weighted([0, 1]))
+        configuration.shape = try self.shape()
+        #expect(throws: GroupError.gateWithoutSharedExpert) {
+            try RankGroup(device: device, configuration: configuration)
+        }
+    }
+
     @Test func refusesGroupsThatCouldNotBeResident() throws {
         let small = SimulatedDevice(seed: 1, multiprocessors: 3)
         #expect(throws: GroupError.tooFewMultiprocessors(ranks: 2, perRank: 1, device: 3)) {

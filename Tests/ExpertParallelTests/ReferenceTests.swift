@@ -16,7 +16,7 @@ struct SmallLayer {
     let intermediate = 128
     let experts: [ExpertWeights]
     let shared: ExpertWeights
-    let ranks: [RankInput]
+    var ranks: [RankInput]
 
     init() throws {
         var stream = RandomStream(seed: 11)
@@ -92,7 +92,8 @@ struct SmallLayer {
                 }
                 if hasShared {
                     let result = Self.run(shared, row(rank, token), model)
-                    for channel in 0..<hidden { output[channel] += result[channel] }
+                    let weight = Double(routing.sharedWeights?[token] ?? 1)
+                    for channel in 0..<hidden { output[channel] += weight * result[channel] }
                 }
                 return model == .asKernels ? Self.rounded(output) : output
             }
@@ -124,6 +125,18 @@ struct ReferenceTests {
         #expect(firstDifference(output, naive, hidden: 256, absolute: 1e-6, relative: 0) == nil)
         #expect(relativeError(output[0], naive[0]) < 1e-7)
         #expect(shared || output[2][256...].allSatisfy { $0 == 0 })
+    }
+
+    @Test("Shared weights multiply what the shared expert makes of each token")
+    func sharedWeights() throws {
+        var layer = layer
+        layer.ranks[0].routing.sharedWeights = [0.25, 0, 0.875]
+        layer.ranks[1].routing.sharedWeights = []
+        layer.ranks[2].routing.sharedWeights = [1, 0.5]
+        let output = try layer.reference(.none).output(of: layer.ranks, shared: layer.shared) { layer.experts[$0] }
+        let naive = layer.naive(.none, shared: true)
+        #expect(firstDifference(output, naive, hidden: 256, absolute: 1e-6, relative: 0) == nil)
+        #expect(relativeError(output[0], self.layer.naive(.none, shared: true)[0]) > 0.1)
     }
 
     @Test("Agrees with plain loops with the kernels' roundings", arguments: [false, true])
@@ -180,6 +193,9 @@ struct ReferenceTests {
                 return error as? ReferenceError
             }
         }
+        #expect(
+            error { $0.routing.sharedWeights = [1] }
+                == .sizeMismatch(what: "shared weights of rank 0", expected: 3, found: 1))
         #expect(
             error { $0.routing.experts[3] = 4 }
                 == .expertOutOfRange(rank: 0, token: 1, slot: 1, expert: 4, experts: 4))

@@ -151,6 +151,33 @@ struct RouterTests {
         }
     }
 
+    @Test("A gate gives each token a weight of the shared expert, and changes nothing else")
+    func sharedGate() throws {
+        let configuration = try RouterConfiguration(experts: 3, topK: 2)
+        // The gate's logit is twice the second channel minus the third; the experts' logits are the hidden state.
+        var weights = RouterWeights(weight: [1, 0, 0, 0, 1, 0, 0, 0, 1], correctionBias: [0, 0, 0])
+        let plain = try Router(configuration: configuration, weights: weights, hidden: 3)
+        weights.sharedGate = [0, 2, -1]
+        let gated = try Router(configuration: configuration, weights: weights, hidden: 3)
+        let tokens = states([1, 2, 1, 0, 1, 3, 5, 0, 0, -4, 0, 4])
+        var routing = try gated.route(tokens)
+        let found = try #require(routing.sharedWeights)
+        #expect(found.count == 4)
+        for (weight, logit) in zip(found, [3.0, -1, 0, -4]) { #expect(abs(Double(weight) - sigmoid(logit)) < 1e-7) }
+        routing.sharedWeights = nil
+        #expect(try plain.route(tokens) == routing)
+        #expect(try gated.route([]).sharedWeights == [])
+        weights.sharedGate = [0, 0x1p127, 0]
+        let overflowing = try Router(configuration: configuration, weights: weights, hidden: 3)
+        #expect(throws: RouterError.sharedScoreNotFinite(token: 1)) {
+            try overflowing.route(states([1, 1, 1, 0, 2, 0]))
+        }
+        weights.sharedGate = [1, 2]
+        #expect(
+            throws: RouterError.countMismatch(what: "weights of the shared expert's gate", expected: 3, found: 2)
+        ) { try Router(configuration: configuration, weights: weights, hidden: 3) }
+    }
+
     @Test("No tokens are fine; wrong sizes, NaN and bad options are not")
     func errors() throws {
         let router = try router(RouterConfiguration(experts: 4, topK: 2))

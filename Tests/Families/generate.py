@@ -2,7 +2,8 @@
 
     python3 generate.py DIRECTORY
 
-`expected.json` holds the layer, the hidden states as BF16 bits, the chosen experts, their weights and the layer's output; where
+`expected.json` holds the layer, the hidden states as BF16 bits, the chosen experts, their weights, where the shared expert has a
+gate its weights, and the layer's output; where
 scales of activations are to be powers of two, also the output `rounded`, of activations that are rounded so.
 """
 
@@ -291,7 +292,8 @@ def expectation(config, tensors, hidden):
     output = layer.output()
     if not np.isfinite(output).all():
         raise definitions.Undefined("the output is not finite")
-    return {"chosen": layer.chosen.tolist(), "weights": layer.factors.tolist(), "outputs": output.tolist()}
+    gate = {} if layer.shared_factor is None else {"shared_weights": layer.shared_factor.tolist()}
+    return {"chosen": layer.chosen.tolist(), "weights": layer.factors.tolist(), "outputs": output.tolist(), **gate}
 
 
 def rounded(config, tensors, hidden):

@@ -19,6 +19,7 @@ class Inputs:
             choices[random.random(choices.shape) < 0.15] = -1
             self.topk_idx.append(choices)
         self.topk_weights = [random.random((tokens, top_k), dtype=np.float32) for tokens in self.tokens]
+        self.shared_weights = [random.random(tokens, dtype=np.float32) for tokens in self.tokens]
 
 
 def matrix(random, *shape):

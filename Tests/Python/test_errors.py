@@ -185,6 +185,8 @@ def test_layers(group):
         ({"shared": shared[:3]}, "shared are a tuple"),
         ({"shared": (*shared[:2], shared.down[:128], shared.down_scales)}, "shared.down has shape"),
         ({"scales": "exponents"}, "scales is 'exponents'"),
+        ({"shared_gate": True}, "shared_gate is True, and shared is None"),
+        ({"shared_gate": "yes", "shared": shared}, "shared_gate is 'yes'"),
         ({"top_k": 3}, "3"),
     ):
         with pytest.raises(swiftep.InvalidArgument, match=words):
@@ -198,6 +200,17 @@ def test_layers(group):
             layer(*step, overlap="two_batch")
         with pytest.raises(swiftep.InvalidArgument, match="topk_weights is NumPy float64"):
             layer(step[0], step[1], step[2].astype(np.float64))
+        with pytest.raises(swiftep.InvalidArgument, match="shared_weights are given.*shared_gate=True"):
+            layer(*step, shared_weights=inputs.shared_weights[0])
+    with swiftep.MoELayer(group, **parts, **options, shared=shared, shared_gate=True) as layer:
+        with pytest.raises(swiftep.InvalidArgument, match=r"shared_weights are None.*give float32 \[4\]"):
+            layer(*step)
+        with pytest.raises(swiftep.InvalidArgument, match="shared_weights is NumPy float64"):
+            layer(*step, shared_weights=inputs.shared_weights[0].astype(np.float64))
+        with pytest.raises(swiftep.InvalidArgument, match=r"shared_weights has shape \[3\]; give \[4\]"):
+            layer(*step, shared_weights=inputs.shared_weights[0][:3])
+        choices = np.tile(np.array([0, 1], np.int64), (4, 1))
+        assert layer(step[0], choices, step[2], shared_weights=inputs.shared_weights[0]).any()
 
 
 def test_device_arrays(device):

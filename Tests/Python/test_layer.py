@@ -32,6 +32,37 @@ def test_all_modes(ranks, with_shared):
                 assert (a == b).all(), (overlap, rank)
 
 
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_shared_gate(ranks):
+    """A shared expert that counts as much as each token says, in all modes; other weights give other results."""
+    inputs, weights, shared = make(ranks, 110 + ranks)
+    given = inputs.x, inputs.topk_idx, inputs.topk_weights
+    reference = _reference.layer(*given, weights, shared, inputs.shared_weights)
+    ungated = _reference.layer(*given, weights, shared)
+    assert _reference.relative_error([swiftep.to_bfloat16(r) for r in reference], ungated) > 0.1
+    with swiftep.Group.local(ranks, "simulator") as group:
+        layers = group.layers(weights=weights, shared=shared, shared_gate=True, two_batch=True, **SIZES)
+        assert layers[0].shared_gate and "with a gate" in repr(layers[0])
+        first = None
+        for overlap in OVERLAPS:
+            outputs = layers.step(*given, overlap, shared_weights=inputs.shared_weights)
+            error = _reference.relative_error(outputs, reference)
+            assert error <= _reference.TOLERANCE, (overlap, error)
+            first = first or outputs
+            for rank, (a, b) in enumerate(zip(first, outputs)):
+                assert (a == b).all(), (overlap, rank)
+        ones = [np.ones_like(part) for part in inputs.shared_weights]
+        plain = group.layers(weights=weights, shared=shared, **SIZES).step(*given)
+        for a, b in zip(layers.step(*given, shared_weights=ones), plain):
+            assert (a == b).all()
+        if ranks == 1:
+            own = [part[0] for part in given]
+            out = layers[0](*own, shared_weights=inputs.shared_weights[0])
+            assert (out == first[0]).all()
+            empty = layers[0](*(part[:0] for part in own), shared_weights=inputs.shared_weights[0][:0])
+            assert empty.shape == (0, 256)
+
+
 def test_the_reference_notices():
     """Other weights are beyond the tolerance, so that the comparison means something."""
     inputs, weights, shared = make(2, 60)

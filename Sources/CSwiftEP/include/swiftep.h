@@ -374,7 +374,8 @@ typedef struct {
     /* 1: sets memory aside for SWIFTEP_OVERLAP_TWO_BATCH. */
     uint32_t two_batch;
     uint32_t mask;
-    uint32_t reserved;
+    /* 1: the shared expert has a gate, and steps are those of `swiftep_layer_step_gated`. */
+    uint32_t shared_gate;
     double wait_seconds;
     double link_bytes_per_second;
     double link_latency_seconds;
@@ -408,6 +409,11 @@ swiftep_result swiftep_layer_free(swiftep_layer layer);
 swiftep_result swiftep_layer_step(
     swiftep_layer layer, uint64_t stream, uint32_t overlap, uint64_t hidden_states, uint64_t topk_indices,
     uint64_t topk_weights, uint32_t tokens, uint64_t output);
+/* [enqueues] The same where the shared expert has a gate. shared_weights: Float32 `[tokens]`, by which its output is
+ * multiplied, as Qwen has it the sigmoid of a product with the token. */
+swiftep_result swiftep_layer_step_gated(
+    swiftep_layer layer, uint64_t stream, uint32_t overlap, uint64_t hidden_states, uint64_t topk_indices,
+    uint64_t topk_weights, uint64_t shared_weights, uint32_t tokens, uint64_t output);
 /* As `swiftep_buffer_poll`, `swiftep_buffer_check`, `swiftep_buffer_reset` and `swiftep_buffer_mask`. */
 swiftep_result swiftep_layer_poll(swiftep_layer layer);
 swiftep_result swiftep_layer_check(swiftep_layer layer);

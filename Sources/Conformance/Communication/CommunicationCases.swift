@@ -7,7 +7,7 @@ import KernelLanguage
 func communicationCases() -> [ConformanceCase] {
     DispatchFormat.allCases.flatMap { format in
         [[5], [4, 0], [3, 7, 1, 6]].map { communicationCase(format, tokens: $0) }
-    } + ScaleFormat.allCases.flatMap(scaleCases)
+    } + ScaleFormat.allCases.flatMap(scaleCases) + [FailurePolicy.stop, .mask].map(sharedWeightsCase)
 }
 
 /// Dispatch alone of channels whose scales are at the edges of their format.
@@ -60,6 +60,26 @@ package func communicationCase(
     }
 }
 
+/// Two steps of dispatch and combine whose rows of two shared experts count as much as each token says.
+private func sharedWeightsCase(_ onFailure: FailurePolicy) -> ConformanceCase {
+    ConformanceCase("dispatch and combine with shared weights" + (onFailure == .mask ? " and masks" : "")) { device in
+        let shape = try LayerShape(
+            hidden: 384, intermediate: 128, experts: 9, topK: 3, ranks: 3, maxTokens: 7, sharedExperts: 2)
+        let fixture = LayerFixture(shape, tokens: [7, 0, 5], pattern: .sparse, hasSharedGate: true)
+        var configuration = GroupConfiguration(
+            shape: shape, format: .bfloat16, deviceMultiprocessors: device.properties.multiprocessors)
+        configuration.hasSharedGate = true
+        configuration.onFailure = onFailure
+        let group = try RankGroup(device: device, configuration: configuration)
+        for step in 0..<2 {
+            let inputs = fixture.inputs(step: step)
+            try group.load(inputs)
+            for receive in try group.ranks.map({ try $0.dispatch() }) { try receive() }
+            try checkCombine(group, inputs)
+        }
+    }
+}
+
 /// The input with groups of channels whose largest magnitudes are at the edges of scales.
 private func edges(_ input: RankInput) -> RankInput {
     var input = input
@@ -98,6 +118,9 @@ private func checkCombine(_ group: RankGroup, _ inputs: [RankInput]) throws {
             var sum: Float = 0
             for choice in token * shape.topK..<(token + 1) * shape.topK where input.routing.experts[choice] >= 0 {
                 sum.addProduct(value.float, input.routing.weights[choice])
+            }
+            for _ in 0..<shape.sharedExperts {
+                sum.addProduct(value.float, input.routing.sharedWeights?[token] ?? 1)
             }
             return BFloat16(sum)
         }

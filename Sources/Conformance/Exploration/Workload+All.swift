@@ -57,6 +57,7 @@ extension Workload {
                 layer(narrow, tokens: [2, 1], overlap: .none, multiprocessors: 4),
                 failingLayer(many, tokens: [1, 2], overlap: .none, fault: .silentRank, multiprocessors: 4),
                 layer(shape, tokens: [3, 2], overlap: .singleBatch, communicating: 0),
+                layer(shape, tokens: [3, 2], overlap: .direct, gate: true),
                 layer(narrow, tokens: [2, 1], overlap: .singleBatch, enqueueing: .replayed, communicating: 0),
                 layer(narrow, tokens: [2, 0], overlap: .singleBatch, enqueueing: .streamed, communicating: 0),
                 failingLayer(

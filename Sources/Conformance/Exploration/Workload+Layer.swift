@@ -21,17 +21,20 @@ extension Workload {
     ///   - tokens: Of each rank.
     ///   - multiprocessors: Of each rank.
     ///   - communicating: How many of them send beside the down GEMM.
+    ///   - gate: Whether the shared expert has a gate.
     ///   - mapsWindowsAnew: Whether each rank sees the windows of the others at addresses of its own.
     package static func layer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
         link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1,
-        notesArrivals: Bool = false, onFailure: FailurePolicy = .stop, mapsWindowsAnew: Bool = false
+        gate: Bool = false, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
+        mapsWindowsAnew: Bool = false
     ) -> Workload {
         let sizes =
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
         return Workload(
             "layer \(overlap.rawValue) \(enqueueing.rawValue) \(sizes) tokens=\(tokens) shared=\(shape.sharedExperts)"
-                + " sms=\(multiprocessors)" + (communicating == 1 ? "" : " communicating=\(communicating)")
+                + (gate ? " with a gate" : "") + " sms=\(multiprocessors)"
+                + (communicating == 1 ? "" : " communicating=\(communicating)")
                 + (link.map { " link=\($0)" } ?? "")
                 + (blockM.map { " blockM=\($0)" } ?? "") + (notesArrivals ? " with arrivals" : "")
                 + (onFailure == .mask ? " with masks" : "")
@@ -40,7 +43,8 @@ extension Workload {
         ) { device in
             let fixture = LayerFixture(
                 shape, tokens: tokens,
-                sharedIntermediate: shape.sharedExperts > 0 ? shape.sharedExperts * shape.intermediate : nil)
+                sharedIntermediate: shape.sharedExperts > 0 ? shape.sharedExperts * shape.intermediate : nil,
+                hasSharedGate: gate)
             let layer = try fixture.layer(
                 on: device, blockM: blockM, communicating: communicating, link: link, halves: overlap == .twoBatch,
                 notesArrivals: notesArrivals, onFailure: onFailure, mapsWindowsAnew: mapsWindowsAnew)

@@ -5,24 +5,27 @@ import ExpertParallel
 /// Whole layers: every mode against the FP64 reference and against each other, two steps on the same buffers.
 func layerCases() -> [ConformanceCase] {
     tokenCountCases() + rankCases() + selectionCases() + sizeCases() + blockEdgeCases() + powerOfTwoCases()
+        + gateCases()
 }
 
 /// A layer case; all values that tell it from others go into the name.
 func layerCase(
     hidden: Int = 256, intermediate: Int = 128, experts: Int, topK: Int, tokens: [Int],
-    pattern: LayerFixture.Pattern = .random, shared: Int? = nil, blockM: Int? = nil, splits: Bool = true,
-    scales: ScaleFormat = .float32
+    pattern: LayerFixture.Pattern = .random, shared: Int? = nil, gate: Bool = false, blockM: Int? = nil,
+    splits: Bool = true, scales: ScaleFormat = .float32
 ) -> ConformanceCase {
     var name = "layer hidden=\(hidden) intermediate=\(intermediate) experts=\(experts) topK=\(topK) tokens=\(tokens)"
     name +=
-        " pattern=\(pattern.rawValue) shared=\(shared ?? 0)" + (blockM.map { " blockM=\($0)" } ?? "")
+        " pattern=\(pattern.rawValue) shared=\(shared ?? 0)" + (gate ? " with a gate" : "")
+        + (blockM.map { " blockM=\($0)" } ?? "")
         + (splits ? "" : " without a split") + (scales == .float32 ? "" : " scales=\(scales.rawValue)")
     return ConformanceCase(name) { device in
         let shape = try LayerShape(
             hidden: hidden, intermediate: intermediate, experts: experts, topK: topK, ranks: tokens.count,
             maxTokens: max(1, tokens.max() ?? 1),
             sharedExperts: ExpertWeights.parts(ofShared: shared, intermediate: intermediate))
-        let fixture = LayerFixture(shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared)
+        let fixture = LayerFixture(
+            shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared, hasSharedGate: gate)
         try checkLayer(fixture, blockM: blockM, splits: splits, scales: scales, on: device)
     }
 }
@@ -93,6 +96,20 @@ private func powerOfTwoCases() -> [ConformanceCase] {
         }
 }
 
+/// A shared expert that counts as much as each token says: of one part and of several, without tokens, with another
+/// first token of the second half.
+private func gateCases() -> [ConformanceCase] {
+    [
+        layerCase(experts: 8, topK: 2, tokens: [5, 2], shared: 128, gate: true),
+        layerCase(experts: 8, topK: 2, tokens: [0, 1], shared: 128, gate: true, splits: false),
+        layerCase(experts: 8, topK: 4, tokens: [6, 0, 3, 7], pattern: .sparse, shared: 384, gate: true),
+        layerCase(experts: 8, topK: 1, tokens: [9], pattern: .nothing, shared: 256, gate: true, splits: false),
+        layerCase(
+            hidden: 512, intermediate: 768, experts: 4, topK: 2, tokens: [3, 4], shared: 384, gate: true,
+            scales: .powerOfTwo),
+    ]
+}
+
 /// Rows of one expert at the edges of blocks, with every block height.
 private func blockEdgeCases() -> [ConformanceCase] {
     [63, 64, 65].flatMap { rows in
@@ -112,5 +129,8 @@ func fullSizeCases() -> [ConformanceCase] {
         layerCase(
             hidden: 2048, intermediate: 768, experts: 64, topK: 8, tokens: [32, 17, 0, 5, 64, 1, 2, 3], splits: false),
         layerCase(hidden: 7168, intermediate: 2048, experts: 16, topK: 8, tokens: [64], blockM: 16),
+        // As Qwen3-Next has it, with fewer experts.
+        layerCase(
+            hidden: 2048, intermediate: 512, experts: 64, topK: 10, tokens: [32, 17], shared: 512, gate: true),
     ]
 }

@@ -25,17 +25,20 @@ package struct LayerFixture: Sendable {
     package let tokens: [Int]
     package let pattern: Pattern
     package let sharedIntermediate: Int?
+    /// Whether the shared expert has a gate.
+    package let hasSharedGate: Bool
     package let seed: UInt64
     private let table = GaussianFloat8Table()
 
     package init(
         _ shape: LayerShape, tokens: [Int], pattern: Pattern = .random, sharedIntermediate: Int? = nil,
-        seed: UInt64 = 1
+        hasSharedGate: Bool = false, seed: UInt64 = 1
     ) {
         self.shape = shape
         self.tokens = tokens
         self.pattern = pattern
         self.sharedIntermediate = sharedIntermediate
+        self.hasSharedGate = hasSharedGate
         self.seed = seed
     }
 
@@ -80,8 +83,16 @@ package struct LayerFixture: Sendable {
             let weights = (0..<tokens * shape.topK).map { _ in 0.1 + stream.uniform() }
             return RankInput(
                 hiddenStates: hidden,
-                routing: Routing(tokens: tokens, topK: shape.topK, experts: experts, weights: weights))
+                routing: Routing(
+                    tokens: tokens, topK: shape.topK, experts: experts, weights: weights,
+                    sharedWeights: hasSharedGate ? sharedWeights(rank, step) : nil))
         }
+    }
+
+    /// What a gate may give: numbers between 0 and 1, and for every fifth token 0, as of a closed one.
+    private func sharedWeights(_ rank: Int, _ step: Int) -> [Float] {
+        var stream = RandomStream(seed: seed, name: "shared weights \(rank) \(step)")
+        return (0..<tokens[rank]).map { $0 % 5 == 4 ? 0 : stream.uniform() }
     }
 
     private func choose(token: Int, of rank: Int, _ stream: inout RandomStream) -> [Int64] {
@@ -116,6 +127,7 @@ package struct LayerFixture: Sendable {
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
             communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
         configuration.scaleFormat = scaleFormat
+        configuration.hasSharedGate = hasSharedGate
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

@@ -6,7 +6,7 @@ import KernelLanguage
 /// Ranks that go on without others.
 func maskCases() -> [ConformanceCase] {
     [1, 3].map(sameBitsCase) + OverlapMode.allCases.map(absentRankCase)
-        + OverlapMode.allCases.map(rejoiningCase) + [silentRankCase(), hostMaskCase()]
+        + OverlapMode.allCases.map(rejoiningCase) + [silentRankCase(), hostMaskCase(), gateCase()]
 }
 
 private func shape(ranks: Int) throws -> LayerShape {
@@ -14,10 +14,12 @@ private func shape(ranks: Int) throws -> LayerShape {
         hidden: 256, intermediate: 128, experts: 12, topK: 3, ranks: ranks, maxTokens: 6, sharedExperts: 1)
 }
 
-private func fixture(ranks: Int, _ pattern: LayerFixture.Pattern = .sparse) throws -> LayerFixture {
+private func fixture(
+    ranks: Int, _ pattern: LayerFixture.Pattern = .sparse, gate: Bool = false
+) throws -> LayerFixture {
     LayerFixture(
         try shape(ranks: ranks), tokens: (0..<ranks).map { [6, 3, 0, 5][$0] }, pattern: pattern,
-        sharedIntermediate: 128)
+        sharedIntermediate: 128, hasSharedGate: gate)
 }
 
 /// Seconds that no right step waits for; with time to show that a rank lives, on the simulator between its leaps of up to
@@ -50,6 +52,20 @@ private func sameBitsCase(_ ranks: Int) -> ConformanceCase {
             let judge = try LayerJudge(layer, inputs, shared: fixture.shared(), weights: fixture.weights)
             try require(judge.judge(outputs).passed, "the reference does not agree")
             try require(try layer.group.maskedRanks().allSatisfy(\.isEmpty), "somebody is masked")
+        }
+    }
+}
+
+/// A gate on the shared expert, whose weight counts as well where another rank's terms are missing.
+private func gateCase() -> ConformanceCase {
+    ConformanceCase("absent ranks are masked, with a gate on the shared expert") { device in
+        let fixture = try fixture(ranks: 4, gate: true)
+        let layer = try fixture.layer(on: device, waitLimit: maskWaitLimit(device), onFailure: .mask)
+        for (step, absent) in [[], [1], [1]].enumerated() {
+            for mode in step == 1 ? [OverlapMode.none] : OverlapMode.allCases {
+                try requireRight(layer, fixture, step: step, without: Set(absent), mode, "\(mode), step \(step)")
+            }
+            try requireMasked(layer.group, Set(absent), "step \(step)")
         }
     }
 }

@@ -34,17 +34,23 @@ package struct CombineReceiveParameters: KernelParameters {
 }
 
 /// Waits for the rows of each token's experts and adds them up, weighted, in the order of the token's choices; so the
-/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1. The last kernel of
-/// a step.
+/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1 or the token's shared
+/// weight. The last kernel of a step.
 ///
-/// Given `CombineReceiveParameters`, and with totals `WaitTotalsParameters`.
+/// Given `CombineReceiveParameters`, with shared weights `SharedWeightsParameters`, and with totals
+/// `WaitTotalsParameters`.
 ///
-/// - Parameter totals: Whether it adds up how long it waits for each rank.
-package func combineReceiveKernel(_ window: RankWindow, totals: Bool = false) throws(VerificationError) -> Kernel {
+/// - Parameters:
+///   - sharedWeights: Whether each token says how much its shared experts count.
+///   - totals: Whether it adds up how long it waits for each rank.
+package func combineReceiveKernel(
+    _ window: RankWindow, sharedWeights: Bool = false, totals: Bool = false
+) throws(VerificationError) -> Kernel {
     let shape = window.shape
     // Eight channels to a thread.
     let threads = min(1024, max(128, (shape.hidden / 8 + 31) / 32 * 32))
-    let name = "combine_receive_\(window.name)" + (totals ? "_totals" : "")
+    let name =
+        "combine_receive_\(window.name)" + (sharedWeights ? "_shared_weights" : "") + (totals ? "_totals" : "")
     return try KernelBuilder.build(name, threads: threads) { k in
         let parameters = k.parameters(CombineReceiveParameters.self)
         let (own, rank, weights) = (parameters.home.window, parameters.home.rank, parameters.weights)
@@ -54,6 +60,7 @@ package func combineReceiveKernel(_ window: RankWindow, totals: Bool = false) th
         let step = StepCounter(parameters.home.step)
         let current = step.current(k)
         let watchdog = Watchdog(parameters.watchdog, .combineReceive, masks: RankMasks(k, window))
+        let shared = sharedWeights ? k.parameters(SharedWeightsParameters.self).sharedWeights : nil
         let waits = totals ? WaitTotals(k.parameters(WaitTotalsParameters.self)) : nil
         let rows = CombinedRows(window: window, own: own, rank: rank, step: current, waits: waits)
 
@@ -68,7 +75,7 @@ package func combineReceiveKernel(_ window: RankWindow, totals: Bool = false) th
                     let row = k.threadIndex
                     // A shared expert's row, unless it is that of a choice.
                     let expert = k.variable(row + (shape.experts - shape.topK))
-                    let weight = k.variable(k.constant(Float(1)))
+                    let weight = k.variable(shared.map { k.load($0 + token) } ?? k.constant(Float(1)))
                     k.if(row < shape.topK) {
                         let choice = token.multiply(shape.topK, add: row)
                         expert.value = choices.expert(k, at: choice)

@@ -29,11 +29,14 @@ public struct RouterWeights: Hashable, Sendable {
     public var correctionBias: [Float]
     /// `[experts]`, added to the logits; nil where a model has none.
     public var logitBias: [Float]?
+    /// `[hidden]`: the sigmoid of its product with a token is the shared expert's weight; nil where that has no gate.
+    public var sharedGate: [Float]?
 
     /// A router of these weights.
-    public init(weight: [Float], correctionBias: [Float], logitBias: [Float]? = nil) {
+    public init(weight: [Float], correctionBias: [Float], logitBias: [Float]? = nil, sharedGate: [Float]? = nil) {
         self.weight = weight
         self.correctionBias = correctionBias
         self.logitBias = logitBias
+        self.sharedGate = sharedGate
     }
 }

@@ -105,11 +105,12 @@ public struct MoELayerCheckpoint: Sendable {
     /// What was lost by converting the experts that have been read so far to FP8; nil if nothing was.
     public var conversionLoss: ConversionLoss? { losses.sum }
 
-    /// The router's weight and bias. Throws `valueNotFinite`.
+    /// The router's weight and bias, and the gate on the shared expert if that has one. Throws `valueNotFinite`.
     public func router() throws(CheckpointError) -> RouterWeights {
         RouterWeights(
             weight: try routerWeight.floats(),
-            correctionBias: try routerBias?.floats() ?? [Float](repeating: 0, count: configuration.experts))
+            correctionBias: try routerBias?.floats() ?? [Float](repeating: 0, count: configuration.experts),
+            sharedGate: try sharedGate?.floats())
     }
 
     /// The shared expert, or nil when the model has none. Throws `valueNotFinite` and `conversionInexact`.
@@ -117,10 +118,6 @@ public struct MoELayerCheckpoint: Sendable {
         guard let shared else { return nil }
         return losses.noting(try shared.load(), of: nil)
     }
-
-    /// `[hidden]`: the sigmoid of its product with a token multiplies the shared expert's output. Nil when the model
-    /// has no such gate. Throws `valueNotFinite`.
-    public func sharedExpertGate() throws(CheckpointError) -> [Float]? { try sharedGate?.floats() }
 
     /// The weights of one expert, `0..<experts`; BF16 weights are quantised.
     ///

@@ -11,6 +11,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// rounded. The layer does not take `.exponents`, and checkpoints say which of the others theirs need, see
     /// `ModelConfiguration.scaleFormat`.
     public var scaleFormat = ScaleFormat.float32
+    /// Whether the shared expert has a gate: then each token brings a weight for it, see `Routing.sharedWeights`, with
+    /// which combine adds its rows. The shape must have shared experts.
+    public var hasSharedGate = false
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Ranks that share the device, this process's and those of others: 1 to the shape's ranks.
@@ -119,6 +122,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         guard TileShape.heights.contains(blockM) else { throw .blockHeight(blockM) }
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
         guard link == nil || onFailure == .stop else { throw .maskWithLink }
+        guard !hasSharedGate || shape.sharedExperts > 0 else { throw .gateWithoutSharedExpert }
         guard scaleFormat == .exponents else { return }
         guard format == .float8 else { throw .packedScalesWithoutFloat8(format) }
         guard shape.hiddenGroups % scaleFormat.groupsPerWord == 0 else { throw .packedScales(hidden: shape.hidden) }
@@ -142,6 +146,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             ranksOnDevice: ranksOnDevice, communicationMultiprocessors: communicationMultiprocessors,
             waitLimit: waitLimit, link: link)
         configuration.scaleFormat = scaleFormat
+        configuration.hasSharedGate = hasSharedGate
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

@@ -62,6 +62,12 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case rowsDiscarded
     /// Shared experts of another size than the group was made for.
     case sharedExperts(intermediate: Int, expected: Int, made: Int)
+    /// A gate on a shared expert that there is not.
+    case gateWithoutSharedExpert
+    /// A step without weights of the shared expert, which has a gate.
+    case sharedWeightsMissing(rank: Int)
+    /// A step with weights of a shared expert that has no gate.
+    case sharedWeightsUnread(rank: Int)
     /// The layer computes with FP8 activations only.
     case formatUnsupported(DispatchFormat)
     /// The layer's GEMMs read scales in Float32 only.
@@ -184,6 +190,15 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "a shared expert with \(intermediate) channels takes \(expected) places of a routed expert's size, and the "
                 + "shape has sharedExperts \(made); make the group with \(expected)"
+        case .gateWithoutSharedExpert:
+            return "hasSharedGate is set, and the shape has sharedExperts 0; "
+                + "make the shape with the shared expert, or leave hasSharedGate out"
+        case .sharedWeightsMissing(let rank):
+            return "the shared expert has a gate, and the step of rank \(rank) has no shared weights; "
+                + "give one for each token"
+        case .sharedWeightsUnread(let rank):
+            return "the step of rank \(rank) has shared weights, and nothing would read them; "
+                + "set hasSharedGate in the configuration, or leave them out"
         case .formatUnsupported(let format):
             return "the MoE layer computes with FP8 activations and the group dispatches \(format); use .float8"
         case .scaleFormatUnsupported(let format):

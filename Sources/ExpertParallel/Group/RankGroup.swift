@@ -77,7 +77,7 @@ public final class RankGroup {
     /// - Throws: `GroupError` naming the first value that is out of range; nothing is copied then.
     public func load(_ inputs: [RankInput]) throws {
         try requireOnePerRank(inputs)
-        for (rank, input) in zip(ranks, inputs) { try input.validate(rank: rank.index, configuration.shape) }
+        for (rank, input) in zip(ranks, inputs) { try input.validate(rank: rank.index, configuration) }
         for (rank, input) in zip(ranks, inputs) { try rank.load(input) }
     }
 

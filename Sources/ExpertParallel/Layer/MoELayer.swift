@@ -167,27 +167,41 @@ public final class MoELayer {
         package var hiddenStates: UInt64
         package var experts: UInt64
         package var weights: UInt64
+        /// nil from callers that have none.
+        package var sharedWeights: UInt64?
         package var output: UInt64
 
         /// Addresses as given.
-        package init(count: Int, hiddenStates: UInt64, experts: UInt64, weights: UInt64, output: UInt64) {
+        package init(
+            count: Int, hiddenStates: UInt64, experts: UInt64, weights: UInt64, sharedWeights: UInt64? = nil,
+            output: UInt64
+        ) {
             self.count = count
             self.hiddenStates = hiddenStates
             self.experts = experts
             self.weights = weights
+            self.sharedWeights = sharedWeights
             self.output = output
         }
     }
 
     /// Enqueues a step in the order of a caller's stream.
     ///
-    /// - Throws: `GroupError.tooManyTokens`, `.misaligned`; nothing is enqueued then.
+    /// - Throws: `GroupError.tooManyTokens`, `.misaligned`, `.sharedWeightsMissing`, `.sharedWeightsUnread`; nothing is
+    ///   enqueued then.
     package func enqueue(overlap: OverlapMode, _ tokens: EngineTokens, on stream: DeviceStream) throws {
         let count = try rank.counts.address(of: tokens.count)
+        if configuration.hasSharedGate, tokens.sharedWeights == nil {
+            throw GroupError.sharedWeightsMissing(rank: rank.index)
+        }
+        if !configuration.hasSharedGate, tokens.sharedWeights != nil {
+            throw GroupError.sharedWeightsUnread(rank: rank.index)
+        }
         if tokens.count > 0 {
             try requireAddress("the hidden states", tokens.hiddenStates, 16)
             try requireAddress("the top-k indices", tokens.experts, 8)
             try requireAddress("the top-k weights", tokens.weights, 4)
+            if let shared = tokens.sharedWeights { try requireAddress("the shared weights", shared, 4) }
             try requireAddress("the output", tokens.output, 16)
         }
         try rank.requireIdle(before: "a step")
@@ -195,7 +209,7 @@ public final class MoELayer {
         rank.use(
             TokenAddresses(
                 count: count, input: tokens.hiddenStates, experts: tokens.experts, weights: tokens.weights,
-                output: tokens.output))
+                sharedWeights: tokens.sharedWeights, output: tokens.output))
         try device.record(fork.begin, on: stream)
         try device.wait(for: fork.begin, on: rank.compute)
         try enqueue(overlap: overlap)

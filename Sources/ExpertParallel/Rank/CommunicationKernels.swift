@@ -29,7 +29,7 @@ struct CommunicationKernels {
             device, configuration,
             dispatchReceive: window.masks
                 ? dispatchUnpackKernel(window, before: .kernel) : dispatchReceiveKernel(window),
-            combineReceive: combineReceiveKernel(window),
+            combineReceive: combineReceiveKernel(window, sharedWeights: configuration.hasSharedGate),
             forLayers: ForLayers(
                 dispatchReceiveOnly: device.loadFitting(
                     window.masks

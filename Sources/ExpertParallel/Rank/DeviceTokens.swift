@@ -14,29 +14,36 @@ public struct DeviceTokens: Sendable {
     public var experts: DeviceBuffer
     /// Float32 `[maxTokens, topK]`.
     public var weights: DeviceBuffer
+    /// Float32 `[maxTokens]`: the shared expert's weights, where it has a gate; else nil.
+    public var sharedWeights: DeviceBuffer?
     /// BF16 `[maxTokens, hidden]`, written by the combine's receive.
     public var output: DeviceBuffer
 
     /// Tokens in these buffers.
     public init(
         count: DeviceBuffer, hiddenStates: DeviceBuffer, experts: DeviceBuffer, weights: DeviceBuffer,
-        output: DeviceBuffer
+        sharedWeights: DeviceBuffer? = nil, output: DeviceBuffer
     ) {
         self.count = count
         self.hiddenStates = hiddenStates
         self.experts = experts
         self.weights = weights
+        self.sharedWeights = sharedWeights
         self.output = output
     }
 
-    /// Throws `GroupError.bufferTooSmall` for the first buffer that holds less than a step of `shape` can have, or
-    /// `.misaligned` for one that kernels cannot read as they do.
-    func validate(_ shape: LayerShape) throws(GroupError) {
-        let needed = [
+    /// Throws `GroupError.bufferTooSmall` for the first buffer that holds less than a step of rank `rank` can have, or
+    /// `.misaligned` for one that kernels cannot read as they do; `.sharedWeightsMissing` and `.sharedWeightsUnread`.
+    func validate(rank: Int, _ configuration: GroupConfiguration) throws(GroupError) {
+        let shape = configuration.shape
+        if configuration.hasSharedGate, sharedWeights == nil { throw .sharedWeightsMissing(rank: rank) }
+        if !configuration.hasSharedGate, sharedWeights != nil { throw .sharedWeightsUnread(rank: rank) }
+        var needed = [
             (count, 12, 4), (hiddenStates, shape.maxTokens * shape.hidden * 2, 16),
             (experts, shape.maxTokens * shape.topK * 8, 8), (weights, shape.maxTokens * shape.topK * 4, 4),
             (output, shape.maxTokens * shape.hidden * 2, 16),
         ]
+        if let sharedWeights { needed.append((sharedWeights, shape.maxTokens * 4, 4)) }
         for (buffer, bytes, alignment) in needed {
             guard buffer.bytes >= bytes else {
                 throw .bufferTooSmall(buffer.label, bytes: buffer.bytes, needed: bytes)

@@ -60,7 +60,7 @@ public final class ExpertRank {
         let communication =
             try communication ?? device.makeStream(label: "rank \(rank) communication", rank: rank)
         (self.compute, self.communication) = (compute, communication)
-        let tokens = try TokenMemory(device, shape, label: "rank \(rank)")
+        let tokens = try TokenMemory(device, configuration, label: "rank \(rank)")
         let records = try RankRecords(device, configuration, rank: rank)
         self.tokens = tokens
         counts = try TokenCountTable(device, shape, rank: rank)
@@ -112,17 +112,18 @@ public final class ExpertRank {
     ///
     /// - Throws: `GroupError` naming the first value that is out of range; nothing is copied then.
     public func load(_ input: RankInput) throws {
-        try input.validate(rank: index, configuration.shape)
+        try input.validate(rank: index, configuration)
         try tokens.load(input, maxTokens: configuration.shape.maxTokens, device)
     }
 
     /// Steps that are enqueued or captured from now on read and write these tokens, where they are. Nothing of the rank
     /// may be running.
     ///
-    /// - Throws: `GroupError.bufferTooSmall` or `.misaligned` for the first buffer that will not do.
+    /// - Throws: `GroupError.bufferTooSmall` or `.misaligned` for the first buffer that will not do;
+    ///   `.sharedWeightsMissing` and `.sharedWeightsUnread`.
     public func use(_ deviceTokens: DeviceTokens) throws {
         try requireIdle(before: "use")
-        try deviceTokens.validate(configuration.shape)
+        try deviceTokens.validate(rank: index, configuration)
         tokens = TokenMemory(deviceTokens)
         use(tokens.addresses)
     }

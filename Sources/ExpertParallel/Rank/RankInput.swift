@@ -14,9 +14,9 @@ public struct RankInput: Hashable, Sendable {
         self.routing = routing
     }
 
-    /// Checks sizes, expert numbers and finiteness against `shape`.
-    func validate(rank: Int, _ shape: LayerShape) throws(GroupError) {
-        let tokens = routing.tokens
+    /// Checks sizes, expert numbers and finiteness against a configuration.
+    func validate(rank: Int, _ configuration: GroupConfiguration) throws(GroupError) {
+        let (shape, tokens) = (configuration.shape, routing.tokens)
         guard (0...shape.maxTokens).contains(tokens) else {
             throw .tooManyTokens(rank: rank, tokens: tokens, maxTokens: shape.maxTokens)
         }
@@ -28,6 +28,12 @@ public struct RankInput: Hashable, Sendable {
         try expect("hiddenStates", hiddenStates.count, tokens * shape.hidden)
         try expect("routing.experts", routing.experts.count, tokens * shape.topK)
         try expect("routing.weights", routing.weights.count, tokens * shape.topK)
+        switch (routing.sharedWeights, configuration.hasSharedGate) {
+        case (nil, false): break
+        case (nil, true): throw .sharedWeightsMissing(rank: rank)
+        case (.some, false): throw .sharedWeightsUnread(rank: rank)
+        case (let weights?, true): try expect("routing.sharedWeights", weights.count, tokens)
+        }
         for (index, expert) in routing.experts.enumerated() where expert < -1 || expert >= Int64(shape.experts) {
             throw .expertIndex(
                 rank: rank, token: index / shape.topK, choice: index % shape.topK, value: expert,
@@ -42,6 +48,9 @@ public struct RankInput: Hashable, Sendable {
         }
         if let index = routing.weights.firstIndex(where: { !$0.isFinite }) {
             throw .notFinite(rank: rank, array: "routing.weights", index: index)
+        }
+        if let index = routing.sharedWeights?.firstIndex(where: { !$0.isFinite }) {
+            throw .notFinite(rank: rank, array: "routing.sharedWeights", index: index)
         }
         // All exponent bits set: infinity or NaN.
         if let index = hiddenStates.firstIndex(where: { $0.bits & 0x7F80 == 0x7F80 }) {

@@ -11,6 +11,8 @@ struct TokenAddresses: Hashable, Sendable {
     var experts: UInt64
     /// Float32 `[tokens, topK]`.
     var weights: UInt64
+    /// Float32 `[tokens]`; nil without a gate on the shared expert.
+    var sharedWeights: UInt64?
     /// BF16 `[tokens, hidden]`.
     var output: UInt64
 
@@ -21,6 +23,6 @@ struct TokenAddresses: Hashable, Sendable {
         return TokenAddresses(
             count: count + UInt64(4 * (1 + number)), input: input + first * hidden * 2,
             experts: experts + first * topK * 8, weights: weights + first * topK * 4,
-            output: output + first * hidden * 2)
+            sharedWeights: sharedWeights.map { $0 + first * 4 }, output: output + first * hidden * 2)
     }
 }

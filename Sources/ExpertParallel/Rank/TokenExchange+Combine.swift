@@ -94,12 +94,15 @@ extension TokenExchange {
                     experts: MemoryParameter(address: tokens.experts),
                     weights: MemoryParameter(address: tokens.weights), output: MemoryParameter(address: tokens.output),
                     discards: discards, watchdog: records.watchdog), records.masks?.parameters,
+                tokens.sharedWeights.map { SharedWeightsParameters(sharedWeights: MemoryParameter(address: $0)) },
                 waits.map { _ in WaitTotalsParameters(waits: nil) },
             ],
-            changing: (waits.map { [("waits", .address($0))] } ?? []) + [
-                ("tokenCount", .address(tokens.count)), ("experts", .address(tokens.experts)),
-                ("weights", .address(tokens.weights)), ("output", .address(tokens.output)),
-                ("discards", .uint32(discards ? 1 : 0)),
-            ])
+            changing: (waits.map { [("waits", .address($0))] } ?? [])
+                + (tokens.sharedWeights.map { [("sharedWeights", .address($0))] } ?? [])
+                + [
+                    ("tokenCount", .address(tokens.count)), ("experts", .address(tokens.experts)),
+                    ("weights", .address(tokens.weights)), ("output", .address(tokens.output)),
+                    ("discards", .uint32(discards ? 1 : 0)),
+                ])
     }
 }

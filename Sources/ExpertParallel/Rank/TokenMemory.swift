@@ -12,11 +12,14 @@ struct TokenMemory: Sendable {
     let experts: DeviceBuffer
     /// Float32 `[maxTokens, topK]`.
     private let weights: DeviceBuffer
+    /// Float32 `[maxTokens]`; nil without a gate on the shared expert.
+    private let sharedWeights: DeviceBuffer?
     /// BF16 `[maxTokens, hidden]`.
     let output: DeviceBuffer
 
     /// Memory for the tokens of a rank.
-    init(_ device: any Device, _ shape: LayerShape, label: String) throws {
+    init(_ device: any Device, _ configuration: GroupConfiguration, label: String) throws {
+        let shape = configuration.shape
         func allocate<Element: Scalar>(_ type: Element.Type, _ what: String, _ count: Int) throws -> DeviceBuffer {
             try device.allocate(type, count: count, label: "\(what) of \(label)").buffer
         }
@@ -24,6 +27,8 @@ struct TokenMemory: Sendable {
         input = try allocate(BFloat16.self, "input", shape.maxTokens * shape.hidden)
         experts = try allocate(UInt64.self, "experts", shape.maxTokens * shape.topK)
         weights = try allocate(Float.self, "weights", shape.maxTokens * shape.topK)
+        sharedWeights =
+            try configuration.hasSharedGate ? allocate(Float.self, "shared weights", shape.maxTokens) : nil
         output = try allocate(BFloat16.self, "output", shape.maxTokens * shape.hidden)
     }
 
@@ -33,6 +38,7 @@ struct TokenMemory: Sendable {
         input = tokens.hiddenStates
         experts = tokens.experts
         weights = tokens.weights
+        sharedWeights = tokens.sharedWeights
         output = tokens.output
     }
 
@@ -40,7 +46,7 @@ struct TokenMemory: Sendable {
     var addresses: TokenAddresses {
         TokenAddresses(
             count: counts.address, input: input.address, experts: experts.address, weights: weights.address,
-            output: output.address)
+            sharedWeights: sharedWeights?.address, output: output.address)
     }
 
     /// Copies a step's tokens to the device; `maxTokens` is that of the whole batch.
@@ -49,6 +55,9 @@ struct TokenMemory: Sendable {
         try device.write(rankInput.hiddenStates, to: input)
         try device.write(rankInput.routing.experts, to: experts)
         try device.write(rankInput.routing.weights, to: weights)
+        if let sharedWeights, let values = rankInput.routing.sharedWeights {
+            try device.write(values, to: sharedWeights)
+        }
     }
 
     /// What a step of `tokens` tokens has as counts.

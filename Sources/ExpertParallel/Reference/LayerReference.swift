@@ -4,7 +4,7 @@ import KernelLanguage
 /// The mixture-of-experts layer in FP64, to judge kernels by.
 ///
 /// Each token's output is the sum over its choices, in their order, of weight x expert output, and last the shared
-/// expert's output. Sums are in FP64 whatever the model of quantisation.
+/// expert's output, multiplied by the token's shared weight if it has one. Sums are in FP64 whatever the model of quantisation.
 package struct LayerReference {
     /// Experts of the layer.
     package let experts: Int
@@ -45,26 +45,17 @@ package struct LayerReference {
     /// `weights` is called once for each expert that has tokens, in ascending order. The outputs of all choices are
     /// held until the end: `tokens * topK * hidden * 8` bytes. Throws a `ReferenceError` for sizes that do not fit
     /// together, hidden states that are not finite and observed values that are wrong, and what `weights` throws.
-    ///
-    /// - Parameter sharedGate: `[hidden]`; if given, the sigmoid of its product with a token multiplies what the shared
-    ///   expert makes of that token.
     package func output(
-        of ranks: [RankInput], shared: ExpertWeights? = nil, sharedGate: [Float]? = nil,
-        weights: (Int) throws -> ExpertWeights
+        of ranks: [RankInput], shared: ExpertWeights? = nil, weights: (Int) throws -> ExpertWeights
     ) throws -> [[Double]] {
-        try output(of: ranks, sharedParts: shared.map { [$0] } ?? [], sharedGate: sharedGate, weights: weights)
+        try output(of: ranks, sharedParts: shared.map { [$0] } ?? [], weights: weights)
     }
 
     /// The same for a shared expert in several parts, whose outputs are rounded each by itself, as kernels do that
     /// compute them as experts of their own.
     func output(
-        of ranks: [RankInput], sharedParts: [ExpertWeights], sharedGate: [Float]? = nil,
-        weights: (Int) throws -> ExpertWeights
+        of ranks: [RankInput], sharedParts: [ExpertWeights], weights: (Int) throws -> ExpertWeights
     ) throws -> [[Double]] {
-        if let sharedGate, sharedGate.count != hidden {
-            throw ReferenceError.sizeMismatch(
-                what: "weights of the shared expert's gate", expected: hidden, found: sharedGate.count)
-        }
         let choices = try choicesByExpert(ranks)
         var contributions = ranks.map { [Double](repeating: 0, count: $0.routing.experts.count * hidden) }
         for expert in 0..<experts where !choices[expert].isEmpty {
@@ -89,7 +80,7 @@ package struct LayerReference {
             }
             return rows.isEmpty ? [] : try run(weights, rows: rows, ranks: ranks)
         }
-        return combine(ranks, contributions: contributions, shared: sharedOutputs, sharedGate: sharedGate)
+        return combine(ranks, contributions: contributions, shared: sharedOutputs)
     }
 
     private func run(_ weights: ExpertWeights, rows: [ReferenceRow], ranks: [RankInput]) throws -> [Double] {
@@ -100,17 +91,7 @@ package struct LayerReference {
         }
     }
 
-    /// How much the shared expert counts for a token.
-    private func sharedFactor(_ gate: [Float]?, _ input: RankInput, token: Int) -> Double {
-        guard let gate else { return 1 }
-        let states = input.hiddenStates[token * hidden..<(token + 1) * hidden]
-        let product = zip(states, gate).reduce(0) { $0 + Double($1.0.float) * Double($1.1) }
-        return ReferenceExpert.sigmoid(product)
-    }
-
-    private func combine(
-        _ ranks: [RankInput], contributions: [[Double]], shared: [[Double]], sharedGate: [Float]?
-    ) -> [[Double]] {
+    private func combine(_ ranks: [RankInput], contributions: [[Double]], shared: [[Double]]) -> [[Double]] {
         var firstSharedRow = 0
         return ranks.indices.map { rank in
             let routing = ranks[rank].routing
@@ -125,7 +106,7 @@ package struct LayerReference {
                         output[token * hidden + channel] += weight * contributions[rank][choice * hidden + channel]
                     }
                 }
-                let factor = sharedFactor(sharedGate, ranks[rank], token: token)
+                let factor = routing.sharedWeights.map { Double($0[token]) } ?? 1
                 for part in shared where !part.isEmpty {
                     for channel in 0..<hidden {
                         output[token * hidden + channel] += factor * part[(firstSharedRow + token) * hidden + channel]
@@ -160,6 +141,10 @@ package struct LayerReference {
             }
             guard routing.weights.count == count else {
                 throw .sizeMismatch(what: "weights of rank \(rank)", expected: count, found: routing.weights.count)
+            }
+            if let weights = routing.sharedWeights, weights.count != routing.tokens {
+                throw .sizeMismatch(
+                    what: "shared weights of rank \(rank)", expected: routing.tokens, found: weights.count)
             }
             if let position = input.hiddenStates.firstIndex(where: { $0.bits & 0x7F80 == 0x7F80 }) {
                 throw .hiddenNotFinite(rank: rank, token: position / hidden, channel: position % hidden)

@@ -21,11 +21,12 @@ public struct Router: Sendable {
     public let hidden: Int
     private let weights: RouterWeights
     private let weightRows: [Double]
+    private let sharedGate: [Double]?
 
     /// A router for tokens of `hidden` channels.
     ///
-    /// Throws `countMismatch` unless there are `experts * hidden` weights and `experts` biases, `optionInvalid` for a
-    /// bias that is not finite.
+    /// Throws `countMismatch` unless there are `experts * hidden` weights, `experts` biases and `hidden` weights of a
+    /// gate, `optionInvalid` for a bias that is not finite.
     public init(
         configuration: RouterConfiguration, weights: RouterWeights, hidden: Int
     ) throws(RouterError) {
@@ -43,6 +44,9 @@ public struct Router: Sendable {
         if let logitBias = weights.logitBias, logitBias.count != configuration.experts {
             throw .countMismatch(what: "biases of logits", expected: configuration.experts, found: logitBias.count)
         }
+        if let gate = weights.sharedGate, gate.count != hidden {
+            throw .countMismatch(what: "weights of the shared expert's gate", expected: hidden, found: gate.count)
+        }
         if let bias = weights.correctionBias.first(where: { !$0.isFinite }) {
             throw .optionInvalid(option: "correction bias", value: "\(bias)", expected: "a finite number")
         }
@@ -50,20 +54,23 @@ public struct Router: Sendable {
         self.hidden = hidden
         self.weights = weights
         weightRows = weights.weight.map(Double.init)
+        sharedGate = weights.sharedGate?.map(Double.init)
     }
 
     /// Routes hidden states `[tokens, hidden]`, row-major; no tokens is fine.
     ///
-    /// Each token's experts stand in descending order of their biased scores. Logits are summed in FP64 and rounded to
+    /// Each token's experts stand in descending order of their biased scores; the shared expert's weight is the sigmoid
+    /// of its gate's logit. Logits are summed in FP64 and rounded to
     /// FP32, so the result does not depend on the machine. Throws `countMismatch` when the array is no whole number of
-    /// tokens, `scoreNotFinite` for hidden states or weights that lead there.
+    /// tokens, `scoreNotFinite` and `sharedScoreNotFinite` for hidden states or weights that lead there.
     public func route(_ hiddenStates: [BFloat16]) throws(RouterError) -> Routing {
         let tokens = hiddenStates.count / hidden
         guard hiddenStates.count == tokens * hidden else {
             throw .countMismatch(what: "hidden values", expected: (tokens + 1) * hidden, found: hiddenStates.count)
         }
         let topK = configuration.topK
-        var routing = Routing(tokens: tokens, topK: topK, experts: [], weights: [])
+        var routing = Routing(
+            tokens: tokens, topK: topK, experts: [], weights: [], sharedWeights: sharedGate.map { _ in [] })
         routing.experts.reserveCapacity(tokens * topK)
         routing.weights.reserveCapacity(tokens * topK)
         for token in 0..<tokens {
@@ -75,6 +82,13 @@ public struct Router: Sendable {
             let chosen = choose(scores)
             routing.experts += chosen.map(Int64.init)
             routing.weights += factors(chosen.map { scores[$0] })
+            if let sharedGate {
+                let weight = sharedGate.withUnsafeBufferPointer { gate in
+                    row.withUnsafeBufferPointer { Self.sigmoid(Float(Self.product($0, gate))) }
+                }
+                guard weight.isFinite else { throw .sharedScoreNotFinite(token: token) }
+                routing.sharedWeights?.append(weight)
+            }
         }
         return routing
     }
@@ -84,30 +98,38 @@ public struct Router: Sendable {
             weightRows.withUnsafeBufferPointer { weights in
                 (0..<configuration.experts).map { expert in
                     let weight = UnsafeBufferPointer(rebasing: weights[expert * hidden..<(expert + 1) * hidden])
-                    var sum = SIMD8<Double>.zero
-                    var channel = 0
-                    while channel + 8 <= hidden {
-                        for lane in 0..<8 {
-                            sum[lane] += row[channel + lane] * weight[channel + lane]
-                        }
-                        channel += 8
-                    }
-                    var total = sum.sum()
-                    while channel < hidden {
-                        total += row[channel] * weight[channel]
-                        channel += 1
-                    }
-                    return Float(total + Double(self.weights.logitBias?[expert] ?? 0))
+                    return Float(Self.product(row, weight) + Double(self.weights.logitBias?[expert] ?? 0))
                 }
             }
         }
     }
 
+    private static func product(_ row: UnsafeBufferPointer<Double>, _ weight: UnsafeBufferPointer<Double>) -> Double {
+        var sum = SIMD8<Double>.zero
+        var channel = 0
+        while channel + 8 <= row.count {
+            for lane in 0..<8 {
+                sum[lane] += row[channel + lane] * weight[channel + lane]
+            }
+            channel += 8
+        }
+        var total = sum.sum()
+        while channel < row.count {
+            total += row[channel] * weight[channel]
+            channel += 1
+        }
+        return total
+    }
+
+    /// Infinite logits have a sigmoid, but they are a sign of overflow and not to be hidden.
+    private static func sigmoid(_ logit: Float) -> Float {
+        logit.isFinite ? Float(1 / (1 + exp(-Double(logit)))) : .nan
+    }
+
     private func scores(ofLogits logits: [Float]) -> [Float] {
         switch configuration.scoring {
         case .sigmoid:
-            // Infinite logits have a sigmoid, but they are a sign of overflow and not to be hidden.
-            return logits.map { $0.isFinite ? Float(1 / (1 + exp(-Double($0)))) : .nan }
+            return logits.map(Self.sigmoid)
         case .squareRootOfSoftplus:
             return logits.map { logit in
                 // log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|), which does not overflow.

@@ -83,6 +83,8 @@ public enum RouterError: Error, Equatable, Sendable, CustomStringConvertible {
     case countMismatch(what: String, expected: Int, found: Int)
     /// A token's score for an expert is NaN or infinite.
     case scoreNotFinite(token: Int, expert: Int)
+    /// A token's score for the gate on the shared expert is NaN or infinite.
+    case sharedScoreNotFinite(token: Int)
 
     /// One sentence with the value, the limit and the remedy.
     public var description: String {
@@ -93,6 +95,9 @@ public enum RouterError: Error, Equatable, Sendable, CustomStringConvertible {
             "The router needs \(expected) \(what) and got \(found)."
         case .scoreNotFinite(let token, let expert):
             "The score of token \(token) for expert \(expert) is not finite; look at its hidden state for NaN or infinity."
+        case .sharedScoreNotFinite(let token):
+            "The score of token \(token) for the shared expert's gate is not finite; "
+                + "look at its hidden state for NaN or infinity."
         }
     }
 }

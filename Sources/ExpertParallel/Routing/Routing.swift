@@ -8,12 +8,15 @@ public struct Routing: Hashable, Sendable {
     public var experts: [Int64]
     /// `[tokens, topK]`: factor on that expert's output.
     public var weights: [Float]
+    /// `[tokens]`: factor on the shared expert's output, where that has a gate; nil where it counts as it is.
+    public var sharedWeights: [Float]?
 
     /// A routing of these choices.
-    public init(tokens: Int, topK: Int, experts: [Int64], weights: [Float]) {
+    public init(tokens: Int, topK: Int, experts: [Int64], weights: [Float], sharedWeights: [Float]? = nil) {
         self.tokens = tokens
         self.topK = topK
         self.experts = experts
         self.weights = weights
+        self.sharedWeights = sharedWeights
     }
 }

@@ -28,6 +28,7 @@ final class LayerObject {
             link: try Choices.link(
                 bytesPerSecond: given.link_bytes_per_second, latencySeconds: given.link_latency_seconds))
         configuration.scaleFormat = try Choices.scales(given.scales)
+        configuration.hasSharedGate = try Choices.flag("shared_gate", given.shared_gate)
         configuration.twoBatch = try Choices.flag("two_batch", given.two_batch)
         if given.multiprocessors > 0 { configuration.multiprocessors = Int(given.multiprocessors) }
         if try Choices.flag("mask", given.mask) { configuration.onFailure = .mask }
@@ -40,6 +41,11 @@ final class LayerObject {
             try rank.prepareToPoll()
             return (rank, try MoELayer(rank, weights: adopted))
         }
+    }
+
+    /// Enqueues a step on a stream of the caller's.
+    func step(_ tokens: MoELayer.EngineTokens, overlap: UInt32, on stream: UInt64) throws {
+        try layer.enqueue(overlap: Choices.overlap(overlap), tokens, on: device.stream(stream))
     }
 
     private static func sharedParts(_ given: swiftep_layer_configuration) throws(ShapeError) -> Int {

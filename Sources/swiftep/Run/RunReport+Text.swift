@@ -5,7 +5,8 @@ import ExpertParallel
 extension RunReport {
     /// The report for people.
     var text: String {
-        let shared = sharedIntermediate.map { "shared expert \($0)" } ?? "no shared expert"
+        let gate = sharedGate ? " with a gate" : ""
+        let shared = sharedIntermediate.map { "shared expert \($0)\(gate)" } ?? "no shared expert"
         return """
             device   \(device) (\(deviceKind))
             layer    hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK), \(shared)

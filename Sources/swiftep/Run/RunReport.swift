@@ -19,6 +19,8 @@ struct RunReport: Encodable {
     let hidden: Int
     let intermediate: Int
     let sharedIntermediate: Int?
+    /// Whether the shared expert has a gate.
+    let sharedGate: Bool
     let experts: Int
     let topK: Int
     /// How scales of activations are rounded.
@@ -54,6 +56,7 @@ struct RunReport: Encodable {
         hidden = shape.hidden
         intermediate = shape.intermediate
         sharedIntermediate = shared
+        sharedGate = configuration.hasSharedGate
         experts = shape.experts
         topK = shape.topK
         scales = configuration.scaleFormat.rawValue

@@ -16,6 +16,8 @@ struct FamilyExpectation: Decodable {
     var hidden: [UInt16]
     var chosen: [[Int64]]?
     var weights: [[Double]]?
+    /// nil where the shared expert has no gate.
+    var sharedWeights: [Double]?
     var outputs: [[Double]]?
     /// The output where activations are rounded, with scales that are powers of two; nil where the model has no such.
     var rounded: [[Double]]?
@@ -25,7 +27,9 @@ struct FamilyExpectation: Decodable {
     var mutations: [String]?
 
     init(directory: String) throws {
-        self = try JSONDecoder().decode(
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        self = try decoder.decode(
             FamilyExpectation.self, from: Data(contentsOf: URL(filePath: directory + "/expected.json")))
     }
 }
@@ -48,8 +52,7 @@ struct FamilyResult {
         let reference = try LayerReference(
             experts: model.experts, hidden: model.hidden, intermediate: model.intermediate, model: .none)
         output = try reference.output(
-            of: [RankInput(hiddenStates: hidden, routing: routing)], shared: checkpoint.sharedExpert(),
-            sharedGate: checkpoint.sharedExpertGate()
+            of: [RankInput(hiddenStates: hidden, routing: routing)], shared: checkpoint.sharedExpert()
         ) { experts[$0] }[0]
     }
 
@@ -62,6 +65,13 @@ struct FamilyResult {
         for (weight, wanted) in zip(routing.weights, weights.flatMap { $0 })
         where (Double(weight) - wanted).magnitude > 2e-6 * wanted.magnitude + 1e-30 {
             return "weight \(weight) instead of \(wanted)"
+        }
+        if (routing.sharedWeights == nil) != (expected.sharedWeights == nil) {
+            return "shared weights are \(routing.sharedWeights as Any) instead of \(expected.sharedWeights as Any)"
+        }
+        for (weight, wanted) in zip(routing.sharedWeights ?? [], expected.sharedWeights ?? [])
+        where (Double(weight) - wanted).magnitude > 2e-6 * wanted.magnitude + 1e-30 {
+            return "shared weight \(weight) instead of \(wanted)"
         }
         let error = relativeError(output, outputs.flatMap { $0 })
         // Weights are FP32 here, and scores are rounded to FP32 before.

@@ -45,7 +45,8 @@ struct ExpectedOutputs {
             }
         }
         for part in 0..<shape.sharedExperts {
-            add(ReferenceRow(expert: nil, rank: rank, token: token, sharedPart: part), 1)
+            let weight = routing.sharedWeights?[token] ?? 1
+            add(ReferenceRow(expert: nil, rank: rank, token: token, sharedPart: part), weight)
         }
         return sums.map { BFloat16($0) }
     }

@@ -1,10 +1,7 @@
-/// What a layer needs beyond FP8 weights, activations quantised by 128 channels, plain SwiGLU and an ungated shared
-/// expert.
+/// What a layer needs beyond FP8 weights, activations quantised by 128 channels and plain SwiGLU.
 ///
 /// A layer with a requirement that is not `isSupported` is described and refused, never run without it.
 public enum LayerRequirement: Hashable, Sendable {
-    /// The shared expert's output is multiplied by the sigmoid of a product with the token.
-    case sharedExpertGate
     /// Scales of activations are powers of two, as `GroupConfiguration.scaleFormat` has them with `.powerOfTwo`.
     case powerOfTwoActivationScales
     /// Activations have one scale for each token.
@@ -18,7 +15,7 @@ public enum LayerRequirement: Hashable, Sendable {
     public var isSupported: Bool {
         switch self {
         case .powerOfTwoActivationScales: true
-        case .sharedExpertGate, .activationsPerToken, .fourBitActivations, .clampedSwiGLU: false
+        case .activationsPerToken, .fourBitActivations, .clampedSwiGLU: false
         }
     }
 }
@@ -27,7 +24,6 @@ extension LayerRequirement: CustomStringConvertible {
     /// What it is, as a phrase.
     public var description: String {
         switch self {
-        case .sharedExpertGate: "a gate on the shared expert (combine adds the shared expert as it is)"
         case .powerOfTwoActivationScales: "activation scales that are powers of two, UE8M0"
         case .activationsPerToken: "one activation scale for each token (kernels have one for each 128 channels)"
         case .fourBitActivations: "activations of four bits (kernels have E4M3)"

@@ -16,7 +16,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var topK: Int
     /// Channels between the two projections of the shared expert; 0 without one.
     public var sharedIntermediate: Int
-    /// Whether a gate decides for each token how much the shared expert counts.
+    /// Whether a gate decides for each token how much the shared expert counts, for `GroupConfiguration.hasSharedGate`.
     public var hasSharedGate: Bool
     /// How logits become scores.
     public var scoring: RouterConfiguration.Scoring
@@ -123,8 +123,7 @@ public struct ModelConfiguration: Hashable, Sendable {
 
     /// What a layer needs beyond what kernels do for all models.
     public func requirements(ofLayer layer: Int) -> [LayerRequirement] {
-        (hasSharedGate ? [.sharedExpertGate] : []) + (limits[layer].map { [.clampedSwiGLU(limit: $0)] } ?? [])
-            + quantisation.requirements
+        (limits[layer].map { [.clampedSwiGLU(limit: $0)] } ?? []) + quantisation.requirements
     }
 
     /// How scales of activations are rounded, for `GroupConfiguration.scaleFormat`.

@@ -47,7 +47,6 @@ extension ModelFamily {
     }
 
     fileprivate var runText: String {
-        if tensors.sharedGate != nil { return "refused: the gate on the shared expert is not in the kernels" }
         let limited = limits.isEmpty ? [] : ["layers with a limit on SwiGLU are refused"]
         return (["yes"] + limited + (note.map { [$0] } ?? [])).joined(separator: "; ")
     }
