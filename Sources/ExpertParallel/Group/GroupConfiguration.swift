@@ -11,6 +11,10 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// rounded. The layer does not take `.exponents`, and checkpoints say which of the others theirs need, see
     /// `ModelConfiguration.scaleFormat`.
     public var scaleFormat = ScaleFormat.float32
+    /// Whether weights of the MoE layer may have a scale for each output channel, `QuantisedMatrix.channelScales`;
+    /// without it such weights are refused. Checkpoints say whether theirs do, see
+    /// `MoELayerCheckpoint.hasChannelScales`. Ranks need not have the same.
+    public var channelScales = false
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Ranks that share the device, this process's and those of others: 1 to the shape's ranks.
@@ -95,7 +99,11 @@ public struct GroupConfiguration: Hashable, Sendable {
         )
     }
     /// The rank's experts.
-    var experts: ExpertShape { shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat) }
+    var experts: ExpertShape {
+        var experts = shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat)
+        experts.channelScales = channelScales
+        return experts
+    }
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
     var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
 
@@ -142,6 +150,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             ranksOnDevice: ranksOnDevice, communicationMultiprocessors: communicationMultiprocessors,
             waitLimit: waitLimit, link: link)
         configuration.scaleFormat = scaleFormat
+        configuration.channelScales = channelScales
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure
