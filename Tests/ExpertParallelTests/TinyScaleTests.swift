@@ -12,12 +12,20 @@ struct TinyScaleTests {
 
     /// Weights about normal, with block scales of about `scale` / 120.
     ///
-    /// - Parameter gate: If given, all weights of the gate.
-    private func expert(_ number: Int, scale: Float, gate: Float? = nil) throws -> ExpertWeights {
+    /// - Parameters:
+    ///   - gate: If given, all weights of the gate.
+    ///   - perRow: Whether it is every other row that has this scale, and the rest about 1 / 120.
+    private func expert(
+        _ number: Int, scale: Float, gate: Float? = nil, perRow: Bool = false
+    ) throws -> ExpertWeights {
         let table = GaussianFloat8Table()
         func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
             var stream = RandomStream(seed: 3, name: "\(name) \(number)")
             let values = table.codes(rows * columns, from: &stream)
+            if perRow {
+                let scales = (0..<rows).map { ($0 % 2 == 0 ? scale : 1) / 120 * (0.5 + stream.uniform()) }
+                return try QuantisedMatrix(rows: rows, columns: columns, values: values, channelScales: scales)
+            }
             let scales = (0..<rows / 128 * (columns / 128)).map { _ in scale / 120 * (0.5 + stream.uniform()) }
             return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
         }
@@ -33,13 +41,16 @@ struct TinyScaleTests {
 
     /// Runs two tokens of positive channels through one expert of each of two ranks: one of usual size, and one of this
     /// scale.
-    private func judge(scale: Float, hidden: Float, gate: Float? = nil) throws -> LayerVerification {
+    private func judge(
+        scale: Float, hidden: Float, gate: Float? = nil, perRow: Bool = false
+    ) throws -> LayerVerification {
         let device = SimulatedDevice()
         let shape = try LayerShape(hidden: Self.hidden, intermediate: 128, experts: 2, topK: 2, ranks: 2, maxTokens: 2)
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors)
         configuration.twoBatch = false
-        let weights = [try expert(0, scale: 0.1), try expert(1, scale: scale, gate: gate)]
+        configuration.channelScales = perRow
+        let weights = [try expert(0, scale: 0.1), try expert(1, scale: scale, gate: gate, perRow: perRow)]
         let layer = try MoELayerGroup(RankGroup(device: device, configuration: configuration), shared: nil) {
             weights[$0]
         }
@@ -58,6 +69,14 @@ struct TinyScaleTests {
         arguments: [1e-8, 1e-16, 1e-18, 1e-19, 1e-20, 1e-21, 1e-22, 1e-23, 1e-24, 1e-30, 1e-36] as [Float])
     func tinyExperts(_ scale: Float) throws {
         let verdict = try judge(scale: scale, hidden: 1)
+        #expect(verdict.passed, "\(verdict)")
+    }
+
+    @Test(
+        "Tiny rows of weights beside usual ones are right",
+        arguments: [1e-8, 1e-19, 1e-23, 1e-30, 1e-36, 1e-38, 1e-42] as [Float])
+    func tinyRows(_ scale: Float) throws {
+        let verdict = try judge(scale: scale, hidden: 1, perRow: true)
         #expect(verdict.passed, "\(verdict)")
     }
 

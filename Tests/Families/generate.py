@@ -3,8 +3,8 @@
     python3 generate.py DIRECTORY
 
 `expected.json` holds the layer, the hidden states as BF16 bits, the chosen experts, their weights, where the shared expert has a
-gate its weights, and the layer's output; where
-scales of activations are to be powers of two, also the output `rounded`, of activations that are rounded so.
+gate its weights, and the layer's output; where scales of activations are to be powers of two, and where weights have a scale for
+each row, also the output `rounded`, of activations that are rounded by 128 channels.
 """
 
 import json
@@ -36,6 +36,7 @@ METHODS = {
     "fp8-tensor": {"quant_method": "fp8", "activation_scheme": "dynamic"},
     "fp8-blocks": packed(
         8, "float", num_bits=8, type="float", symmetric=True, dynamic=True, strategy="group", group_size=128),
+    "fp8-rows": packed(8, "float", num_bits=8, type="float", symmetric=True, dynamic=True, strategy="token"),
     "int4": packed(4, "int"),
     "mxfp4": packed(4, "float"),
     "nvfp4": {"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16},
@@ -65,6 +66,9 @@ class Builder:
         if self.storage in ("int4", "mxfp4", "nvfp4"):
             return self.four_bits(base, rows, columns)
         self.add(name, "F8_E4M3", e4m3(self.random.standard_normal(shape) * 120))
+        if self.storage == "fp8-rows":
+            scales = columns ** -0.5 / 120 * (0.25 + 1.5 * self.random.random((*stack, rows, 1)))
+            return self.add(name + "_scale", "F32", scales.astype(np.float32))
         scales = columns ** -0.5 / 120 * (0.5 + self.random.random((*stack, -(-rows // 128), -(-columns // 128))))
         if self.storage == "fp8-tensor":
             return self.add(name + "_scale", "F32", scales.reshape(-1)[:1].astype(np.float32).reshape(()))
@@ -96,9 +100,13 @@ class Builder:
         self.add(base + ".weight_scale_2", "F32", np.float32(0.0123).reshape(()))
         return self.add(base + ".input_scale", "F32", np.float32(1).reshape(()))
 
-    def mlp(self, prefix, hidden, width, names=("gate_proj", "up_proj", "down_proj")):
-        for name, shape in zip(names, ((width, hidden), (width, hidden), (hidden, width))):
+    def mlp(self, prefix, hidden, width, names=("gate_proj", "up_proj", "down_proj"), storages=(None,) * 3):
+        """`storages` are those of its matrices where they are not those of the layer."""
+        usual = self.storage
+        for name, shape, own in zip(names, ((width, hidden), (width, hidden), (hidden, width)), storages):
+            self.storage = own or usual
             self.matrix(prefix + name, *shape)
+        self.storage = usual
 
     def experts(self, prefix, count, hidden, width, names=("gate_proj", "up_proj", "down_proj"), fused=False):
         if fused:
@@ -113,13 +121,13 @@ class Builder:
 H, I, E, K = (128, 128, 4, 2) if os.environ.get("FAMILIES_SMALL") else (256, 128, 8, 3)
 
 
-def deepseek(builder, prefix, config, shared="shared_experts.", fused=False):
+def deepseek(builder, prefix, config, shared="shared_experts.", fused=False, storages=(None,) * 3):
     inner = config.get("text_config") or config
     builder.plain(prefix + "gate.weight", (E, H), H ** -0.5)
     builder.experts(prefix + "experts.", E, H, I, fused=fused)
     count = inner.get("n_shared_experts", inner.get("num_shared_experts", inner.get("moe_num_shared_experts", 1)))
     if shared and count:
-        builder.mlp(prefix + shared, H, inner.get("shared_expert_intermediate_size", count * I))
+        builder.mlp(prefix + shared, H, inner.get("shared_expert_intermediate_size", count * I), storages=storages)
 
 
 def with_bias(name="gate.e_score_correction_bias", shape=(E,), kind="F32", **arguments):
@@ -262,6 +270,11 @@ CASES = {
          "use_moe_router_bias": True, "norm_expert_weight": True, "share_expert_dim": 2 * I,
          "swiglu_limits": [7.0, 0.0], "swiglu_limits_shared": None},
         "fp8", build_step, ""),
+    "glm-4.5-fp8": ("glm4_moe", GLM, "fp8-rows", with_bias(), "mlp."),
+    # What `ignore` names stays in BF16, and groups of a configuration may differ: one shared expert in three formats.
+    "glm-4.5-fp8-mixed": (
+        "glm4_moe", {**GLM, "n_shared_experts": 2}, "fp8-rows", with_bias(storages=("bf16", "fp8-rows", "fp8-blocks")),
+        "mlp."),
 }
 PREFIXES = {"qwen3_5_moe": "model.language_model.layers."}
 LAYER, TOKENS = 1, 4
@@ -297,10 +310,16 @@ def expectation(config, tensors, hidden):
 
 
 def rounded(config, tensors, hidden):
-    """The output with rounded activations, where the configuration asks for scales that are powers of two."""
-    if config.get("quantization_config", {}).get("scale_fmt") != "ue8m0":
+    """The output with rounded activations, where the configuration asks for scales that are powers of two or for one scale of
+    a token, instead of which there is one for each 128 channels."""
+    method = config.get("quantization_config", {})
+    if method.get("scale_fmt") == "ue8m0":
+        keep = definitions.in_powers
+    elif method == METHODS["fp8-rows"]:
+        keep = definitions.in_groups
+    else:
         return {}
-    output = defined(config, tensors, hidden).output(definitions.rounded_swiglu)
+    output = defined(config, tensors, hidden).output(lambda *matrices: definitions.rounded_swiglu(*matrices, keep))
     return {"rounded": bf16_value(bf16(output)).tolist()}
 
 

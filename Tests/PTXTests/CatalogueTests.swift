@@ -70,12 +70,28 @@ import Testing
         }
     }
 
+    /// Scales of channels are in registers beside the sums of the consumer warps.
+    @Test(.needsAssembler, arguments: shapes)
+    func kernelsWithChannelScalesAssembleWithoutSpills(_ shape: LayerShape) throws {
+        let plain = Set(try KernelCatalogue(shape).kernels.map(\.digest))
+        let kernels = try KernelCatalogue(shape, channelScales: true).kernels.filter { !plain.contains($0.digest) }
+        #expect(!kernels.isEmpty && kernels.allSatisfy { $0.name.hasPrefix("gemm") && $0.name.hasSuffix("_channels") })
+        for kernel in kernels {
+            let report = try Tool.assemble(kernel.ptx())
+            let usage = try #require(report.usage(of: kernel.name))
+            #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")
+            #expect(report.warnings.isEmpty, "\(kernel.name): \(report.warnings)")
+        }
+    }
+
     @Test func namesAreUniqueWithinALayer() throws {
         for shape in Self.shapes {
             for masks in [false, true] {
                 let formats = ScaleFormat.allCases.filter { shape.hiddenGroups % $0.groupsPerWord == 0 }
                 let kernels = try formats.flatMap { format in
-                    try KernelCatalogue(shape, masks: masks, scaleFormat: format).kernels
+                    try [false, true].flatMap {
+                        try KernelCatalogue(shape, masks: masks, scaleFormat: format, channelScales: $0).kernels
+                    }
                 }
                 let names = KernelCatalogue(kernels).kernels.map(\.name)
                 #expect(Set(names).count == names.count)

@@ -35,7 +35,7 @@ struct ActivationTrial {
 
     init(
         _ device: any Device, counts: [Int], intermediate: Int, hidden: Int, blockM: Int,
-        scales scaleFormat: ScaleFormat = .float32
+        scales scaleFormat: ScaleFormat = .float32, channelScales: Bool = false
     ) throws {
         self.device = device
         let experts = counts.count
@@ -46,12 +46,20 @@ struct ActivationTrial {
         let scaleRows = shape.scaleRows
         let fixture = try LayerFixture.matrices()
         func weights(_ label: String) throws -> WeightBuffer {
-            try WeightBuffer(device, rows: 2 * intermediate, columns: hidden, experts: experts, label: label)
+            try WeightBuffer(
+                device, rows: 2 * intermediate, columns: hidden, experts: experts, channelScales: channelScales,
+                label: label)
         }
         let (below, inTurns) = (try weights("gate above up"), try weights("gate and up in turns"))
         for expert in 0..<experts {
-            let gate = try fixture.matrix("gate \(expert)", intermediate, hidden)
-            let up = try fixture.matrix("up \(expert)", intermediate, hidden)
+            func matrix(_ name: String, perRow: Bool) throws -> QuantisedMatrix {
+                try perRow
+                    ? fixture.matrixOfBothScales(name, intermediate, hidden)
+                    : fixture.matrix(name, intermediate, hidden)
+            }
+            // Of some experts one has them, of some the other, and of some both.
+            let gate = try matrix("gate \(expert)", perRow: channelScales && expert % 3 != 0)
+            let up = try matrix("up \(expert)", perRow: channelScales && expert % 3 != 1)
             try below.write(gateAboveUp: gate, up, of: expert)
             try inTurns.write(gate: gate, up: up, of: expert)
         }
@@ -69,8 +77,9 @@ struct ActivationTrial {
         let operands = GroupedGEMM.Operands(
             rows: try device.makeBuffer(codes, label: "rows"),
             rowScales: try device.makeBuffer(rowScales, label: "row scales"), counts: self.counts, output: gateUp)
-        let configuration = Self.configuration(
+        var configuration = Self.configuration(
             counts: counts, intermediate: intermediate, hidden: hidden, blockM: blockM)
+        configuration.channelScales = channelScales
         plain = try GroupedGEMM(device, configuration, below, operands, scratch)
         var (fusing, fusedOperands) = (configuration, operands)
         fusing.role = .plain(.swiGLU)

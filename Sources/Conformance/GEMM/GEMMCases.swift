@@ -42,18 +42,40 @@ func gemmCases() -> [ConformanceCase] {
         + ScaleFormat.allCases.filter { $0 != .exponents }.flatMap { scales in
             TileShape.heights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0, scales: scales) }
         }
+        + channelScaleCases()
+}
+
+/// Weights with a scale for each row, also with narrow tiles, with tiles of which half is there, and with tiles that are
+/// split along K, whose partials are not scaled.
+private func channelScaleCases() -> [ConformanceCase] {
+    TileShape.heights.flatMap { blockM in
+        [
+            gemmCase(
+                counts: [0, 1, 65, 16, 129], n: 384, k: 640, blockM: blockM, signals: true, channelScales: true),
+            gemmCase(
+                counts: [3, 17, 70], n: 384, k: 512, blockM: blockM, tileN: 128, signals: false, dependent: true,
+                channelScales: true),
+            gemmCase(
+                counts: [16, 0, 3], n: 1024, k: 4096, blockM: blockM, signals: false, channelScales: true),
+            activationCase(counts: [0, 1, 65, 16, 130], blockM: blockM, channelScales: true),
+            activationCase(counts: [16, 9, 0, 3], hidden: 4096, blockM: blockM, channelScales: true),
+        ]
+    } + [tileHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640, channelScales: true)]
 }
 
 private func gemmCase(
-    counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool, dependent: Bool = false
+    counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool, dependent: Bool = false,
+    channelScales: Bool = false
 ) -> ConformanceCase {
     let few = counts.count <= 8 ? "\(counts)" : "\(counts.prefix(8))… of \(counts.count)"
-    let options = "signals=\(signals)" + (dependent ? " dependent" : "")
+    let options =
+        "signals=\(signals)" + (dependent ? " dependent" : "") + (channelScales ? " channel scales" : "")
     return ConformanceCase("gemm counts=\(few) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) \(options)") { device in
         let maxRows = max(counts.max() ?? 0, 1) + 5
-        let configuration = GEMMConfiguration(
+        var configuration = GEMMConfiguration(
             GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM, n: tileN),
             role: .plain(launch: dependent ? .behindGEMM : .alone, signals: signals))
+        configuration.channelScales = channelScales
         let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 16)
         let first = try trial.run(blocks: 7)
         try trial.check(first)
@@ -65,13 +87,15 @@ private func gemmCase(
 }
 
 /// Whichever operand of the tensor cores the weights are, a row has the same bits.
-private func tileHeightCase(counts: [Int], n: Int, k: Int) -> ConformanceCase {
-    ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) at every tile height") { device in
+private func tileHeightCase(counts: [Int], n: Int, k: Int, channelScales: Bool = false) -> ConformanceCase {
+    let name = "gemm counts=\(counts) n=\(n) k=\(k) at every tile height"
+    return ConformanceCase(name + (channelScales ? ", channel scales" : "")) { device in
         let maxRows = (counts.max() ?? 0) + 3
         var first: [UInt16]?
         for blockM in TileShape.heights {
-            let configuration = GEMMConfiguration(
+            var configuration = GEMMConfiguration(
                 GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM))
+            configuration.channelScales = channelScales
             let output = try GEMMTrial(device, configuration, counts: counts, maxGrid: 5).run(blocks: 5)
             if let first {
                 try requireEqual("output of tiles of \(blockM) rows", output, first)
@@ -102,12 +126,15 @@ private func chainCase(counts: [Int], n: Int, k: Int, blockM: Int) -> Conformanc
 
 /// SwiGLU and quantisation in the GEMM against the GEMM and the separate kernel, bit for bit.
 private func activationCase(
-    counts: [Int], hidden: Int = 384, blockM: Int, scales: ScaleFormat = .float32
+    counts: [Int], hidden: Int = 384, blockM: Int, scales: ScaleFormat = .float32, channelScales: Bool = false
 ) -> ConformanceCase {
     let name = "gemm with SwiGLU counts=\(counts) k=\(hidden) blockM=\(blockM)"
-    return ConformanceCase(name + (scales == .float32 ? "" : " scales=\(scales.rawValue)")) { device in
+    let options =
+        (scales == .float32 ? "" : " scales=\(scales.rawValue)") + (channelScales ? " channel scales" : "")
+    return ConformanceCase(name + options) { device in
         let trial = try ActivationTrial(
-            device, counts: counts, intermediate: 256, hidden: hidden, blockM: blockM, scales: scales)
+            device, counts: counts, intermediate: 256, hidden: hidden, blockM: blockM, scales: scales,
+            channelScales: channelScales)
         let separate = try trial.runSeparate()
         for blocks in [1, 3, 7, 15] {
             let fused = try trial.runFused(blocks: blocks)

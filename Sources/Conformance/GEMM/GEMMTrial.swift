@@ -30,7 +30,12 @@ struct GEMMTrial {
         let problem = configuration.problem
         let (n, k, experts, maxRows) = (problem.n, problem.k, problem.experts, problem.maxRows)
         let fixture = try LayerFixture.matrices()
-        weights = try (0..<experts).map { try fixture.matrix("gemm \($0)", n, k) }
+        weights = try (0..<experts).map { expert in
+            // One with scales of blocks alone is among those with scales of rows.
+            let name = "gemm \(expert)"
+            return configuration.channelScales && expert % 4 != 3
+                ? try fixture.matrixOfBothScales(name, n, k) : try fixture.matrix(name, n, k)
+        }
         var stream = RandomStream(seed: 2)
         rows = counts.map { count in
             (0..<count).map { _ in QuantisedRow(quantising: (0..<k).map { _ in stream.normal() }) }
@@ -38,7 +43,8 @@ struct GEMMTrial {
         rowBlocks = configuration.rowBlocks
 
         let packed = try WeightBuffer(
-            device, rows: n, columns: k, experts: experts, tileN: configuration.tile.n, label: "gemm")
+            device, rows: n, columns: k, experts: experts, tileN: configuration.tile.n,
+            channelScales: configuration.channelScales, label: "gemm")
         var values = [UInt8](repeating: 0, count: experts * maxRows * k)
         var scales = [Float](repeating: 0, count: experts * k / 128 * problem.scaleRows)
         for expert in 0..<experts {
@@ -131,7 +137,7 @@ struct GEMMTrial {
                 }
                 sum += partial * Double(matrix.scales[channel / 128 * (k / 128) + group])
             }
-            return Double(BFloat16(sum).float)
+            return Double(BFloat16(sum * Double(matrix.channelScales?[channel] ?? 1)).float)
         }
     }
 }

@@ -6,26 +6,29 @@ import ExpertParallel
 func layerCases() -> [ConformanceCase] {
     tokenCountCases() + rankCases() + selectionCases() + sizeCases() + blockEdgeCases() + powerOfTwoCases()
         + gateCases()
+        + channelScaleCases()
 }
 
 /// A layer case; all values that tell it from others go into the name.
 func layerCase(
     hidden: Int = 256, intermediate: Int = 128, experts: Int, topK: Int, tokens: [Int],
     pattern: LayerFixture.Pattern = .random, shared: Int? = nil, gate: Bool = false, blockM: Int? = nil,
-    splits: Bool = true, scales: ScaleFormat = .float32
+    splits: Bool = true, scales: ScaleFormat = .float32, channelScales: Bool = false
 ) -> ConformanceCase {
     var name = "layer hidden=\(hidden) intermediate=\(intermediate) experts=\(experts) topK=\(topK) tokens=\(tokens)"
     name +=
         " pattern=\(pattern.rawValue) shared=\(shared ?? 0)" + (gate ? " with a gate" : "")
         + (blockM.map { " blockM=\($0)" } ?? "")
         + (splits ? "" : " without a split") + (scales == .float32 ? "" : " scales=\(scales.rawValue)")
+        + (channelScales ? " channel scales" : "")
     return ConformanceCase(name) { device in
         let shape = try LayerShape(
             hidden: hidden, intermediate: intermediate, experts: experts, topK: topK, ranks: tokens.count,
             maxTokens: max(1, tokens.max() ?? 1),
             sharedExperts: ExpertWeights.parts(ofShared: shared, intermediate: intermediate))
         let fixture = LayerFixture(
-            shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared, hasSharedGate: gate)
+            shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared, hasSharedGate: gate,
+            channelScales: channelScales)
         try checkLayer(fixture, blockM: blockM, splits: splits, scales: scales, on: device)
     }
 }
@@ -108,6 +111,25 @@ private func gateCases() -> [ConformanceCase] {
             hidden: 512, intermediate: 768, experts: 4, topK: 2, tokens: [3, 4], shared: 384, gate: true,
             scales: .powerOfTwo),
     ]
+}
+
+/// Weights with a scale for each row beside others in blocks: narrow and wide tiles, and a shared expert of a part and a
+/// half.
+private func channelScaleCases() -> [ConformanceCase] {
+    [
+        layerCase(experts: 8, topK: 2, tokens: [5, 2], shared: 128, channelScales: true),
+        layerCase(
+            hidden: 384, intermediate: 256, experts: 8, topK: 3, tokens: [4, 0, 3, 6], pattern: .sparse, shared: 384,
+            splits: false, channelScales: true),
+        // With so many tiles for each multiprocessor that they are wide.
+        layerCase(
+            hidden: 128, intermediate: 512, experts: 32, topK: 2, tokens: [2, 1, 0, 3, 1, 2, 1, 2],
+            channelScales: true),
+    ]
+        + TileShape.heights.map {
+            layerCase(
+                hidden: 512, intermediate: 256, experts: 4, topK: 2, tokens: [17, 9], blockM: $0, channelScales: true)
+        }
 }
 
 /// Rows of one expert at the edges of blocks, with every block height.

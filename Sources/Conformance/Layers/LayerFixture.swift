@@ -28,11 +28,13 @@ package struct LayerFixture: Sendable {
     /// Whether the shared expert has a gate.
     package let hasSharedGate: Bool
     package let seed: UInt64
+    /// Whether some matrices have a scale for each row, and others one for each block.
+    package let channelScales: Bool
     private let table = GaussianFloat8Table()
 
     package init(
         _ shape: LayerShape, tokens: [Int], pattern: Pattern = .random, sharedIntermediate: Int? = nil,
-        hasSharedGate: Bool = false, seed: UInt64 = 1
+        hasSharedGate: Bool = false, seed: UInt64 = 1, channelScales: Bool = false
     ) {
         self.shape = shape
         self.tokens = tokens
@@ -40,23 +42,34 @@ package struct LayerFixture: Sendable {
         self.sharedIntermediate = sharedIntermediate
         self.hasSharedGate = hasSharedGate
         self.seed = seed
+        self.channelScales = channelScales
     }
 
     /// Weights of a routed expert.
     package func weights(_ expert: Int) throws -> ExpertWeights {
-        try weights("expert \(expert)", intermediate: shape.intermediate)
+        let isFirst = channelScales && expert % 3 != 2
+        return try weights(
+            "expert \(expert)", intermediate: shape.intermediate, perRow: (isFirst, channelScales, isFirst))
     }
 
     /// Weights of the shared expert.
     package func shared() throws -> ExpertWeights? {
-        try sharedIntermediate.map { try weights("shared", intermediate: $0) }
+        try sharedIntermediate.map {
+            try weights("shared", intermediate: $0, perRow: (channelScales, false, channelScales))
+        }
     }
 
-    private func weights(_ name: String, intermediate: Int) throws -> ExpertWeights {
-        ExpertWeights(
-            gate: try matrix(name + " gate", intermediate, shape.hidden),
-            up: try matrix(name + " up", intermediate, shape.hidden),
-            down: try matrix(name + " down", shape.hidden, intermediate))
+    /// - Parameter perRow: Which matrices have a scale for each row.
+    private func weights(
+        _ name: String, intermediate: Int, perRow: (gate: Bool, up: Bool, down: Bool)
+    ) throws -> ExpertWeights {
+        func matrix(_ name: String, _ rows: Int, _ columns: Int, _ isPerRow: Bool) throws -> QuantisedMatrix {
+            try isPerRow ? matrixPerRow(name, rows, columns) : self.matrix(name, rows, columns)
+        }
+        return ExpertWeights(
+            gate: try matrix(name + " gate", intermediate, shape.hidden, perRow.gate),
+            up: try matrix(name + " up", intermediate, shape.hidden, perRow.up),
+            down: try matrix(name + " down", shape.hidden, intermediate, perRow.down))
     }
 
     /// A fixture that is only asked for matrices.
@@ -72,6 +85,28 @@ package struct LayerFixture: Sendable {
         let deviation = 1 / (GaussianFloat8Table.deviation * Float(columns).squareRoot())
         let scales = (0..<(rows / 128) * (columns / 128)).map { _ in deviation * (0.5 + stream.uniform()) }
         return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
+    }
+
+    /// The same with a scale for each row beside those of blocks, so that neither can be left out.
+    package func matrixOfBothScales(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
+        let matrix = try matrix(name, rows, columns)
+        return try QuantisedMatrix(
+            rows: rows, columns: columns, values: matrix.values, scales: matrix.scales,
+            channelScales: factors(name, rows))
+    }
+
+    /// The same with a scale for each row and none of blocks, as checkpoints have it.
+    package func matrixPerRow(_ name: String, _ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
+        let deviation = 1 / (GaussianFloat8Table.deviation * Float(columns).squareRoot())
+        return try QuantisedMatrix(
+            rows: rows, columns: columns, values: matrix(name, rows, columns).values,
+            channelScales: factors(name, rows).map { $0 * deviation })
+    }
+
+    /// A factor for each row, about 1.
+    private func factors(_ name: String, _ rows: Int) -> [Float] {
+        var stream = RandomStream(seed: seed, name: name + ", rows")
+        return (0..<rows).map { _ in 0.25 + 1.5 * stream.uniform() }
     }
 
     /// Inputs of all ranks for step `step`.
@@ -128,6 +163,7 @@ package struct LayerFixture: Sendable {
             communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
         configuration.scaleFormat = scaleFormat
         configuration.hasSharedGate = hasSharedGate
+        configuration.channelScales = channelScales
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

@@ -60,6 +60,15 @@ package struct SplitPartialParameters: KernelParameters {
     }
 }
 
+/// What a GEMM is given whose weights have a scale for each output channel.
+package struct ChannelScaleParameters: KernelParameters {
+    /// Float32 `[experts, n]`, in the order of the packed weights' rows; it multiplies sums that are finished.
+    package var channelScales: MemoryParameter<Float>
+
+    /// Its scales.
+    package init(channelScales: MemoryParameter<Float>) { self.channelScales = channelScales }
+}
+
 /// What a GEMM is given whose rows a GEMM before it writes that may still run.
 package struct RowSignalParameters: KernelParameters {
     /// UInt32 `[experts, rowBlocks]`, added to by that GEMM for each tile.

@@ -4,7 +4,8 @@ import KernelLanguage
 ///
 /// A persistent grid of any size; the order of additions depends on `k` alone, so the same row gives the same bits
 /// whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the role
-/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, and with masks `MaskParameters`.
+/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, and
+/// with scales of channels `ChannelScaleParameters`.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
     let pipeline = configuration.pipeline
@@ -53,6 +54,7 @@ private struct GroupedGEMM {
     let publisher: PublisherWarp?
     let mainloop: ConsumerMainloop
     let partials: SplitPartials
+    let channelScales: ChannelScales?
     let bfloat16: BFloat16Epilogue
     let swiGLU: SwiGLUEpilogue?
 
@@ -92,6 +94,9 @@ private struct GroupedGEMM {
             configuration: configuration)
         producer = ProducerWarp(ring, operands, partials: partials, arrivals: arrivals, publisher: publisher)
         mainloop = ConsumerMainloop(ring: ring, weightScales: parameters.weightScales)
+        channelScales =
+            configuration.channelScales
+            ? ChannelScales(k.parameters(ChannelScaleParameters.self).channelScales, configuration) : nil
         bfloat16 = BFloat16Epilogue(k, ring, output: parameters.output, home: home)
         swiGLU =
             role.output == .swiGLU
@@ -119,35 +124,40 @@ private struct GroupedGEMM {
                 // With its rows, what dispatch published of them is there as well.
                 if configuration.role.home != nil { arrivals?.await(k, workTile) }
                 bfloat16.prepare(k, workTile)
+                let scales = channelScales?.load(k, workTile.tile)
                 if let split = workTile.split {
                     k.if(split.readsPartials) {
                         partials.read(k, workTile.tile, slot: split.slot, from: ring, position, into: sums)
                     }
                 }
                 mainloop.multiply(k, workTile, position, into: sums)
-                store(k, sums, workTile, ring.current(position))
+                store(k, sums, scales, workTile, ring.current(position))
             }
             publisher?.noteStored(k)
             ring.advance(k, position)
         }
     }
 
-    /// Stores the partials of a first split, and else the finished tile. `last` is the stage of the last k-block.
+    /// Stores the partials of a first split, which are not scaled yet, and else the finished tile. `last` is the stage of
+    /// the last k-block.
     private func store(
-        _ k: KernelBuilder, _ sums: [Variable<Float>], _ workTile: TileScheduler.WorkTile, _ last: StageRing.Stage
+        _ k: KernelBuilder, _ sums: [Variable<Float>], _ scales: [Value<Float>]?, _ workTile: TileScheduler.WorkTile,
+        _ last: StageRing.Stage
     ) {
-        guard let split = workTile.split else { return storeTile(k, sums, workTile, last) }
+        guard let split = workTile.split else { return storeTile(k, sums, scales, workTile, last) }
         k.if(split.writesPartials) {
             ring.release(k, last)
             partials.store(k, slot: split.slot, sums)
         } else: {
-            storeTile(k, sums, workTile, last)
+            storeTile(k, sums, scales, workTile, last)
         }
     }
 
     private func storeTile(
-        _ k: KernelBuilder, _ sums: [Variable<Float>], _ workTile: TileScheduler.WorkTile, _ last: StageRing.Stage
+        _ k: KernelBuilder, _ sums: [Variable<Float>], _ scales: [Value<Float>]?, _ workTile: TileScheduler.WorkTile,
+        _ last: StageRing.Stage
     ) {
+        if let channelScales, let scales { channelScales.multiply(k, sums, by: scales) }
         if let swiGLU {
             swiGLU.store(k, sums, workTile.tile, last)
         } else {

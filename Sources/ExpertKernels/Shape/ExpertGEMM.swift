@@ -54,14 +54,17 @@ extension ExpertShape {
             problem, tile: tile,
             role: .gateUp(tile.n == TileShape.maxN ? .swiGLU : .bfloat16, arriving: window))
         configuration.scaleFormat = scaleFormat
+        configuration.channelScales = channelScales
         return configuration
     }
 
     /// The down GEMM.
     package func down(_ delivery: GEMMRole.Delivery = .stored, multiprocessors: Int) -> GEMMConfiguration {
         let problem = problem(n: hidden, k: intermediate)
-        return GEMMConfiguration(
+        var configuration = GEMMConfiguration(
             problem, tile: tile(problem, multiprocessors: multiprocessors), role: .down(delivery))
+        configuration.channelScales = channelScales
+        return configuration
     }
 
     private func problem(n: Int, k: Int) -> GEMMProblem {

@@ -12,6 +12,8 @@ package struct ExpertShape: Hashable, Sendable {
     package var blockM: Int
     /// How scales of activations between the two GEMMs are rounded; they are stored in Float32.
     package var scaleFormat: ScaleFormat
+    /// Whether weights of both GEMMs have a scale for each output channel.
+    package var channelScales = false
 
     /// Sizes as given.
     package init(

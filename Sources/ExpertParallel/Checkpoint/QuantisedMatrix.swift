@@ -1,9 +1,9 @@
 import KernelLanguage
 
-/// A weight matrix in FP8 E4M3 with one FP32 scale for each block of 128 x 128.
+/// A weight matrix in FP8 E4M3 with one FP32 scale for each block of 128 x 128, and perhaps one for each row.
 ///
 /// The weight at row `r` and column `c` is
-/// `Float8E4M3(bits: values[r * columns + c]).float * scales[r / 128 * (columns / 128) + c / 128]`.
+/// `Float8E4M3(bits: values[r * columns + c]).float * scales[r / 128 * (columns / 128) + c / 128] * channelScales[r]`.
 public struct QuantisedMatrix: Hashable, Sendable {
     /// Rows and columns of a quantisation block.
     public static let block = 128
@@ -16,15 +16,18 @@ public struct QuantisedMatrix: Hashable, Sendable {
     public let values: [UInt8]
     /// Row-major `[rows / 128, columns / 128]`.
     public let scales: [Float]
+    /// `[rows]`, one for each output channel; nil where all are 1.
+    public let channelScales: [Float]?
     /// What was lost when the matrix was quantised here; nil if it came as it is, or was converted exactly.
     public let loss: ConversionLoss?
 
     /// A matrix of these codes and scales.
     ///
     /// Throws `dimensionNotMultiple` unless rows and columns are positive multiples of 128, `countMismatch` when there
-    /// are not `rows * columns` values and one scale per block. `name` is for the message only.
+    /// are not `rows * columns` values, one scale per block and, if any, one per row. `name` is for the message only.
     public init(
-        rows: Int, columns: Int, values: [UInt8], scales: [Float], name: String = "of weights"
+        rows: Int, columns: Int, values: [UInt8], scales: [Float], channelScales: [Float]? = nil,
+        name: String = "of weights"
     ) throws(CheckpointError) {
         let blocks = try Self.blocks(rows: rows, columns: columns, name: name)
         guard values.count == blocks.elements else {
@@ -33,11 +36,25 @@ public struct QuantisedMatrix: Hashable, Sendable {
         guard scales.count == blocks.count else {
             throw .countMismatch(matrix: name, what: "scales", expected: blocks.count, found: scales.count)
         }
+        if let channelScales, channelScales.count != rows {
+            throw .countMismatch(matrix: name, what: "scales of rows", expected: rows, found: channelScales.count)
+        }
         self.rows = rows
         self.columns = columns
         self.values = values
         self.scales = scales
+        self.channelScales = channelScales
         loss = nil
+    }
+
+    /// A matrix of these codes with one scale for each row, and 1 for all blocks. Throws as the other initialiser.
+    public init(
+        rows: Int, columns: Int, values: [UInt8], channelScales: [Float], name: String = "of weights"
+    ) throws(CheckpointError) {
+        let blocks = try Self.blocks(rows: rows, columns: columns, name: name)
+        try self.init(
+            rows: rows, columns: columns, values: values, scales: [Float](repeating: 1, count: blocks.count),
+            channelScales: channelScales, name: name)
     }
 
     /// Quantises a matrix `[rows, columns]`: per block, the scale is the largest magnitude / 448 and each code the
@@ -81,6 +98,7 @@ public struct QuantisedMatrix: Hashable, Sendable {
         self.columns = columns
         self.values = values
         self.scales = scales
+        channelScales = nil
         self.loss = loss
     }
 
@@ -115,13 +133,14 @@ public struct QuantisedMatrix: Hashable, Sendable {
         self.columns = columns
         self.values = values
         self.scales = scales
+        channelScales = nil
         loss = nil
     }
 
     /// The value of one weight.
     public subscript(row: Int, column: Int) -> Float {
         Float8E4M3(bits: values[row * columns + column]).float
-            * scales[row / Self.block * (columns / Self.block) + column / Self.block]
+            * scales[row / Self.block * (columns / Self.block) + column / Self.block] * (channelScales?[row] ?? 1)
     }
 
     private static func blocks(

@@ -14,6 +14,10 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Whether the shared expert has a gate: then each token brings a weight for it, see `Routing.sharedWeights`, with
     /// which combine adds its rows. The shape must have shared experts.
     public var hasSharedGate = false
+    /// Whether weights of the MoE layer may have a scale for each output channel, `QuantisedMatrix.channelScales`;
+    /// without it such weights are refused. Checkpoints say whether theirs do, see
+    /// `MoELayerCheckpoint.hasChannelScales`. Ranks need not have the same.
+    public var channelScales = false
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Ranks that share the device, this process's and those of others: 1 to the shape's ranks.
@@ -98,7 +102,11 @@ public struct GroupConfiguration: Hashable, Sendable {
         )
     }
     /// The rank's experts.
-    var experts: ExpertShape { shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat) }
+    var experts: ExpertShape {
+        var experts = shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat)
+        experts.channelScales = channelScales
+        return experts
+    }
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
     var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
 
@@ -147,6 +155,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             waitLimit: waitLimit, link: link)
         configuration.scaleFormat = scaleFormat
         configuration.hasSharedGate = hasSharedGate
+        configuration.channelScales = channelScales
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

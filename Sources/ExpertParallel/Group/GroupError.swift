@@ -50,6 +50,10 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case noSuchBlock(rank: Int, expert: Int, block: Int)
     /// A weight scale that is not finite.
     case weightScale(matrix: String, index: Int)
+    /// The scale of a row of weights that is not finite.
+    case channelScale(matrix: String, row: Int)
+    /// Weights with a scale for each row in a group that was not made for them.
+    case channelScalesUnexpected(matrix: String)
     /// A weight or activation that is not a number.
     case notFinite(rank: Int, array: String, index: Int)
     /// Weights of another shape than the layer's.
@@ -173,6 +177,12 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return "there is no block \(block) of local expert \(expert) on rank \(rank); name one that the group has"
         case .weightScale(let matrix, let index):
             return "scale \(index) of \(matrix) is not a finite number; check the checkpoint"
+        case .channelScale(let matrix, let row):
+            return "the scale of row \(row) of \(matrix) is not a finite number; check the checkpoint"
+        case .channelScalesUnexpected(let matrix):
+            return
+                "\(matrix) has a scale for each row and the group was made for scales of blocks alone; set channelScales "
+                + "in its configuration"
         case .notFinite(let rank, let array, let index):
             return "element \(index) of \(array) of rank \(rank) is not a finite number; check what produced it"
         case .weightShape(let matrix, let rows, let columns, let expectedRows, let expectedColumns):

@@ -77,7 +77,7 @@ final class ExpertStack {
                 try source.stack?.downWeights
                 ?? WeightBuffer(
                     device, rows: hidden, columns: intermediate, experts: experts, tileN: plainDown.tile.n,
-                    label: "down of \(label)")
+                    channelScales: shape.channelScales, label: "down of \(label)")
             func downGEMM(_ gemm: ExpertGEMM) throws -> GroupedGEMM {
                 var configuration = shape.configuration(
                     gemm, window: exchange.configuration.window, multiprocessors: memory.scratch.gateUp.gridSize)

@@ -38,6 +38,9 @@ extension QuantisedMatrix {
                     target..<target + width / block, with: self.scales[source..<source + width / block])
             }
         }
-        return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
+        let ofRows = channelScales.map { Array($0[firstRow..<min(firstRow + rows, self.rows)]) }
+        return try QuantisedMatrix(
+            rows: rows, columns: columns, values: values, scales: scales,
+            channelScales: ofRows.map { $0 + [Float](repeating: 1, count: rows - $0.count) })
     }
 }

@@ -37,7 +37,7 @@ struct GateUp {
             try shared
             ?? WeightBuffer(
                 device, rows: configuration.problem.n, columns: shape.hidden, experts: shape.experts,
-                tileN: configuration.tile.n, label: "gate and up of \(label)")
+                tileN: configuration.tile.n, channelScales: shape.channelScales, label: "gate and up of \(label)")
         var written = GroupedGEMM.Operands(
             rows: operands.rows, rowScales: operands.rowScales, counts: operands.counts, output: output,
             outputScales: outputScales)

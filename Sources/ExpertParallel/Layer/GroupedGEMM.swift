@@ -59,16 +59,18 @@ package struct GroupedGEMM {
         precondition(
             configuration.role.output == .bfloat16 || operands.outputScales != nil, "quantised rows need scales")
         precondition(configuration.role.communicates != operands.ranks.isEmpty, "other ranks need their windows")
+        precondition(configuration.channelScales == (weights.channelScales != nil), "scales of channels need memory")
         self.device = device
         dependent = configuration.role.isDependent && !operands.countsAreOfKernelBefore
         maxGrid = scratch.gridSize
         // A kernel reads no parameter that it has no use for.
         let outputScales = operands.outputScales ?? operands.counts
         let signals = operands.signals ?? operands.counts
-        self.operands = [
+        let always = [
             weights.values, weights.scales, operands.rows, operands.rowScales, operands.counts, operands.output,
             outputScales, signals, scratch.partials, scratch.flags, scratch.faultRecord,
         ]
+        self.operands = always + (weights.channelScales.map { [$0] } ?? [])
         let kernel = try groupedGEMMKernel(configuration)
         self.kernel = try device.loadFitting(kernel)
         // Experts are a dimension of their own: the next one's rows, which may be on their way, are not loaded.
@@ -90,6 +92,8 @@ package struct GroupedGEMM {
         precondition(configuration.masks == (operands.masks != nil), "masks need memory")
         var packs: [(any KernelParameters)?] = [operands.trace, own] + operands.ranks
         packs.append(operands.masks)
+        packs.append(
+            weights.channelScales.map { ChannelScaleParameters(channelScales: MemoryParameter(address: $0.address)) })
         if configuration.role.rowsAfter != nil, let rowSignals = operands.rowSignals {
             packs.append(RowSignalParameters(rowSignals: MemoryParameter(address: rowSignals.address)))
         }

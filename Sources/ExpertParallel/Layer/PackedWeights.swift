@@ -9,6 +9,8 @@ package struct PackedWeights {
     let values: [UInt8]
     /// Float32 `[n / 128, k / 128]`.
     let scales: [Float]
+    /// Float32 `[n]`; nil where all are 1.
+    let channelScales: [Float]?
 
     /// Bytes that are moved together.
     static let groupBytes = 16
@@ -17,10 +19,11 @@ package struct PackedWeights {
     package init(_ matrix: QuantisedMatrix, tileN: Int = TileShape.maxN) {
         values = Self.packed(rows: matrix.rows, columns: matrix.columns, tileRows: tileN) { (matrix.values, $0) }
         scales = matrix.scales
+        channelScales = matrix.channelScales
     }
 
-    /// Packs gate and up, which have the same shape, for the GEMM with SwiGLU: 8 rows of each in turns, and one row of
-    /// scales of each in turns.
+    /// Packs gate and up, which have the same shape, for the GEMM with SwiGLU: 8 rows of each in turns, with their
+    /// scales, and one row of scales of blocks of each in turns.
     package init(gate: QuantisedMatrix, up: QuantisedMatrix) {
         values = Self.packed(
             rows: 2 * gate.rows, columns: gate.columns, tileRows: TileShape.maxN
@@ -30,6 +33,10 @@ package struct PackedWeights {
         let groups = gate.columns / QuantisedRow.block
         scales = stride(from: 0, to: gate.scales.count, by: groups).flatMap { start in
             gate.scales[start..<start + groups] + up.scales[start..<start + groups]
+        }
+        let pair = QuantisedMatrix.channelScales(of: gate, up)
+        channelScales = pair.map { gate, up in
+            stride(from: 0, to: gate.count, by: 8).flatMap { gate[$0..<$0 + 8] + up[$0..<$0 + 8] }
         }
     }
 
@@ -57,4 +64,16 @@ package struct PackedWeights {
             }
         }
     }
+}
+
+extension QuantisedMatrix {
+    /// The scales of rows of two matrices that become one; nil if neither has any.
+    static func channelScales(
+        of gate: QuantisedMatrix, _ up: QuantisedMatrix
+    ) -> (gate: [Float], up: [Float])? {
+        guard gate.channelScales != nil || up.channelScales != nil else { return nil }
+        return (gate.scalesOfRows, up.scalesOfRows)
+    }
+
+    private var scalesOfRows: [Float] { channelScales ?? [Float](repeating: 1, count: rows) }
 }

@@ -13,11 +13,16 @@ package struct WeightBuffer {
     package let values: DeviceBuffer
     /// Float32 `[experts, rows / 128, columns / 128]`.
     package let scales: DeviceBuffer
+    /// Float32 `[experts, rows]`, in the order of the packed rows; nil where weights have no scales of rows.
+    package let channelScales: DeviceBuffer?
     let device: any Device
 
+    /// Allocates it.
+    ///
+    /// - Parameter channelScales: Whether weights may have a scale for each row. They are 1 until others are written.
     package init(
         _ device: any Device, rows: Int, columns: Int, experts: Int, tileN: Int = TileShape.maxN,
-        label: String
+        channelScales: Bool = false, label: String
     ) throws {
         self.device = device
         self.rows = rows
@@ -27,6 +32,9 @@ package struct WeightBuffer {
         values = try device.allocate(bytes: experts * tileRows * columns, label: "weights: \(label)")
         scales = try device.allocate(
             bytes: experts * (rows / 128) * (columns / 128) * 4, label: "weight scales: \(label)")
+        self.channelScales =
+            try channelScales
+            ? device.makeBuffer([Float](repeating: 1, count: experts * rows), label: "channel scales: \(label)") : nil
     }
 
     /// Weights in memory that somebody else has allocated.
@@ -39,6 +47,7 @@ package struct WeightBuffer {
         self.tileN = tileN
         self.values = values
         self.scales = scales
+        channelScales = nil
     }
 
     /// Uploads the matrix of an expert.
@@ -59,7 +68,8 @@ package struct WeightBuffer {
         try require(gate, rows: rows / 2, "gate of expert \(expert)")
         try require(up, rows: rows / 2, "up of expert \(expert)")
         let both = try QuantisedMatrix(
-            rows: rows, columns: columns, values: gate.values + up.values, scales: gate.scales + up.scales)
+            rows: rows, columns: columns, values: gate.values + up.values, scales: gate.scales + up.scales,
+            channelScales: QuantisedMatrix.channelScales(of: gate, up).map { $0.gate + $0.up })
         try write(PackedWeights(both, tileN: tileN), of: expert)
     }
 
@@ -67,6 +77,11 @@ package struct WeightBuffer {
     package func write(_ packed: PackedWeights, of expert: Int) throws {
         try device.write(packed.values, to: values, offset: expert * packed.values.count)
         try device.write(packed.scales, to: scales, offset: expert * packed.scales.count * 4)
+        precondition(packed.channelScales == nil || channelScales != nil, "scales of rows need memory")
+        if let channelScales {
+            let own = packed.channelScales ?? [Float](repeating: 1, count: rows)
+            try device.write(own, to: channelScales, offset: expert * rows * 4)
+        }
     }
 
     private func require(_ matrix: QuantisedMatrix, rows: Int, _ name: String) throws {
@@ -77,5 +92,8 @@ package struct WeightBuffer {
         if let index = matrix.scales.firstIndex(where: { !$0.isFinite }) {
             throw GroupError.weightScale(matrix: name, index: index)
         }
+        guard let own = matrix.channelScales else { return }
+        guard channelScales != nil else { throw GroupError.channelScalesUnexpected(matrix: name) }
+        if let row = own.firstIndex(where: { !$0.isFinite }) { throw GroupError.channelScale(matrix: name, row: row) }
     }
 }

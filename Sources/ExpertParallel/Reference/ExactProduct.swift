@@ -44,9 +44,10 @@ func exactProduct(_ x: ExactActivations, _ weight: QuantisedMatrix) -> [Double] 
         DispatchQueue.concurrentPerform(iterations: weight.rows / chunk) { index in
             let first = index * chunk
             let sums = chunkProduct(x, weight, rows: first..<first + chunk)
-            for token in 0..<x.rows {
-                for row in 0..<chunk {
-                    output[token * weight.rows + first + row] = sums[row * x.padded + token]
+            for row in 0..<chunk {
+                let scale = Double(weight.channelScales?[first + row] ?? 1)
+                for token in 0..<x.rows {
+                    output[token * weight.rows + first + row] = sums[row * x.padded + token] * scale
                 }
             }
         }
@@ -54,7 +55,8 @@ func exactProduct(_ x: ExactActivations, _ weight: QuantisedMatrix) -> [Double] 
     }
 }
 
-/// The product with an even number of weight rows inside one block row, `[weight rows, padded rows of x]`.
+/// The product with an even number of weight rows inside one block row, without scales of rows, `[weight rows, padded
+/// rows of x]`.
 private func chunkProduct(_ x: ExactActivations, _ weight: QuantisedMatrix, rows: Range<Int>) -> [Double] {
     let block = QuantisedMatrix.block
     let vectors = ExactActivations.vectorsPerBlock

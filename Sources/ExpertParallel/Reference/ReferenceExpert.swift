@@ -62,9 +62,11 @@ struct ReferenceExpert {
             throw ReferenceError.sizeMismatch(
                 what: "observed channels of the output", expected: exact.count, found: seen.count)
         }
-        let error = observed.accumulationError * exact.withUnsafeBufferPointer(Self.rootMeanSquare) + underflow
+        let errors = exact.withUnsafeBufferPointer {
+            SumErrors(of: $0, weights.down, relative: observed.accumulationError, underflow: underflow)
+        }
         return try exact.indices.map { channel in
-            let (value, own) = (Double(seen[channel].float), exact[channel])
+            let (value, own, error) = (Double(seen[channel].float), exact[channel], errors[channel])
             // BF16 numbers that sums within the accumulation error are rounded to.
             guard Self.rounded(own - error) <= value, value <= Self.rounded(own + error) else {
                 throw ReferenceError.observedDiffers(
@@ -122,15 +124,16 @@ struct ReferenceExpert {
             if let seen = try observed?.activation?(row) {
                 let error = observed?.accumulationError ?? 0
                 // Found only when a value needs it: nearly all rows do without.
-                var errors: (gate: Double, up: Double)?
+                var errors: (gate: SumErrors, up: SumErrors)?
                 try check(.activation, row: row, seen: seen, exact: exact) { channel in
                     let bounds =
                         errors ?? (
-                            error * Self.rootMeanSquare(gate) + underflow.gate,
-                            error * Self.rootMeanSquare(up) + underflow.up
+                            SumErrors(of: gate, weights.gate, relative: error, underflow: underflow.gate),
+                            SumErrors(of: up, weights.up, relative: error, underflow: underflow.up)
                         )
                     errors = bounds
-                    return Self.range(gate: gate[channel], up: up[channel], errors: bounds)
+                    return Self.range(
+                        gate: gate[channel], up: up[channel], errors: (bounds.0[channel], bounds.1[channel]))
                 }
                 used = seen
             } else {
@@ -193,8 +196,4 @@ struct ReferenceExpert {
     }
 
     static func sigmoid(_ value: Double) -> Double { 1 / (1 + exp(-value)) }
-
-    private static func rootMeanSquare(_ values: UnsafeBufferPointer<Double>) -> Double {
-        (values.reduce(0) { $0 + $1 * $1 } / Double(max(1, values.count))).squareRoot()
-    }
 }

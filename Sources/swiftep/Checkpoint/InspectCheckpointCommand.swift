@@ -51,6 +51,8 @@ private struct CheckpointReport: Encodable {
     let router: String
     /// How experts are stored.
     let formats: [String]
+    /// Whether activations have one scale for each token, where kernels have one for each 128 channels.
+    let activationsPerToken: Bool
     /// Why layers cannot be run; empty if all can.
     let obstacles: [String]
 
@@ -72,6 +74,7 @@ private struct CheckpointReport: Encodable {
         family = model.family
         router = model.routerText
         formats = Set(checked.flatMap(\.formats).map(\.description)).sorted()
+        activationsPerToken = checked.contains(where: \.hasActivationsPerToken)
         obstacles = Self.obstacles(model) + Self.obstacles(checked)
     }
 
@@ -104,9 +107,12 @@ private struct CheckpointReport: Encodable {
     /// What the summary does not say.
     var text: String {
         let kept = "  formats  \(formats.isEmpty ? "none" : formats.joined(separator: "; "))"
+        let scales =
+            activationsPerToken
+            ? "\n  scales   of activations for each token; kernels have one for each 128 channels, which is finer" : ""
         let run =
             obstacles.isEmpty
             ? "  run      takes these layers" : "  run      refuses: \(obstacles.joined(separator: "; "))"
-        return kept + "\n" + run
+        return kept + scales + "\n" + run
     }
 }

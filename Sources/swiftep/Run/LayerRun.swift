@@ -35,6 +35,7 @@ struct LayerRun {
             waitLimit: settings.waitLimit(on: processes), link: settings.link)
         configuration.scaleFormat = source.scaleFormat
         configuration.hasSharedGate = source.checkpoint.configuration.hasSharedGate
+        configuration.channelScales = source.checkpoint.hasChannelScales
         configuration.traced = settings.timeline != nil
         configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)
@@ -94,7 +95,8 @@ struct LayerRun {
         return RunReport(
             processes, configuration, settings,
             origin: source.origin + (source.checkpoint.conversionLoss.map { ", \($0.text)" } ?? ""),
-            shared: shared?.gate.rows, results, modes.losses)
+            shared: shared?.gate.rows, activationsPerToken: source.checkpoint.hasActivationsPerToken, results,
+            modes.losses)
     }
 
     /// Has the process of a rank lost in the step that comes next.

@@ -11,7 +11,7 @@ extension RunReport {
             device   \(device) (\(deviceKind))
             layer    hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK), \(shared)
             weights  \(visible(weights))
-            scales   \(scales == ScaleFormat.float32.rawValue ? "exact" : "powers of two"), of FP8 activations
+            scales   \(scales == ScaleFormat.float32.rawValue ? "exact" : "powers of two"), of FP8 activations\(scaleNotes)
             group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows\(sharing)
             split    \(multiprocessorsPerRank) multiprocessors per rank, \(communicationMultiprocessors) of them for \
             communication in overlapped phases
@@ -32,6 +32,12 @@ extension RunReport {
             outputs identical in all modes: \(identical ? "yes" : "NO")
             verified: \(verified ? "yes" : "NO")
             """
+    }
+
+    /// What is special about scales; empty if nothing is.
+    private var scaleNotes: String {
+        (activationsPerToken ? ", one for each 128 channels, finer than the checkpoint's one for each token" : "")
+            + (channelScales ? "; of weights for each channel" : "")
     }
 
     /// Whom the ranks went on without; empty if nobody was lost.

@@ -25,6 +25,10 @@ struct RunReport: Encodable {
     let topK: Int
     /// How scales of activations are rounded.
     let scales: String
+    /// Whether weights have a scale for each output channel.
+    let channelScales: Bool
+    /// Whether the checkpoint has one activation scale for each token, where kernels have one for each 128 channels.
+    let activationsPerToken: Bool
     let blockM: Int
     let multiprocessorsPerRank: Int
     let communicationMultiprocessors: Int
@@ -40,9 +44,10 @@ struct RunReport: Encodable {
 
     /// - Parameters:
     ///   - shared: Intermediate size of the shared expert.
+    ///   - activationsPerToken: Whether the checkpoint has one activation scale for each token.
     init(
         _ processes: Processes, _ configuration: GroupConfiguration, _ settings: RunSettings, origin: String,
-        shared: Int?, _ modes: [ModeResult], _ losses: Losses
+        shared: Int?, activationsPerToken: Bool, _ modes: [ModeResult], _ losses: Losses
     ) {
         let shape = configuration.shape
         let device = processes.device.properties
@@ -60,6 +65,8 @@ struct RunReport: Encodable {
         experts = shape.experts
         topK = shape.topK
         scales = configuration.scaleFormat.rawValue
+        channelScales = configuration.channelScales
+        self.activationsPerToken = activationsPerToken
         blockM = configuration.blockM
         multiprocessorsPerRank = configuration.multiprocessors
         communicationMultiprocessors = configuration.communicationMultiprocessors

@@ -2,7 +2,7 @@ import ExpertParallel
 import KernelLanguage
 import Testing
 
-/// Formats that FP8 in blocks holds exactly, or does not.
+/// Formats that FP8 with scales of blocks and of rows holds exactly, or does not.
 @Suite("Formats: exact conversion")
 struct ExactConversionTests {
     private static let name = "model.layers.0.block_sparse_moe.experts.0.w1"
@@ -60,27 +60,27 @@ struct ExactConversionTests {
             ], method: Self.packed("float", bits: 8, activations: activations))
     }
 
-    @Test("Scales of rows that are alike are one scale of a block; others are refused with the place")
-    func rows() throws {
-        let alike = try perRow([Float](repeating: 0.3, count: 128)).get()
-        #expect(alike.scales == [0.3] && alike.values[5] == 5 && alike.loss == nil)
-        var scales = [Float](repeating: 0.3, count: 128)
-        scales[77] = 0.31
-        guard case .failure(.conversionInexact(_, let tensor, let format, 0, 0)) = try perRow(scales) else {
-            Issue.record("scales that differ were kept")
-            return
-        }
-        #expect(tensor == Self.name + ".weight" && format.contains("each channel"))
+    private static let perToken =
+        #"{"num_bits": 8, "type": "float", "strategy": "token", "dynamic": true, "symmetric": true}"#
+
+    @Test("Scales of rows are kept as they are, whatever they are", arguments: ["null", perToken])
+    func rows(_ activations: String) throws {
+        let scales = (0..<128).map { 0.3 + Float($0) * 0.01 }
+        let matrix = try perRow(scales, activations: activations).get()
+        #expect(matrix.scales == [1] && matrix.channelScales == scales && matrix.loss == nil)
+        #expect(matrix.values == (0..<128 * 128).map { UInt8($0 % 0x7E) })
+        #expect(matrix[77, 5] == Float8E4M3(bits: UInt8((77 * 128 + 5) % 0x7E)).float * scales[77])
     }
 
-    @Test("Activations with one scale for each token are refused by name")
-    func tokens() throws {
-        let scheme = #"{"num_bits": 8, "type": "float", "strategy": "token", "dynamic": true, "symmetric": true}"#
-        let found = try perRow([Float](repeating: 0.3, count: 128), activations: scheme)
-        guard case .failure(.layerUnsupported(_, 0, [.activationsPerToken])) = found else {
-            Issue.record("\(found)")
+    @Test("Scales of rows that are not finite are refused by their tensor")
+    func infiniteRows() throws {
+        var scales = [Float](repeating: 0.3, count: 128)
+        scales[5] = .infinity
+        guard case .failure(.valueNotFinite(_, let tensor, _)) = try perRow(scales) else {
+            Issue.record("a scale that is not finite was taken")
             return
         }
+        #expect(tensor == Self.name + ".weight_scale")
     }
 
     /// INT4 with all numbers, and these scales in BF16.

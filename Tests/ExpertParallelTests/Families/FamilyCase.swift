@@ -19,7 +19,8 @@ struct FamilyExpectation: Decodable {
     /// nil where the shared expert has no gate.
     var sharedWeights: [Double]?
     var outputs: [[Double]]?
-    /// The output where activations are rounded, with scales that are powers of two; nil where the model has no such.
+    /// The output where activations are rounded by 128 channels, with scales that are powers of two if the model's are;
+    /// nil for models that are not compared so.
     var rounded: [[Double]]?
     /// Why there is no right result.
     var reason: String?
@@ -86,7 +87,8 @@ enum FamilyCases {
         ("deepseek-v2", "deepseek-v2"), ("deepseek-v2-lite", "deepseek-v2"), ("deepseek-v3", "deepseek-v3"),
         ("deepseek-v3-prediction", "deepseek-v3"), ("deepseek-v3-e8m0", "deepseek-v3"),
         ("deepseek-v3.1", "deepseek-v3"), ("deepseek-v3.2", "deepseek-v3.2"), ("dots1", "dots1"),
-        ("ernie-4.5", "ernie-4.5"), ("glm-4.5", "glm-4.5"), ("glm-4.7-flash", "glm-4.7-flash"), ("glm-5", "glm-5"),
+        ("ernie-4.5", "ernie-4.5"), ("glm-4.5", "glm-4.5"), ("glm-4.5-fp8", "glm-4.5"),
+        ("glm-4.5-fp8-mixed", "glm-4.5"), ("glm-4.7-flash", "glm-4.7-flash"), ("glm-5", "glm-5"),
         ("hunyuan", "hunyuan"), ("kimi-k2", "kimi-k2"), ("kimi-k2-int4", "kimi-k2"), ("ling-1", "ling-1"),
         ("ling-2", "ling-2"), ("mimo-v2", "mimo-v2"), ("minimax-m2", "minimax-m2"), ("mixtral", "mixtral"),
         ("qwen2-moe", "qwen2-moe"), ("qwen3-moe", "qwen3-moe"), ("qwen3-moe-blocks", "qwen3-moe"),

@@ -5,13 +5,14 @@ import KernelLanguage
 import TestSupport
 import Testing
 
-/// Models whose activation scales are powers of two: the reference and the kernels against numpy, which rounds by the
-/// models' own definition.
+/// Activations in FP8: the reference and the kernels against numpy. Where scales are powers of two, it rounds by the
+/// models' own definition; where the weights have a scale for each row, by 128 channels as kernels do.
 @Suite(
-    "Families: activation scales that are powers of two",
+    "Families: rounded activations",
     .enabled(if: Python.hasNumPy || Python.isRequired, "python3 with numpy is not installed"))
 struct RoundedActivationTests {
     private static let names = ["deepseek-v3.1", "deepseek-v3.2"]
+    private static let perRow = ["glm-4.5-fp8", "glm-4.5-fp8-mixed"]
 
     /// A case, its experts' choices as numpy has them, and numpy's output of rounded activations.
     private struct Rounded {
@@ -40,7 +41,7 @@ struct RoundedActivationTests {
         }
 
         /// The kernels' output, on one rank of the simulator.
-        func kernels(_ scales: ScaleFormat, _ mode: OverlapMode) throws -> [Double] {
+        func kernels(_ scales: ScaleFormat, _ mode: OverlapMode, channelScales: Bool? = nil) throws -> [Double] {
             let model = checkpoint.configuration
             let device = SimulatedDevice(seed: 1)
             let shape = try LayerShape(
@@ -49,6 +50,8 @@ struct RoundedActivationTests {
             var configuration = GroupConfiguration(
                 shape: shape, deviceMultiprocessors: device.properties.multiprocessors)
             configuration.scaleFormat = scales
+            configuration.channelScales = channelScales ?? checkpoint.hasChannelScales
+            configuration.twoBatch = true
             let layer = try MoELayerGroup(
                 RankGroup(device: device, configuration: configuration), shared: checkpoint.sharedExpert(),
                 weights: checkpoint.expert)
@@ -73,5 +76,20 @@ struct RoundedActivationTests {
             #expect(error < 3e-3, "\(mode)")
         }
         #expect(relativeError(try rounded.kernels(.float32, .none), rounded.output) > 1e-2)
+    }
+
+    @Test("With a scale for each row of weights, reference and kernels agree with numpy", arguments: perRow)
+    func rows(_ name: String) throws {
+        let rounded = try Rounded(name)
+        #expect(rounded.checkpoint.hasChannelScales)
+        #expect(relativeError(try rounded.reference(.float32), rounded.output) < 1e-3)
+        for mode in OverlapMode.allCases {
+            #expect(relativeError(try rounded.kernels(.float32, mode), rounded.output) < 3e-3, "\(mode)")
+        }
+        let error = try #require(throws: GroupError.self) {
+            try rounded.kernels(.float32, .none, channelScales: false)
+        }
+        guard case .channelScalesUnexpected = error else { throw error }
+        #expect(error.description.contains("channelScales"))
     }
 }

@@ -18,6 +18,8 @@ package struct GEMMConfiguration: Hashable, Sendable {
     package var masks = false
     /// How scales of SwiGLU's result are rounded; they are stored in Float32. Of no effect without SwiGLU.
     package var scaleFormat = ScaleFormat.float32
+    /// Whether weights have a scale for each output channel beside those of blocks; see `ChannelScaleParameters`.
+    package var channelScales = false
 
     /// A configuration as given. SwiGLU needs tiles of `TileShape.maxN` channels.
     package init(
@@ -73,6 +75,7 @@ package struct GEMMConfiguration: Hashable, Sendable {
             + (problem.scaleRows == ScaleGroup.rows(problem.maxRows) ? "" : "_s\(problem.scaleRows)")
             + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
             + (masks && !role.communicates ? "_masked" : "") + (role.output == .swiGLU ? scaleFormat.name : "")
+            + (channelScales ? "_channels" : "")
     }
 }
 

@@ -28,6 +28,16 @@ struct FewRowsFragment: TileFragment {
         }
     }
 
+    /// The thread's own.
+    func keptChannels(_ k: KernelBuilder) -> (firsts: [Value<UInt32>], run: Int) {
+        let first = ((k.warpIndex & 3) << 4) + (k.lane >> 2)
+        return ([first, first + 8], 1)
+    }
+
+    func scalesOfProducts(_ k: KernelBuilder, _ kept: [Value<Float>]) -> [Value<Float>] {
+        (0..<products).map { kept[place($0).isSecondEight ? 1 : 0] }
+    }
+
     func transpose(
         _ k: KernelBuilder, _ sums: [Value<Float>], channels slice: Int, firstRow: Int, into memory: TransposedRows
     ) {

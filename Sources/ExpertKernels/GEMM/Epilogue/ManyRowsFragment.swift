@@ -26,6 +26,21 @@ struct ManyRowsFragment: TileFragment {
         return [row + part.firstRow, row + (part.firstRow + 8)]
     }
 
+    /// A thread has two of each eight channels, too many to keep: every lane keeps two of each 64, those of one of eight
+    /// eights.
+    func keptChannels(_ k: KernelBuilder) -> (firsts: [Value<UInt32>], run: Int) {
+        ((0..<configuration.pipeline.groupChannels / 64).map { (k.lane << 1) + $0 * 64 }, 2)
+    }
+
+    func scalesOfProducts(_ k: KernelBuilder, _ kept: [Value<Float>]) -> [Value<Float>] {
+        (0..<configuration.pipeline.groupChannels / 8).flatMap { eight in
+            let lane = (k.lane & 3) + eight % 8 * 4
+            let pair = (0..<2).map { k.shuffle(kept[eight / 8 * 2 + $0], from: lane) }
+            // Of both rows.
+            return pair + pair
+        }
+    }
+
     func transpose(
         _ k: KernelBuilder, _ sums: [Value<Float>], channels slice: Int, firstRow: Int, into memory: TransposedRows
     ) {

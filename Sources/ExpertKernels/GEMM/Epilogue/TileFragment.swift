@@ -19,6 +19,10 @@ protocol TileFragment {
     func place(_ index: Int) -> (row: Int, isSecondEight: Bool)
     /// Rows of the part, counted in the tile, that the thread holds, in the order of `place`.
     func rows(_ k: KernelBuilder, of part: TilePart) -> [Value<UInt32>]
+    /// The channels of the group whose scales a lane keeps: the first of each run of neighbouring ones.
+    func keptChannels(_ k: KernelBuilder) -> (firsts: [Value<UInt32>], run: Int)
+    /// The scale of the channel of each product of a part, given those that the lanes keep, run by run.
+    func scalesOfProducts(_ k: KernelBuilder, _ kept: [Value<Float>]) -> [Value<Float>]
     /// Transposes up to 64 rows of 64 of the group's channels into shared memory as BF16, given all sums of the thread.
     func transpose(
         _ k: KernelBuilder, _ sums: [Value<Float>], channels slice: Int, firstRow: Int, into memory: TransposedRows)

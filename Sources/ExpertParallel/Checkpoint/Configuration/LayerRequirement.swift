@@ -4,7 +4,7 @@
 public enum LayerRequirement: Hashable, Sendable {
     /// Scales of activations are powers of two, as `GroupConfiguration.scaleFormat` has them with `.powerOfTwo`.
     case powerOfTwoActivationScales
-    /// Activations have one scale for each token.
+    /// Activations have one scale for each token. Kernels have one for each 128 channels of it, none of which is larger.
     case activationsPerToken
     /// Activations are quantised to four bits.
     case fourBitActivations
@@ -14,8 +14,8 @@ public enum LayerRequirement: Hashable, Sendable {
     /// Whether kernels and reference do it. The one place to change when they learn to.
     public var isSupported: Bool {
         switch self {
-        case .powerOfTwoActivationScales: true
-        case .activationsPerToken, .fourBitActivations, .clampedSwiGLU: false
+        case .powerOfTwoActivationScales, .activationsPerToken: true
+        case .fourBitActivations, .clampedSwiGLU: false
         }
     }
 }
@@ -25,7 +25,7 @@ extension LayerRequirement: CustomStringConvertible {
     public var description: String {
         switch self {
         case .powerOfTwoActivationScales: "activation scales that are powers of two, UE8M0"
-        case .activationsPerToken: "one activation scale for each token (kernels have one for each 128 channels)"
+        case .activationsPerToken: "one activation scale for each token (kernels are finer: one for each 128 channels)"
         case .fourBitActivations: "activations of four bits (kernels have E4M3)"
         case .clampedSwiGLU(let limit): "SwiGLU clamped to \(limit) (kernels do not clamp)"
         }

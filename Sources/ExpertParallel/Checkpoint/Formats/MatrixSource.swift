@@ -57,11 +57,9 @@ struct MatrixSource {
                 rows: rows, columns: columns, values: try values.float8Codes(),
                 scales: [Float](repeating: scale, count: count), name: name)
         case .float8PerRow:
-            let codes = try values.float8Codes()
-            let scales = try scaleValues()
-            return try exactly { row, column in
-                Double(Float8E4M3.decoded[Int(codes[row * columns + column])]) * Double(scales[row])
-            }
+            return try QuantisedMatrix(
+                rows: rows, columns: columns, values: try values.float8Codes(), channelScales: try scaleValues(),
+                name: name)
         case .mxfp4, .nvfp4: return try fourBitFloats()
         case .int4(let group):
             let words = values.words()

@@ -15,12 +15,12 @@ public enum WeightFormat: Hashable, Sendable {
     /// Signed four-bit numbers with a scale for so many columns.
     case int4(group: Int)
 
-    /// Whether the format can be kept exactly by FP8 in blocks: always, or only for some weights, which is seen when
-    /// they are read.
+    /// Whether the format can be kept exactly by FP8 with scales of blocks and of rows: always, or only for some
+    /// weights, which is seen when they are read.
     public var isAlwaysKept: Bool {
         switch self {
-        case .float8Blocks, .float8PerTensor: true
-        case .bfloat16, .float8PerRow, .mxfp4, .nvfp4, .int4: false
+        case .float8Blocks, .float8PerTensor, .float8PerRow: true
+        case .bfloat16, .mxfp4, .nvfp4, .int4: false
         }
     }
 }
