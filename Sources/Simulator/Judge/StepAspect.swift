@@ -56,7 +56,7 @@ enum StepAspect {
             case .wgmma: .multiply
             case .wgmmaWait: .multiplyWait
             case .dependentLaunch(let action): action == .wait ? .prerequisitesWait : .visible
-            case .mbarrierInvalidate, .exit, .nanosleep: .visible
+            case .mbarrierInvalidate, .network, .exit, .nanosleep: .visible
             case .move, .unary, .binary, .multiplyAdd, .compare, .select, .convert, .reinterpret, .pack, .unpack,
                 .special, .parameter, .sharedAddress, .shuffle, .transpose, .vote, .elect, .bulkPrefetch,
                 .tensorPrefetch, .wgmmaCommit, .setRegisterCount, .if, .loop, .breakIf:

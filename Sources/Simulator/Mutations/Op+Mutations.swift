@@ -18,7 +18,7 @@ extension Op {
         case .move, .unary, .binary, .multiplyAdd, .compare, .select, .convert, .reinterpret, .pack, .unpack, .special,
             .parameter, .sharedAddress, .shuffle, .transpose, .vote, .elect, .mbarrierInit, .mbarrierInvalidate,
             .bulkLoad, .bulkStore, .bulkPrefetch, .tensorLoad, .tensorStore, .tensorPrefetch, .wgmma, .setRegisterCount,
-            .discard, .nanosleep, .if, .breakIf, .exit:
+            .discard, .network, .nanosleep, .if, .breakIf, .exit:
             []
         }
     }
