@@ -76,13 +76,13 @@ import Testing
     func addsOfTheirOwnCoverNothing(_ order: NetworkConfiguration.Order) throws {
         let found = try race(order) { ($0.signal, $0.rounds) = (.separate, 1) }
         #expect(found.allocation == "row")
-        #expect(found.missing.contains("has no signal"), "\(found)")
+        #expect(found.missing.contains("that has no signal"), "\(found)")
     }
 
     @Test func signalsCoverNoOtherPut() throws {
         let second = try race { ($0.signal, $0.rounds) = (.ofSecondPut, 1) }
         #expect(second.allocation == "row")
-        #expect(second.missing.contains("has no signal"), "\(second)")
+        #expect(second.missing.contains("that has no signal"), "\(second)")
         let one = try race { ($0.signal, $0.rounds) = (.ofOneOfTwo, 1) }
         #expect(one.allocation == "row")
         #expect(one.missing.contains("adds to its own signal"), "\(one)")
@@ -119,7 +119,8 @@ import Testing
         let found = try race { $0.answers = false }
         #expect(found.allocation == "row")
         #expect(
-            found.missing.contains("meet in one place") || found.missing.contains("may overwrite what"), "\(found)")
+            found.missing.contains("meet in one place") || found.missing.contains("nor has the put's issuer heard"),
+            "\(found)")
     }
 
     @Test func resetThatMeetsTheNextAdd() throws {
