@@ -44,6 +44,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
     case kernel(VerificationError)
     /// A kernel that needs more shared memory than a block can have.
     case sharedMemory(kernel: String, bytes: Int, limit: Int)
+    /// A kernel with network operations, on a device without a network adapter.
+    case noNetworkAdapter(kernel: String, device: String)
     /// Not one argument for each parameter.
     case argumentCount(kernel: String, parameters: [String], given: Int)
     /// An argument of another kind than its parameter.
@@ -134,6 +136,10 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
             return "The L2 cannot keep \(bytes) bytes; ask for at least 0."
         case .kernel(let error):
             return "\(error)."
+        case .noNetworkAdapter(let kernel, let device):
+            return
+                "The kernel \(kernel) asks for network operations, and \(device) has no network adapter; build it for "
+                + "loopback, or run it on the simulator."
         case .sharedMemory(let kernel, let bytes, let limit):
             return
                 "The kernel \(kernel) needs \(bytes) bytes of shared memory per block, but this device gives at most "

@@ -21,6 +21,10 @@ public struct PTXModule: Sendable {
             // 1024: where the 128-byte swizzle of tensor copies and matrix descriptors repeats.
             text += ".extern .shared .align 1024 .b8 \(PTXModule.sharedMemory)[];\n\n"
         }
+        let functions = kernels.reduce(into: Set<NetworkFunction>()) { $0.formUnion($1.networkFunctions) }
+        if !functions.isEmpty {
+            text += NetworkFunction.allCases.filter(functions.contains).map(\.declaration).joined() + "\n"
+        }
         var files = SourceFiles()
         text += kernels.map { kernel in
             var printer = Printer(kernel, locations: locations, files: files)

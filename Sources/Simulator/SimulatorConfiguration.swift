@@ -29,6 +29,8 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     public var clock: Clock
     /// Ranks whose work stops in the middle, for a while or for ever.
     public var halts: [RankHalt]
+    /// The network between ranks; one that orders nothing unless said otherwise.
+    public var network: NetworkConfiguration
 
     /// A schedule makes the machine a judge: it follows PTX's memory model, reports races, lets loads read older values
     /// where the model allows it, and takes every free choice from the schedule instead of `seed`. Several times
@@ -43,7 +45,8 @@ public struct SimulatorConfiguration: Hashable, Sendable {
         multiprocessors: Int = 132, seed: UInt64 = 0, sharedBytesPerMultiprocessor: Int = 228 * 1024,
         threadsPerMultiprocessor: Int = 2048, blocksPerMultiprocessor: Int = 32, instructionLimit: UInt64? = nil,
         suspendLimit: UInt64 = 20_000, clock: Clock = .simulated, halts: [RankHalt] = [],
-        schedule: Schedule? = nil, postponesAccesses: Bool = true
+        network: NetworkConfiguration = NetworkConfiguration(), schedule: Schedule? = nil,
+        postponesAccesses: Bool = true
     ) {
         self.multiprocessors = multiprocessors
         self.seed = seed
@@ -54,6 +57,7 @@ public struct SimulatorConfiguration: Hashable, Sendable {
         self.suspendLimit = suspendLimit
         self.clock = clock
         self.halts = halts
+        self.network = network
         self.schedule = schedule
         self.postponesAccesses = postponesAccesses
     }

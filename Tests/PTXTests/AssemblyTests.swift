@@ -6,11 +6,12 @@ import Testing
 @Suite struct AssemblyTests {
     static let families = [
         Forms.arithmetic(), .conversions(), .inputs(), .memory(), .atomics(), .barriers(), .copies(), .multiplies(),
-        .control(),
+        .control(), .network(),
     ]
 
     @Test(.needsAssembler, arguments: families) func assembles(_ forms: Forms) throws {
-        let report = try Tool.assemble(PTXModule(forms.kernels).text)
+        let relocatable = forms.kernels.contains(where: \.needsNetwork)
+        let report = try Tool.assemble(PTXModule(forms.kernels).text, relocatable: relocatable)
         #expect(report.warnings == [])
         #expect(report.kernels.map(\.name).sorted() == forms.kernels.map(\.name).sorted())
         #expect(report.kernels.filter { $0.spillStoreBytes > 0 || $0.registers == 0 }.map(\.name) == [])

@@ -2,7 +2,7 @@ import KernelLanguage
 
 extension Op {
     /// How many cases there are below.
-    static let cases = 49
+    static let cases = 50
 
     /// A number for each case, to see that all were tested. A new case stops this from compiling.
     var number: Int {
@@ -56,6 +56,7 @@ extension Op {
         case .exit: 46
         case .transpose: 47
         case .discard: 48
+        case .network: 49
         }
     }
 

@@ -14,7 +14,9 @@ enum Tool {
     private static let found = Result { () throws(AssemblerError) in try Assembler.find(from: package) }
 
     static var isAvailable: Bool { (try? found.get()) != nil }
-    static func assemble(_ text: String) throws -> PTXASReport { try found.get().assemble(text) }
+    static func assemble(_ text: String, relocatable: Bool = false) throws -> PTXASReport {
+        try found.get().assemble(text, relocatable: relocatable)
+    }
 
     /// The sections of the cubin by name: `.text.` and a kernel's name hold its instructions.
     static func sections(_ text: String, lines: Bool) throws -> [String: [UInt8]] {

@@ -56,6 +56,9 @@ extension CUDADevice {
             throw DeviceError.sharedMemory(
                 kernel: kernel.name, bytes: kernel.sharedBytes, limit: properties.sharedBytesPerBlock)
         }
+        guard !kernel.needsNetwork else {
+            throw DeviceError.noNetworkAdapter(kernel: kernel.name, device: properties.name)
+        }
         return try driverCall {
             let lines = KernelLines.areWanted
             let ptx = kernel.ptx(locations: lines ? .directives : .comments)

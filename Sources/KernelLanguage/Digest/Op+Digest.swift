@@ -209,6 +209,9 @@ extension Digester {
             put(condition)
         case .exit:
             put(48)
+        case .network(let operation):
+            put(49)
+            put(operation)
         }
     }
 }

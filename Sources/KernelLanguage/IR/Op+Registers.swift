@@ -11,6 +11,7 @@ extension Op {
         case .unpack(_, let rs, _), .load(_, let rs, _): rs
         case .atomic(_, _, let r, _, _, _): r.map { [$0] } ?? []
         case .wgmma(let multiply): multiply.accumulators
+        case .network(let operation): operation.results
         case .syncWarp, .store, .discard, .fence, .proxyFence, .barrier, .clusterBarrier, .mbarrierInit,
             .mbarrierInvalidate,
             .mbarrierArrive, .bulkLoad, .bulkStore, .bulkPrefetch, .tensorLoad, .tensorStore, .tensorPrefetch,
@@ -44,6 +45,7 @@ extension Op {
         case .bulkPrefetch(let global, let bytes): [global.base, bytes]
         case .tensorLoad(let shared, _, let coordinates, let mbarrier, _): [shared.base] + coordinates + [mbarrier.base]
         case .tensorStore(_, let coordinates, let shared): coordinates + [shared.base]
+        case .network(let operation): operation.operands
         case .wgmma(let multiply):
             multiply.accumulators.map(Operand.register) + [multiply.b, multiply.accumulate]
                 + {

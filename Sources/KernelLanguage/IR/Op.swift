@@ -107,6 +107,10 @@ public indirect enum Op: Hashable, Sendable {
     /// only read their source.
     case bulkWait(pending: Int, reading: Bool)
 
+    // The network
+    /// What a network adapter does with the memory of another rank.
+    case network(NetworkOperation)
+
     // Tensor cores
     /// Orders register and shared memory accesses before the multiplies that follow.
     case wgmmaFence

@@ -135,6 +135,8 @@ extension Op {
             return rule.tensorMap(map)
         case .bulkWait(let pending, _), .wgmmaWait(let pending):
             return rule.require((0...7).contains(pending), "\(pending) pending groups; 0 to 7 can be waited for")
+        case .network(let operation):
+            return operation.problem(rule)
         case .wgmma(let multiply):
             return rule.multiply(multiply)
         case .setRegisterCount(let count, _):

@@ -43,16 +43,18 @@ public struct Assembler: Sendable {
     ///   - text: A PTX module.
     ///   - output: Where to leave the cubin; dropped if nil.
     ///   - lines: Whether the cubin says which lines the text's `.loc` directives name.
+    ///   - relocatable: Whether it may call functions that another module defines, as kernels that need a network adapter
+    ///     do. Such a cubin has to be linked before it can be loaded.
     /// - Returns: Registers, spills and warnings.
     /// - Throws: `AssemblerError.rejected` when the text is not valid, `.system` when the tool cannot be run.
     public func assemble(
-        _ text: String, output: String? = nil, lines: Bool = false
+        _ text: String, output: String? = nil, lines: Bool = false, relocatable: Bool = false
     ) throws(AssemblerError) -> PTXASReport {
         let folder = try temporaryFolder()
         let (input, cubin, log) = ("\(folder)/module.ptx", "\(folder)/module.cubin", "\(folder)/log")
         defer { TemporaryFiles.remove(folder) }
         try write(text, to: input)
-        let options = ["-arch=sm_90a", "-v"] + (lines ? ["--generate-line-info"] : [])
+        let options = ["-arch=sm_90a", "-v"] + (lines ? ["--generate-line-info"] : []) + (relocatable ? ["-c"] : [])
         let status = try run([path] + options + ["-o", output ?? cubin, input], log: log)
         let messages = try read(log)
         guard status == 0 else { throw rejection(messages, input: input, text: text, status: status) }

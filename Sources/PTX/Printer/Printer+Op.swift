@@ -50,6 +50,8 @@ extension Printer {
         case .bulkCommit: bulkCommit()
         case .bulkWait(let pending, let reading): bulkWait(pending, reading)
 
+        case .network(let operation): network(operation)
+
         case .wgmmaFence: wgmmaFence()
         case .wgmma(let multiply): wgmma(multiply)
         case .wgmmaCommit: wgmmaCommit()

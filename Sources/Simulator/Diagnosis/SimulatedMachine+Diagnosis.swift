@@ -64,6 +64,11 @@ extension SimulatedMachine {
             return "bulk stores to \(reading ? "read their source" : "complete"), all but \(pending) groups"
         case .multiply(let pending): return "warp-group multiplies, all but \(pending) groups"
         case .dependentLaunch: return "the kernels before it in the stream"
+        case .networkQueue(let lane):
+            return "room in the network's queue to rank \(lane.peer) on channel \(lane.channel), where "
+                + "\(network.count(lane)) operations are under way"
+        case .networkFlush(let lane):
+            return "the network to read what it is to put to rank \(lane.peer) on channel \(lane.channel)"
         }
     }
 }

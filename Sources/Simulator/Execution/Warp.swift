@@ -11,6 +11,8 @@ final class Warp {
         case bulk(pending: Int, reading: Bool)
         case multiply(pending: Int)
         case dependentLaunch
+        case networkQueue(NetworkLane)
+        case networkFlush(NetworkLane)
         case sleeping
         case finished
     }
@@ -34,6 +36,10 @@ final class Warp {
     var tryWaits: UInt32 = 0
     /// That limit has passed.
     var waitLimitPassed = false
+    /// Lanes that have asked the network for the operation that the warp is at.
+    var asked: UInt32 = 0
+    /// The last transfer that the flush that the warp is at is about.
+    var flushing: UInt64?
     /// Bulk groups of each lane; lanes without any have none.
     var bulkGroups = BulkGroups()
     /// Multiplies under way.

@@ -63,5 +63,8 @@ struct Halts {
         return over
     }
 
+    /// The halt of one of a lane's ends, if there is one.
+    func holding(_ lane: NetworkLane) -> HaltedRank? { ranks[lane.rank] ?? ranks[lane.peer] }
+
     private mutating func findNextEnd() { nextEnd = ranks.values.compactMap(\.end).min() ?? .max }
 }

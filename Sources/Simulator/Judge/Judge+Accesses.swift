@@ -30,6 +30,10 @@ extension Judge {
     /// Whether two unordered accesses may happen: both strong, of one size, each in the other's scope.
     private func isMorallyStrong(_ first: MemoryEvent, _ second: MemoryEvent) -> Bool {
         guard first.isStrong, second.isStrong, first.isWide == second.isWide else { return false }
+        // The network's adds are indivisible among themselves alone.
+        if first.isWrite, second.isWrite, first.kind.contains(.network) || second.kind.contains(.network) {
+            return first.kind.contains(.adding) && second.kind.contains(.adding)
+        }
         let (a, b) = (owner(first.slot), owner(second.slot))
         return a.includes(b, first.kind.scope) && b.includes(a, second.kind.scope)
     }

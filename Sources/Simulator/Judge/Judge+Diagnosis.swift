@@ -42,9 +42,9 @@ extension Judge {
         }
     }
 
-    private func line(_ event: MemoryEvent) -> String { place(event).map { "\($0.location)" } ?? "host work" }
+    func line(_ event: MemoryEvent) -> String { place(event).map { "\($0.location)" } ?? "host work" }
 
-    private func name(_ event: MemoryEvent) -> String {
+    func name(_ event: MemoryEvent) -> String {
         let owner = owner(event.slot)
         guard let program = owner.program else { return event.isWrite ? "write" : "read" }
         let direction = event.isWrite ? "write" : "read"
@@ -59,6 +59,7 @@ extension Judge {
         case .bulkLoad, .tensorLoad: return "\(direction) of a bulk load"
         case .bulkStore, .tensorStore: return "\(direction) of a bulk store"
         case .multiply: return "\(direction) of a warp-group multiply"
+        case .network(let operation): return name(operation, event)
         case .mbarrierInit: return "initialisation of an mbarrier"
         case .mbarrierArrive, .mbarrierTryWait: return "use of an mbarrier"
         default: return direction
@@ -78,7 +79,10 @@ extension Judge {
         _ earlier: MemoryEvent, _ later: MemoryEvent, _ accessor: Accessor, _ space: MemorySpace
     ) -> (String, String) {
         let (first, second) = (owner(earlier.slot), owner(later.slot))
-        if earlier.isAsynchronous, !issuerKnows(earlier) { return explain(unfinished: earlier, first) }
+        if let found = explain(network: earlier, later, accessor) { return found }
+        if earlier.isAsynchronous, first.kind != .network, !issuerKnows(earlier) {
+            return explain(unfinished: earlier, first)
+        }
         if case .asynchronous(let view, _, _) = accessor, view.seen.knows(earlier) {
             if case .mbarrierInit? = first.program?.aspects[Int(earlier.step)] {
                 return (
@@ -163,7 +167,8 @@ extension Judge {
 
     private func explain(_ edge: EdgeLog.Edge, _ earlier: MemoryEvent) -> (String, String) {
         let (reader, writer) = (owner(edge.reader.slot), owner(edge.writer.slot))
-        let scope = reader.rank == writer.rank ? ".gpu" : ".system"
+        let isRemote = reader.rank != writer.rank || writer.kind == .network
+        let scope = isRemote ? ".system" : ".gpu"
         switch edge.kind {
         case .relaxedWrite, .synchronises:
             return (

@@ -101,12 +101,17 @@ extension Judge {
 
     func hostWaited(for stream: StreamState) {
         host.join(stream.clock)
-        if machine.streams.allSatisfy(\.isEmpty) { startEra() }
+        if machine.isIdle { startEra() }
     }
 
     func hostWaitedForAll() {
-        if machine.streams.allSatisfy(\.isEmpty) { return startEra() }
-        // What halted ranks have under way is not over.
+        if machine.isIdle { return startEra() }
+        // What halted ranks and the network have under way is not over.
         for stream in machine.streams where stream.isEmpty { host.join(stream.clock) }
     }
+}
+
+extension SimulatedMachine {
+    /// Whether nothing is under way, in the network either.
+    fileprivate var isIdle: Bool { network.isIdle && streams.allSatisfy(\.isEmpty) }
 }

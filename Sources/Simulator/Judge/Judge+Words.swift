@@ -83,14 +83,22 @@ extension Judge {
     ) -> Place? {
         let bytes = access.element.bytes
         guard let (region, offset) = place(access.space, core, step, lane, bytes) else { return nil }
+        let block = access.space == .global ? nil : core.pointee.warp.block
+        return Place(
+            lane: lane, location: location(region, offset, bytes: bytes, of: block),
+            pointer: region.pointee.data + offset)
+    }
+
+    /// The history of a word of global memory, or of a block's shared memory.
+    func location(
+        _ region: UnsafeMutablePointer<Region>, _ offset: Int, bytes: Int, of block: BlockState? = nil
+    ) -> SyncLocation {
         let pointer = region.pointee.data + offset
         let key = UInt(bitPattern: pointer)
-        if let known = locations[key], known.bytes == bytes {
-            return Place(lane: lane, location: known, pointer: pointer)
-        }
+        if let known = locations[key], known.bytes == bytes { return known }
         let stable =
-            access.space == .global
-            ? region.pointee.backing.pointee.home &+ UInt64(offset) : Interleaving.mix(ownBlock(core), UInt64(offset))
+            block.map { Interleaving.mix(owner($0.warps[0].judged?.slot ?? 0).stableNumber, UInt64(offset)) }
+            ?? (region.pointee.backing.pointee.home &+ UInt64(offset))
         let location = SyncLocation(bytes: bytes, stableNumber: stable)
         if region.pointee.uninitialisedBytes == 0 || region.pointee.firstUninitialised(offset, count: bytes) == nil {
             let value = bytes == 8 ? pointer.load(as: UInt64.self) : UInt64(pointer.load(as: UInt32.self))
@@ -98,12 +106,7 @@ extension Judge {
         }
         locations[key] = location
         shadow(region).pointee.hasLocations = true
-        return Place(lane: lane, location: location, pointer: pointer)
-    }
-
-    private func ownBlock(_ core: Core) -> UInt64 {
-        let slot = core.pointee.warp.block.warps[0].judged?.slot ?? 0
-        return owner(slot).stableNumber
+        return location
     }
 
     private func load(
@@ -243,7 +246,7 @@ extension Judge {
     }
 
     /// Messages of many read-modify-writes become one for each scope and place.
-    private static func merged(_ messages: [Message]) -> [Message] {
+    static func merged(_ messages: [Message]) -> [Message] {
         guard messages.count > 4 else { return messages }
         var result: [Message] = []
         for message in messages {

@@ -26,6 +26,11 @@ final class Judge {
     @exclusivity(unchecked) var edges = EdgeLog()
     /// For slots of stores: up to which of their times some thread has waited for them.
     @exclusivity(unchecked) var waitedFor: [UInt32: UInt32] = [:]
+    /// What is known of network transfers, by the slots of their reading and writing; and of puts by lane.
+    @exclusivity(unchecked) var transfers: [UInt32: JudgedTransfer] = [:]
+    @exclusivity(unchecked) var puts: [NetworkLane: [JudgedTransfer]] = [:]
+    /// What was written on each connection so far, where kernels may rely on that order.
+    @exclusivity(unchecked) var connectedWrites: [NetworkLane: VectorClock] = [:]
     private var blockNumber = 0
     /// The order of synchronising operations so far.
     var interleaving = Interleaving()
@@ -53,6 +58,7 @@ final class Judge {
         locations = [:]
         readLists = []
         waitedFor = [:]
+        (transfers, puts, connectedWrites) = ([:], [:], [:])
         edges = EdgeLog()
         host = View()
         for stream in machine.streams {

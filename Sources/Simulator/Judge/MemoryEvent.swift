@@ -24,8 +24,12 @@ struct MemoryEvent {
         static let cluster = Kind(rawValue: 8)
         static let gpu = Kind(rawValue: 16)
         static let system = Kind(rawValue: 24)
+        /// A word that the network changes.
+        static let network = Kind(rawValue: 32)
+        /// By adding to it.
+        static let adding = Kind(rawValue: 64)
         /// Of 8 bytes or more: of strong accesses alone.
-        static let wide = Kind(rawValue: 32)
+        static let wide = Kind(rawValue: 128)
 
         /// A strong access of this scope.
         static func strong(_ scope: MemoryScope) -> Kind {
@@ -68,6 +72,8 @@ struct SlotOwner {
         case copies
         /// Multiplies that a warp issued.
         case multiplies
+        /// What the network does for a warp.
+        case network
         /// Host work of a stream.
         case host
     }
@@ -92,7 +98,8 @@ struct SlotOwner {
         switch scope {
         case .block: blockNumber == other.blockNumber
         case .cluster: clusterNumber == other.clusterNumber
-        case .gpu: rank == other.rank
+        // An adapter is on no GPU.
+        case .gpu: rank == other.rank && (kind == .network) == (other.kind == .network)
         case .system: true
         }
     }

@@ -55,6 +55,7 @@ extension SimulatedMachine {
         switch work[index - runnable.count] {
         case .load(let copy), .read(let copy), .perform(let copy): return copy.judged?.slot ?? 0
         case .multiply(let warp): return warp.judged?.multiplySlot ?? 0
+        case .network(let action): return action.agent
         case .wake(let warp, _), .limit(let warp, _): return warp.judged?.slot ?? 0
         case .stream: return 0
         }
@@ -112,7 +113,7 @@ extension Judge {
         }
         switch aspect {
         case .ordinary, .visible, .end, .barrier, .clusterArrive, .clusterWait, .bulkLoad, .bulkStore, .tensorLoad,
-            .tensorStore:
+            .tensorStore, .network:
             return handler(core, step)
         case .load(let access), .store(let access):
             if access.order.strength == .relaxed, postponesAccesses, step.pointee.y == 1,

@@ -26,6 +26,7 @@ enum StepAspect {
     case multiply
     case multiplyWait
     case prerequisitesWait
+    case network(NetworkOperation)
     /// Acts on others without memory: ends of kernels, exits, sleeps.
     case visible
     /// The end of the program.
@@ -56,6 +57,7 @@ enum StepAspect {
             case .wgmma: .multiply
             case .wgmmaWait: .multiplyWait
             case .dependentLaunch(let action): action == .wait ? .prerequisitesWait : .visible
+            case .network(let operation): .network(operation)
             case .mbarrierInvalidate, .exit, .nanosleep: .visible
             case .move, .unary, .binary, .multiplyAdd, .compare, .select, .convert, .reinterpret, .pack, .unpack,
                 .special, .parameter, .sharedAddress, .shuffle, .transpose, .vote, .elect, .bulkPrefetch,

@@ -117,8 +117,11 @@ extension SimulatedMachine {
     private func skipIdleTime() -> Bool {
         while let event = events.first, event.action.isVoid { _ = events.removeFirst() }
         let next = min(events.first?.time ?? .max, nextHaltEnd)
-        // Only sleepers can act when no work is under way, perhaps a watchdog. Warps that just retry a try-wait cannot.
-        guard events.workCount > 0 || sleepingWarps > 0 || nextHaltEnd != .max else { return false }
+        // Only sleepers can act when no work is under way, perhaps a watchdog, and those that flush, behind whose peer there
+        // may be nobody. Warps that just retry a try-wait cannot.
+        guard events.workCount > 0 || sleepingWarps > 0 || network.isFlushing || nextHaltEnd != .max else {
+            return false
+        }
         if followsHost { wait(until: next) } else { counters.pointee.clock = max(counters.pointee.clock, next) }
         return true
     }
@@ -133,6 +136,9 @@ extension SimulatedMachine {
             if case .mbarrier = warp.state {
                 warp.block.mbarriers.waiting.removeAll { $0 === warp }
                 resume(warp)
+            } else if case .networkFlush = warp.state {
+                network.stopWaiting(warp)
+                resume(warp)
             }
         case .load(let copy):
             counters.pointee.progress &+= 1
@@ -146,6 +152,9 @@ extension SimulatedMachine {
         case .multiply(let warp):
             counters.pointee.progress &+= 1
             completeMultiply(of: warp)
+        case .network(let action):
+            counters.pointee.progress &+= 1
+            act(action)
         case .stream(let stream):
             stream.mayStart = true
             streamsChanged = true
@@ -178,7 +187,7 @@ extension SimulatedMachine {
         case .sleeping:
             sleepingWarps += 1
             sleeps &+= 1
-        case .mbarrier where !warp.hasWaitLimit:
+        case .mbarrier where !warp.hasWaitLimit, .networkFlush where !warp.hasWaitLimit:
             warp.hasWaitLimit = true
             schedule(.limit(warp, warp.tryWaits), after: configuration.suspendLimit)
         default: break

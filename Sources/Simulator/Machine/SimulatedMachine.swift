@@ -39,6 +39,7 @@ public final class SimulatedMachine {
     var sleeps: UInt64 = 0
     var sleepsAtLeap: UInt64 = 0
     var isRunning = false
+    @exclusivity(unchecked) var network = NetworkState()
     @exclusivity(unchecked) var halts: Halts {
         didSet { (nextHaltStart, nextHaltEnd) = (halts.nextStart, halts.nextEnd) }
     }
@@ -142,6 +143,7 @@ public final class SimulatedMachine {
         streamsChanged = false
         counters.pointee.instructions = 0
         work = []
+        network = NetworkState()
         lastAgent = 0
         judge?.startEra()
     }

@@ -9,6 +9,8 @@ enum TimedAction {
     case perform(CopyOperation)
     /// The oldest multiply of the warp completes.
     case multiply(Warp)
+    /// The network does part of a transfer.
+    case network(NetworkAction)
     /// The next item of the stream may start.
     case stream(StreamState)
 
@@ -16,7 +18,7 @@ enum TimedAction {
     var isWork: Bool {
         switch self {
         case .wake, .limit: false
-        case .load, .read, .perform, .multiply, .stream: true
+        case .load, .read, .perform, .multiply, .network, .stream: true
         }
     }
 
@@ -29,7 +31,7 @@ enum TimedAction {
         case .wake(let warp, let wait): warp.wait != wait
         case .limit(let warp, let number): warp.tryWaits != number || warp.isFinished
         case .multiply(let warp): warp.isFinished
-        case .load, .read, .perform, .stream: false
+        case .load, .read, .perform, .network, .stream: false
         }
     }
 }

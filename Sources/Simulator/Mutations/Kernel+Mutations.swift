@@ -35,7 +35,7 @@ extension Kernel {
                     let nested = instruction.op.nestedBlocks.map(rewrite)
                     instruction.op = instruction.op.replacing(nested)
                     if let change {
-                        guard let changed = instruction.op.changed(change) else { return nil }
+                        guard let changed = instruction.op.changed(change, at: instruction.location) else { return nil }
                         instruction.op = changed
                     }
                     return instruction

@@ -12,6 +12,12 @@ public struct Mutation: Hashable, Sendable, CustomStringConvertible {
         case onlyRead
         /// A wait ends at once.
         case notWaiting
+        /// A put's signal is an operation of its own, which covers nothing.
+        case uncovered
+        /// What is added to a word by the network replaces it.
+        case setting
+        /// A put goes on a channel that nobody flushes.
+        case otherChannel
         case removed
     }
 
@@ -37,6 +43,9 @@ extension Mutation.Change: CustomStringConvertible {
         case .proxyFence(let fence): "only \(fence.rawValue)"
         case .onlyRead: "only until read"
         case .notWaiting: "not waiting"
+        case .uncovered: "signal covers nothing"
+        case .setting: "set instead of added"
+        case .otherChannel: "another channel"
         case .removed: "removed"
         }
     }

@@ -12,6 +12,7 @@ extension Op {
         case .mbarrierTryWait: [.notWaiting]
         case .loop(let block): block.isPolling ? [.notWaiting] : []
         case .dependentLaunch(let action): action == .wait ? [.removed] : []
+        case .network(let operation): operation.weakenings
         case .proxyFence, .syncWarp, .barrier, .clusterBarrier, .mbarrierArrive, .bulkCommit, .wgmmaFence, .wgmmaCommit,
             .wgmmaWait:
             [.removed]
@@ -24,7 +25,7 @@ extension Op {
     }
 
     /// The operation after a change of `weakenings`; nil if nothing is left of it.
-    func changed(_ change: Mutation.Change) -> Op? {
+    func changed(_ change: Mutation.Change, at location: SourceLocation) -> Op? {
         switch (self, change) {
         case (.load(var access, let results, let address), _):
             access.apply(change)
@@ -39,6 +40,7 @@ extension Op {
         case (.proxyFence, .proxyFence(let fence)): return .proxyFence(fence)
         case (.bulkWait(let pending, _), .onlyRead): return .bulkWait(pending: pending, reading: true)
         case (.mbarrierTryWait(let result, _, _), .notWaiting): return .move(result, .constant(1))
+        case (.network(let operation), _): return operation.changed(change, at: location)
         case (.loop(let block), .notWaiting): return .loop(block.leavingAtOnce)
         default: return nil
         }
@@ -61,6 +63,7 @@ extension Op {
         case .bulkWait(_, let reading): reading ? "bulkStoreWait(.sourceRead)" : "bulkStoreWait(.completed)"
         case .dependentLaunch: "waitForPrerequisites"
         case .loop: "polling loop"
+        case .network(let operation): operation.mutationName
         default: name
         }
     }
@@ -82,7 +85,7 @@ extension MemoryAccess {
         switch change {
         case .order(let strength): order = order.scope.map { MemoryOrder(strength, $0) } ?? order
         case .scope(let scope): order = MemoryOrder(order.strength, scope)
-        case .proxyFence, .onlyRead, .notWaiting, .removed: break
+        case .proxyFence, .onlyRead, .notWaiting, .uncovered, .setting, .otherChannel, .removed: break
         }
     }
 

@@ -111,6 +111,8 @@ extension Decoder {
         case .bulkCommit: emit(CopyHandlers.commit)
         case .bulkWait(let pending, let reading): emit(CopyHandlers.wait, x: pending, y: reading ? 1 : 0)
 
+        case .network(let operation): decode(operation)
+
         case .wgmmaFence: emit(MachineHandlers.nothing)
         case .wgmma(let multiply): decode(multiply)
         case .wgmmaCommit: emit(MultiplyHandlers.commit)

@@ -1,0 +1,34 @@
+/// The network between the ranks of a simulated machine, as network operations meet it.
+public struct NetworkConfiguration: Hashable, Sendable {
+    /// What becomes visible after what, beyond what every network promises: a put's bytes before its own signal.
+    public enum Order: String, CaseIterable, Hashable, Sendable {
+        /// Nothing: as on EFA, or between queue pairs.
+        case unordered
+        /// Operations of one rank to one peer on one channel, in the order in which they were asked for: as on one reliably
+        /// connected queue pair.
+        case connected
+    }
+
+    /// What the network does.
+    public var order: Order
+    /// What a judge lets kernels rely on, where the network does so much: unless asked it takes nothing for granted, so that
+    /// kernels are right on every network.
+    public var judgedOrder: Order
+    /// Channels, 1 to `NetworkOperation.maximumChannels`.
+    public var channels: Int
+    /// Operations that can be under way from one rank to one peer on one channel, at least 1. Who asks for more waits.
+    public var queueDepth: Int
+
+    /// A network that orders nothing, unless said otherwise.
+    public init(
+        order: Order = .unordered, judgedOrder: Order = .unordered, channels: Int = 8, queueDepth: Int = 64
+    ) {
+        self.order = order
+        self.judgedOrder = judgedOrder
+        self.channels = channels
+        self.queueDepth = queueDepth
+    }
+
+    /// Whether a judge lets kernels rely on the order of a connection.
+    var reliesOnOrder: Bool { order == .connected && judgedOrder == .connected }
+}
