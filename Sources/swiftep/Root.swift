@@ -17,7 +17,7 @@ enum Root {
         ],
         subcommands: [
             RunCommand.command, VerifyCommand.command, ExploreCommand.command, MutateCommand.command,
-            PTXCommand.command, CheckpointCommand.command, BenchCommand.command,
+            LitmusCommand.command, PTXCommand.command, CheckpointCommand.command, BenchCommand.command,
         ])
 
     /// Does what the words after the program's name ask for; gives the exit code.
@@ -52,6 +52,7 @@ enum Root {
         if let output = error as? OutputError, output.isBrokenPipe { Interruption.endByBrokenPipe() }
         // One sentence each, with names from outside; others may have lines on purpose.
         let isSentence = error is UsageError || error is OutputError || error is CheckpointError
+            || error is LitmusFileError
         Console.note("swiftep: error: \(isSentence ? visible("\(error)") : "\(error)")")
         if let launch = error as? LaunchError { return launch.exitCode }
         return error is UsageError ? 64 : error is OutputError ? 74 : 1

@@ -26,6 +26,8 @@ final class Judge {
     @exclusivity(unchecked) var edges = EdgeLog()
     /// For slots of stores: up to which of their times some thread has waited for them.
     @exclusivity(unchecked) var waitedFor: [UInt32: UInt32] = [:]
+    /// Sequentially consistent fences of the era, in the order in which they happened.
+    @exclusivity(unchecked) var sequentialFences = SequentialFences()
     private var blockNumber = 0
     /// The order of synchronising operations so far.
     var interleaving = Interleaving()
@@ -54,6 +56,7 @@ final class Judge {
         readLists = []
         waitedFor = [:]
         edges = EdgeLog()
+        sequentialFences = SequentialFences()
         host = View()
         for stream in machine.streams {
             (stream.clock, stream.hostClock) = (View(), View())
