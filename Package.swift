@@ -41,8 +41,8 @@ let package = Package(
         .executableTarget(
             name: "swiftep",
             dependencies: [
-                "KernelLanguage", "PTX", "Simulator", "Litmus", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
-                "Conformance", "TemporaryFiles",
+                "KernelLanguage", "PTX", "Simulator", "Litmus", "Accelerator", "ExpertKernels", "Transport",
+                "ExpertParallel", "Conformance", "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "KernelLanguageTests", dependencies: ["KernelLanguage", "TestSupport"]),

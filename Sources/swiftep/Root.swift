@@ -51,8 +51,8 @@ enum Root {
     private static func exitCode(of error: any Error) -> Int32 {
         if let output = error as? OutputError, output.isBrokenPipe { Interruption.endByBrokenPipe() }
         // One sentence each, with names from outside; others may have lines on purpose.
-        let isSentence = error is UsageError || error is OutputError || error is CheckpointError
-            || error is LitmusFileError
+        let isSentence =
+            error is UsageError || error is OutputError || error is CheckpointError || error is LitmusFileError
         Console.note("swiftep: error: \(isSentence ? visible("\(error)") : "\(error)")")
         if let launch = error as? LaunchError { return launch.exitCode }
         return error is UsageError ? 64 : error is OutputError ? 74 : 1

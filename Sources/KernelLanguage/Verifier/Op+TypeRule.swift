@@ -100,7 +100,7 @@ extension Op {
                 ?? rule.require(access.order != .weak, "an atomic operation is at least relaxed")
                 ?? rule.require(
                     access.order.strength != .sequentiallyConsistent,
-                    "an atomic operation is at most acquireRelease; put a fence that is sequentiallyConsistent before it")
+                    "an atomic operation is at most acquireRelease; sequentiallyConsistent is for fences")
                 ?? rule.require(operation.accepts(access.element), "\(operation) is not defined for \(access.element)")
         case .discard(let address):
             return rule.address(address, .global)

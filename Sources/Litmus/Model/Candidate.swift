@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// An execution that has run to its end: its events, and from where each read has its value. Whether the model allows it
-/// depends on what is still open: the orders of writes, of fences and who meets at barriers.
+/// An execution that has run to its end: its events, and from where each read has its value. Whether the model allows
+/// it depends on what is still open: the orders of writes, of fences and who meets at barriers.
 struct Candidate {
     let test: LitmusTest
     /// First, for each memory, what it holds at first; of no thread.
@@ -26,8 +26,8 @@ struct Candidate {
         events[a].thread == events[b].thread && !isInitial(a) && a < b
     }
 
-    /// Both are operations that others may rely on: in one thread, or strong and in each other's scope; through the same
-    /// proxy and, of memory, the same address (PTX ISA, "Morally strong operations").
+    /// Both are operations that others may rely on: in one thread, or strong and in each other's scope; through the
+    /// same proxy and, of memory, the same address (PTX ISA, "Morally strong operations").
     func areMorallyStrong(_ a: Int, _ b: Int) -> Bool {
         let (first, second) = (events[a], events[b])
         guard a != b, first.proxy == second.proxy, first.thread >= 0, second.thread >= 0 else { return false }

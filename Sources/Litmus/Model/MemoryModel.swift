@@ -191,7 +191,9 @@ struct MemoryModel {
     /// Proxy fences of the access's proxy in its block.
     private func fences(of access: Event, _ base: Relation) -> [Int] {
         present.filter { fence in
-            guard case .proxyFence(let proxy) = candidate.events[fence].kind, proxy == access.proxy else { return false }
+            guard case .proxyFence(let proxy) = candidate.events[fence].kind, proxy == access.proxy else {
+                return false
+            }
             return candidate.test.threads[candidate.events[fence].thread].sharesBlock(
                 with: candidate.test.threads[access.thread])
         }
@@ -199,8 +201,8 @@ struct MemoryModel {
 
     // MARK: Coherence
 
-    /// Coherence orders writes that causality orders and those that are morally strong; others it need not order, and the
-    /// least orders allow all there is.
+    /// Coherence orders writes that causality orders and those that are morally strong; others it need not order, and
+    /// the least orders allow all there is.
     private func forEachCoherence(_ causality: Relation, _ body: (Relation) -> Bool) {
         var coherence = Relation(count)
         let writes = present.filter { candidate.events[$0].isWrite }

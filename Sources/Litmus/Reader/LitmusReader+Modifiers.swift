@@ -74,7 +74,8 @@ extension LitmusReader {
         _ proxy: LitmusProxy, _ modifiers: [LitmusToken], _ start: LitmusToken, hasResult: Bool
     ) throws(LitmusError) -> LitmusInstruction {
         let what = hasResult ? "atom" : "red"
-        let operations = LitmusArithmetic.allCases.map(\.rawValue) + ["min", "max"] + (hasResult ? ["exch", "cas"] : [])
+        let operations =
+            LitmusArithmetic.allCases.map(\.rawValue) + ["min", "max"] + (hasResult ? ["exch", "cas"] : [])
         let (order, rest) = try order(
             modifiers, of: what, start,
             strengths: [

@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Reads the litmus format of PTX: a title, what memory and registers hold at first in braces, a column for each thread,
-/// and a question.
+/// Reads the litmus format of PTX: a title, what memory and registers hold at first in braces, a column for each
+/// thread, and a question.
 package struct LitmusReader {
     /// Most threads of a test.
     package static let threadLimit = 16

@@ -3,7 +3,7 @@ import Simulator
 
 /// What the simulator makes of a test under many schedules, and what its judge says.
 package struct LitmusSimulation: Sendable {
-    /// Ends that came up, with the values in the order of the test's terms, each with the schedule that showed it first.
+    /// Ends that came up, values in the order of the test's terms, each with the schedule that showed it first.
     package private(set) var ends: [[Int]: Schedule] = [:]
     /// Schedules run.
     package private(set) var schedules = 0
@@ -30,8 +30,8 @@ package struct LitmusSimulation: Sendable {
     /// less and goes on where a race ends.
     ///
     /// - Parameters:
-    ///   - schedules: Most schedules of an exhaustive exploration; a tenth as many random ones follow, by two policies, if
-    ///     those were not all.
+    ///   - schedules: Most schedules of an exhaustive exploration; a tenth as many random ones follow, by two
+    ///     policies, if those were not all.
     ///   - seconds: Seconds after which no further schedule of an exploration starts.
     /// - Throws: `LitmusObstacle` if the language lacks something, or what else went wrong in the simulator.
     package init(_ test: LitmusTest, schedules: Int, seconds: Double) throws {

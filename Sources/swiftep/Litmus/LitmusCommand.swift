@@ -18,10 +18,11 @@ enum LitmusCommand {
         name: "litmus",
         summary: "Runs litmus tests of PTX's memory model that others wrote, to examine the simulator and its judge.",
         discussion: [
-            "Each test becomes kernels, which run under all schedules if there are few. Beside that, all executions of the "
-                + "test that the model's axioms allow are enumerated.",
-            "A test agrees if what its last line asks about is allowed and was seen, or is forbidden and was not. What is "
-                + "allowed may also not be seen: the simulator is stronger than the model. What is forbidden must not be.",
+            "Each test becomes kernels, which run under all schedules if there are few. Beside that, all executions of "
+                + "the test that the model's axioms allow are enumerated.",
+            "A test agrees if what its last line asks about is allowed and was seen, or is forbidden and was not. What "
+                + "is allowed may also not be seen: the simulator is stronger than the model. What is forbidden must "
+                + "not be.",
             "The exit code is 0 if all tests agree or show less than is allowed, and 1 otherwise.",
         ],
         positionals: [
@@ -34,7 +35,9 @@ enum LitmusCommand {
             let expectations = try arguments[expected].map { try LitmusExpectations($0) }
             let paths: [String]
             if arguments.positionals.isEmpty {
-                guard let expectations else { throw UsageError.missingArgument("FILE or --expected", path: ["swiftep", "litmus"]) }
+                guard let expectations else {
+                    throw UsageError.missingArgument("FILE or --expected", path: ["swiftep", "litmus"])
+                }
                 paths = expectations.paths
             } else {
                 paths = try arguments.positionals.flatMap { try LitmusFiles.tests(at: $0) }

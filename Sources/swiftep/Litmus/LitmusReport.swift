@@ -126,9 +126,9 @@ struct LitmusReport: Encodable {
             return entry.schedule.map { "\(entry.file): seen though forbidden with schedule \($0)" }
         }
         let sum =
-            "\(entries.count) tests in \(fixed(seconds, 1)) s: \(agree) agree, \(allowedButNotSeen) allowed but not seen, "
-            + "\(seenThoughForbidden) seen though forbidden, \(expectedOtherwise) expected otherwise, \(undecided) "
-            + "undecided, \(unreadable) cannot be read; \(notRun) not run; judge and model differ about races in "
+            "\(entries.count) tests in \(fixed(seconds, 1)) s: \(agree) agree, \(allowedButNotSeen) allowed but not "
+            + "seen, \(seenThoughForbidden) seen though forbidden, \(expectedOtherwise) expected otherwise, "
+            + "\(undecided) undecided, \(unreadable) cannot be read; \(notRun) not run; judge and model differ about races in "
             + "\(judgeDiffers)"
         return (["\(table)"] + (notes.isEmpty ? [] : [""] + notes) + ["", sum]).joined(separator: "\n")
     }
