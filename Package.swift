@@ -36,11 +36,13 @@ let package = Package(
             dependencies: [
                 "KernelLanguage", "Simulator", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
             ]),
+        // Tests of memory models that others write.
+        .target(name: "Litmus", dependencies: ["KernelLanguage", "Simulator"]),
         .executableTarget(
             name: "swiftep",
             dependencies: [
-                "KernelLanguage", "PTX", "Simulator", "CUDADriver", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
-                "Conformance", "TemporaryFiles",
+                "KernelLanguage", "PTX", "Simulator", "Litmus", "CUDADriver", "Accelerator", "ExpertKernels", "Transport",
+                "ExpertParallel", "Conformance", "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "KernelLanguageTests", dependencies: ["KernelLanguage", "TestSupport"]),
@@ -48,6 +50,7 @@ let package = Package(
             name: "PTXTests", dependencies: ["KernelLanguage", "PTX", "ExpertKernels", "TestSupport"],
             exclude: ["Golden"]),
         .testTarget(name: "SimulatorTests", dependencies: ["KernelLanguage", "Simulator"]),
+        .testTarget(name: "LitmusTests", dependencies: ["KernelLanguage", "Simulator", "Litmus"]),
         .testTarget(name: "TransportTests", dependencies: ["Simulator", "Accelerator", "Transport", "TestSupport"]),
         .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
         .testTarget(

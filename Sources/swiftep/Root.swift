@@ -17,8 +17,8 @@ enum Root {
         ],
         subcommands: [
             RunCommand.command, VerifyCommand.command, ExploreCommand.command, MutateCommand.command,
-            PTXCommand.command, CheckpointCommand.command, BenchCommand.command, DoctorCommand.command,
-            CompletionCommand.command,
+            LitmusCommand.command, PTXCommand.command, CheckpointCommand.command, BenchCommand.command,
+            DoctorCommand.command, CompletionCommand.command,
         ])
 
     /// Does what the words after the program's name ask for; gives the exit code.
@@ -55,7 +55,8 @@ enum Root {
     private static func exitCode(of error: any Error) -> Int32 {
         if let output = error as? OutputError, output.isBrokenPipe { Interruption.endByBrokenPipe() }
         // One sentence each, with names from outside; others may have lines on purpose.
-        let isSentence = error is UsageError || error is OutputError || error is CheckpointError
+        let isSentence =
+            error is UsageError || error is OutputError || error is CheckpointError || error is LitmusFileError
         Console.note("swiftep: error: \(isSentence ? visible("\(error)") : "\(error)")")
         if let launch = error as? LaunchError { return launch.exitCode }
         return error is UsageError ? 64 : error is OutputError ? 74 : 1

@@ -85,6 +85,14 @@ import Testing
         #expect(add(.acquireRelease(.gpu)) == "atom.acq_rel.gpu.global.add.u32 %r1, [%rd0], 1;")
     }
 
+    @Test func fences() {
+        #expect(line(containing: "fence") { k in k.emit(.fence(.acquireRelease(.gpu))) } == "fence.acq_rel.gpu;")
+        for (scope, spelling) in [(MemoryScope.block, "cta"), (.gpu, "gpu"), (.system, "sys")] {
+            let text = line(containing: "fence") { k in k.emit(.fence(.sequentiallyConsistent(scope))) }
+            #expect(text == "fence.sc.\(spelling);")
+        }
+    }
+
     /// Compare-and-swap takes the compared value first.
     @Test func compareAndSwapOrder() {
         let text = line(containing: "cas") { k in

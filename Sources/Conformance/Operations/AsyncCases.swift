@@ -13,7 +13,7 @@ func asyncCases() -> [ConformanceCase] {
 
 /// All cases of single operations.
 func operationCases() -> [ConformanceCase] {
-    arithmeticCases() + warpCases() + sharedWordCases() + asyncCases() + launchCases() + sharingCases()
+    arithmeticCases() + warpCases() + sharedWordCases() + fenceCases() + asyncCases() + launchCases() + sharingCases()
 }
 
 /// Global to shared to global by bulk copies, several stages of one ring.

@@ -97,6 +97,12 @@ extension KernelBuilder {
         emit(.fence(.acquireRelease(scope)), file, line)
     }
 
+    /// Orders as `fence` does, and also earlier stores before later loads: fences of this kind whose scopes hold each
+    /// other's threads come one after the other, and the later one knows all that came before the earlier one.
+    public func sequentialFence(scope: MemoryScope, file: StaticString = #fileID, line: Int = #line) {
+        emit(.fence(.sequentiallyConsistent(scope)), file, line)
+    }
+
     /// Orders generic and asynchronous accesses of this thread.
     public func proxyFence(_ fence: ProxyFence, file: StaticString = #fileID, line: Int = #line) {
         emit(.proxyFence(fence), file, line)

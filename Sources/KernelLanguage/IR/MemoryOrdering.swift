@@ -10,6 +10,9 @@ public enum MemoryOrder: Hashable, Sendable {
     case release(MemoryScope)
     /// Both, for read-modify-write operations and fences.
     case acquireRelease(MemoryScope)
+    /// For fences only: acquires and releases, and all such fences whose scopes hold each other's threads happen one
+    /// after the other, so that of two threads that store, fence and load each other's word one sees the other's store.
+    case sequentiallyConsistent(MemoryScope)
 
     /// An order without its scope.
     public enum Strength: String, CaseIterable, Hashable, Sendable {
@@ -23,6 +26,8 @@ public enum MemoryOrder: Hashable, Sendable {
         case release
         /// See `MemoryOrder.acquireRelease`.
         case acquireRelease
+        /// See `MemoryOrder.sequentiallyConsistent`.
+        case sequentiallyConsistent
     }
 
     /// The order of this strength; the scope of a weak one is dropped.
@@ -34,6 +39,7 @@ public enum MemoryOrder: Hashable, Sendable {
             case .acquire: .acquire(scope)
             case .release: .release(scope)
             case .acquireRelease: .acquireRelease(scope)
+            case .sequentiallyConsistent: .sequentiallyConsistent(scope)
             }
     }
 
@@ -45,6 +51,7 @@ public enum MemoryOrder: Hashable, Sendable {
         case .acquire: .acquire
         case .release: .release
         case .acquireRelease: .acquireRelease
+        case .sequentiallyConsistent: .sequentiallyConsistent
         }
     }
 
@@ -52,7 +59,9 @@ public enum MemoryOrder: Hashable, Sendable {
     public var scope: MemoryScope? {
         switch self {
         case .weak: nil
-        case .relaxed(let scope), .acquire(let scope), .release(let scope), .acquireRelease(let scope): scope
+        case .relaxed(let scope), .acquire(let scope), .release(let scope), .acquireRelease(let scope),
+            .sequentiallyConsistent(let scope):
+            scope
         }
     }
 }

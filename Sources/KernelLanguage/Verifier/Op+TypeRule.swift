@@ -98,6 +98,9 @@ extension Op {
                     (compare != nil) == (operation == .compareAndSwap),
                     "compareAndSwap, and nothing else, takes a value to compare with")
                 ?? rule.require(access.order != .weak, "an atomic operation is at least relaxed")
+                ?? rule.require(
+                    access.order.strength != .sequentiallyConsistent,
+                    "an atomic operation is at most acquireRelease; sequentiallyConsistent is for fences")
                 ?? rule.require(operation.accepts(access.element), "\(operation) is not defined for \(access.element)")
         case .discard(let address):
             return rule.address(address, .global)
@@ -105,7 +108,8 @@ extension Op {
                     address.offset % Self.discardedBytes == 0, "offset is not a multiple of \(Self.discardedBytes)")
         case .fence(let order):
             return rule.require(
-                order.strength == .acquireRelease, "a fence has order acquireRelease, not \(order.strength)")
+                [.acquireRelease, .sequentiallyConsistent].contains(order.strength),
+                "a fence has order acquireRelease or sequentiallyConsistent, not \(order.strength)")
         case .barrier(let action, let id, let threads):
             return rule.expect(id, .uint32, "barrier number") ?? rule.constant(id, in: 0...15, "barrier number")
                 ?? rule.require(

@@ -20,6 +20,7 @@ extension MemoryOrder {
         case .acquire(let scope): ".acquire.\(scope.spelling)"
         case .release(let scope): ".release.\(scope.spelling)"
         case .acquireRelease(let scope): ".acq_rel.\(scope.spelling)"
+        case .sequentiallyConsistent(let scope): ".sc.\(scope.spelling)"
         }
     }
 }

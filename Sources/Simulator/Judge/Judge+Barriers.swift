@@ -114,11 +114,18 @@ extension Judge {
 
     // Fences
 
-    func fence(_ scope: MemoryScope, _ core: Core, _ step: UnsafePointer<Step>) {
-        guard let judged = core.pointee.warp.judged else { return }
+    func fence(_ order: MemoryOrder, _ core: Core, _ step: UnsafePointer<Step>) {
+        guard let judged = core.pointee.warp.judged, let scope = order.scope else { return }
         let index = core.pointee.warp.index(of: step)
         for lane in 0..<32 where core.pointee.mask >> UInt32(lane) & 1 != 0 {
-            judged.fence(lane, scope, step: index, self)
+            if order.strength == .sequentiallyConsistent {
+                sequentialFences.learnEarlier(judged, lane, scope, self)
+                let message = judged.fence(lane, scope, step: index, self)
+                sequentialFences.add(message, lane)
+                interleaving.note(.max, owner(judged.slot).stableNumber, UInt64(lane), 5)
+            } else {
+                judged.fence(lane, scope, step: index, self)
+            }
         }
         judged.advance()
     }

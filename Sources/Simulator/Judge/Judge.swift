@@ -31,6 +31,8 @@ final class Judge {
     @exclusivity(unchecked) var puts: [NetworkLane: [JudgedTransfer]] = [:]
     /// What was written on each connection so far, where kernels may rely on that order.
     @exclusivity(unchecked) var connectedWrites: [NetworkLane: VectorClock] = [:]
+    /// Sequentially consistent fences of the era, in the order in which they happened.
+    @exclusivity(unchecked) var sequentialFences = SequentialFences()
     private var blockNumber = 0
     /// The order of synchronising operations so far.
     var interleaving = Interleaving()
@@ -60,6 +62,7 @@ final class Judge {
         waitedFor = [:]
         (transfers, puts, connectedWrites) = ([:], [:], [:])
         edges = EdgeLog()
+        sequentialFences = SequentialFences()
         host = View()
         for stream in machine.streams {
             (stream.clock, stream.hostClock) = (View(), View())

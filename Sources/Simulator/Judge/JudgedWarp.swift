@@ -178,14 +178,16 @@ final class JudgedWarp {
 
     // Fences between memory orders
 
-    /// A fence with release and acquire on `lane`.
-    func fence(_ lane: Int, _ scope: MemoryScope, step: Int, _ judge: Judge) {
+    /// A fence with release and acquire on `lane`. Gives what later stores pass on.
+    @discardableResult
+    func fence(_ lane: Int, _ scope: MemoryScope, step: Int, _ judge: Judge) -> Message {
         for (_, message) in unacquired.removeValue(forKey: lane) ?? []
         where judge.owner(slot).includes(judge.owner(message.writer.slot), scope) {
             learn(lane, message.view)
         }
-        fences[lane] = Message(
-            view: publish(lane), scope: scope, writer: event(lane, step: step, .strong(scope)))
+        let message = Message(view: publish(lane), scope: scope, writer: event(lane, step: step, .strong(scope)))
+        fences[lane] = message
+        return message
     }
 
     /// Messages that `lane` has heard with a relaxed read of the word.

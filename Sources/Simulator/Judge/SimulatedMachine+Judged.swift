@@ -126,7 +126,7 @@ extension Judge {
             return run(handler, access, count: step.pointee.y, isWrite: aspect.isStore, isAtomic: false, core, step)
         case .atomic(let access):
             return run(handler, access, count: 1, isWrite: true, isAtomic: true, core, step)
-        case .fence(let scope): fence(scope, core, step)
+        case .fence(let order): fence(order, core, step)
         case .proxyFence(let proxy): fence(proxy, core, step)
         case .syncWarp: warp.judged?.synchronise()
         case .mbarrierInit, .mbarrierArrive, .mbarrierTryWait: return runMbarrier(handler, aspect, core, step)

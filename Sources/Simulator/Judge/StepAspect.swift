@@ -7,7 +7,7 @@ enum StepAspect {
     case load(MemoryAccess)
     case store(MemoryAccess)
     case atomic(MemoryAccess)
-    case fence(MemoryScope)
+    case fence(MemoryOrder)
     case proxyFence(ProxyFence)
     case syncWarp
     case barrier
@@ -39,7 +39,7 @@ enum StepAspect {
             case .store(let access, _, _): .store(access)
             case .discard: .store(MemoryAccess(.uint32, .global))
             case .atomic(_, let access, _, _, _, _): .atomic(access)
-            case .fence(let order): .fence(order.scope ?? .block)
+            case .fence(let order): .fence(order)
             case .proxyFence(let fence): .proxyFence(fence)
             case .syncWarp: .syncWarp
             case .barrier: .barrier

@@ -6,7 +6,8 @@ extension Op {
         switch self {
         case .load(let access, _, _), .store(let access, _, _): access.weakenings(isAtomic: false)
         case .atomic(_, let access, _, _, _, _): access.weakenings(isAtomic: true)
-        case .fence(let order): [.removed] + order.narrowed
+        case .fence(let order):
+            [.removed] + (order.strength == .sequentiallyConsistent ? [.order(.acquireRelease)] : []) + order.narrowed
         case .proxyFence(.async): [.proxyFence(.asyncShared), .proxyFence(.asyncGlobal)]
         case .bulkWait(_, let reading): reading ? [.removed] : [.removed, .onlyRead]
         case .mbarrierTryWait: [.notWaiting]
@@ -36,6 +37,7 @@ extension Op {
         case (.atomic(let operation, var access, let result, let address, let value, let compare), _):
             access.apply(change)
             return .atomic(operation, access, result, address, value, compare: compare)
+        case (.fence(let order), .order(let strength)): return .fence(MemoryOrder(strength, order.scope ?? .block))
         case (.fence(let order), .scope(let scope)): return .fence(MemoryOrder(order.strength, scope))
         case (.proxyFence, .proxyFence(let fence)): return .proxyFence(fence)
         case (.bulkWait(let pending, _), .onlyRead): return .bulkWait(pending: pending, reading: true)
@@ -52,6 +54,7 @@ extension Op {
         case .load(let access, _, _): "\(access.mutationName) load"
         case .store(let access, _, _): "\(access.mutationName) store"
         case .atomic(_, let access, _, _, _, _): "\(access.mutationName) atomic"
+        case .fence(.sequentiallyConsistent(let scope)): "sequential fence (\(scope.rawValue) scope)"
         case .fence(let order): "fence (\(order.scope?.rawValue ?? "no") scope)"
         case .proxyFence(let fence): "proxyFence(.\(fence.rawValue))"
         case .barrier(let action, let id, _):
@@ -76,6 +79,8 @@ extension MemoryAccess {
             case .weak: []
             case .relaxed: isAtomic ? [] : [.weak]
             case .acquire, .release: [.relaxed]
+            // Of fences only.
+            case .sequentiallyConsistent: []
             case .acquireRelease: [.acquire, .release]
             }
         return strengths.map { .order($0) } + order.narrowed

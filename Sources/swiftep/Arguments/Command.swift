@@ -23,6 +23,8 @@ struct Command: Sendable {
         let help: String
         /// Whether it must be given.
         var required = true
+        /// Whether more of it may follow; for the last one only.
+        var repeats = false
     }
 }
 
@@ -98,10 +100,11 @@ extension Command {
                 try parseOption(word, &rest, into: &arguments, path)
             }
         }
-        for (positional, word) in zip(positionals, arguments.positionals) where word.isEmpty {
+        for (index, word) in arguments.positionals.enumerated() where word.isEmpty {
+            guard let positional = index < positionals.count ? positionals[index] : positionals.last else { break }
             throw .invalidValue(option: positional.name, value: word, expected: "a text that is not empty")
         }
-        guard arguments.positionals.count <= positionals.count else {
+        guard positionals.last?.repeats ?? false || arguments.positionals.count <= positionals.count else {
             throw .unexpectedArgument(arguments.positionals[positionals.count], path: path)
         }
         if arguments.positionals.count < positionals.count, positionals[arguments.positionals.count].required {

@@ -33,7 +33,7 @@ extension Command {
     private func usage(_ path: [String]) -> String {
         var words = path
         if !subcommands.isEmpty { words.append("COMMAND") }
-        words += positionals.map { $0.required ? $0.name : "[\($0.name)]" }
+        words += positionals.map { ($0.required ? $0.name : "[\($0.name)]") + ($0.repeats ? "..." : "") }
         if !options.isEmpty { words.append("[OPTIONS]") }
         return words.joined(separator: " ")
     }

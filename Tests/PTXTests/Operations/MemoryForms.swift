@@ -74,7 +74,10 @@ extension Forms {
                 }
             }
         }
-        for scope in scopes { forms.add { k in k.emit(.fence(.acquireRelease(scope))) } }
+        for scope in scopes {
+            forms.add { k in k.emit(.fence(.acquireRelease(scope))) }
+            forms.add { k in k.emit(.fence(.sequentiallyConsistent(scope))) }
+        }
         for fence in [ProxyFence.asyncShared, .asyncGlobal, .async, .barrierInit] {
             forms.add { k in k.emit(.proxyFence(fence)) }
         }

@@ -69,21 +69,70 @@ import Testing
         }
     }
 
-    /// Store buffering: nothing but a sequentially consistent fence, which the language does not have, forbids that
-    /// both read the old value.
+    /// Both store and then load the other's word, with something in between.
+    private func storeBuffering(
+        _ place: Litmus.Placement, write: MemoryOrder.Strength = .relaxed, read: MemoryOrder.Strength = .relaxed,
+        between: @escaping (KernelBuilder) -> Void = { _ in }
+    ) throws -> Set<String> {
+        func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
+            { k, m in
+                k.store(k.constant(1), to: m[own], order: MemoryOrder(write, place.scope))
+                between(k)
+                return [k.load(m[other], order: MemoryOrder(read, place.scope))]
+            }
+        }
+        return try Litmus(place, thread(0, 1), thread(1, 0)).outcomes()
+    }
+
+    /// Store buffering: nothing but a sequentially consistent fence forbids that both read the old value.
     @Test(arguments: Litmus.Placement.allCases)
     func storeBuffering(_ place: Litmus.Placement) throws {
-        for (write, read) in [(MemoryOrder.Strength.relaxed, .relaxed), (.release, .acquire)]
-            as [(MemoryOrder.Strength, MemoryOrder.Strength)]
-        {
-            func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
-                { k, m in
-                    k.store(k.constant(1), to: m[own], order: MemoryOrder(write, place.scope))
-                    return [k.load(m[other], order: MemoryOrder(read, place.scope))]
-                }
-            }
-            #expect(try Litmus(place, thread(0, 1), thread(1, 0)).outcomes() == Self.any2)
+        #expect(try storeBuffering(place) == Self.any2)
+        #expect(try storeBuffering(place, write: .release, read: .acquire) == Self.any2)
+        #expect(try storeBuffering(place) { $0.fence(scope: place.scope) } == Self.any2)
+        #expect(try storeBuffering(place) { $0.sequentialFence(scope: place.scope) } == ["0 1", "1 0", "1 1"])
+    }
+
+    /// Sequentially consistent fences whose scopes do not hold each other's threads have no order.
+    @Test func sequentialFencesInTooNarrowAScope() throws {
+        for (place, scope) in [(Litmus.Placement.blocks, MemoryScope.block), (.ranks, .gpu), (.mappings, .gpu)] {
+            #expect(try storeBuffering(place) { $0.sequentialFence(scope: scope) } == Self.any2)
         }
+        #expect(try storeBuffering(.warps) { $0.sequentialFence(scope: .system) } == ["0 1", "1 0", "1 1"])
+    }
+
+    /// Independent reads of independent writes with sequentially consistent fences between the reads: the readers
+    /// agree about the order.
+    @Test func independentReadsWithSequentialFences() throws {
+        func writer(_ word: Int) -> Litmus.Thread {
+            { k, m in
+                k.store(k.constant(1), to: m[word], order: .relaxed(.gpu))
+                return []
+            }
+        }
+        func reader(_ first: Int, _ second: Int) -> Litmus.Thread {
+            { k, m in
+                let one = k.load(m[first], order: .acquire(.gpu))
+                k.sequentialFence(scope: .gpu)
+                return [one, k.load(m[second], order: .acquire(.gpu))]
+            }
+        }
+        let outcomes = try Litmus(.blocks, writer(0), writer(1), reader(0, 1), reader(1, 0)).outcomes()
+        #expect(!outcomes.contains("1 0 1 0"))
+        #expect(outcomes.contains("1 0 0 1") && outcomes.contains("0 1 1 0") && outcomes.contains("1 1 1 1"))
+    }
+
+    /// Between plain accesses, what the earlier fence's thread stored is there behind the later one; the other way
+    /// round nothing orders them.
+    @Test func sequentialFencesOrderPlainAccesses() throws {
+        func thread(_ own: Int, _ other: Int) -> Litmus.Thread {
+            { k, m in
+                k.store(k.constant(1), to: m[own])
+                k.sequentialFence(scope: .gpu)
+                return [k.load(m[other])]
+            }
+        }
+        #expect(try Litmus(.blocks, thread(0, 1), thread(1, 0)).outcomes() == ["race"])
     }
 
     /// Load buffering: relaxed loads may come after later stores, others may not.

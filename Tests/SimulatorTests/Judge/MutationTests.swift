@@ -19,12 +19,15 @@ import Testing
                 k.atomicAdd(word, 1, order: .relaxed(.gpu))
                 _ = k.atomic(.add, word, k.constant(1), order: .acquireRelease(.block))
                 k.fence(scope: .system)
+                k.sequentialFence(scope: .gpu)
             } == [
                 "acquire (system scope) load: relaxed", "acquire (system scope) load: gpu scope",
                 "release (gpu scope) store: relaxed", "release (gpu scope) store: block scope",
                 "relaxed (block scope) load: weak", "relaxed (gpu scope) atomic: block scope",
                 "acquireRelease (block scope) atomic: acquire", "acquireRelease (block scope) atomic: release",
                 "fence (system scope): removed", "fence (system scope): gpu scope",
+                "sequential fence (gpu scope): removed", "sequential fence (gpu scope): acquireRelease",
+                "sequential fence (gpu scope): block scope",
             ])
     }
 

@@ -1,0 +1,119 @@
+import KernelLanguage
+import Simulator
+
+/// What the simulator makes of a test under many schedules, and what its judge says.
+package struct LitmusSimulation: Sendable {
+    /// Ends that came up, values in the order of the test's terms, each with the schedule that showed it first.
+    package private(set) var ends: [[Int]: Schedule] = [:]
+    /// Schedules run.
+    package private(set) var schedules = 0
+    /// All schedules that there are were run.
+    package private(set) var isComplete = true
+    /// The judge reported a race.
+    package private(set) var race: RaceReport?
+    /// Schedules in which threads waited for ever.
+    package private(set) var hangs = 0
+
+    /// How one schedule can end.
+    private enum Outcome: Hashable {
+        case end([Int])
+        case race(RaceReport)
+        case hang
+    }
+
+    /// Instructions after which a schedule is taken for one that does not end.
+    private static let instructionLimit: UInt64 = 20_000
+
+    private let test: LitmusTest
+
+    /// Runs the test as it stands; if that races, once more with relaxed accesses in place of weak ones, which allows
+    /// less and goes on where a race ends.
+    ///
+    /// - Parameters:
+    ///   - schedules: Most schedules of an exhaustive exploration; a tenth as many random ones follow, by two
+    ///     policies, if those were not all.
+    ///   - seconds: Seconds after which no further schedule of an exploration starts.
+    /// - Throws: `LitmusObstacle` if the language lacks something, or what else went wrong in the simulator.
+    package init(_ test: LitmusTest, schedules: Int, seconds: Double) throws {
+        self.test = test
+        for location in test.locations { _ = try ThreadEmitter.narrow(location.initial) }
+        try run(LitmusKernels(test, strengthened: false), schedules, seconds)
+        if race != nil { try run(LitmusKernels(test, strengthened: true), schedules, seconds) }
+    }
+
+    private mutating func run(_ kernels: LitmusKernels, _ limit: Int, _ seconds: Double) throws {
+        let parts = try kernels.parts.map { (program: try Program($0.kernel), grid: $0.grid) }
+        // A search in depth gets lost in loops that need not end.
+        let depth = test.hasLoops ? max(limit / 10, 1) : limit
+        let isDone = try explore(.exhaustive, depth, seconds, parts)
+        if !isDone {
+            isComplete = false
+            for policy in [Exploration.Policy.random, .pct(depth: 3)] {
+                _ = try explore(policy, max(limit / 10, 1), seconds, parts)
+            }
+        }
+    }
+
+    private mutating func explore(
+        _ policy: Exploration.Policy, _ limit: Int, _ seconds: Double, _ parts: [(program: Program, grid: Int)]
+    ) throws -> Bool {
+        var configuration = SimulatorConfiguration(multiprocessors: 4)
+        configuration.instructionLimit = Self.instructionLimit
+        let exploration = Exploration(
+            policy: policy, schedules: limit, seconds: seconds, shrinkingRuns: 0, configuration: configuration)
+        var hangs = 0
+        let report = exploration.run { machine -> Outcome in
+            do {
+                return .end(try end(parts, on: machine))
+            } catch SimulationError.race(let report) {
+                return .race(report)
+            } catch SimulationError.deadlock {
+                hangs += 1
+                return .hang
+            } catch SimulationError.instructionLimit {
+                hangs += 1
+                return .hang
+            }
+        }
+        if let failure = report.failure { throw failure.error }
+        self.hangs += hangs
+        schedules += report.schedules
+        for (outcome, schedule) in report.outcomes {
+            switch outcome {
+            case .end(let values): if ends[values] == nil { ends[values] = schedule }
+            case .race(let report): if race == nil { race = report }
+            case .hang: break
+            }
+        }
+        return report.isComplete
+    }
+
+    private func end(_ parts: [(program: Program, grid: Int)], on machine: SimulatedMachine) throws -> [Int] {
+        var memory = [UInt64](repeating: 0, count: test.locations.count)
+        for (index, location) in test.locations.enumerated() where location.memory == index {
+            let initial = UInt32(truncatingIfNeeded: location.initial)
+            memory[index] = try machine.allocate([UInt32](repeating: initial, count: 4), label: location.name)
+        }
+        for (index, location) in test.locations.enumerated() where location.memory != index {
+            memory[index] = try machine.alias(of: memory[location.memory], label: location.name)
+        }
+        let terms = test.terms
+        let results = try machine.allocate([UInt32](repeating: 0, count: max(terms.count, 1)), label: "results")
+        for (rank, part) in parts.enumerated() {
+            try machine.enqueueLaunch(
+                part.program, grid: part.grid, arguments: memory.map { .address($0) } + [.address(results)],
+                on: machine.makeStream(label: "GPU \(rank)", rank: rank))
+        }
+        try machine.synchronizeAll()
+        let registers = try machine.read(UInt32.self, count: max(terms.count, 1), from: results)
+        return try terms.indices.map { position in
+            let bits: UInt32
+            if case .memory(let location) = terms[position] {
+                bits = try machine.read(UInt32.self, count: 1, from: memory[location])[0]
+            } else {
+                bits = registers[position]
+            }
+            return Int(Int32(bitPattern: bits))
+        }
+    }
+}
