@@ -119,11 +119,13 @@ def in_powers(x):
 
 
 def in_groups(x):
-    """What E4M3 with one FP32 scale for each 128 channels keeps of a token: the scale is the largest magnitude / 448."""
-    groups = x.reshape(-1, 128)
-    largest = np.abs(groups).max(-1, keepdims=True).astype(np.float32)
-    scales = np.where(largest == 0, np.float32(1), largest / np.float32(448)).astype(np.float64)
-    return (e4m3_value(e4m3(groups / scales)) * scales).reshape(x.shape)
+    """What E4M3 with one FP32 scale for each 128 channels keeps of a token: the scale is the largest magnitude / 448, and
+    codes are made of x * (448 / largest) in FP32, which decides ties; 1 for zeros."""
+    groups = x.reshape(-1, 128).astype(np.float32)
+    largest = np.abs(groups).max(-1, keepdims=True)
+    largest = np.where(largest == 0, np.float32(448), largest)
+    codes = e4m3((groups * (np.float32(448) / largest)).astype(np.float64))
+    return (e4m3_value(codes) * (largest / np.float32(448)).astype(np.float64)).reshape(x.shape)
 
 
 def rounded_swiglu(x, gate, up, down, keep):
