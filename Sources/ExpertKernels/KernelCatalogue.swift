@@ -13,9 +13,11 @@ package struct KernelCatalogue: Sendable {
     ///   - notesArrivals: Whether they note whom they wait for.
     ///   - masks: Whether ranks are masked, see `RankMasks`; not with a link.
     ///   - scaleFormat: How activations are rounded. Where exponents are stored, there are no GEMMs.
+    ///   - activation: What stands between an expert's GEMMs.
     package init(
         _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
-        notesArrivals: Bool = false, masks: Bool = false, scaleFormat: ScaleFormat = .float32
+        notesArrivals: Bool = false, masks: Bool = false, scaleFormat: ScaleFormat = .float32,
+        activation: Activation = .plain
     ) throws {
         var kernels: [Kernel] = []
         let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
@@ -43,7 +45,7 @@ package struct KernelCatalogue: Sendable {
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
             if scaleFormat == .exponents { continue }
             kernels += try expertKernels(
-                shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat), ranks: window,
+                shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat, activation: activation), ranks: window,
                 multiprocessors: multiprocessors)
         }
         kernels += try shape.weightPackings().map { try packWeightsKernel($0) }

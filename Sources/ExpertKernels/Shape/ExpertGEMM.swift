@@ -54,6 +54,7 @@ extension ExpertShape {
             problem, tile: tile,
             role: .gateUp(tile.n == TileShape.maxN ? .swiGLU : .bfloat16, arriving: window))
         configuration.scaleFormat = scaleFormat
+        configuration.activation = expertActivation
         return configuration
     }
 

@@ -11,6 +11,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// rounded. The layer does not take `.exponents`, and checkpoints say which of the others theirs need, see
     /// `ModelConfiguration.scaleFormat`.
     public var scaleFormat = ScaleFormat.float32
+    /// What stands between the two GEMMs of an expert. Checkpoints say what theirs need, see
+    /// `ModelConfiguration.activation(ofLayer:)`.
+    public var activation = Activation.plain
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Ranks that share the device, this process's and those of others: 1 to the shape's ranks.
@@ -95,7 +98,9 @@ public struct GroupConfiguration: Hashable, Sendable {
         )
     }
     /// The rank's experts.
-    var experts: ExpertShape { shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat) }
+    var experts: ExpertShape {
+        shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat, activation: activation)
+    }
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
     var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
 
@@ -119,6 +124,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         guard TileShape.heights.contains(blockM) else { throw .blockHeight(blockM) }
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
         guard link == nil || onFailure == .stop else { throw .maskWithLink }
+        guard activation.isValid else { throw .activation(activation) }
         guard scaleFormat == .exponents else { return }
         guard format == .float8 else { throw .packedScalesWithoutFloat8(format) }
         guard shape.hiddenGroups % scaleFormat.groupsPerWord == 0 else { throw .packedScales(hidden: shape.hidden) }
@@ -142,6 +148,7 @@ public struct GroupConfiguration: Hashable, Sendable {
             ranksOnDevice: ranksOnDevice, communicationMultiprocessors: communicationMultiprocessors,
             waitLimit: waitLimit, link: link)
         configuration.scaleFormat = scaleFormat
+        configuration.activation = activation
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure
