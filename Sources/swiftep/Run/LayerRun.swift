@@ -27,6 +27,7 @@ struct LayerRun {
             communicationMultiprocessors: settings.communicationMultiprocessors,
             waitLimit: settings.waitLimit(on: processes), link: settings.link)
         configuration.scaleFormat = source.scaleFormat
+        configuration.activation = source.activation
         configuration.traced = settings.timeline != nil
         configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)

@@ -36,6 +36,7 @@ struct FamilyTests {
     func requirements(_ name: String) throws {
         let wanted: [String: [LayerRequirement]] = [
             "deepseek-v3.1": [.powerOfTwoActivationScales], "deepseek-v3.2": [.powerOfTwoActivationScales],
+            "deepseek-v4": [.powerOfTwoActivationScales], "deepseek-v4-base": [.powerOfTwoActivationScales],
             "qwen2-moe": [.sharedExpertGate],
             "qwen3-next": [.sharedExpertGate], "qwen3.5-moe": [.sharedExpertGate],
             "qwen3-moe-nvfp4": [.fourBitActivations],

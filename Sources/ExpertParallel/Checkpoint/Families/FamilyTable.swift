@@ -48,7 +48,7 @@ extension ModelFamily {
 
     fileprivate var runText: String {
         if tensors.sharedGate != nil { return "refused: the gate on the shared expert is not in the kernels" }
-        let limited = limits.isEmpty ? [] : ["layers with a limit on SwiGLU are refused"]
-        return (["yes"] + limited + (note.map { [$0] } ?? [])).joined(separator: "; ")
+        let routed = tokenRouted.map { "layers that choose experts by token number (`\($0.count.names[0])`) are refused" }
+        return ["yes", activation.text, note, routed].compactMap { $0 }.joined(separator: "; ")
     }
 }
