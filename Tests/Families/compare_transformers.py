@@ -81,7 +81,7 @@ def load(block, config, tensors, prefix):
 
     for ours, theirs in NAMES.items():
         if prefix + ours in tensors:
-            put(theirs, tensors[prefix + ours].values())
+            put(theirs if theirs in parameters else "gate." + theirs, tensors[prefix + ours].values())
     count, width = generate.E, generate.I
     sizes = definitions.Sizes(hidden, width, count, 1)
     if prefix.endswith(".ffn."):

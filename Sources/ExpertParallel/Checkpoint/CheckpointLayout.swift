@@ -145,8 +145,8 @@ private struct LayoutBuilder {
         case .float8:
             let block = QuantisedMatrix.block
             add(name, .float8e4m3, stack + [rows, columns], .codes)
-            add(
-                scale.map { "\(base).\($0)" } ?? name + "_scale_inv", .float32, stack + [rows / block, columns / block], .scales(deviation: deviation))
+            let scales = scale.map { "\(base).\($0)" } ?? name + "_scale_inv"
+            add(scales, .float32, stack + [rows / block, columns / block], .scales(deviation: deviation))
         }
     }
 }

@@ -88,7 +88,8 @@ struct RoundedActivationTests {
         #expect(relativeError(try rounded.kernels(.float32, .none), rounded.output) > 1e-2)
     }
 
-    @Test("With limits, reference and kernels agree with numpy, and without they do not", arguments: clamped.map(\.name))
+    @Test(
+        "With limits, reference and kernels agree with numpy, and without they do not", arguments: clamped.map(\.name))
     func clamps(_ name: String) throws {
         let rounded = try Rounded(name)
         let wanted = Self.clamped.first { $0.name == name }?.activation

@@ -79,7 +79,8 @@ package struct GEMMConfiguration: Hashable, Sendable {
         return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
             + (problem.scaleRows == ScaleGroup.rows(problem.maxRows) ? "" : "_s\(problem.scaleRows)")
             + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
-            + (masks && !role.communicates ? "_masked" : "") + (role.output == .swiGLU ? scaleFormat.name + activation.name : "")
+            + (masks && !role.communicates ? "_masked" : "")
+            + (role.output == .swiGLU ? scaleFormat.name + activation.name : "")
     }
 }
 

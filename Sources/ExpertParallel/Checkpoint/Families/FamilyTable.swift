@@ -48,7 +48,9 @@ extension ModelFamily {
 
     fileprivate var runText: String {
         if tensors.sharedGate != nil { return "refused: the gate on the shared expert is not in the kernels" }
-        let routed = tokenRouted.map { "layers that choose experts by token number (`\($0.count.names[0])`) are refused" }
+        let routed = tokenRouted.map {
+            "layers that choose experts by token number (`\($0.count.names[0])`) are refused"
+        }
         return ["yes", activation.text, note, routed].compactMap { $0 }.joined(separator: "; ")
     }
 }

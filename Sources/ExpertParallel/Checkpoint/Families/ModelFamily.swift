@@ -58,7 +58,8 @@ struct ModelFamily: Sendable {
     static let all: [ModelFamily] =
         ([
             .bailingMoE, .bailingMoE2, .deepSeekV2, .deepSeekV3, .deepSeekV32, .deepSeekV4, .dots1, .ernie45, .glm4MoE,
-            .glm4MoELite, .glm5Next, .glmMoEDSA, .hunyuanMoE, .kimiK2, .miMoV2, .miniMaxM2, .miniMaxM3, .mixtral, .qwen2MoE, .qwen3MoE, .qwen3Next,
+            .glm4MoELite, .glm5Next, .glmMoEDSA, .hunyuanMoE, .kimiK2, .miMoV2, .miniMaxM2, .miniMaxM3, .mixtral,
+            .qwen2MoE, .qwen3MoE, .qwen3Next,
             .qwen35MoE,
             .solarOpen, .step35,
         ] + refused).sorted { $0.name < $1.name }

@@ -2,7 +2,8 @@ extension ModelFamily {
     /// Families that are known, and whose layers cannot be run here, with the reason.
     static let refused: [ModelFamily] = [
         refused(
-            "deepseek-v4.1", "DeepSeek-V4.1", ["deepseek_v41"], "its router treats tokens of images by a rule of its own"),
+            "deepseek-v4.1", "DeepSeek-V4.1", ["deepseek_v41"],
+            "its router treats tokens of images by a rule of its own"),
         refused(
             "glm-5.3-flash-text", "GLM-5.3-Flash, text alone", ["glm5_next_text"],
             "it is published as `glm5_next`, and where its layers stand without that is not defined"),
