@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from . import _check
@@ -23,6 +24,9 @@ OVERLAPS: Mapping[str, int] = {
     "two_batch": c.OVERLAP_TWO_BATCH,
     "direct": c.OVERLAP_DIRECT,
 }
+#: The least normal Float32 number: limits and factors are at least that.
+LEAST_NORMAL = 2.0**-126
+CLAMPS: Mapping[str, int] = {"gate": c.CLAMP_GATE, "silu": c.CLAMP_SILU}
 
 
 class SharedExpert(NamedTuple):
@@ -65,6 +69,11 @@ class MoELayer(RankObject):
         top_k: Experts of a token, 1 to 32.
         max_tokens: Most tokens that a rank brings to a step.
         scales: Of dispatched rows and activations, "float32" or "power_of_two".
+        swiglu_limit: What gate, from above, and up, from both sides, are clamped to between the GEMMs; None for no limit.
+        swiglu_shared_limit: The same of the shared expert; "same" for the limit of the others.
+        swiglu_clamp: What of the gate is clamped, "gate" itself or "silu" of it.
+        swiglu_alpha: Factor a in silu(g) = g / (1 + exp(-a * g)).
+        swiglu_offset: What is added to up behind its clamp.
         block_m: Rows of a tile: 16, 32, 64 or 128; 0 for what suits an even spread of tokens.
         multiprocessors: Those of this rank; 0 for its share of the device.
         communication_multiprocessors: How many of them communicate in overlapped phases; None for the usual split.
@@ -90,6 +99,11 @@ class MoELayer(RankObject):
         top_k: int,
         max_tokens: int,
         scales: str = "float32",
+        swiglu_limit: float | None = None,
+        swiglu_shared_limit: float | str | None = "same",
+        swiglu_clamp: str = "gate",
+        swiglu_alpha: float = 1.0,
+        swiglu_offset: float = 0.0,
         block_m: int = 0,
         multiprocessors: int = 0,
         communication_multiprocessors: int | None = None,
@@ -141,6 +155,7 @@ class MoELayer(RankObject):
                 wait_seconds=_check.number(wait_seconds, "wait_seconds"),
                 link_bytes_per_second=_check.number(link_bytes_per_second, "link_bytes_per_second"),
                 link_latency_seconds=_check.number(link_latency_seconds, "link_latency_seconds"),
+                **_swiglu(swiglu_limit, swiglu_shared_limit, swiglu_clamp, swiglu_alpha, swiglu_offset),
             )
             self.group = group
             self.device = device
@@ -364,6 +379,24 @@ class LocalLayers(Sequence[MoELayer]):
 
     def __repr__(self) -> str:
         return f"<swiftep.LocalLayers {self._layers!r}>"
+
+
+def _swiglu(limit: Any, shared: Any, clamp: Any, alpha: Any, offset: Any) -> dict[str, Any]:
+    """The fields of what stands between an expert's GEMMs."""
+
+    def positive(value: Any, name: str) -> float:
+        return _check.number(value, name, low=LEAST_NORMAL)
+
+    if isinstance(shared, str) and shared != "same":
+        raise InvalidArgument(f"swiglu_shared_limit is {shared!r}; give a number, None or 'same'")
+    own = limit if isinstance(shared, str) else shared
+    return {
+        "swiglu_limit": 0.0 if limit is None else positive(limit, "swiglu_limit"),
+        "swiglu_shared_limit": 0.0 if own is None else positive(own, "swiglu_shared_limit"),
+        "swiglu_alpha": positive(alpha, "swiglu_alpha"),
+        "swiglu_offset": _check.number(offset, "swiglu_offset", low=-sys.float_info.max),
+        "swiglu_clamp": _check.choice(clamp, "swiglu_clamp", CLAMPS),
+    }
 
 
 def _scales(value: Array, name: str, shape: tuple[int, ...], device: Any) -> int:

@@ -5,7 +5,7 @@ bit for bit."""
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from ._device_array import _numpy
 from ._layer import LayerWeights, SharedExpert
@@ -38,12 +38,23 @@ def layer(
     weights: Sequence[LayerWeights],
     shared: SharedExpert | None = None,
     shared_weights: Sequence[Any] | None = None,
+    *,
+    swiglu_limit: float | None = None,
+    swiglu_shared_limit: float | str | None = "same",
+    swiglu_clamp: str = "gate",
+    swiglu_alpha: float = 1.0,
+    swiglu_offset: float = 0.0,
 ) -> list[Any]:
     """The layer's output for each rank, Float32 `[tokens, hidden]`, not rounded to BF16 at the end.
 
-    x: BF16 as uint16; weights: for each rank; shared_weights: where the shared expert has a gate."""
+    x: BF16 as uint16; weights: for each rank; shared_weights: where the shared expert has a gate; the rest as for
+    ``MoELayer``."""
     numpy = _numpy()
     local = len(weights[0].gate_up)
+    shared_limit = swiglu_limit if swiglu_shared_limit == "same" else swiglu_shared_limit
+    routed_swiglu, shared_swiglu = (
+        _swiglu(limit, swiglu_clamp, swiglu_alpha, swiglu_offset) for limit in (swiglu_limit, shared_limit)
+    )
     outputs = []
     for rank, (states, choices, factors) in enumerate(zip(x, topk_idx, topk_weights)):
         rows = _rounded(from_bfloat16(states))
@@ -52,10 +63,10 @@ def layer(
             tokens, slots = numpy.nonzero(choices == expert)
             if len(tokens):
                 own = [part[expert % local] for part in weights[expert // local]]
-                total[tokens] += factors[tokens, slots][:, None] * _expert(rows[tokens], *own)
+                total[tokens] += factors[tokens, slots][:, None] * _expert(rows[tokens], routed_swiglu, *own)
         if shared is not None and len(rows):
             gates = 1 if shared_weights is None else shared_weights[rank][:, None]
-            total += gates * _expert(rows, *shared)
+            total += gates * _expert(rows, shared_swiglu, *shared)
         outputs.append(total)
     return outputs
 
@@ -68,11 +79,29 @@ def relative_error(outputs: Sequence[Any], references: Sequence[Any]) -> float:
     return float(numpy.linalg.norm(given - wanted) / numpy.linalg.norm(wanted))
 
 
-def _expert(rows: Any, gate_up: Any, gate_up_scales: Any, down: Any, down_scales: Any) -> Any:
+def _swiglu(limit: Any, clamp: str, alpha: float, offset: float) -> Callable[[Any, Any], Any]:
+    """What stands between an expert's projections, of gate and up."""
+    numpy = _numpy()
+
+    def compute(gate: Any, up: Any) -> Any:
+        if limit is not None and clamp == "gate":
+            gate = numpy.minimum(gate, numpy.float32(limit))
+        silu = gate / (1 + numpy.exp(numpy.float32(-alpha) * gate))
+        if limit is not None:
+            silu = numpy.minimum(silu, numpy.float32(limit)) if clamp == "silu" else silu
+            up = numpy.clip(up, numpy.float32(-limit), numpy.float32(limit))
+        return silu * (up + numpy.float32(offset))
+
+    return compute
+
+
+def _expert(
+    rows: Any, swiglu: Callable[[Any, Any], Any], gate_up: Any, gate_up_scales: Any, down: Any, down_scales: Any
+) -> Any:
     numpy = _numpy()
     sums = from_bfloat16(to_bfloat16(rows @ dequantise_blocks(gate_up, gate_up_scales).T))
     gate, up = numpy.split(sums, 2, axis=-1)
-    activation = _rounded(gate / (1 + numpy.exp(-gate)) * up)
+    activation = _rounded(swiglu(gate, up))
     return from_bfloat16(to_bfloat16(activation @ dequantise_blocks(down, down_scales).T))
 
 

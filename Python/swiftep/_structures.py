@@ -39,6 +39,9 @@ OVERLAP_SINGLE_BATCH = 1
 OVERLAP_TWO_BATCH = 2
 OVERLAP_DIRECT = 3
 
+CLAMP_GATE = 0
+CLAMP_SILU = 1
+
 
 class Structure(ctypes.Structure):
     """A structure that begins with its own size in bytes, and sets it; fields not given are 0."""
@@ -160,6 +163,12 @@ class LayerConfiguration(Structure):
         ("wait_seconds", c_double),
         ("link_bytes_per_second", c_double),
         ("link_latency_seconds", c_double),
+        ("swiglu_limit", c_double),
+        ("swiglu_shared_limit", c_double),
+        ("swiglu_alpha", c_double),
+        ("swiglu_offset", c_double),
+        ("swiglu_clamp", c_uint32),
+        ("swiglu_reserved", c_uint32),
     ]
 
 

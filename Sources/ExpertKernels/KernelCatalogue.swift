@@ -14,10 +14,11 @@ package struct KernelCatalogue: Sendable {
     ///   - masks: Whether ranks are masked, see `RankMasks`; not with a link.
     ///   - scaleFormat: How activations are rounded. Where exponents are stored, there are no GEMMs.
     ///   - channelScales: Whether weights have a scale for each output channel.
+    ///   - activation: What stands between an expert's GEMMs.
     package init(
         _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
         notesArrivals: Bool = false, masks: Bool = false, scaleFormat: ScaleFormat = .float32,
-        channelScales: Bool = false
+        channelScales: Bool = false, activation: Activation = .plain
     ) throws {
         var kernels: [Kernel] = []
         let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
@@ -45,7 +46,7 @@ package struct KernelCatalogue: Sendable {
             kernels.append(
                 try combineSendKernel(CombineConfiguration(window: window, blockM: blockM, signals: true)))
             if scaleFormat == .exponents { continue }
-            var experts = shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat)
+            var experts = shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat, activation: activation)
             experts.channelScales = channelScales
             kernels += try expertKernels(experts, ranks: window, multiprocessors: multiprocessors)
         }

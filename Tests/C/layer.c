@@ -1,6 +1,6 @@
-/* A layer of two ranks through the C interface: all overlap modes and a captured step give the same bits, with and without a
- * gate on the shared expert; a layer whose weights make every expert's output zero gives zeros, and shared weights multiply
- * what the shared expert gives. */
+/* A layer of two ranks through the C interface: all overlap modes and a captured step give the same bits, with SwiGLU plain and
+ * clamped, with and without a gate on the shared expert; a layer whose weights make every expert's output zero gives zeros, and
+ * shared weights multiply what the shared expert gives. */
 #include <string.h>
 
 #include "check.h"
@@ -121,15 +121,19 @@ int main(void) {
     OK(swiftep_device_open("simulator", &device));
     swiftep_group group;
     OK(swiftep_group_local(device, RANKS, &group));
-    for (int variant = 0; variant < 3; variant++) {
-        const int is_zero = variant == 1, is_gated = variant == 2;
+    static uint8_t of_kind[4][RANKS * OUTPUT_BYTES];
+    for (int kind = 0; kind < 4; kind++) {
+        const int is_zero = kind == 1, is_clamped = kind == 2, is_gated = kind == 3;
+        /* The same weights and inputs every time. */
+        state = 2463534242u;
         rank_state ranks[RANKS];
         for (int rank = 0; rank < RANKS; rank++) {
             rank_state *own = &ranks[rank];
             swiftep_layer_configuration configuration = {
                 .size = sizeof configuration, .hidden = HIDDEN, .intermediate = INTERMEDIATE, .experts = EXPERTS,
                 .top_k = TOP_K, .max_tokens = TOKENS, .shared_intermediate = 128, .multiprocessors = 6, .two_batch = 1,
-                .shared_gate = (uint32_t)is_gated};
+                .shared_gate = (uint32_t)is_gated, .swiglu_limit = is_clamped ? 2 : 0,
+                .swiglu_shared_limit = is_clamped ? 1 : 0};
             swiftep_layer_weights weights = {
                 .size = sizeof weights, .gate_up = codes(LOCAL * 2 * INTERMEDIATE * HIDDEN, 0),
                 .gate_up_scales = ones(LOCAL * 2 * INTERMEDIATE * HIDDEN / 16384),
@@ -156,8 +160,14 @@ int main(void) {
             own->indices = upload(indices, sizeof indices);
             own->weights = upload(factors, sizeof factors);
             own->output = upload(hidden, sizeof hidden);
-            configuration.hidden = 100;
             swiftep_layer none;
+            configuration.swiglu_limit = -1;
+            FAILS(SWIFTEP_INVALID, swiftep_layer_create(group, (uint32_t)rank, &configuration, &weights, &none));
+            configuration.swiglu_limit = 2;
+            configuration.swiglu_clamp = 2;
+            FAILS(SWIFTEP_INVALID, swiftep_layer_create(group, (uint32_t)rank, &configuration, &weights, &none));
+            configuration.swiglu_clamp = SWIFTEP_CLAMP_SILU;
+            configuration.hidden = 100;
             FAILS(SWIFTEP_INVALID, swiftep_layer_create(group, (uint32_t)rank, &configuration, &weights, &none));
             configuration.hidden = HIDDEN;
             configuration.shared_intermediate = 0;
@@ -180,6 +190,7 @@ int main(void) {
             read_outputs(ranks, other);
             CHECK(memcmp(first, other, sizeof first) == 0, "replay %d gives other bits than a step", replay);
         }
+        memcpy(of_kind[kind], first, sizeof first);
         int ones_found = 0;
         for (size_t i = 0; i < sizeof first; i++) ones_found += first[i] != 0;
         CHECK(is_zero ? ones_found == 0 : ones_found > (int)sizeof first / 2, "%d bytes are not 0", ones_found);
@@ -198,6 +209,10 @@ int main(void) {
             OK(swiftep_layer_free(ranks[rank].layer));
         }
     }
+    /* Bytes that limits change: every output is a sum over channels of which some are beyond them. */
+    int changed = 0;
+    for (size_t i = 0; i < sizeof of_kind[0]; i++) changed += of_kind[0][i] != of_kind[2][i];
+    CHECK(changed > (int)sizeof of_kind[0] / 4, "limits change %d bytes", changed);
     OK(swiftep_group_close(group, 10));
     OK(swiftep_device_close(device));
     puts("layer: all right");

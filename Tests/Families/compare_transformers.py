@@ -36,6 +36,9 @@ BLOCKS = {
     "minimax_m2": ("minimax_m2", "MiniMaxM2SparseMoeBlock", "MiniMaxM2Config"),
     "ernie4_5_moe": ("ernie4_5_moe", "Ernie4_5_MoeSparseMoeBlock", "Ernie4_5_MoeConfig"),
     "hunyuan_v1_moe": ("hunyuan_v1_moe", "HunYuanMoEV1Moe", "HunYuanMoEV1Config"),
+    "deepseek_v4": ("deepseek_v4", "DeepseekV4SparseMoeBlock", "DeepseekV4Config"),
+    "glm5_next": ("glm5_next", "Glm5NextTextMoE", "Glm5NextTextConfig"),
+    "minimax_m3_vl": ("minimax_m3_vl", "MiniMaxM3VLSparseMoeBlock", "MiniMaxM3VLTextConfig"),
     "step3p5": ("step3p7", "Step3p7SparseMoeBlock", "Step3p7TextConfig"),
 }
 # Our tensor after the layer's part: the block's parameter.
@@ -43,7 +46,7 @@ NAMES = {
     "gate.weight": "gate.weight", "gate.wg.weight": "gate.wg.weight", "moe.gate.weight": "gate.weight",
     "gate.e_score_correction_bias": "gate.e_score_correction_bias", "e_score_correction_bias": "e_score_correction_bias",
     "moe_statics.e_score_correction_bias": "gate.moe_statics.e_score_correction_bias",
-    "moe.router_bias": "gate.e_score_correction_bias", "shared_expert_gate.weight": "shared_expert_gate.weight",
+    "gate.bias": "gate.e_score_correction_bias", "moe.router_bias": "gate.e_score_correction_bias", "shared_expert_gate.weight": "shared_expert_gate.weight",
 }
 SHARED = {"shared_experts.": "shared_experts.", "shared_expert.": "shared_expert.", "shared_mlp.": "shared_mlp.",
           "share_expert.": "shared_experts."}
@@ -78,10 +81,16 @@ def load(block, config, tensors, prefix):
 
     for ours, theirs in NAMES.items():
         if prefix + ours in tensors:
-            put(theirs, tensors[prefix + ours].values())
+            put(theirs if theirs in parameters else "gate." + theirs, tensors[prefix + ours].values())
     count, width = generate.E, generate.I
     sizes = definitions.Sizes(hidden, width, count, 1)
-    if prefix + "moe.gate_proj.weight" in tensors:
+    if prefix.endswith(".ffn."):
+        shapes = (("w1", (width, hidden)), ("w3", (width, hidden)), ("w2", (hidden, width)))
+        named = lambda base: [definitions.v4_weights(declared, tensors, f"{base}.{name}", shape) for name, shape in shapes]
+        experts = [named(f"{prefix}experts.{e}") for e in range(count)]
+        for name, values in zip(("gate_proj", "up_proj", "down_proj"), named(prefix + "shared_experts")):
+            put(f"shared_experts.{name}.weight", values)
+    elif prefix + "moe.gate_proj.weight" in tensors:
         stack = [
             definitions.weights(declared, tensors, prefix + "moe." + name, shape)
             for name, shape in (("gate_proj", (count, width, hidden)), ("up_proj", (count, width, hidden)),
@@ -98,6 +107,9 @@ def load(block, config, tensors, prefix):
             if parameter is not None and any(key.startswith(f"{prefix}{ours}{name}.weight") for key in tensors):
                 put(f"{theirs}{name}.weight",
                     definitions.weights(declared, tensors, prefix + ours + name, tuple(parameter.shape)))
+    if "shared_experts.gate_up_proj.weight" in parameters:
+        shared = definitions.mlp(declared, tensors, prefix + "shared_experts.", hidden, inner["shared_intermediate_size"])
+        put("shared_experts.gate_up_proj.weight", np.concatenate(shared[:2]))
     missing = set(parameters) - loaded
     if missing:
         raise RuntimeError(f"not loaded: {sorted(missing)}")

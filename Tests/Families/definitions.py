@@ -2,7 +2,7 @@
 
 `layer(config, tensors, number, hidden)` gives a `Layer`: the chosen experts, their weights and the output. Sources are the
 models' code in transformers (deepseek_v2, deepseek_v3, glm4_moe, qwen2_moe, ...), vLLM (step3p5, hunyuan_v1, bailing_moe) and
-the remote code of Ling; for rounded activations kernel.py of DeepSeek-V3.1's inference code. Nothing here comes from the Swift sources that it checks.
+the remote code of Ling; transformers' deepseek_v4, step3p7, glm5_next and minimax_m3_vl for clamped SwiGLU; for rounded activations kernel.py of DeepSeek-V3.1's inference code. Nothing here comes from the Swift sources that it checks.
 """
 
 import numpy as np
@@ -103,10 +103,52 @@ def weights(config, tensors, base, shape, parameter=False):
     return values * spread(scales, rows, columns)
 
 
-def swiglu(x, gate, up, down):
+def silu(g):
     with np.errstate(over="ignore"):
-        g = x @ gate.T
-        return (g / (1 + np.exp(-g)) * (x @ up.T)) @ down.T
+        return g / (1 + np.exp(-g))
+
+
+def plain(g, u):
+    return silu(g) * u
+
+
+def clamped(limit):
+    """`DeepseekV4Experts` and `DeepseekV4MLP`: the gate is clamped before silu."""
+    return lambda g, u: silu(np.minimum(g, limit)) * np.clip(u, -limit, limit)
+
+
+def clamped_silu(limit):
+    """`Step3p7Experts` and `Step3p7MLP`: silu of the gate is clamped; 0 is no limit."""
+    limit = limit or np.inf
+    return lambda g, u: np.minimum(silu(g), limit) * np.clip(u, -limit, limit)
+
+
+def clamped_oai(limit, alpha):
+    """`MiniMaxM3VLExperts` and `MiniMaxM3VLDenseMLP`: as gpt-oss."""
+
+    def glu(g, u):
+        g, u = np.minimum(g, limit), np.clip(u, -limit, limit)
+        return (u + 1) * g * sigmoid(alpha * g)
+
+    return glu
+
+
+def limited(make, limit, *others):
+    """A clamped SwiGLU, which knows itself without the limit."""
+    glu = make(limit, *others)
+    glu.free = make(np.inf, *others)
+    return glu
+
+
+def limit_of(config, key, *default):
+    value = need(config, key, float, *default)
+    with np.errstate(over="ignore"):
+        check(np.finfo(np.float32).tiny <= np.float32(value) < np.inf, f"{key} is {value}")
+    return value
+
+
+def swiglu(x, gate, up, down, glu=plain):
+    return glu(x @ gate.T, x @ up.T) @ down.T
 
 
 def in_powers(x):
@@ -128,12 +170,15 @@ def in_groups(x):
     return (e4m3_value(codes) * (largest / np.float32(448)).astype(np.float64)).reshape(x.shape)
 
 
-def rounded_swiglu(x, gate, up, down, keep):
-    """The same on tensor cores: both inputs in FP8, of which `keep` says what is left, what the projections give in BF16."""
+def rounded_swiglu(rounding):
+    """SwiGLU on tensor cores: both inputs in FP8, what the projections give in BF16."""
     half = lambda values: bf16_value(bf16(values))
-    x = keep(x)
-    g, u = half(x @ gate.T), half(x @ up.T)
-    return half(keep(g * sigmoid(g) * u) @ down.T)
+
+    def expert(x, gate, up, down, glu=plain):
+        x = rounding(x)
+        return half(rounding(glu(half(x @ gate.T), half(x @ up.T))) @ down.T)
+
+    return expert
 
 
 class Sizes:
@@ -169,17 +214,18 @@ def mlp(config, tensors, prefix, hidden, width):
 class Layer:
     """What a layer makes of tokens."""
 
-    def __init__(self, x, chosen, factors, experts, shared=None, shared_factor=None):
+    def __init__(self, x, chosen, factors, experts, shared=None, shared_factor=None, glu=plain, shared_glu=None):
         self.x, self.chosen, self.factors = x, chosen, factors
         self.experts, self.shared, self.shared_factor = experts, shared, shared_factor
+        self.glu, self.shared_glu = glu, shared_glu or glu
 
     def output(self, expert=swiglu):
         output = np.zeros_like(self.x)
         for token, x in enumerate(self.x):
             for number, factor in zip(self.chosen[token], self.factors[token]):
-                output[token] += factor * expert(x, *self.experts[number])
+                output[token] += factor * expert(x, *self.experts[number], self.glu)
             if self.shared is not None:
-                part = expert(x, *self.shared)
+                part = expert(x, *self.shared, self.shared_glu)
                 output[token] += part if self.shared_factor is None else self.shared_factor[token] * part
         return output
 
@@ -221,7 +267,7 @@ def sparse_after(config, key, *default):
 
 
 def deepseek_like(config, tensors, number, x, normalise=True, scale=None, first=None, shared_default=None, types=False,
-                  predicts=True, all_sparse=False, has_shared=True):
+                  predicts=True, all_sparse=False, has_shared=True, prefix="model.layers.", glu=plain):
     """DeepSeek-V3, and the models whose code takes its layer over; arguments are the defaults of their configurations."""
     layers = need(config, "num_hidden_layers", int)
     behind = need(config, "num_nextn_predict_layers", int, 0) if predicts else 0
@@ -241,7 +287,7 @@ def deepseek_like(config, tensors, number, x, normalise=True, scale=None, first=
         need(config, "n_routed_experts", int), need(config, "num_experts_per_tok", int))
     for key, allowed in (("scoring_func", ("sigmoid",)), ("topk_method", ("noaux_tc",)), ("moe_layer_freq", (1,))):
         check(config.get(key) is None or config[key] in allowed, f"{key} is {config.get(key)}")
-    prefix = f"model.layers.{number}.mlp."
+    prefix = f"{prefix}{number}.mlp."
     scores = sigmoid(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
     bias = get(tensors, prefix + "gate.e_score_correction_bias", (sizes.experts,))
     chosen, factors = deepseek_v3_router(
@@ -255,7 +301,7 @@ def deepseek_like(config, tensors, number, x, normalise=True, scale=None, first=
         check(0 <= count <= 64, "shared experts out of range")
         if count:
             shared = mlp(config, tensors, prefix + "shared_experts.", sizes.hidden, count * sizes.width)
-    return Layer(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared, glu=glu)
 
 
 def deepseek_v2(config, tensors, number, x):
@@ -458,13 +504,17 @@ def dots(config, tensors, number, x):
 
 
 def step(config, tensors, number, x):
-    """FusedMoEBlock of vLLM's step3p5, without clamped layers."""
+    """FusedMoEBlock of vLLM's step3p5."""
     layers = need(config, "num_hidden_layers", int)
     listed = [int(text) for text in need(config, "moe_layers_enum", str).split(",")]
     check(number in listed and number < layers, "a dense layer")
-    for key in ("swiglu_limits", "swiglu_limits_shared"):
-        limits = config.get(key) or []
-        check(number >= len(limits) or not limits[number], "a clamped layer")
+
+    def limit(key):
+        limits = need(config, key, list, [])
+        value = need({key: limits[number]}, key, float, 0.0) if number < len(limits) else 0.0
+        return value and limit_of({key: value}, key)
+
+    glu, shared_glu = (limited(clamped_silu, limit(key)) for key in ("swiglu_limits", "swiglu_limits_shared"))
     check(config.get("moe_router_activation") in (None, "sigmoid"), "moe_router_activation")
     sizes = Sizes(
         need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
@@ -484,13 +534,104 @@ def step(config, tensors, number, x):
     experts = [[matrix[e] for matrix in matrices] for e in range(sizes.experts)]
     width = need(config, "share_expert_dim", int)
     shared = mlp(config, tensors, prefix + "share_expert.", sizes.hidden, width) if width else None
-    return Layer(x, chosen, factors, experts, shared)
+    return Layer(x, chosen, factors, experts, shared, glu=glu, shared_glu=shared_glu)
+
+
+def v4_weights(config, tensors, base, shape):
+    """The ways of `Linear` in DeepSeek-V4's inference code: FP8 in blocks, FP4 in pairs, or BF16."""
+    rows, columns = shape
+    check(base + ".weight" in tensors, f"{base}.weight is missing")
+    tensor = tensors[base + ".weight"]
+    if tensor.kind == "BF16":
+        return in_blocks(get(tensors, base + ".weight", shape))
+    check((config.get("quantization_config") or {}).get("quant_method") is not None, "no method")
+    if tensor.kind == "I8":
+        check(tensor.shape == (rows, columns // 2), f"{base} is {tensor.shape}")
+        scales = get(tensors, base + ".scale", (rows, columns // 32), ("F8_E8M0",))
+        codes = tensor.array()
+        return E2M1[np.stack([codes & 15, codes >> 4], -1).reshape(rows, columns)] * np.repeat(scales, 32, 1)
+    scales = get(tensors, base + ".scale", (-(-rows // 128), -(-columns // 128)), ("F8_E8M0", "F32"))
+    return get(tensors, base + ".weight", shape, ("F8_E4M3",)) * spread(scales, rows, columns)
+
+
+def deepseek_v4(config, tensors, number, x):
+    """DeepseekV4SparseMoeBlock with DeepseekV4TopKRouter; layers with DeepseekV4HashRouter need token numbers."""
+    layers = need(config, "num_hidden_layers", int)
+    check(number < layers, "no such layer")
+    kinds = need(config, "mlp_layer_types", list, None) if config.get("mlp_layer_types") is not None else None
+    if kinds is None:
+        count = need(config, "num_hash_layers", int)
+        check(0 <= count <= layers, "num_hash_layers")
+        kinds = ["hash_moe"] * count + ["moe"] * (layers - count)
+    check(len(kinds) == layers and all(kind in ("hash_moe", "moe") for kind in kinds), "kinds of layers")
+    count = need(config, "num_hash_layers", int, kinds.count("hash_moe"))
+    check(kinds == ["hash_moe"] * count + ["moe"] * (layers - count) or config.get("num_hash_layers") is None, "hash layers")
+    check(kinds[number] == "moe", "experts by token number")
+    for key, allowed in (
+        ("scoring_func", ("sqrtsoftplus",)), ("topk_method", ("noaux_tc",)), ("norm_topk_prob", (True,)),
+        ("expert_dtype", ("fp4", "fp8")), ("mlp_bias", (False,))):
+        check(config.get(key) is None or config[key] in allowed, f"{key} is {config.get(key)}")
+    check(need(config, "n_shared_experts", int) == 1, "shared experts")
+    sizes = Sizes(
+        need(config, "hidden_size", int), need(config, "moe_intermediate_size", int),
+        need(config, "n_routed_experts", int), need(config, "num_experts_per_tok", int))
+    prefix = f"layers.{number}.ffn."
+    scores = np.sqrt(np.logaddexp(0, x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T))
+    bias = get(tensors, prefix + "gate.bias", (sizes.experts,))
+    chosen, factors = deepseek_v3_router(
+        config, scores, bias, sizes, True, need(config, "routed_scaling_factor", float))
+    matrices = lambda base: [
+        v4_weights(config, tensors, f"{base}.{name}", shape)
+        for name, shape in (
+            ("w1", (sizes.width, sizes.hidden)), ("w3", (sizes.width, sizes.hidden)), ("w2", (sizes.hidden, sizes.width)))
+    ]
+    experts = [matrices(f"{prefix}experts.{e}") for e in range(sizes.experts)]
+    glu = limited(clamped, limit_of(config, "swiglu_limit"))
+    return Layer(x, chosen, factors, experts, matrices(prefix + "shared_experts"), glu=glu)
+
+
+def inner_of(config):
+    """The language model's part, with the declaration of the weights, which stands beside it or in it."""
+    text = need(config, "text_config", dict)
+    return {**text, "quantization_config": text.get("quantization_config") or config.get("quantization_config")}
+
+
+def glm5_next(config, tensors, number, x):
+    """Glm5NextTextMoE."""
+    text = inner_of(config)
+    return deepseek_like(
+        text, tensors, number, x, scale=2.5, first=3, shared_default=1, types=True, prefix="model.language_model.layers.",
+        glu=limited(clamped, limit_of(text, "swiglu_limit", 10.0)))
+
+
+def minimax_m3(config, tensors, number, x):
+    """MiniMaxM3VLSparseMoeBlock, with the list of layers of the published configuration."""
+    text = inner_of(config)
+    flags, layers = need(text, "moe_layer_freq", list), need(text, "num_hidden_layers", int)
+    check(len(flags) == layers and number < layers and flags[number] == 1, "a dense layer")
+    for key, allowed in (
+        ("scoring_func", ("sigmoid",)), ("use_routing_bias", (True,)), ("norm_topk_prob", (True,)), ("n_shared_experts", (1,))):
+        check(text.get(key) is None or text[key] in allowed, f"{key} is {text.get(key)}")
+    sizes = Sizes(
+        need(text, "hidden_size", int), need(text, "intermediate_size", int), need(text, "num_local_experts", int),
+        need(text, "num_experts_per_tok", int))
+    prefix = f"language_model.model.layers.{number}.block_sparse_moe."
+    scores = sigmoid(x @ get(tensors, prefix + "gate.weight", (sizes.experts, sizes.hidden)).T)
+    chosen = best(scores + get(tensors, prefix + "e_score_correction_bias", (sizes.experts,)), sizes.top)
+    factors = np.take_along_axis(scores, chosen, -1)
+    scale = need(text, "routed_scaling_factor", float, 2.0)
+    check(np.float32(scale) > 0 and np.isfinite(np.float32(scale)), "a factor that is not positive")
+    factors = factors / factors.sum(-1, keepdims=True) * scale
+    experts = single_experts(text, tensors, prefix + "experts.", sizes, ("w1", "w3", "w2"))
+    width = need(text, "shared_intermediate_size", int)
+    check(width >= 0, "the shared expert's width")
+    shared = mlp(text, tensors, prefix + "shared_experts.", sizes.hidden, width) if width else None
+    glu = limited(clamped_oai, limit_of(text, "swiglu_limit", 7.0), limit_of(text, "swiglu_alpha", 1.702))
+    return Layer(x, chosen, factors, experts, shared, glu=glu)
 
 
 def qwen35(config, tensors, number, x):
-    text = need(config, "text_config", dict)
-    text = {**text, "quantization_config": text.get("quantization_config") or config.get("quantization_config")}
-    return qwen(text, tensors, number, x, gated=True, prefix="model.language_model.layers.", all_sparse=True)
+    return qwen(inner_of(config), tensors, number, x, gated=True, prefix="model.language_model.layers.", all_sparse=True)
 
 
 def takes(function, **arguments):
@@ -501,10 +642,12 @@ FAMILIES = {
     "deepseek_v2": deepseek_v2,
     "deepseek_v3": takes(deepseek_like),
     "deepseek_v32": takes(deepseek_like, types=True),
+    "deepseek_v4": deepseek_v4,
     "kimi_k2": takes(deepseek_like),
     "glm4_moe": takes(deepseek_like, scale=1.0, first=1, shared_default=1),
     "glm4_moe_lite": takes(deepseek_like, scale=1.8, first=1, shared_default=1, types=True),
     "glm_moe_dsa": takes(deepseek_like, scale=2.5, first=3, shared_default=1, types=True),
+    "glm5_next": glm5_next,
     "solar_open": takes(deepseek_like, scale=1.0, shared_default=1, all_sparse=True, predicts=False),
     "dots1": dots,
     "mimo_v2_flash": mimo,
@@ -514,6 +657,7 @@ FAMILIES = {
     "qwen3_5_moe": qwen35,
     "mixtral": mixtral,
     "minimax_m2": minimax,
+    "minimax_m3_vl": minimax_m3,
     "ernie4_5_moe": ernie,
     "bailing_moe": bailing,
     "bailing_moe_v2": bailing2,
@@ -527,6 +671,6 @@ def layer(config, tensors, number, x):
     kind = need(config, "model_type", str)
     check(kind in FAMILIES, f"model_type {kind}")
     inner = config.get("text_config") or config
-    check(inner.get("hidden_act") in (None, "silu"), "hidden_act")
+    check(inner.get("hidden_act") in (None, "swigluoai" if kind == "minimax_m3_vl" else "silu"), "hidden_act")
     check(x.shape[1] == need(inner, "hidden_size", int), "hidden_size")
     return FAMILIES[kind](config, tensors, number, x)

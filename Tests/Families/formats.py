@@ -9,7 +9,7 @@ MAGNITUDES = np.array(
     [m / 512 if e == 0 else (1 + m / 8) * 2.0 ** (e - 7) for e in range(16) for m in range(8)][:127])
 HALVES = (MAGNITUDES[:-1] + MAGNITUDES[1:]) / 2
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
-ITEM_SIZES = {"U8": 1, "F8_E4M3": 1, "F8_E8M0": 1, "BF16": 2, "F32": 4, "I32": 4, "I64": 8}
+ITEM_SIZES = {"U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E8M0": 1, "BF16": 2, "F32": 4, "I32": 4, "I64": 8}
 
 
 def e4m3(values):
@@ -69,7 +69,8 @@ class Tensor:
         self.kind, self.shape, self.data = kind, tuple(shape), data
 
     def array(self):
-        types = {"U8": "u1", "F8_E4M3": "u1", "F8_E8M0": "u1", "BF16": "<u2", "F32": "<f4", "I32": "<u4", "I64": "<i8"}
+        types = {"U8": "u1", "I8": "u1", "F8_E4M3": "u1", "F8_E8M0": "u1", "BF16": "<u2", "F32": "<f4", "I32": "<u4",
+                 "I64": "<i8"}
         return np.frombuffer(self.data, types[self.kind]).reshape(self.shape)
 
     def values(self):

@@ -3,8 +3,8 @@
     python3 generate.py DIRECTORY
 
 `expected.json` holds the layer, the hidden states as BF16 bits, the chosen experts, their weights, where the shared expert has a
-gate its weights, and the layer's output; where scales of activations are to be powers of two, and where weights have a scale for
-each row, also the output `rounded`, of activations that are rounded by 128 channels.
+gate its weights, and the layer's output; where scales of activations are to be powers of two, SwiGLU is clamped, or weights have a
+scale for each row, also the output `rounded`, of activations that are rounded by 128 channels.
 """
 
 import json
@@ -33,6 +33,8 @@ METHODS = {
     "fp8-bf16": FP8,
     "fp8-e8m0": FP8,
     "fp8-power": {**FP8, "scale_fmt": "ue8m0"},
+    "fp8-named": {**FP8, "scale_fmt": "ue8m0"},
+    "fp4-named": {**FP8, "scale_fmt": "ue8m0"},
     "fp8-tensor": {"quant_method": "fp8", "activation_scheme": "dynamic"},
     "fp8-blocks": packed(
         8, "float", num_bits=8, type="float", symmetric=True, dynamic=True, strategy="group", group_size=128),
@@ -46,9 +48,11 @@ METHODS = {
 class Builder:
     """Random tensors of a layer, as files hold them."""
 
-    def __init__(self, seed, storage):
+    def __init__(self, seed, storage, loud=1):
         self.random = np.random.default_rng(seed)
         self.storage = storage
+        # Factor on the matrices of experts, a power of two.
+        self.loud = loud
         self.tensors = []
 
     def add(self, name, kind, array):
@@ -62,14 +66,14 @@ class Builder:
         name = base if parameter else base + ".weight"
         *stack, rows, columns = shape
         if self.storage == "bf16":
-            return self.plain(name, shape, columns ** -0.5)
-        if self.storage in ("int4", "mxfp4", "nvfp4"):
+            return self.plain(name, shape, self.loud * columns ** -0.5)
+        if self.storage in ("int4", "mxfp4", "nvfp4", "fp4-named"):
             return self.four_bits(base, rows, columns)
         self.add(name, "F8_E4M3", e4m3(self.random.standard_normal(shape) * 120))
         if self.storage == "fp8-rows":
-            scales = columns ** -0.5 / 120 * (0.25 + 1.5 * self.random.random((*stack, rows, 1)))
+            scales = self.loud * columns ** -0.5 / 120 * (0.25 + 1.5 * self.random.random((*stack, rows, 1)))
             return self.add(name + "_scale", "F32", scales.astype(np.float32))
-        scales = columns ** -0.5 / 120 * (0.5 + self.random.random((*stack, -(-rows // 128), -(-columns // 128))))
+        scales = self.loud * columns ** -0.5 / 120 * (0.5 + self.random.random((*stack, -(-rows // 128), -(-columns // 128))))
         if self.storage == "fp8-tensor":
             return self.add(name + "_scale", "F32", scales.reshape(-1)[:1].astype(np.float32).reshape(()))
         if self.storage == "fp8-blocks":
@@ -77,6 +81,8 @@ class Builder:
         if self.storage == "fp8-bf16":
             return self.add(name + "_scale_inv", "BF16", bf16(scales))
         exponents = np.round(np.log2(scales)).astype(np.int64)
+        if self.storage == "fp8-named":
+            return self.add(base + ".scale", "F8_E8M0", (exponents + 127).astype(np.uint8))
         if self.storage == "fp8-e8m0":
             return self.add(name + "_scale_inv", "F8_E8M0", (exponents + 127).astype(np.uint8))
         scales = np.exp2(exponents) if self.storage == "fp8-power" else scales
@@ -91,6 +97,12 @@ class Builder:
             self.add(base + ".weight_scale", "BF16", bf16(np.exp2(self.random.integers(-8, -4, (rows, columns // 32)))))
             return self.add(base + ".weight_shape", "I64", np.array([rows, columns], np.int64))
         pairs = (codes[:, ::2] | codes[:, 1::2] << 4).astype(np.uint8)
+        if self.storage == "fp4-named":
+            shift = int(np.log2(self.loud))
+            self.add(base + ".weight", "I8", pairs)
+            return self.add(
+                base + ".scale", "F8_E8M0",
+                self.random.integers(119 + shift, 124 + shift, (rows, columns // 32), dtype=np.uint8))
         if self.storage == "mxfp4":
             self.add(base + ".weight_packed", "U8", pairs)
             return self.add(
@@ -160,6 +172,19 @@ def build_mixtral(bias):
     return build
 
 
+def build_v4(builder, prefix, config):
+    builder.plain(prefix + "gate.weight", (E, H), H ** -0.5)
+    builder.plain(prefix + "gate.bias", (E,), 0.2, "F32")
+    builder.experts(prefix + "experts.", E, H, I, ("w1", "w3", "w2"))
+    builder.storage = "fp8-named"
+    builder.mlp(prefix + "shared_experts.", H, I, ("w1", "w3", "w2"))
+
+
+def build_m3(builder, prefix, config):
+    build_mixtral(True)(builder, prefix, config)
+    builder.mlp(prefix + "shared_experts.", H, 2 * I)
+
+
 def build_hunyuan(builder, prefix, config):
     builder.plain(prefix + "gate.wg.weight", (E, H), H ** -0.5, "F32")
     builder.experts(prefix + "experts.", E, H, I)
@@ -182,6 +207,14 @@ DEEPSEEK = {
 GLM = {
     **SIZES, "n_routed_experts": E, "n_shared_experts": 1, "n_group": 1, "topk_group": 1, "norm_topk_prob": True,
     "routed_scaling_factor": 2.5, "first_k_dense_replace": 1, "num_nextn_predict_layers": 1, "hidden_act": "silu"}
+V4 = {
+    **SIZES, "n_routed_experts": E, "n_shared_experts": 1, "norm_topk_prob": True, "routed_scaling_factor": 1.5,
+    "scoring_func": "sqrtsoftplus", "topk_method": "noaux_tc", "num_hash_layers": 1, "swiglu_limit": 10.0,
+    "num_nextn_predict_layers": 1, "hidden_act": "silu"}
+STEP = {
+    "hidden_size": H, "moe_intermediate_size": I, "num_hidden_layers": 2, "moe_top_k": K, "moe_num_experts": E,
+    "moe_layers_enum": "1", "moe_router_activation": "sigmoid", "moe_router_scaling_factor": 3.0,
+    "use_moe_router_bias": True, "norm_expert_weight": True, "share_expert_dim": 2 * I}
 QWEN = {**SIZES, "num_experts": E, "hidden_act": "silu", "decoder_sparse_step": 1, "mlp_only_layers": []}
 SHARED_WIDTH = {"shared_expert_intermediate_size": 2 * I}
 
@@ -263,20 +296,34 @@ CASES = {
         {"hidden_size": H, "moe_intermediate_size": [I, I], "num_hidden_layers": 2, "moe_topk": [K, K], "num_experts": E,
          "num_shared_expert": [1, 1], "use_mixed_mlp_moe": True, "norm_topk_prob": True, "intermediate_size": I},
         "bf16", build_hunyuan, "mlp."),
-    "step-3.5": (
-        "step3p5",
-        {"hidden_size": H, "moe_intermediate_size": I, "num_hidden_layers": 2, "moe_top_k": K, "moe_num_experts": E,
-         "moe_layers_enum": "1", "moe_router_activation": "sigmoid", "moe_router_scaling_factor": 3.0,
-         "use_moe_router_bias": True, "norm_expert_weight": True, "share_expert_dim": 2 * I,
-         "swiglu_limits": [7.0, 0.0], "swiglu_limits_shared": None},
-        "fp8", build_step, ""),
     "glm-4.5-fp8": ("glm4_moe", GLM, "fp8-rows", with_bias(), "mlp."),
     # What `ignore` names stays in BF16, and groups of a configuration may differ: one shared expert in three formats.
     "glm-4.5-fp8-mixed": (
         "glm4_moe", {**GLM, "n_shared_experts": 2}, "fp8-rows", with_bias(storages=("bf16", "fp8-rows", "fp8-blocks")),
         "mlp."),
+    "step-3.5": ("step3p5", {**STEP, "swiglu_limits": [7.0, 0.0], "swiglu_limits_shared": None}, "fp8", build_step, ""),
+    "step-3.5-clamped": (
+        "step3p5", {**STEP, "swiglu_limits": [0.0, 7.0, 0.0], "swiglu_limits_shared": [0.0, 16.0, 0.0]}, "fp8", build_step, ""),
+    "deepseek-v4": ("deepseek_v4", {**V4, "expert_dtype": "fp4"}, "fp4-named", build_v4, "ffn."),
+    "deepseek-v4-base": ("deepseek_v4", {**V4, "expert_dtype": "fp8"}, "fp8-named", build_v4, "ffn."),
+    "glm-5.3-flash": (
+        "glm5_next",
+        {"text_config": {**GLM, "scoring_func": "sigmoid", "mlp_layer_types": ["dense", "sparse"], "swiglu_limit": 10.0}},
+        "fp8", with_bias(), "mlp."),
+    "minimax-m3": (
+        "minimax_m3_vl",
+        {"text_config": {
+            "hidden_size": H, "intermediate_size": I, "num_hidden_layers": 2, "num_experts_per_tok": K,
+            "num_local_experts": E, "n_shared_experts": 1, "shared_intermediate_size": 2 * I, "scoring_func": "sigmoid",
+            "use_routing_bias": True, "routed_scaling_factor": 2.0, "moe_layer_freq": [0, 1], "hidden_act": "swigluoai",
+            "swiglu_alpha": 1.702, "swiglu_limit": 7.0}},
+        "bf16", build_m3, "block_sparse_moe."),
 }
-PREFIXES = {"qwen3_5_moe": "model.language_model.layers."}
+PREFIXES = {
+    "qwen3_5_moe": "model.language_model.layers.", "glm5_next": "model.language_model.layers.", "deepseek_v4": "layers.",
+    "minimax_m3_vl": "language_model.model.layers."}
+# Cases whose experts are so loud that values are beyond the limits of SwiGLU.
+LOUD = {"step-3.5-clamped": 8, "deepseek-v4": 8, "deepseek-v4-base": 8, "glm-5.3-flash": 8, "minimax-m3": 8}
 LAYER, TOKENS = 1, 4
 
 
@@ -286,7 +333,7 @@ def build(name, seed=7):
     config = {"model_type": kind, **json.loads(json.dumps(config))}
     if METHODS[storage]:
         config["quantization_config"] = METHODS[storage]
-    builder = Builder([seed, list(CASES).index(name)], storage)
+    builder = Builder([seed, list(CASES).index(name)], storage, LOUD.get(name, 1))
     builder_of(builder, f"{PREFIXES.get(kind, 'model.layers.')}{LAYER}.{part}", config)
     return config, builder.tensors, builder.random
 
@@ -309,18 +356,28 @@ def expectation(config, tensors, hidden):
     return {"chosen": layer.chosen.tolist(), "weights": layer.factors.tolist(), "outputs": output.tolist(), **gate}
 
 
-def rounded(config, tensors, hidden):
-    """The output with rounded activations, where the configuration asks for scales that are powers of two or for one scale of
-    a token, instead of which there is one for each 128 channels."""
+def rounded(name, config, tensors, hidden):
+    """The output with rounded activations, where the configuration asks for scales that are powers of two, for limits, or for
+    one scale of a token, instead of which there is one for each 128 channels."""
     method = config.get("quantization_config", {})
-    if method.get("scale_fmt") == "ue8m0":
-        keep = definitions.in_powers
-    elif method == METHODS["fp8-rows"]:
-        keep = definitions.in_groups
-    else:
+    powers = method.get("scale_fmt") == "ue8m0"
+    if not powers and name not in LOUD and method != METHODS["fp8-rows"]:
         return {}
-    output = defined(config, tensors, hidden).output(lambda *matrices: definitions.rounded_swiglu(*matrices, keep))
+    rounding = definitions.in_powers if powers else definitions.in_groups
+    output = defined(config, tensors, hidden).output(definitions.rounded_swiglu(rounding))
     return {"rounded": bf16_value(bf16(output)).tolist()}
+
+
+def clamped(config, tensors, hidden):
+    """Which part of the values of the chosen experts, and of the shared one's, the limits of SwiGLU change."""
+    layer = defined(config, tensors, hidden)
+
+    def part(rows):
+        return np.mean([
+            glu(x @ gate.T, x @ up.T) != glu.free(x @ gate.T, x @ up.T) for x, (gate, up, _), glu in rows])
+
+    chosen = [(layer.x[t], layer.experts[e], layer.glu) for t in range(TOKENS) for e in layer.chosen[t]]
+    return part(chosen), part([(x, layer.shared, layer.shared_glu) for x in layer.x])
 
 
 def save(directory, config, tensors, expected):
@@ -337,7 +394,9 @@ def main(directory):
         config, tensors, random = build(name)
         hidden = hidden_states(random, H)
         expected = {"layer": LAYER, "hidden": hidden.reshape(-1).tolist(), **expectation(config, tensors, hidden),
-                    **rounded(config, tensors, hidden)}
+                    **rounded(name, config, tensors, hidden)}
+        if name in LOUD and not min(clamped(config, tensors, hidden)) > 0.1:
+            sys.exit(f"{name}: hardly anything is clamped")
         save(os.path.join(directory, name), config, tensors, expected)
 
 

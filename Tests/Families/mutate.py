@@ -33,6 +33,8 @@ class Directory:
     def __init__(self, name, seed):
         self.config, self.tensors, random = generate.build(name, seed)
         self.hidden = generate.hidden_states(random, generate.H)
+        # Keys that the family defines, and whose other values harm nothing.
+        self.defined = {"swiglu_limit", "swiglu_alpha", "num_hash_layers"} & set(self.inner())
         self.reason = None
         # Reasons that hold as long as a tensor of the name is there, or a key has the value.
         self.reasons = []
@@ -62,7 +64,7 @@ def nudge_key(d, r):
 
 
 def add_harm(d, r):
-    keys = [key for key in sorted(HARMFUL) if d.inner().get(key) != HARMFUL[key]]
+    keys = [key for key in sorted(HARMFUL) if d.inner().get(key) != HARMFUL[key] and key not in d.defined]
     key = keys[r.integers(len(keys))]
     d.inner()[key] = HARMFUL[key]
     d.values.append((key, HARMFUL[key], f"{key} changes what experts compute"))
@@ -75,7 +77,7 @@ def add_harmless(d, r):
 
 
 def change_type(d, r):
-    names = sorted(definitions.FAMILIES) + ["llama", "gpt_oss", "deepseek_v4", "longcat_flash", "llama4", ""]
+    names = sorted(definitions.FAMILIES) + ["llama", "gpt_oss", "deepseek_v41", "longcat_flash", "llama4", ""]
     d.config["model_type"] = str(names[r.integers(len(names))])
 
 
@@ -91,7 +93,7 @@ def change_method(d, r):
 
 
 def drop_method(d, r):
-    quantised = any(kind in ("F8_E4M3", "U8", "I32") for _, kind, _, _ in d.tensors)
+    quantised = any(kind in ("F8_E4M3", "U8", "I8", "I32") for _, kind, _, _ in d.tensors)
     d.config.pop("quantization_config", None)
     if quantised:
         d.reason = "quantised weights without a method"
@@ -125,7 +127,7 @@ def rename_tensor(d, r):
 
 def extra_tensor(d, r):
     parts = sorted({name.rsplit(".", 2)[0] for name, *_ in d.tensors})
-    parts = [part for part in parts if any(word in part for word in (".mlp", "moe", "share_expert"))]
+    parts = [part for part in parts if any(word in part for word in (".mlp", ".ffn", "moe", "share_expert"))]
     if not parts:
         return
     prefix = parts[r.integers(len(parts))]
@@ -141,7 +143,7 @@ def extra_elsewhere(d, r):
 def retype_tensor(d, r):
     index = pick(d, r)
     name, kind, shape, data = d.tensors[index]
-    other = {"BF16": "F16", "F32": "I32", "F8_E4M3": "F8_E5M2", "U8": "BOOL", "I32": "F32", "I64": "F64",
+    other = {"BF16": "F16", "F32": "I32", "F8_E4M3": "F8_E5M2", "U8": "BOOL", "I8": "U8", "I32": "F32", "I64": "F64",
              "F8_E8M0": "I8"}[kind]
     d.tensors[index] = (name, other, shape, data)
     d.reasons.append((name, f"{name} is {other}"))

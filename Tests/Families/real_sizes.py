@@ -262,7 +262,7 @@ def run_one(name, program, device, folder):
     x = step["hidden_states"].values()
     layer = definitions.layer(config, read_tensors(folder / "model.safetensors", formats.Tensor), generate.LAYER, x)
     quantisation = config.get("quantization_config") or {}
-    rounding = definitions.in_powers if quantisation.get("scale_fmt") == "ue8m0" else definitions.in_float32
+    rounding = definitions.in_powers if quantisation.get("scale_fmt") == "ue8m0" else definitions.in_groups
     expected = layer.output(definitions.rounded_swiglu(rounding))
     chosen, weights = step["topk_idx"].array(), step["topk_weights"].values()
     output = step["output"].values()

@@ -76,12 +76,47 @@ import Testing
         let plain = Set(try KernelCatalogue(shape).kernels.map(\.digest))
         let kernels = try KernelCatalogue(shape, channelScales: true).kernels.filter { !plain.contains($0.digest) }
         #expect(!kernels.isEmpty && kernels.allSatisfy { $0.name.hasPrefix("gemm") && $0.name.hasSuffix("_channels") })
+        try check(kernels)
+    }
+
+    /// Activations of DeepSeek-V4, MiniMax-M3 and Step-3.5, on ranks with a shared expert.
+    private static let activations = [
+        Activation(limit: 10), Activation(limit: 7, alpha: 1.702, offset: 1),
+        Activation(limit: 7, sharedLimit: 16, clamping: .output),
+    ]
+
+    private static func shapeWithSharedExpert() throws -> LayerShape {
+        try LayerShape(
+            hidden: 4096, intermediate: 2048, experts: 256, topK: 6, ranks: 8, maxTokens: 128, sharedExperts: 1)
+    }
+
+    @Test(.needsAssembler, arguments: activations)
+    func kernelsWithOtherActivationsAssembleWithoutSpills(_ activation: Activation) throws {
+        let shape = try Self.shapeWithSharedExpert()
+        let plain = Set(try KernelCatalogue(shape).kernels.map(\.digest))
+        let kernels = try KernelCatalogue(shape, activation: activation).kernels.filter { !plain.contains($0.digest) }
+        // Both GEMMs of gate and up at every height of tiles, at least.
+        #expect(kernels.count >= 2 * TileShape.heights.count)
+        try check(kernels)
+    }
+
+    /// All assemble, and keep their registers.
+    private func check(_ kernels: [Kernel]) throws {
         for kernel in kernels {
             let report = try Tool.assemble(kernel.ptx())
             let usage = try #require(report.usage(of: kernel.name))
             #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")
             #expect(report.warnings.isEmpty, "\(kernel.name): \(report.warnings)")
         }
+    }
+
+    @Test func namesAreUniqueAmongActivations() throws {
+        let shape = try Self.shapeWithSharedExpert()
+        let kernels = try ([.plain] + Self.activations).flatMap { activation in
+            try KernelCatalogue(shape, activation: activation).kernels
+        }
+        let names = KernelCatalogue(kernels).kernels.map(\.name)
+        #expect(Set(names).count == names.count)
     }
 
     @Test func namesAreUniqueWithinALayer() throws {

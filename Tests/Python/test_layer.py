@@ -72,6 +72,50 @@ def test_the_reference_notices():
     assert _reference.relative_error([swiftep.to_bfloat16(r) for r in right], wrong) > _reference.TOLERANCE
 
 
+@pytest.mark.parametrize(
+    "swiglu",
+    [
+        {"swiglu_limit": 0.5},
+        {"swiglu_limit": 0.4, "swiglu_shared_limit": 1.5, "swiglu_clamp": "silu"},
+        {"swiglu_limit": 0.7, "swiglu_shared_limit": None},
+        {"swiglu_limit": 0.8, "swiglu_alpha": 1.702, "swiglu_offset": 1},
+    ],
+)
+def test_clamped_swiglu(swiglu):
+    inputs, weights, shared = make(2, 110)
+    references = [
+        _reference.layer(inputs.x, inputs.topk_idx, inputs.topk_weights, weights, shared, **options)
+        for options in ({}, swiglu)
+    ]
+    with swiftep.Group.local(2, "simulator") as group:
+        layers = group.layers(weights=weights, shared=shared, **swiglu, **SIZES)
+        outputs = layers.step(inputs.x, inputs.topk_idx, inputs.topk_weights)
+    plain, clamped = (_reference.relative_error(outputs, reference) for reference in references)
+    assert clamped <= _reference.TOLERANCE
+    assert plain > 10 * _reference.TOLERANCE, "nothing was clamped"
+
+
+@pytest.mark.parametrize(
+    "swiglu, message",
+    [
+        ({"swiglu_limit": 0}, "swiglu_limit is 0; give a number of at least"),
+        ({"swiglu_limit": float("inf")}, "swiglu_limit is inf"),
+        ({"swiglu_limit": 1e300}, "swiglu_limit"),
+        ({"swiglu_shared_limit": -3}, "swiglu_shared_limit is -3"),
+        ({"swiglu_shared_limit": "none"}, "give a number, None or 'same'"),
+        ({"swiglu_clamp": "up"}, "swiglu_clamp is 'up'; use one of 'gate', 'silu'"),
+        ({"swiglu_alpha": 0}, "swiglu_alpha is 0"),
+        ({"swiglu_offset": float("nan")}, "swiglu_offset is nan"),
+        ({"swiglu_offset": 1e300}, "swiglu_offset"),
+    ],
+)
+def test_swiglu_out_of_range(swiglu, message):
+    _, weights, shared = make(1, 120)
+    with swiftep.Group.local(1, "simulator") as group:
+        with pytest.raises(swiftep.InvalidArgument, match=message):
+            swiftep.MoELayer(group, **weights[0]._asdict(), shared=shared, **SIZES, **swiglu)
+
+
 def test_one_rank_runs_by_itself():
     inputs, weights, _ = make(1, 70)
     with swiftep.Group.local(1, "simulator") as group:

@@ -353,6 +353,10 @@ typedef uint64_t swiftep_layer;
 #define SWIFTEP_OVERLAP_TWO_BATCH 2
 #define SWIFTEP_OVERLAP_DIRECT 3
 
+/* What limits of SwiGLU clamp from above: the gate, or silu of the gate. */
+#define SWIFTEP_CLAMP_GATE 0
+#define SWIFTEP_CLAMP_SILU 1
+
 typedef struct {
     uint32_t size;
     uint32_t hidden;
@@ -379,6 +383,18 @@ typedef struct {
     double wait_seconds;
     double link_bytes_per_second;
     double link_latency_seconds;
+    /* What stands between an expert's GEMMs is silu(gate) * (up + swiglu_offset), with silu(g) = g / (1 + exp(-swiglu_alpha
+     * * g)): plain SwiGLU where all of these are 0. A limit above 0 also clamps up to both sides, before the offset is added;
+     * 0 for none. */
+    double swiglu_limit;
+    /* The same for the shared expert, which does not take it over. */
+    double swiglu_shared_limit;
+    /* Above 0, or 0 for 1. */
+    double swiglu_alpha;
+    double swiglu_offset;
+    /* SWIFTEP_CLAMP_…; of no meaning without a limit. */
+    uint32_t swiglu_clamp;
+    uint32_t swiglu_reserved;
 } swiftep_layer_configuration;
 
 /* Weights of a rank's own experts: FP8 E4M3 with Float32 scales of 128 x 128 blocks. They are copied. */

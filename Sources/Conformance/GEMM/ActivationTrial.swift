@@ -35,14 +35,15 @@ struct ActivationTrial {
 
     init(
         _ device: any Device, counts: [Int], intermediate: Int, hidden: Int, blockM: Int,
-        scales scaleFormat: ScaleFormat = .float32, channelScales: Bool = false
+        scales scaleFormat: ScaleFormat = .float32, channelScales: Bool = false, activation: Activation = .plain,
+        sharedExperts: Int = 0
     ) throws {
         self.device = device
         let experts = counts.count
         let maxRows = Self.maxRows(counts)
         let shape = ExpertShape(
             hidden: hidden, intermediate: intermediate, experts: experts, maxRows: maxRows, blockM: blockM,
-            scaleFormat: scaleFormat)
+            scaleFormat: scaleFormat, activation: activation, sharedExperts: sharedExperts)
         let scaleRows = shape.scaleRows
         let fixture = try LayerFixture.matrices()
         func weights(_ label: String) throws -> WeightBuffer {
@@ -84,6 +85,7 @@ struct ActivationTrial {
         var (fusing, fusedOperands) = (configuration, operands)
         fusing.role = .plain(.swiGLU)
         fusing.scaleFormat = scaleFormat
+        fusing.activate(activation, sharedExperts: sharedExperts)
         (fusedOperands.output, fusedOperands.outputScales) = (rows, scales)
         fused = try GroupedGEMM(device, fusing, inTurns, fusedOperands, scratch)
         let kernel = try swiGLUKernel(shape)

@@ -42,6 +42,17 @@ func gemmCases() -> [ConformanceCase] {
         + ScaleFormat.allCases.filter { $0 != .exponents }.flatMap { scales in
             TileShape.heights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0, scales: scales) }
         }
+        + TileShape.heights.map {
+            activationCase(
+                counts: [3, 1, 65, 16, 130], blockM: $0,
+                activation: Activation(limit: 0.5, sharedLimit: 2, clamping: .output), sharedExperts: 2)
+        }
+        + [
+            activationCase(counts: [0, 65, 16], blockM: 64, activation: Activation(limit: 1)),
+            activationCase(
+                counts: [0, 65, 16], blockM: 32, scales: .powerOfTwo,
+                activation: Activation(limit: 7, alpha: 1.702, offset: 1)),
+        ]
         + channelScaleCases()
 }
 
@@ -126,16 +137,23 @@ private func chainCase(counts: [Int], n: Int, k: Int, blockM: Int) -> Conformanc
 
 /// SwiGLU and quantisation in the GEMM against the GEMM and the separate kernel, bit for bit.
 private func activationCase(
-    counts: [Int], hidden: Int = 384, blockM: Int, scales: ScaleFormat = .float32, channelScales: Bool = false
+    counts: [Int], hidden: Int = 384, blockM: Int, scales: ScaleFormat = .float32, channelScales: Bool = false,
+    activation: Activation = .plain, sharedExperts: Int = 0
 ) -> ConformanceCase {
     let name = "gemm with SwiGLU counts=\(counts) k=\(hidden) blockM=\(blockM)"
     let options =
         (scales == .float32 ? "" : " scales=\(scales.rawValue)") + (channelScales ? " channel scales" : "")
+        + (activation == .plain ? "" : " activation=[\(activation)] shared=\(sharedExperts)")
     return ConformanceCase(name + options) { device in
         let trial = try ActivationTrial(
             device, counts: counts, intermediate: 256, hidden: hidden, blockM: blockM, scales: scales,
-            channelScales: channelScales)
+            channelScales: channelScales, activation: activation, sharedExperts: sharedExperts)
         let separate = try trial.runSeparate()
+        if activation != .plain {
+            let plain = try ActivationTrial(
+                device, counts: counts, intermediate: 256, hidden: hidden, blockM: blockM, scales: scales)
+            try require(plain.runSeparate().scales != separate.scales, "the activation changes nothing")
+        }
         for blocks in [1, 3, 7, 15] {
             let fused = try trial.runFused(blocks: blocks)
             try requireEqual("rows on a grid of \(blocks)", fused.rows, separate.rows)

@@ -1,19 +1,19 @@
 import Accelerator
 import ExpertKernels
 import ExpertParallel
+import KernelLanguage
 
 /// Whole layers: every mode against the FP64 reference and against each other, two steps on the same buffers.
 func layerCases() -> [ConformanceCase] {
     tokenCountCases() + rankCases() + selectionCases() + sizeCases() + blockEdgeCases() + powerOfTwoCases()
-        + gateCases()
-        + channelScaleCases()
+        + gateCases() + channelScaleCases() + activationCases()
 }
 
 /// A layer case; all values that tell it from others go into the name.
 func layerCase(
     hidden: Int = 256, intermediate: Int = 128, experts: Int, topK: Int, tokens: [Int],
     pattern: LayerFixture.Pattern = .random, shared: Int? = nil, gate: Bool = false, blockM: Int? = nil,
-    splits: Bool = true, scales: ScaleFormat = .float32, channelScales: Bool = false
+    splits: Bool = true, scales: ScaleFormat = .float32, channelScales: Bool = false, activation: Activation = .plain
 ) -> ConformanceCase {
     var name = "layer hidden=\(hidden) intermediate=\(intermediate) experts=\(experts) topK=\(topK) tokens=\(tokens)"
     name +=
@@ -21,6 +21,7 @@ func layerCase(
         + (blockM.map { " blockM=\($0)" } ?? "")
         + (splits ? "" : " without a split") + (scales == .float32 ? "" : " scales=\(scales.rawValue)")
         + (channelScales ? " channel scales" : "")
+        + (activation == .plain ? "" : " activation=[\(activation)]")
     return ConformanceCase(name) { device in
         let shape = try LayerShape(
             hidden: hidden, intermediate: intermediate, experts: experts, topK: topK, ranks: tokens.count,
@@ -29,7 +30,8 @@ func layerCase(
         let fixture = LayerFixture(
             shape, tokens: tokens, pattern: pattern, sharedIntermediate: shared, hasSharedGate: gate,
             channelScales: channelScales)
-        try checkLayer(fixture, blockM: blockM, splits: splits, scales: scales, on: device)
+        try checkLayer(
+            fixture, blockM: blockM, splits: splits, scales: scales, activation: activation, on: device)
     }
 }
 
@@ -37,10 +39,12 @@ func layerCase(
 ///
 /// - Parameter splits: Whether the combine send has multiprocessors of its own beside the down GEMM.
 func checkLayer(
-    _ fixture: LayerFixture, blockM: Int?, splits: Bool, scales: ScaleFormat = .float32, on device: any Device
+    _ fixture: LayerFixture, blockM: Int?, splits: Bool, scales: ScaleFormat = .float32,
+    activation: Activation = .plain, on device: any Device
 ) throws {
     let layer = try fixture.layer(
-        on: device, blockM: blockM, communicating: splits ? fixture.split(of: device) : 0, scaleFormat: scales)
+        on: device, blockM: blockM, communicating: splits ? fixture.split(of: device) : 0, scaleFormat: scales,
+        activation: activation)
     for step in 0..<2 {
         let inputs = fixture.inputs(step: step)
         let plain = try layer.step(inputs, overlap: .none)
@@ -51,10 +55,29 @@ func checkLayer(
             "step \(step): relative error \(verdict.relativeError) (limit \(LayerVerification.relativeErrorLimit)), "
                 + "distance without quantisation \(verdict.unquantisedDistance) "
                 + "(limit \(LayerVerification.unquantisedDistanceLimit))")
+        if activation != .plain {
+            try require(!isPlain(layer, inputs, plain, fixture), "step \(step): plain SwiGLU gives the same")
+        }
         for mode in OverlapMode.allCases where mode != .none {
             try requireIdentical(
                 "step \(step), \(mode)", try layer.step(inputs, overlap: mode), plain, hidden: fixture.shape.hidden)
         }
+    }
+}
+
+/// Whether a step's rows and outputs are right for plain SwiGLU as well.
+private func isPlain(
+    _ layer: MoELayerGroup, _ inputs: [RankInput], _ outputs: [[BFloat16]], _ fixture: LayerFixture
+) throws -> Bool {
+    var configuration = layer.group.configuration
+    configuration.activation = .plain
+    do {
+        return try LayerJudge(
+            configuration, inputs, observed: layer.observedExperts(inputs, missing: .none), shared: fixture.shared(),
+            weights: fixture.weights
+        ).judge(outputs).passed
+    } catch is ReferenceError {
+        return false
     }
 }
 
@@ -130,6 +153,28 @@ private func channelScaleCases() -> [ConformanceCase] {
             layerCase(
                 hidden: 512, intermediate: 256, experts: 4, topK: 2, tokens: [17, 9], blockM: $0, channelScales: true)
         }
+}
+
+/// Variants of SwiGLU, in a kernel of its own and in the GEMM. Gates and ups are about normal: limits far below those of
+/// models clamp as many of them.
+private func activationCases() -> [ConformanceCase] {
+    let variants = [
+        Activation(limit: 0.7), Activation(limit: 0.5, sharedLimit: 1.1, clamping: .output),
+        Activation(limit: 0.9, alpha: 1.702, offset: 1), Activation(limit: nil, sharedLimit: 0.6),
+    ]
+    return variants.flatMap { activation in
+        [
+            layerCase(experts: 8, topK: 2, tokens: [5, 2], shared: 256, activation: activation),
+            // With so many tiles for each multiprocessor that they are wide.
+            layerCase(
+                hidden: 128, intermediate: 512, experts: 32, topK: 2, tokens: [2, 1, 0, 3, 1, 2, 1, 2], shared: 512,
+                activation: activation),
+        ]
+    } + [
+        layerCase(
+            hidden: 128, intermediate: 512, experts: 32, topK: 2, tokens: [2, 1, 0, 3, 1, 2, 1, 2], splits: false,
+            scales: .powerOfTwo, activation: Activation(limit: 0.7))
+    ]
 }
 
 /// Rows of one expert at the edges of blocks, with every block height.

@@ -156,7 +156,7 @@ package struct LayerFixture: Sendable {
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
         link: LinkModel? = nil, droppedSignal: MoELayerGroup.DroppedSignal? = nil,
         halves: Bool = true, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
-        mapsWindowsAnew: Bool = false, scaleFormat: ScaleFormat = .float32
+        mapsWindowsAnew: Bool = false, scaleFormat: ScaleFormat = .float32, activation: Activation = .plain
     ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
@@ -164,6 +164,7 @@ package struct LayerFixture: Sendable {
         configuration.scaleFormat = scaleFormat
         configuration.hasSharedGate = hasSharedGate
         configuration.channelScales = channelScales
+        configuration.activation = activation
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

@@ -23,21 +23,23 @@ package struct SwiGLUParameters: KernelParameters {
     }
 }
 
-/// SwiGLU and quantisation between the two GEMMs: `silu(gate) * up`, quantised per row and 128 channels. Given
-/// `SwiGLUParameters`.
+/// SwiGLU and quantisation between the two GEMMs: `silu(gate) * up`, or what the shape's activation says, quantised per
+/// row and 128 channels. Given `SwiGLUParameters`.
 package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Kernel {
     let (intermediate, experts, maxRows, scaleRows) = (
         shape.intermediate, shape.experts, shape.maxRows, shape.scaleRows
     )
     let warps = 8
     let groups = intermediate / ScaleGroup.channels
-    let name = "swiglu_i\(intermediate)_e\(experts)_r\(maxRows)" + shape.scaleFormat.name
+    let activation = shape.expertActivation
+    let name = "swiglu_i\(intermediate)_e\(experts)_r\(maxRows)" + shape.scaleFormat.name + activation.name
     return try KernelBuilder.build(name, threads: warps * 32) { k in
         let parameters = k.parameters(SwiGLUParameters.self)
         let (gateUp, rows, scales) = (parameters.gateUp, parameters.rows, parameters.scales)
         let warp = k.blockIndex * warps + k.warpIndex
         k.for(to: experts) { expert in
             let items = k.load(parameters.counts + expert) * groups
+            let swiGLU = SwiGLU(k, activation, expert: expert)
             k.for(from: warp, to: items, by: k.gridSize * warps) { item in
                 let row = item / groups
                 let group = item % groups
@@ -46,7 +48,7 @@ package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Ker
                     gateUp + globalRow.multipliedWide(by: 2 * intermediate) + group.multiply(128, add: k.lane * 4)
                 let gates = loadFourChannels(k, gate)
                 let ups = loadFourChannels(k, gate + intermediate)
-                let activated = zip(gates, ups).map { swiGLU(k, gate: $0, up: $1) }
+                let activated = zip(gates, ups).map { swiGLU(gate: $0, up: $1) }
                 let (packed, scale) = quantise128(k, activated, shape.scaleFormat)
                 k.store(
                     packed, to: rows + globalRow.multipliedWide(by: intermediate / 4) + group.multiply(32, add: k.lane))
@@ -56,10 +58,4 @@ package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Ker
             }
         }
     }
-}
-
-/// `silu(gate) * up`, with `silu(x) = x / (1 + e⁻ˣ)`.
-func swiGLU(_ k: KernelBuilder, gate: Value<Float>, up: Value<Float>) -> Value<Float> {
-    let exponential = (gate * -1.442_695_04).exponential2
-    return gate * (exponential + 1).reciprocal * up
 }

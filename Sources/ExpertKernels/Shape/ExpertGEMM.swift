@@ -55,6 +55,7 @@ extension ExpertShape {
             role: .gateUp(tile.n == TileShape.maxN ? .swiGLU : .bfloat16, arriving: window))
         configuration.scaleFormat = scaleFormat
         configuration.channelScales = channelScales
+        configuration.activation = expertActivation
         return configuration
     }
 

@@ -1,4 +1,4 @@
-/// Sizes of a set of experts that one launch works on: those of a rank. And how their activations are rounded.
+/// Sizes of a set of experts that one launch works on: those of a rank. And what stands between their GEMMs.
 package struct ExpertShape: Hashable, Sendable {
     /// Channels of a token.
     package var hidden: Int
@@ -14,10 +14,15 @@ package struct ExpertShape: Hashable, Sendable {
     package var scaleFormat: ScaleFormat
     /// Whether weights of both GEMMs have a scale for each output channel.
     package var channelScales = false
+    /// What stands between the two GEMMs.
+    package var activation: Activation
+    /// How many of the experts, the first, are shared.
+    package var sharedExperts: Int
 
     /// Sizes as given.
     package init(
-        hidden: Int, intermediate: Int, experts: Int, maxRows: Int, blockM: Int, scaleFormat: ScaleFormat = .float32
+        hidden: Int, intermediate: Int, experts: Int, maxRows: Int, blockM: Int, scaleFormat: ScaleFormat = .float32,
+        activation: Activation = .plain, sharedExperts: Int = 0
     ) {
         self.hidden = hidden
         self.intermediate = intermediate
@@ -25,7 +30,11 @@ package struct ExpertShape: Hashable, Sendable {
         self.maxRows = maxRows
         self.blockM = blockM
         self.scaleFormat = scaleFormat
+        self.activation = activation
+        self.sharedExperts = sharedExperts
     }
+
+    var expertActivation: ExpertActivation { ExpertActivation(activation, sharedExperts: sharedExperts) }
 
     /// Rows of a scale array.
     package var scaleRows: Int { ScaleGroup.rows(maxRows) }
@@ -40,9 +49,11 @@ package struct ExpertShape: Hashable, Sendable {
 
 extension LayerShape {
     /// All experts of one rank, in row blocks of `blockM` rows.
-    package func expertsOfRank(blockM: Int, scaleFormat: ScaleFormat = .float32) -> ExpertShape {
+    package func expertsOfRank(
+        blockM: Int, scaleFormat: ScaleFormat = .float32, activation: Activation = .plain
+    ) -> ExpertShape {
         ExpertShape(
             hidden: hidden, intermediate: intermediate, experts: rankExperts, maxRows: maxRows, blockM: blockM,
-            scaleFormat: scaleFormat)
+            scaleFormat: scaleFormat, activation: activation, sharedExperts: sharedExperts)
     }
 }

@@ -62,8 +62,9 @@ struct CheckpointLayout: Sendable {
 
     /// The layout for a model of a family whose sizes are in range and multiples of 128.
     init(model: ModelConfiguration, family: ModelFamily, layer: Int, weightType: CheckpointWriter.WeightType) {
-        var builder = LayoutBuilder(prefix: family.layerPrefix + "\(layer).", weightType: weightType)
         let names = family.tensors
+        var builder = LayoutBuilder(
+            prefix: family.layerPrefix + "\(layer).", weightType: weightType, scale: names.scale)
         let deviation = 1 / Float(model.hidden).squareRoot()
         builder.add(names.router, .bfloat16, [model.experts, model.hidden], .weights(deviation: deviation))
         if let bias = names.choiceBias { builder.add(bias, .float32, [model.experts], .bias) }
@@ -117,11 +118,14 @@ struct CheckpointLayout: Sendable {
 private struct LayoutBuilder {
     let prefix: String
     let weightType: CheckpointWriter.WeightType
+    /// As in `TensorNames`.
+    let scale: String?
     private(set) var items: [CheckpointLayout.Item] = []
 
-    init(prefix: String, weightType: CheckpointWriter.WeightType) {
+    init(prefix: String, weightType: CheckpointWriter.WeightType, scale: String?) {
         self.prefix = prefix
         self.weightType = weightType
+        self.scale = scale
     }
 
     mutating func add(_ name: String, _ type: ElementType, _ shape: [Int], _ content: CheckpointLayout.Content) {
@@ -141,8 +145,8 @@ private struct LayoutBuilder {
         case .float8:
             let block = QuantisedMatrix.block
             add(name, .float8e4m3, stack + [rows, columns], .codes)
-            add(
-                name + "_scale_inv", .float32, stack + [rows / block, columns / block], .scales(deviation: deviation))
+            let scales = scale.map { "\(base).\($0)" } ?? name + "_scale_inv"
+            add(scales, .float32, stack + [rows / block, columns / block], .scales(deviation: deviation))
         }
     }
 }

@@ -1,3 +1,5 @@
+import ExpertKernels
+
 /// What a checkpoint directory holds, for printing.
 public struct CheckpointSummary: Sendable, CustomStringConvertible {
     /// One tensor file.
@@ -104,7 +106,7 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
             "  model    \(model.layers) layers, hidden \(model.hidden), intermediate \(model.intermediate)",
             "  experts  \(model.experts), top \(model.topK), "
                 + (model.sharedIntermediate == 0 ? "none shared" : "a shared one of \(model.sharedIntermediate)")
-                + (model.hasSharedGate ? " with a gate" : ""),
+                + (model.hasSharedGate ? " with a gate" : "") + model.activationText,
             "  router   \(model.routerText)",
             "  ranks    "
                 + [1, 2, 4, 8, 16, 32, 64].compactMap { ranks in
@@ -141,6 +143,12 @@ extension TensorNames.Experts {
 }
 
 extension ModelConfiguration {
+    /// What experts compute between their projections, behind a semicolon; empty where it is plain SwiGLU.
+    fileprivate var activationText: String {
+        let found = Set(expertLayers.map { activation(ofLayer: $0) }).map(\.description).sorted()
+        return found == [Activation.plain.description] || found.isEmpty ? "" : "; " + found.joined(separator: ", or ")
+    }
+
     /// What the router computes, in a line.
     public var routerText: String {
         let score =

@@ -65,7 +65,13 @@ public struct MoELayerCheckpoint: Sendable {
         let lookup = TensorLookup(directory, files: files)
         routerWeight = try lookup.tensor(prefix + names.router)
         try routerWeight.expect(types: [.bfloat16, .float32], shape: [model.experts, model.hidden])
-        if let name = names.choiceBias {
+        if let rule = directory.family.tokenRouted, model.tokenRoutedLayers.contains(layer) {
+            let table = try lookup.tensor(prefix + rule.table)
+            // As many rows as there are token numbers, which concerns no layer.
+            try table.expect(
+                types: [.int64, .int32], shape: [table.tensor.shape.first ?? 0, model.topK])
+            routerBias = nil
+        } else if let name = names.choiceBias {
             let bias = try lookup.tensor(prefix + name)
             // ERNIE's has a dimension for groups, of which it has one.
             let shape = bias.tensor.shape == [1, model.experts] ? [1, model.experts] : [model.experts]

@@ -18,6 +18,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// without it such weights are refused. Checkpoints say whether theirs do, see
     /// `MoELayerCheckpoint.hasChannelScales`. Ranks need not have the same.
     public var channelScales = false
+    /// What stands between the two GEMMs of an expert. Checkpoints say what theirs need, see
+    /// `ModelConfiguration.activation(ofLayer:)`.
+    public var activation = Activation.plain
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
     public var blockM: Int
     /// Ranks that share the device, this process's and those of others: 1 to the shape's ranks.
@@ -103,7 +106,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     }
     /// The rank's experts.
     var experts: ExpertShape {
-        var experts = shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat)
+        var experts = shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat, activation: activation)
         experts.channelScales = channelScales
         return experts
     }
@@ -131,6 +134,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         guard waitLimit > 0, waitLimit <= 3_600 else { throw .waitLimit(waitLimit) }
         guard link == nil || onFailure == .stop else { throw .maskWithLink }
         guard !hasSharedGate || shape.sharedExperts > 0 else { throw .gateWithoutSharedExpert }
+        guard activation.isValid else { throw .activation(activation) }
         guard scaleFormat == .exponents else { return }
         guard format == .float8 else { throw .packedScalesWithoutFloat8(format) }
         guard shape.hiddenGroups % scaleFormat.groupsPerWord == 0 else { throw .packedScales(hidden: shape.hidden) }
@@ -156,6 +160,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         configuration.scaleFormat = scaleFormat
         configuration.hasSharedGate = hasSharedGate
         configuration.channelScales = channelScales
+        configuration.activation = activation
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure

@@ -76,6 +76,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case formatUnsupported(DispatchFormat)
     /// The layer's GEMMs read scales in Float32 only.
     case scaleFormatUnsupported(ScaleFormat)
+    /// An activation whose limits or factor are not positive, or whose numbers are not finite.
+    case activation(Activation)
     /// Exponents of scales where rows have none.
     case packedScalesWithoutFloat8(DispatchFormat)
     /// Exponents of scales that do not fill whole words.
@@ -214,6 +216,10 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .scaleFormatUnsupported(let format):
             return
                 "the MoE layer reads scales in Float32 and the group dispatches them as \(format); use .powerOfTwo or .float32"
+        case .activation(let activation):
+            return
+                "the activation is \(activation); its limits and its factor must be finite and at least "
+                + "\(Float.leastNormalMagnitude), and what is added to up finite"
         case .packedScalesWithoutFloat8(let format):
             return "rows that travel as \(format) have no scales whose exponents could be stored; dispatch .float8"
         case .packedScales(let hidden):

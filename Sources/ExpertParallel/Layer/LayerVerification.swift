@@ -56,6 +56,7 @@ public struct LayerJudge {
             scaleFormat: configuration.scaleFormat,
             observed: ObservedQuantisation(
                 activation: { observed.activations[$0] }, output: { observed.outputs[$0] }))
+        reference.activation = configuration.activation
         let parts = try shared?.parts(intermediate: shape.intermediate) ?? []
         reference.missing = missing
         quantised = missing.present(try reference.output(of: inputs, sharedParts: parts, weights: weights))

@@ -16,6 +16,8 @@ package struct LayerReference {
     package var model: QuantisationModel
     /// How scales of activations are rounded; used by `.asKernels` only.
     package var scaleFormat: ScaleFormat
+    /// What stands between the projections of an expert.
+    package var activation = Activation.plain
     /// The kernels' own quantised values, to check and go on from; used by `.asKernels` only.
     package var observed: ObservedQuantisation?
     /// Whose experts' terms are left out, and of which ranks' tokens.
@@ -64,7 +66,7 @@ package struct LayerReference {
             let rows = choices[expert].map {
                 ReferenceRow(expert: expert, rank: $0.rank, token: $0.choice / ranks[$0.rank].routing.topK)
             }
-            let outputs = try run(loaded, rows: rows, ranks: ranks)
+            let outputs = try run(loaded, limit: activation.limit, rows: rows, ranks: ranks)
             for (index, choice) in choices[expert].enumerated() {
                 contributions[choice.rank].replaceSubrange(
                     choice.choice * hidden..<(choice.choice + 1) * hidden,
@@ -78,13 +80,17 @@ package struct LayerReference {
                     ReferenceRow(expert: nil, rank: rank, token: $0, sharedPart: part)
                 }
             }
-            return rows.isEmpty ? [] : try run(weights, rows: rows, ranks: ranks)
+            return rows.isEmpty ? [] : try run(weights, limit: activation.sharedLimit, rows: rows, ranks: ranks)
         }
         return combine(ranks, contributions: contributions, shared: sharedOutputs)
     }
 
-    private func run(_ weights: ExpertWeights, rows: [ReferenceRow], ranks: [RankInput]) throws -> [Double] {
-        let expert = ReferenceExpert(weights: weights, model: model, scaleFormat: scaleFormat, observed: observed)
+    private func run(
+        _ weights: ExpertWeights, limit: Float?, rows: [ReferenceRow], ranks: [RankInput]
+    ) throws -> [Double] {
+        let expert = ReferenceExpert(
+            weights: weights, model: model, scaleFormat: scaleFormat,
+            activation: ReferenceActivation(activation, limit: limit), observed: observed)
         return try expert.outputs(rows: rows) { index in
             let start = rows[index].token * hidden
             return ranks[rows[index].rank].hiddenStates[start..<start + hidden].map(\.float)

@@ -1,19 +1,12 @@
 import ExpertKernels
 import KernelLanguage
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// One expert on some tokens, in FP64 with the roundings of a model.
 struct ReferenceExpert {
     let weights: ExpertWeights
     let model: QuantisationModel
     let scaleFormat: ScaleFormat
+    let activation: ReferenceActivation
     let observed: ObservedQuantisation?
 
     private var hidden: Int { weights.gate.columns }
@@ -113,10 +106,12 @@ struct ReferenceExpert {
     ) throws -> Float? {
         switch model {
         case .none:
-            a.set(row: index) { gate[$0] * Self.sigmoid(gate[$0]) * up[$0] }
+            a.set(row: index) { activation(gate: gate[$0], up: up[$0]) }
             return nil
         case .asKernels:
-            let exact = gate.indices.map { Self.swiGLU(gate: Self.rounded(gate[$0]), up: Self.rounded(up[$0])) }
+            let exact = gate.indices.map {
+                activation.asKernels(gate: Self.rounded(gate[$0]), up: Self.rounded(up[$0]))
+            }
             if let channel = exact.firstIndex(where: { !($0.magnitude <= Double(Float.greatestFiniteMagnitude)) }) {
                 throw ReferenceError.overflow(stage: .activation, row: row, channel: channel, value: exact[channel])
             }
@@ -132,7 +127,7 @@ struct ReferenceExpert {
                             SumErrors(of: up, weights.up, relative: error, underflow: underflow.up)
                         )
                     errors = bounds
-                    return Self.range(
+                    return range(
                         gate: gate[channel], up: up[channel], errors: (bounds.0[channel], bounds.1[channel]))
                 }
                 used = seen
@@ -169,14 +164,16 @@ struct ReferenceExpert {
     }
 
     /// The results that gate and up sums within these errors may lead to.
-    private static func range(gate: Double, up: Double, errors: (gate: Double, up: Double)) -> ClosedRange<Double> {
+    ///
+    /// Clamping and an offset leave the order of values as it is, so ends stay ends.
+    private func range(gate: Double, up: Double, errors: (gate: Double, up: Double)) -> ClosedRange<Double> {
         var low = Double.infinity
         var high = -Double.infinity
-        for gate in [rounded(gate - errors.gate), rounded(gate + errors.gate)] {
-            for up in [rounded(up - errors.up), rounded(up + errors.up)] {
-                let value = swiGLU(gate: gate, up: up)
+        for gate in [Self.rounded(gate - errors.gate), Self.rounded(gate + errors.gate)] {
+            for up in [Self.rounded(up - errors.up), Self.rounded(up + errors.up)] {
+                let value = activation.asKernels(gate: gate, up: up)
                 // Both products are rounded to FP32, whose steps near zero are no fraction of the value.
-                let rounding = (up.magnitude + 1) * Double(Float.leastNonzeroMagnitude) / 2
+                let rounding = (activation.factor(up: up).magnitude + 1) * Double(Float.leastNonzeroMagnitude) / 2
                 low = min(low, value - rounding)
                 high = max(high, value + rounding)
             }
@@ -188,12 +185,4 @@ struct ReferenceExpert {
         Double(BFloat16(value).float)
     }
 
-    /// `silu(gate) * up` as kernels define it: PTX `rcp.approx.ftz` gives 0 for a reciprocal below the least normal
-    /// FP32 number, and so a gate below about -87.3 closes altogether.
-    private static func swiGLU(gate: Double, up: Double) -> Double {
-        let open = sigmoid(gate)
-        return gate * (open < Double(Float.leastNormalMagnitude) ? 0 : open) * up
-    }
-
-    static func sigmoid(_ value: Double) -> Double { 1 / (1 + exp(-value)) }
 }

@@ -21,6 +21,34 @@ enum Choices {
         }
     }
 
+    /// SwiGLU as a layer's configuration has it.
+    static func activation(_ given: swiftep_layer_configuration) throws(ABIError) -> Activation {
+        func positive(_ name: String, _ number: Double) throws(ABIError) -> Float? {
+            if number == 0 { return nil }
+            let value = Float(number)
+            guard value.isFinite, value >= .leastNormalMagnitude else {
+                throw .value(name, given: "\(number)", choices: "0, or \(Float.leastNormalMagnitude) to 3.4e38")
+            }
+            return value
+        }
+        let offset = Float(given.swiglu_offset)
+        guard offset.isFinite else {
+            throw .value("swiglu_offset", given: "\(given.swiglu_offset)", choices: "numbers within 3.4e38 of 0")
+        }
+        let clamped: Activation.ClampedGate =
+            switch Int32(bitPattern: given.swiglu_clamp) {
+            case SWIFTEP_CLAMP_GATE: .input
+            case SWIFTEP_CLAMP_SILU: .output
+            default:
+                throw .value(
+                    "swiglu_clamp", given: "\(given.swiglu_clamp)", choices: "SWIFTEP_CLAMP_GATE or SWIFTEP_CLAMP_SILU")
+            }
+        return Activation(
+            limit: try positive("swiglu_limit", given.swiglu_limit),
+            sharedLimit: try positive("swiglu_shared_limit", given.swiglu_shared_limit), clamping: clamped,
+            alpha: try positive("swiglu_alpha", given.swiglu_alpha) ?? 1, offset: offset)
+    }
+
     static func overlap(_ number: UInt32) throws(ABIError) -> OverlapMode {
         switch Int32(bitPattern: number) {
         case SWIFTEP_OVERLAP_NONE: .none

@@ -29,6 +29,7 @@ final class LayerObject {
                 bytesPerSecond: given.link_bytes_per_second, latencySeconds: given.link_latency_seconds))
         configuration.scaleFormat = try Choices.scales(given.scales)
         configuration.hasSharedGate = try Choices.flag("shared_gate", given.shared_gate)
+        configuration.activation = try Choices.activation(given)
         configuration.twoBatch = try Choices.flag("two_batch", given.two_batch)
         if given.multiprocessors > 0 { configuration.multiprocessors = Int(given.multiprocessors) }
         if try Choices.flag("mask", given.mask) { configuration.onFailure = .mask }

@@ -36,6 +36,7 @@ struct LayerRun {
         configuration.scaleFormat = source.scaleFormat
         configuration.hasSharedGate = source.checkpoint.configuration.hasSharedGate
         configuration.channelScales = source.checkpoint.hasChannelScales
+        configuration.activation = source.activation
         configuration.traced = settings.timeline != nil
         configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)

@@ -15,6 +15,8 @@ struct LayerSource {
     let checkpoint: MoELayerCheckpoint
     /// How scales of activations are rounded.
     let scaleFormat: ScaleFormat
+    /// What stands between the two GEMMs of an expert.
+    let activation: Activation
     /// Where the weights come from, for people.
     let origin: String
     /// The directory that was made for it.
@@ -31,6 +33,7 @@ struct LayerSource {
             let layer = try arguments[RunCommand.layer] ?? Self.firstLayer(of: directory)
             checkpoint = try Self.open(directory, layer: layer, arguments)
             scaleFormat = checkpoint.configuration.scaleFormat
+            activation = checkpoint.configuration.activation(ofLayer: layer)
             shape = try Self.shape(
                 checkpoint.configuration, ranks: processes.ranks, tokens: settings.tokens)
             try DeviceLimits.check(
@@ -39,6 +42,7 @@ struct LayerSource {
             temporary = nil
         } else {
             scaleFormat = settings.scaleFormat
+            activation = .plain
             shape = try ShapeOptions.shape(arguments, defaults, ranks: processes.ranks, tokens: settings.tokens)
             try DeviceLimits.check(
                 arguments, shape, on: processes, waitLimit: settings.waitLimit(on: processes))

@@ -50,8 +50,9 @@ struct FamilyResult {
         let router = try Router(
             configuration: model.router(), weights: checkpoint.router(), hidden: model.hidden)
         routing = try router.route(hidden)
-        let reference = try LayerReference(
+        var reference = try LayerReference(
             experts: model.experts, hidden: model.hidden, intermediate: model.intermediate, model: .none)
+        reference.activation = model.activation(ofLayer: layer)
         output = try reference.output(
             of: [RankInput(hiddenStates: hidden, routing: routing)], shared: checkpoint.sharedExpert()
         ) { experts[$0] }[0]
@@ -86,16 +87,20 @@ enum FamilyCases {
     static let all: [(name: String, family: String)] = [
         ("deepseek-v2", "deepseek-v2"), ("deepseek-v2-lite", "deepseek-v2"), ("deepseek-v3", "deepseek-v3"),
         ("deepseek-v3-prediction", "deepseek-v3"), ("deepseek-v3-e8m0", "deepseek-v3"),
-        ("deepseek-v3.1", "deepseek-v3"), ("deepseek-v3.2", "deepseek-v3.2"), ("dots1", "dots1"),
+        ("deepseek-v3.1", "deepseek-v3"), ("deepseek-v3.2", "deepseek-v3.2"), ("deepseek-v4", "deepseek-v4"),
+        ("deepseek-v4-base", "deepseek-v4"), ("dots1", "dots1"),
         ("ernie-4.5", "ernie-4.5"), ("glm-4.5", "glm-4.5"), ("glm-4.5-fp8", "glm-4.5"),
         ("glm-4.5-fp8-mixed", "glm-4.5"), ("glm-4.7-flash", "glm-4.7-flash"), ("glm-5", "glm-5"),
+        ("glm-5.3-flash", "glm-5.3-flash"),
         ("hunyuan", "hunyuan"), ("kimi-k2", "kimi-k2"), ("kimi-k2-int4", "kimi-k2"), ("ling-1", "ling-1"),
-        ("ling-2", "ling-2"), ("mimo-v2", "mimo-v2"), ("minimax-m2", "minimax-m2"), ("mixtral", "mixtral"),
+        ("ling-2", "ling-2"), ("mimo-v2", "mimo-v2"), ("minimax-m2", "minimax-m2"),
+        ("minimax-m3", "minimax-m3"), ("mixtral", "mixtral"),
         ("qwen2-moe", "qwen2-moe"), ("qwen3-moe", "qwen3-moe"), ("qwen3-moe-blocks", "qwen3-moe"),
         ("qwen3-moe-fp8", "qwen3-moe"),
         ("qwen3-moe-mxfp4", "qwen3-moe"), ("qwen3-moe-nvfp4", "qwen3-moe"), ("qwen3-moe-stacked", "qwen3-moe"),
         ("qwen3-moe-stacked-fp8", "qwen3-moe"), ("qwen3-moe-tensor", "qwen3-moe"), ("qwen3-next", "qwen3-next"),
         ("qwen3.5-moe", "qwen3.5-moe"), ("solar-open", "solar-open"), ("step-3.5", "step-3.5"),
+        ("step-3.5-clamped", "step-3.5"),
     ]
 
     static let scripts =

@@ -1,6 +1,13 @@
+import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 import Testing
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// What no family defines is refused by name.
 @Suite("Families: refusals")
@@ -37,8 +44,9 @@ struct FamilyRefusalTests {
     @Test(
         "Families that cannot be run are refused with the reason",
         arguments: [
-            ("deepseek_v4", "table"), ("gpt_oss", "2880"), ("longcat_flash", "compute nothing"), ("llama4", "input"),
-            ("kimi_k3", "latent"), ("glm5_next", "clamped"), ("minimax_m3_vl", "clamped"),
+            ("deepseek_v41", "images"), ("gpt_oss", "2880"), ("longcat_flash", "compute nothing"), ("llama4", "input"),
+            ("kimi_k3", "latent"), ("glm5_next_text", "`glm5_next`"),
+            ("minimax_m3", "`minimax_m3_vl`"),
         ])
     func refused(_ family: (type: String, reason: String)) throws {
         let found = try error(replacing: "deepseek_v3", with: family.type)
@@ -137,22 +145,84 @@ struct FamilyRefusalTests {
         #expect(format.contains("FP8"))
     }
 
-    @Test("Layers that a limit clamps are refused, the others are not; a list may go on behind the last layer")
-    func limits() throws {
+    /// What a `config.json` of this text makes of a model.
+    private func model(_ text: String) throws -> ModelConfiguration {
         let directory = try TemporaryDirectory()
+        try directory.write(text.utf8, to: "config.json")
+        return try ModelConfiguration(file: directory.path + "/config.json")
+    }
+
+    @Test("Layers have the limits of their lists, which may go on behind the last layer")
+    func limits() throws {
         let text = """
             {"model_type": "step3p5", "hidden_size": 128, "moe_intermediate_size": 128, "moe_num_experts": 2,
              "moe_top_k": 1, "num_hidden_layers": 4, "moe_layers_enum": "2,3,4", "moe_router_scaling_factor": 3,
              "norm_expert_weight": true, "share_expert_dim": 128, "swiglu_limits": [0, 0, 0, 7.0, 0],
              "swiglu_limits_shared": [0, 0, 0, 16, null]}
             """
-        try directory.write(text.utf8, to: "config.json")
-        let model = try ModelConfiguration(file: directory.path + "/config.json")
+        let model = try model(text)
         #expect(model.expertLayers == [2, 3] && model.predictionLayers == 1)
         #expect(model.rangesWithExperts == [2...4] && model.hasExperts(inLayer: 4) && !model.hasExperts(inLayer: 1))
-        #expect(model.requirements(ofLayer: 2).isEmpty && model.requirements(ofLayer: 4).isEmpty)
-        #expect(model.requirements(ofLayer: 3) == [.clampedSwiGLU(limit: 7)])
-        #expect(!LayerRequirement.clampedSwiGLU(limit: 7).isSupported)
+        #expect(model.activation(ofLayer: 2) == .plain && model.activation(ofLayer: 4) == .plain)
+        #expect(model.activation(ofLayer: 3) == Activation(limit: 7, sharedLimit: 16, clamping: .output))
+        #expect((2...4).allSatisfy { model.requirements(ofLayer: $0).isEmpty })
+        for wrong in ["[0, 0, 0, -7]", "7", "[0, 0, 0, \"7\"]", "[0, 0, 0, 1e60]", "[0, 0, 0, 1e-60]"] {
+            #expect(throws: CheckpointError.self, "\(wrong)") {
+                try self.model(text.replacing("[0, 0, 0, 7.0, 0]", with: wrong))
+            }
+        }
+    }
+
+    private static let deepSeekV4 = """
+        {"model_type": "deepseek_v4", "hidden_size": 128, "moe_intermediate_size": 128, "n_routed_experts": 4,
+         "n_shared_experts": 1, "num_experts_per_tok": 2, "num_hidden_layers": 4, "routed_scaling_factor": 1.5,
+         "scoring_func": "sqrtsoftplus", "num_hash_layers": 3, "swiglu_limit": 10.0, "expert_dtype": "fp4"}
+        """
+
+    @Test("Layers of DeepSeek-V4 that choose experts by token numbers are refused by name, the others run")
+    func tokenRouted() throws {
+        let model = try model(Self.deepSeekV4)
+        #expect(model.tokenRoutedLayers == [0, 1, 2])
+        #expect(model.requirements(ofLayer: 2) == [.expertsByTokenNumber] && model.requirements(ofLayer: 3).isEmpty)
+        #expect(!LayerRequirement.expertsByTokenNumber.isSupported)
+        #expect((0..<4).allSatisfy { model.activation(ofLayer: $0) == Activation(limit: 10) })
+        let list = #""mlp_layer_types": ["hash_moe", "moe", "hash_moe", "moe"]"#
+        let listed = try self.model(Self.deepSeekV4.replacing("\"num_hash_layers\": 3", with: list))
+        #expect(listed.tokenRoutedLayers == [0, 2])
+        for (text, other) in [
+            ("\"num_hash_layers\": 3", "\"num_hash_layers\": 5"), ("\"num_hash_layers\": 3, ", ""),
+            ("\"num_hash_layers\": 3", "\"num_hash_layers\": 3, " + list),
+            ("\"num_hash_layers\": 3", #""mlp_layer_types": ["hash_moe"]"#),
+            ("\"swiglu_limit\": 10.0, ", ""), ("\"swiglu_limit\": 10.0", "\"swiglu_limit\": 0"),
+            ("\"n_shared_experts\": 1", "\"n_shared_experts\": 2"), ("\"fp4\"", "\"int4\""),
+        ] {
+            #expect(throws: CheckpointError.self, "\(other)") {
+                try self.model(Self.deepSeekV4.replacing(text, with: other))
+            }
+        }
+    }
+
+    @Test("A layer by token numbers is described with its table, and not opened to be run")
+    func table() throws {
+        let directory = try TemporaryDirectory()
+        var configuration = try #require(
+            ModelConfiguration(family: "deepseek-v4", hidden: 128, intermediate: 128, experts: 2, topK: 1))
+        configuration.routedScale = 1.5
+        try CheckpointWriter(configuration: configuration, layer: 0, shards: 1).write(to: directory.path + "/made")
+        let place = directory.path + "/made"
+        _ = try MoELayerCheckpoint(directory: place, layer: 0)
+        // The same file read as one whose first layer goes by token numbers lacks the table.
+        let path = place + "/config.json"
+        let text = String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self)
+        let changed = text.replacing("\"num_hash_layers\":0", with: "\"num_hash_layers\":1")
+        try #require(changed != text, "\(text)")
+        try Data(changed.utf8).write(to: URL(filePath: path))
+        #expect {
+            try MoELayerCheckpoint(describing: place, layer: 0)
+        } throws: { error in
+            guard case CheckpointError.tensorMissing(_, "layers.0.ffn.gate.tid2eid") = error else { return false }
+            return true
+        }
     }
 
     @Test("A shared expert that the configuration does not have is left over, and refused")

@@ -36,6 +36,7 @@ struct FamilyTests {
     func requirements(_ name: String) throws {
         let wanted: [String: [LayerRequirement]] = [
             "deepseek-v3.1": [.powerOfTwoActivationScales], "deepseek-v3.2": [.powerOfTwoActivationScales],
+            "deepseek-v4": [.powerOfTwoActivationScales], "deepseek-v4-base": [.powerOfTwoActivationScales],
             "glm-4.5-fp8": [.activationsPerToken], "glm-4.5-fp8-mixed": [.activationsPerToken],
             "qwen3-moe-nvfp4": [.fourBitActivations],
         ]

@@ -5,20 +5,29 @@ import KernelLanguage
 import TestSupport
 import Testing
 
-/// Activations in FP8: the reference and the kernels against numpy. Where scales are powers of two, it rounds by the
-/// models' own definition; where the weights have a scale for each row, by 128 channels as kernels do.
+/// Activations in FP8: the reference and the kernels against numpy. Where scales are powers of two or SwiGLU is clamped, it
+/// rounds and clamps by the models' own definition; where the weights have a scale for each row, it rounds by 128 channels
+/// as kernels do.
 @Suite(
-    "Families: rounded activations",
+    "Families: rounded activations, and clamped SwiGLU",
     .enabled(if: Python.hasNumPy || Python.isRequired, "python3 with numpy is not installed"))
 struct RoundedActivationTests {
-    private static let names = ["deepseek-v3.1", "deepseek-v3.2"]
+    private static let names = ["deepseek-v3.1", "deepseek-v3.2", "deepseek-v4", "deepseek-v4-base"]
     private static let perRow = ["glm-4.5-fp8", "glm-4.5-fp8-mixed"]
+    /// What limits the cases have, which `generate.py` makes so loud that values are beyond them.
+    private static let clamped: [(name: String, activation: Activation)] = [
+        ("deepseek-v4", Activation(limit: 10)), ("deepseek-v4-base", Activation(limit: 10)),
+        ("glm-5.3-flash", Activation(limit: 10)),
+        ("minimax-m3", Activation(limit: 7, alpha: 1.702, offset: 1)),
+        ("step-3.5-clamped", Activation(limit: 7, sharedLimit: 16, clamping: .output)),
+    ]
 
     /// A case, its experts' choices as numpy has them, and numpy's output of rounded activations.
     private struct Rounded {
         let checkpoint: MoELayerCheckpoint
         let input: RankInput
         let output: [Double]
+        let activation: Activation
 
         init(_ name: String) throws {
             let directory = try FamilyCases.directory() + "/" + name
@@ -31,17 +40,21 @@ struct RoundedActivationTests {
                     tokens: chosen.count, topK: chosen[0].count, experts: chosen.flatMap { $0 },
                     weights: try #require(expected.weights).flatMap { $0 }.map { Float($0) }))
             output = try #require(expected.rounded).flatMap { $0 }
+            activation = checkpoint.configuration.activation(ofLayer: expected.layer)
         }
 
-        func reference(_ scales: ScaleFormat) throws -> [Double] {
+        func reference(_ scales: ScaleFormat, _ activation: Activation? = nil) throws -> [Double] {
             let model = checkpoint.configuration
-            let reference = try LayerReference(
+            var reference = try LayerReference(
                 experts: model.experts, hidden: model.hidden, intermediate: model.intermediate, scaleFormat: scales)
+            reference.activation = activation ?? self.activation
             return try reference.output(of: [input], shared: checkpoint.sharedExpert(), weights: checkpoint.expert)[0]
         }
 
         /// The kernels' output, on one rank of the simulator.
-        func kernels(_ scales: ScaleFormat, _ mode: OverlapMode, channelScales: Bool? = nil) throws -> [Double] {
+        func kernels(
+            _ scales: ScaleFormat, _ mode: OverlapMode, _ activation: Activation? = nil, channelScales: Bool? = nil
+        ) throws -> [Double] {
             let model = checkpoint.configuration
             let device = SimulatedDevice(seed: 1)
             let shape = try LayerShape(
@@ -51,6 +64,7 @@ struct RoundedActivationTests {
                 shape: shape, deviceMultiprocessors: device.properties.multiprocessors)
             configuration.scaleFormat = scales
             configuration.channelScales = channelScales ?? checkpoint.hasChannelScales
+            configuration.activation = activation ?? self.activation
             configuration.twoBatch = true
             let layer = try MoELayerGroup(
                 RankGroup(device: device, configuration: configuration), shared: checkpoint.sharedExpert(),
@@ -91,5 +105,18 @@ struct RoundedActivationTests {
         }
         guard case .channelScalesUnexpected = error else { throw error }
         #expect(error.description.contains("channelScales"))
+    }
+
+    @Test(
+        "With limits, reference and kernels agree with numpy, and without they do not", arguments: clamped.map(\.name))
+    func clamps(_ name: String) throws {
+        let rounded = try Rounded(name)
+        let wanted = Self.clamped.first { $0.name == name }?.activation
+        #expect(rounded.activation == wanted)
+        let scales = rounded.checkpoint.configuration.scaleFormat
+        #expect(relativeError(try rounded.reference(scales), rounded.output) < 1e-3)
+        #expect(relativeError(try rounded.kernels(scales, .none), rounded.output) < 3e-3)
+        #expect(relativeError(try rounded.reference(scales, .plain), rounded.output) > 0.1)
+        #expect(relativeError(try rounded.kernels(scales, .none, .plain), rounded.output) > 0.1)
     }
 }

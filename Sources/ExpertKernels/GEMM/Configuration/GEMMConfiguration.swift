@@ -20,6 +20,8 @@ package struct GEMMConfiguration: Hashable, Sendable {
     package var scaleFormat = ScaleFormat.float32
     /// Whether weights have a scale for each output channel beside those of blocks; see `ChannelScaleParameters`.
     package var channelScales = false
+    /// What SwiGLU is. Of no effect without it.
+    var activation = ExpertActivation(.plain, sharedExperts: 0)
 
     /// A configuration as given. SwiGLU needs tiles of `TileShape.maxN` channels.
     package init(
@@ -31,6 +33,11 @@ package struct GEMMConfiguration: Hashable, Sendable {
         self.role = role
         self.tuning = tuning
         self.droppedSignal = droppedSignal
+    }
+
+    /// Makes SwiGLU another one, the first of whose experts are shared.
+    package mutating func activate(_ function: Activation, sharedExperts: Int) {
+        activation = ExpertActivation(function, sharedExperts: sharedExperts)
     }
 
     /// Stages and warps.
@@ -74,8 +81,8 @@ package struct GEMMConfiguration: Hashable, Sendable {
         return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
             + (problem.scaleRows == ScaleGroup.rows(problem.maxRows) ? "" : "_s\(problem.scaleRows)")
             + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
-            + (masks && !role.communicates ? "_masked" : "") + (role.output == .swiGLU ? scaleFormat.name : "")
-            + (channelScales ? "_channels" : "")
+            + (masks && !role.communicates ? "_masked" : "")
+            + (role.output == .swiGLU ? scaleFormat.name + activation.name : "") + (channelScales ? "_channels" : "")
     }
 }
 

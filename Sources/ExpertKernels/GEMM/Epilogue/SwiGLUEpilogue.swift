@@ -34,7 +34,8 @@ struct SwiGLUEpilogue {
     /// Stores the sums of the consumer warps and releases the tile's last stage, whose weights have been read: a tile's
     /// rows of 128 bytes find room there. All consumer warps call it.
     func store(_ k: KernelBuilder, _ sums: [Variable<Float>], _ tile: ExpertTiles.Tile, _ last: StageRing.Stage) {
-        let values = fragment.parts.map { activated(k, sums, of: $0) }
+        let swiGLU = SwiGLU(k, configuration.activation, expert: tile.expert)
+        let values = fragment.parts.map { activated(k, sums, of: $0, swiGLU) }
         for (part, values) in zip(fragment.parts, values) { shareLargest(k, values, of: part) }
         // From here on, nobody reads the stage's weights.
         k.barrier(.consumers, threads: configuration.pipeline.consumerThreads)
@@ -54,7 +55,7 @@ struct SwiGLUEpilogue {
 
     /// The thread's channels of one part after SwiGLU, each with the number of its row.
     private func activated(
-        _ k: KernelBuilder, _ sums: [Variable<Float>], of part: TilePart
+        _ k: KernelBuilder, _ sums: [Variable<Float>], of part: TilePart, _ swiGLU: SwiGLU
     ) -> [(value: Value<Float>, row: Int)] {
         let own = sums[part.number * fragment.products..<(part.number + 1) * fragment.products].map(\.value)
         let gates = own.indices.filter { !fragment.place($0).isSecondEight }
@@ -62,7 +63,7 @@ struct SwiGLUEpilogue {
         return zip(gates, ups).map { gate, up in
             // The separate kernel reads both as BF16.
             let rounded = k.packBFloat16(own[gate], own[up]).bfloat16Pair
-            return (swiGLU(k, gate: rounded[0], up: rounded[1]), fragment.place(gate).row)
+            return (swiGLU(gate: rounded[0], up: rounded[1]), fragment.place(gate).row)
         }
     }
 

@@ -1,4 +1,5 @@
-/// What a layer needs beyond FP8 weights, activations quantised by 128 channels and plain SwiGLU.
+/// What a layer needs beyond FP8 weights, activations quantised by 128 channels, SwiGLU, and a router that reads hidden
+/// states.
 ///
 /// A layer with a requirement that is not `isSupported` is described and refused, never run without it.
 public enum LayerRequirement: Hashable, Sendable {
@@ -8,14 +9,14 @@ public enum LayerRequirement: Hashable, Sendable {
     case activationsPerToken
     /// Activations are quantised to four bits.
     case fourBitActivations
-    /// Values of SwiGLU are clamped to this limit.
-    case clampedSwiGLU(limit: Double)
+    /// Experts are chosen by a table with a row for each token number.
+    case expertsByTokenNumber
 
     /// Whether kernels and reference do it. The one place to change when they learn to.
     public var isSupported: Bool {
         switch self {
         case .powerOfTwoActivationScales, .activationsPerToken: true
-        case .fourBitActivations, .clampedSwiGLU: false
+        case .fourBitActivations, .expertsByTokenNumber: false
         }
     }
 }
@@ -27,7 +28,7 @@ extension LayerRequirement: CustomStringConvertible {
         case .powerOfTwoActivationScales: "activation scales that are powers of two, UE8M0"
         case .activationsPerToken: "one activation scale for each token (kernels are finer: one for each 128 channels)"
         case .fourBitActivations: "activations of four bits (kernels have E4M3)"
-        case .clampedSwiGLU(let limit): "SwiGLU clamped to \(limit) (kernels do not clamp)"
+        case .expertsByTokenNumber: "experts by token number (a layer is given hidden states alone)"
         }
     }
 }

@@ -39,8 +39,12 @@ public struct ModelConfiguration: Hashable, Sendable {
     /// Layers behind the last that predict further tokens, with experts of their own. They have the numbers from
     /// `layers` on, and a checkpoint may leave them out.
     public var predictionLayers: Int
-    /// Limits that values of SwiGLU are clamped to, by layer.
-    public var limits: [Int: Double]
+    /// What experts compute between their projections, in all layers but those of `layerActivations`.
+    public var activation: Activation
+    /// The same of single layers.
+    public var layerActivations: [Int: Activation]
+    /// Layers that choose experts by token numbers.
+    public var tokenRoutedLayers: Set<Int>
     /// What `quantization_config` says.
     public var quantisation: QuantisationDeclaration
 
@@ -96,7 +100,9 @@ public struct ModelConfiguration: Hashable, Sendable {
         layers = 61
         expertLayers = Array(3..<61)
         predictionLayers = 0
-        limits = [:]
+        activation = family.activation.usual()
+        layerActivations = [:]
+        tokenRoutedLayers = []
         quantisation = .float8Blocks
     }
 
@@ -123,8 +129,11 @@ public struct ModelConfiguration: Hashable, Sendable {
 
     /// What a layer needs beyond what kernels do for all models.
     public func requirements(ofLayer layer: Int) -> [LayerRequirement] {
-        (limits[layer].map { [.clampedSwiGLU(limit: $0)] } ?? []) + quantisation.requirements
+        (tokenRoutedLayers.contains(layer) ? [.expertsByTokenNumber] : []) + quantisation.requirements
     }
+
+    /// What the experts of a layer compute between their projections, for `GroupConfiguration.activation`.
+    public func activation(ofLayer layer: Int) -> Activation { layerActivations[layer] ?? activation }
 
     /// How scales of activations are rounded, for `GroupConfiguration.scaleFormat`.
     public var scaleFormat: ScaleFormat {

@@ -47,7 +47,9 @@ extension ModelFamily {
     }
 
     fileprivate var runText: String {
-        let limited = limits.isEmpty ? [] : ["layers with a limit on SwiGLU are refused"]
-        return (["yes"] + limited + (note.map { [$0] } ?? [])).joined(separator: "; ")
+        let routed = tokenRouted.map {
+            "layers that choose experts by token number (`\($0.count.names[0])`) are refused"
+        }
+        return ["yes", activation.text, note, routed].compactMap { $0 }.joined(separator: "; ")
     }
 }

@@ -29,7 +29,7 @@ extension ModelFamily {
     ) throws(CheckpointError) -> ModelConfiguration {
         let values = try section.map { (key) throws(CheckpointError) in try nested(key, of: outer) } ?? outer
         for key in fixed.keys.sorted() { try values.require(key, fixed[key] ?? []) }
-        try values.require("hidden_act", ["silu"])
+        try values.require("hidden_act", hiddenActs)
         let layerCount = try values.integer(layerCount, 1...100_000)
         let expertLayers = try layers.read(values, layers: layerCount)
         let experts = try values.perLayer(experts, expertLayers, layerCount, 1...1 << 16)
@@ -49,7 +49,11 @@ extension ModelFamily {
             } ?? (expertLayers.count - model.expertLayers.count)
         try readShared(values, into: &model)
         try router.read(values, into: &model)
-        model.limits = try readLimits(values)
+        try activation.read(values, into: &model)
+        model.tokenRoutedLayers =
+            try tokenRouted.map { (rule) throws(CheckpointError) in
+                try rule.read(values, layers: layerCount)
+            } ?? []
         // Beside the section, or in it.
         let outerDeclaration = try outer.nested("quantization_config")
         model.quantisation = try QuantisationDeclaration(
@@ -84,19 +88,6 @@ extension ModelFamily {
             model.sharedIntermediate = try values.integer(key, 0...1 << 20)
             model.hasSharedGate = gated && model.sharedIntermediate > 0
         }
-    }
-
-    private func readLimits(_ values: ConfigurationReader) throws(CheckpointError) -> [Int: Double] {
-        var limits: [Int: Double] = [:]
-        for key in self.limits {
-            guard let value = values.value(key) else { continue }
-            guard case .array(let list) = value else { throw values.invalid(key, "a list of numbers") }
-            for (layer, element) in list.enumerated() where element != .null {
-                guard let limit = element.double, limit >= 0 else { throw values.invalid(key, "a list of numbers") }
-                if limit > 0 { limits[layer] = min(limit, limits[layer] ?? limit) }
-            }
-        }
-        return limits
     }
 
     /// Parts of names of keys that may change what experts compute.

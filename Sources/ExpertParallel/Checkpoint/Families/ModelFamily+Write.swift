@@ -6,7 +6,7 @@ extension ModelFamily {
         var values: [String: JSONValue] = [
             hidden.names[0]: number(model.hidden), intermediate.names[0]: number(model.intermediate),
             experts.names[0]: number(model.experts), topK.names[0]: number(model.topK),
-            layerCount.names[0]: number(model.layers), "hidden_act": "silu",
+            layerCount.names[0]: number(model.layers), "hidden_act": hiddenActs[0],
         ]
         for (key, allowed) in fixed { values[key] = allowed[0] }
         encodeRouter(model, into: &values)
@@ -17,6 +17,8 @@ extension ModelFamily {
         case .width(let key, _): values[key.names[0]] = number(model.sharedIntermediate)
         }
         if let predictionLayers { values[predictionLayers.names[0]] = number(model.predictionLayers) }
+        activation.encode(model, into: &values)
+        if let tokenRouted { values[tokenRouted.count.names[0]] = number(model.tokenRoutedLayers.count) }
         try layers.encode(model, into: &values)
         var outer: [String: JSONValue] = section.map { [$0: .object(JSONObject(values: values))] } ?? values
         outer["model_type"] = .string(model.modelType)

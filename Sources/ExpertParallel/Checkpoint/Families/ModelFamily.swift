@@ -43,8 +43,12 @@ struct ModelFamily: Sendable {
     var predictionLayers: ConfigurationKey<Int>? = nil
     /// What tensors are called.
     var tensors = TensorNames.deepSeek
-    /// Keys of lists with a limit for each layer that values of SwiGLU are clamped to; 0 and null for none.
-    var limits: [String] = []
+    /// What experts compute between their projections.
+    var activation = ActivationRule.plain
+    /// What `hidden_act` may say where it is there; the first one is written.
+    var hiddenActs: [JSONValue] = ["silu"]
+    /// Which layers choose experts by token numbers; nil for none.
+    var tokenRouted: TokenRoutedRule?
     /// Keys that may only have these values, where they are there.
     var fixed: [String: [JSONValue]] = [:]
     /// Keys that sound as if they changed what experts compute, and do not.
@@ -53,8 +57,9 @@ struct ModelFamily: Sendable {
     /// All families, in alphabetical order.
     static let all: [ModelFamily] =
         ([
-            .bailingMoE, .bailingMoE2, .deepSeekV2, .deepSeekV3, .deepSeekV32, .dots1, .ernie45, .glm4MoE, .glm4MoELite,
-            .glmMoEDSA, .hunyuanMoE, .kimiK2, .miMoV2, .miniMaxM2, .mixtral, .qwen2MoE, .qwen3MoE, .qwen3Next,
+            .bailingMoE, .bailingMoE2, .deepSeekV2, .deepSeekV3, .deepSeekV32, .deepSeekV4, .dots1, .ernie45, .glm4MoE,
+            .glm4MoELite, .glm5Next, .glmMoEDSA, .hunyuanMoE, .kimiK2, .miMoV2, .miniMaxM2, .miniMaxM3, .mixtral,
+            .qwen2MoE, .qwen3MoE, .qwen3Next,
             .qwen35MoE,
             .solarOpen, .step35,
         ] + refused).sorted { $0.name < $1.name }
@@ -170,6 +175,9 @@ struct TensorNames: Sendable {
     var experts: [Experts]
     /// The shared expert's gate, up and down; nil for none.
     var shared: (gate: String, up: String, down: String)?
+    /// What stands in place of `weight` in the names of scales, `x.scale` beside `x.weight`; nil for the usual names
+    /// `x.weight_scale_inv` and `x.weight_scale`.
+    var scale: String?
     /// `[1, hidden]`, whose product with a token decides how much the shared expert counts; nil for none.
     var sharedGate: String?
 

@@ -2,9 +2,11 @@ extension ModelFamily {
     /// Families that are known, and whose layers cannot be run here, with the reason.
     static let refused: [ModelFamily] = [
         refused(
-            "deepseek-v4", "DeepSeek-V4", ["deepseek_v4", "deepseek_v41"],
-            "its first layers choose experts by a table of token numbers, and its SwiGLU is clamped"),
-        refused("glm-5.3-flash", "GLM-5.3-Flash", ["glm5_next", "glm5_next_text"], "its SwiGLU is clamped"),
+            "deepseek-v4.1", "DeepSeek-V4.1", ["deepseek_v41"],
+            "its router treats tokens of images by a rule of its own"),
+        refused(
+            "glm-5.3-flash-text", "GLM-5.3-Flash, text alone", ["glm5_next_text"],
+            "it is published as `glm5_next`, and where its layers stand without that is not defined"),
         refused(
             "gpt-oss", "gpt-oss", ["gpt_oss"],
             "its experts have biases and a clamped SwiGLU of their own, and 2880 channels are no multiple of 128"),
@@ -15,7 +17,8 @@ extension ModelFamily {
         refused(
             "longcat", "LongCat-Flash", ["longcat_flash"], "some of its experts compute nothing and return the token"),
         refused(
-            "minimax-m3", "MiniMax-M3", ["minimax_m3", "minimax_m3_vl"], "its SwiGLU is clamped and has a factor"),
+            "minimax-m3-text", "MiniMax-M3, text alone", ["minimax_m3"],
+            "it is published as `minimax_m3_vl`, and where its layers stand without that is not defined"),
     ]
 
     private static func refused(

@@ -21,6 +21,8 @@ struct MatrixFinder {
         switch values.tensor.type {
         case .bfloat16:
             return (.bfloat16, try part(values, types: [.bfloat16], rows: rows, columns: columns), nil, nil)
+        case _ where lookup.scale != nil:
+            return try findNamed(values)
         case .uint8:
             return try findNVFP4(values)
         default:
@@ -55,6 +57,19 @@ struct MatrixFinder {
             return (.float8Blocks(scales: found.tensor.type.rawValue), values, found, nil)
         }
         return (.float8PerRow, values, try part(scales, types: scaleTypes, rows: rows, columns: 1), nil)
+    }
+
+    /// The way of DeepSeek-V4: FP8 in blocks, or pairs of FP4 numbers with a scale for each 32.
+    private func findNamed(_ tensor: TensorSource) throws(CheckpointError) -> Found {
+        let scales = try lookup.tensor("\(name).\(lookup.scale ?? "")")
+        if tensor.tensor.type == .int8 {
+            let values = try part(tensor, types: [.int8], rows: rows, columns: columns / 2)
+            return (.mxfp4, values, try part(scales, types: [.float8e8m0], rows: rows, columns: columns / 32), nil)
+        }
+        let values = try part(tensor, types: [.float8e4m3, .int8, .bfloat16], rows: rows, columns: columns)
+        let blocks = [rows, columns].map { ($0 + Self.block - 1) / Self.block }
+        let found = try part(scales, types: [.float8e8m0, .float32], rows: blocks[0], columns: blocks[1])
+        return (.float8Blocks(scales: found.tensor.type.rawValue), values, found, nil)
     }
 
     /// The way of `compressed-tensors`: packed values, scales, and the shape in a tensor of its own.

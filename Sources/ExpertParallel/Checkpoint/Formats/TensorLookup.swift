@@ -21,6 +21,9 @@ final class TensorLookup: Sendable {
         return try directory.open(shards: Set(wanted.values))
     }
 
+    /// What stands in place of `weight` in the names of scales; nil for the usual names.
+    var scale: String? { directory.family.tensors.scale }
+
     /// Whether there is a tensor of this name.
     func has(_ name: String) -> Bool { shard(of: name).flatMap { files[$0]?.tensors[name] } != nil }
 
