@@ -23,15 +23,15 @@ extension Judge {
             // block.
             if !earlier.isWrite { return view.seen.knows(earlier) }
             if earlier.isAsynchronous, owner(earlier.slot).blockNumber == block { return view.seen.knows(earlier) }
-            return view.fenced(space).knows(earlier)
+            return view.knows(fenced: earlier, in: space)
         }
     }
 
     /// Whether two unordered accesses may happen: both strong, each in the other's scope.
     private func isMorallyStrong(_ first: MemoryEvent, _ second: MemoryEvent) -> Bool {
         guard first.isStrong, second.isStrong else { return false }
-        let (a, b) = (owner(first.slot), owner(second.slot))
-        return a.includes(b, first.kind.scope) && b.includes(a, second.kind.scope)
+        return includes(first.slot, second.slot, first.kind.scope)
+            && includes(second.slot, first.slot, second.kind.scope)
     }
 
     /// Records an access of `size` bytes (a power of two, or any multiple of 16 at a multiple of 16).

@@ -26,6 +26,8 @@ final class Judge {
     @exclusivity(unchecked) var edges = EdgeLog()
     /// For slots of stores: up to which of their times some thread has waited for them.
     @exclusivity(unchecked) var waitedFor: [UInt32: UInt32] = [:]
+    /// By program.
+    private(set) var reached: [ObjectIdentifier: ReachedSteps] = [:]
     private var blockNumber = 0
     /// The order of synchronising operations so far.
     var interleaving = Interleaving()
@@ -65,9 +67,24 @@ final class Judge {
     @inline(__always)
     func owner(_ slot: UInt32) -> SlotOwner { owners[Int(slot)] }
 
+    /// Whether a scope around the thread of one slot has that of the other in it.
+    @inline(__always)
+    func includes(_ slot: UInt32, _ other: UInt32, _ scope: MemoryScope) -> Bool {
+        owners[Int(slot)].includes(owners[Int(other)], scope)
+    }
+
     func makeSlot(_ owner: SlotOwner) -> UInt32 {
         owners.append(owner)
         return UInt32(owners.count - 1)
+    }
+
+    /// What warps have reached of a program.
+    func reachedSteps(of program: ProgramStorage) -> ReachedSteps {
+        let key = ObjectIdentifier(program)
+        if let known = reached[key] { return known }
+        let steps = ReachedSteps(program)
+        reached[key] = steps
+        return steps
     }
 
     /// A new block and its warps, which know what their kernel knew when it started.
