@@ -98,6 +98,15 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     /// With a schedule in the configuration, the machine's decisions so far.
     public var scheduleRecord: ScheduleRecord? { locked { machine.scheduleRecord } }
 
+    /// With a schedule in the configuration: for each kernel that was launched, whether some thread has come to an
+    /// operation, by the operations' numbers as `Mutation.number` counts them.
+    public var reachedOperations: [KernelDigest: [Bool]] {
+        let reached = locked { machine.reachedOperations }
+        return Dictionary(reached.map { ($0.kernel.digest, $0.isReached) }) { first, second in
+            zip(first, second).map { $0 || $1 }
+        }
+    }
+
     /// What the device keeps now: what somebody holds, and what work under way still needs.
     public var inventory: SimulatedInventory {
         locked { SimulatedInventory(machine: machine.inventory, kernels: loaded.count) }

@@ -10,6 +10,34 @@ extension Workload {
         let outputs = try run(on: device)
         return (outputs, device.launchedKernels, device.statistics.instructions)
     }
+
+    /// Runs on a simulated device of its own, and holds what comes out against `expected`.
+    ///
+    /// - Parameters:
+    ///   - configuration: The device's, with the schedule; multiprocessors and network are the workload's own.
+    ///   - expected: What a plain simulation gives.
+    ///   - rewrite: What is done to every kernel before it is loaded.
+    func trial(
+        _ configuration: SimulatorConfiguration, expecting expected: [[UInt16]],
+        rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
+    ) -> (result: Result<Bool, any Error>, device: SimulatedDevice) {
+        var configuration = configuration
+        configuration.multiprocessors = multiprocessors
+        configuration.network = network
+        let device = SimulatedDevice(configuration: configuration, rewriting: rewrite)
+        let result = Result {
+            do {
+                let found = try run(on: device)
+                for (index, (found, expected)) in zip(found, expected).enumerated() {
+                    try requireEqual("output \(index)", found, expected)
+                }
+                return true
+            } catch DeviceError.simulation(let error) {
+                throw error
+            }
+        }
+        return (result, device)
+    }
 }
 
 extension Exploration {
@@ -19,26 +47,15 @@ extension Exploration {
     /// - Parameters:
     ///   - expected: What a plain simulation gives.
     ///   - rewrite: What is done to every kernel before it is loaded; nothing unless faults are to be planted.
+    ///   - known: The decisions of schedules that are known to succeed and need not run.
     package func run(
         _ workload: Workload, expecting expected: [[UInt16]],
-        rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
+        rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 },
+        knowing known: (SimulatorConfiguration) -> ScheduleRecord? = { _ in nil }
     ) -> ExplorationReport<Bool> {
-        var exploration = self
-        exploration.configuration.multiprocessors = workload.multiprocessors
-        exploration.configuration.network = workload.network
-        return exploration.runTrials { configuration in
-            let device = SimulatedDevice(configuration: configuration, rewriting: rewrite)
-            let result = Result {
-                do {
-                    let found = try workload.run(on: device)
-                    for (index, (found, expected)) in zip(found, expected).enumerated() {
-                        try requireEqual("output \(index)", found, expected)
-                    }
-                    return true
-                } catch DeviceError.simulation(let error) {
-                    throw error
-                }
-            }
+        runTrials { configuration in
+            if let record = known(configuration) { return (.success(true), record) }
+            let (result, device) = workload.trial(configuration, expecting: expected, rewriting: rewrite)
             return (result, device.scheduleRecord ?? ScheduleRecord())
         }
     }

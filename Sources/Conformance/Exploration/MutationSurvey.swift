@@ -26,7 +26,7 @@ package struct MutationSurvey: Sendable {
         package var mutation: Mutation
         /// The first failure that gave it away; nil if there was none.
         package var failure: String?
-        /// Schedules run, those of all workloads together.
+        /// Schedules tried, those of all workloads together, with those that do not lead to the line and need not run.
         package var schedules: Int
     }
 
@@ -36,7 +36,15 @@ package struct MutationSurvey: Sendable {
         let mutation: Mutation
         /// By kernel: their names need not differ.
         var mutations: [KernelDigest: [Mutation]]
+        var kernels: [KernelDigest: Kernel]
         var workloads: [Int]
+
+        /// Whether threads that do not come to it cannot tell that it is mutated.
+        var isSilentUnreached: Bool {
+            kernels.allSatisfy { digest, kernel in
+                kernel.runsAlikeUnreached(kernel.applying(mutations[digest] ?? []))
+            }
+        }
     }
 
     private struct Baseline {
@@ -53,19 +61,30 @@ package struct MutationSurvey: Sendable {
     /// - Throws: What a workload throws when nothing is mutated.
     package func run(progress: @escaping @Sendable (Finding, Int, Int) -> Void = { _, _, _ in }) throws -> [Finding] {
         // The cheapest first: most mutations are found out by whatever runs them.
-        let baselines = try workloads.map { workload in
-            let (outputs, kernels, instructions) = try workload.plain()
-            return Baseline(workload: workload, outputs: outputs, kernels: kernels, instructions: instructions)
-        }.sorted { $0.instructions < $1.instructions }
+        let baselines = try baselines().sorted { $0.instructions < $1.instructions }
         let candidates = candidates(baselines)
+        let unmutated = UnmutatedRuns()
         let findings = Mutex([Finding?](repeating: nil, count: candidates.count))
         let done = Atomic(0)
         inParallel(candidates.count) { index in
-            let finding = examine(candidates[index], baselines)
+            let finding = examine(candidates[index], baselines, unmutated)
             findings.withLock { $0[index] = finding }
             progress(finding, done.add(1, ordering: .relaxed).newValue, candidates.count)
         }
         return findings.withLock { $0.compactMap { $0 } }
+    }
+
+    private func baselines() throws -> [Baseline] {
+        let found = Mutex([Result<Baseline, any Error>?](repeating: nil, count: workloads.count))
+        inParallel(workloads.count) { index in
+            let baseline = Result {
+                let (outputs, kernels, instructions) = try workloads[index].plain()
+                return Baseline(
+                    workload: workloads[index], outputs: outputs, kernels: kernels, instructions: instructions)
+            }
+            found.withLock { $0[index] = baseline }
+        }
+        return try found.withLock { try $0.compactMap { try $0?.get() } }
     }
 
     private func candidates(_ baselines: [Baseline]) -> [Candidate] {
@@ -80,10 +99,12 @@ package struct MutationSurvey: Sendable {
                     if number == candidates.count {
                         numbers[text] = number
                         candidates.append(
-                            Candidate(kernel: kind, mutation: mutations[0], mutations: [:], workloads: []))
+                            Candidate(kernel: kind, mutation: mutations[0], mutations: [:], kernels: [:], workloads: [])
+                        )
                     }
                     if candidates[number].workloads.last != index { candidates[number].workloads.append(index) }
                     candidates[number].mutations[digest] = mutations
+                    candidates[number].kernels[digest] = kernel
                 }
             }
         }
@@ -94,9 +115,13 @@ package struct MutationSurvey: Sendable {
         }
     }
 
-    private func examine(_ candidate: Candidate, _ baselines: [Baseline]) -> Finding {
+    private func examine(_ candidate: Candidate, _ baselines: [Baseline], _ unmutated: UnmutatedRuns) -> Finding {
         var finding = Finding(kernel: candidate.kernel, mutation: candidate.mutation, schedules: 0)
-        let mutate = { @Sendable (kernel: Kernel) in kernel.applying(candidate.mutations[kernel.digest] ?? []) }
+        let mutate = { @Sendable (kernel: Kernel) in
+            guard Self.kind(kernel.name) == candidate.kernel else { return kernel }
+            return kernel.applying(candidate.mutations[kernel.digest] ?? [])
+        }
+        lazy var isSilentUnreached = candidate.isSilentUnreached
         for baseline in candidate.workloads.map({ baselines[$0] }) {
             var configuration = SimulatorConfiguration()
             // A kernel that waits for what never comes is found out too.
@@ -104,7 +129,15 @@ package struct MutationSurvey: Sendable {
             for policy in Survey.usualPolicies {
                 let report = Exploration(
                     policy: policy, schedules: (schedules + 1) / 2, shrinkingRuns: 0, configuration: configuration
-                ).run(baseline.workload, expecting: baseline.outputs, rewriting: mutate)
+                ).run(
+                    baseline.workload, expecting: baseline.outputs, rewriting: mutate,
+                    knowing: { configuration in
+                        guard
+                            let run = unmutated.run(baseline.workload, configuration, expecting: baseline.outputs),
+                            !run.reaches(candidate.mutations), isSilentUnreached
+                        else { return nil }
+                        return run.record
+                    })
                 finding.schedules += report.schedules
                 if let failure = report.failure {
                     finding.failure = "\(failure.error)"

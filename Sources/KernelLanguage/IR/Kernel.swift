@@ -53,6 +53,15 @@ public struct Kernel: Hashable, Sendable {
         self.clusterSize = clusterSize
     }
 
+    /// Hashes what tells most kernels apart. All operations would take as long as the kernel is large.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(registerTypes.count)
+        hasher.combine(body.instructions.count)
+        hasher.combine(threads)
+        hasher.combine(sharedBytes)
+    }
+
     /// Largest number of bytes of shared memory that a block can have on Hopper.
     public static let maximumSharedBytes = 227 * 1024
 }

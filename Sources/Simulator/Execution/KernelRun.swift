@@ -21,6 +21,8 @@ final class KernelRun {
     /// Asynchronous stores that have not been performed.
     var pendingStores = 0
     var isComplete = false
+    /// For a judge: the steps that warps have come to.
+    let reached: ReachedSteps?
     /// For a judge: its number among all launches, what it knows when it starts, and what it makes known in the end.
     let number: Int
     var startClock = View()
@@ -41,6 +43,7 @@ final class KernelRun {
         bits: [UInt64], tensorMaps: [TensorMap?], number: Int
     ) {
         self.number = number
+        reached = machine.judge?.reachedSteps(of: program)
         self.machine = machine
         self.program = program
         self.grid = grid

@@ -23,7 +23,7 @@ extension Judge {
             // block.
             if !earlier.isWrite { return view.seen.knows(earlier) }
             if earlier.isAsynchronous, owner(earlier.slot).blockNumber == block { return view.seen.knows(earlier) }
-            return view.fenced(space).knows(earlier)
+            return view.knows(fenced: earlier, in: space)
         }
     }
 
@@ -34,8 +34,8 @@ extension Judge {
         if first.isWrite, second.isWrite, first.kind.contains(.network) || second.kind.contains(.network) {
             return first.kind.contains(.adding) && second.kind.contains(.adding)
         }
-        let (a, b) = (owner(first.slot), owner(second.slot))
-        return a.includes(b, first.kind.scope) && b.includes(a, second.kind.scope)
+        return includes(first.slot, second.slot, first.kind.scope)
+            && includes(second.slot, first.slot, second.kind.scope)
     }
 
     /// Records an access of `size` bytes (a power of two, or any multiple of 16 at a multiple of 16).

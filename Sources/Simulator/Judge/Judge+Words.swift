@@ -141,11 +141,11 @@ extension Judge {
 
     /// Messages of a store that a read in `scope` hears: each needs the other's thread in its scope.
     private func audible(_ store: SyncLocation.Store, to judged: JudgedWarp, _ scope: MemoryScope) -> [Message] {
-        let reader = owner(judged.slot)
-        return store.messages.filter { message in
-            let writer = owner(message.writer.slot)
-            return writer.includes(reader, message.scope) && reader.includes(writer, scope)
+        let isAudible = { (message: Message) in
+            self.includes(message.writer.slot, judged.slot, message.scope)
+                && self.includes(judged.slot, message.writer.slot, scope)
         }
+        return store.messages.allSatisfy(isAudible) ? store.messages : store.messages.filter(isAudible)
     }
 
     /// Takes what a read has found into account: what its thread knows now, or what it missed.
@@ -158,9 +158,11 @@ extension Judge {
         let (lane, location) = (place.lane, place.location)
         let heard = store.event.exists ? audible(store, to: judged, scope) : []
         if order.acquires {
-            for message in heard + judged.takeUnacquired(lane, from: location) {
-                judged.learn(lane, message.view)
-                edges.add(.init(reader: event, writer: message.writer, kind: .synchronises, knowledge: nil))
+            for messages in [heard, judged.takeUnacquired(lane, from: location)] {
+                for message in messages {
+                    judged.learn(lane, message.view)
+                    edges.add(.init(reader: event, writer: message.writer, kind: .synchronises, knowledge: nil))
+                }
             }
         } else {
             judged.remember(heard, lane, from: location)
@@ -169,7 +171,8 @@ extension Judge {
             }
         }
         guard store.event.exists else { return }
-        for message in store.messages where !heard.contains(where: { $0.writer.slot == message.writer.slot }) {
+        for message in heard.count == store.messages.count ? [] : store.messages
+        where !heard.contains(where: { $0.writer.slot == message.writer.slot }) {
             edges.add(.init(reader: event, writer: message.writer, kind: .narrowScope, knowledge: message.view))
         }
         if let knowledge = store.knowledge {

@@ -33,6 +33,8 @@ final class Judge {
     @exclusivity(unchecked) var connectedWrites: [NetworkLane: VectorClock] = [:]
     /// Sequentially consistent fences of the era, in the order in which they happened.
     @exclusivity(unchecked) var sequentialFences = SequentialFences()
+    /// By program.
+    private(set) var reached: [ObjectIdentifier: ReachedSteps] = [:]
     private var blockNumber = 0
     /// The order of synchronising operations so far.
     var interleaving = Interleaving()
@@ -74,9 +76,24 @@ final class Judge {
     @inline(__always)
     func owner(_ slot: UInt32) -> SlotOwner { owners[Int(slot)] }
 
+    /// Whether a scope around the thread of one slot has that of the other in it.
+    @inline(__always)
+    func includes(_ slot: UInt32, _ other: UInt32, _ scope: MemoryScope) -> Bool {
+        owners[Int(slot)].includes(owners[Int(other)], scope)
+    }
+
     func makeSlot(_ owner: SlotOwner) -> UInt32 {
         owners.append(owner)
         return UInt32(owners.count - 1)
+    }
+
+    /// What warps have reached of a program.
+    func reachedSteps(of program: ProgramStorage) -> ReachedSteps {
+        let key = ObjectIdentifier(program)
+        if let known = reached[key] { return known }
+        let steps = ReachedSteps(program)
+        reached[key] = steps
+        return steps
     }
 
     /// A new block and its warps, which know what their kernel knew when it started.

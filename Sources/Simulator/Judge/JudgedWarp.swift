@@ -8,20 +8,20 @@ final class JudgedWarp {
     let slot: UInt32
     unowned(unsafe) let warp: Warp
     /// Grows with everything that others may be told of.
-    private(set) var time: UInt32 = 1
+    @exclusivity(unchecked) private(set) var time: UInt32 = 1
     /// Up to which time lanes know of each other.
-    private(set) var syncTime: UInt32 = 0
+    @exclusivity(unchecked) private(set) var syncTime: UInt32 = 0
     /// Lanes with accesses after that.
-    private var accessed: UInt32 = 0
-    private(set) var common: View
-    private var laneViews: [View?] = []
+    @exclusivity(unchecked) private var accessed: UInt32 = 0
+    @exclusivity(unchecked) private(set) var common: View
+    @exclusivity(unchecked) private var laneViews: [View?] = []
     /// Up to which time each lane's own accesses have a proxy fence behind them.
     private var fencedShared = [UInt32](repeating: 0, count: 32)
     private var fencedGlobal = [UInt32](repeating: 0, count: 32)
     /// What lanes knew at their last fence, which later relaxed stores pass on.
-    private var fences: [Int: Message] = [:]
+    @exclusivity(unchecked) private var fences: [Int: Message] = [:]
     /// What lanes have read with relaxed loads, for a fence to acquire.
-    private var unacquired: [Int: [(location: SyncLocation, message: Message)]] = [:]
+    @exclusivity(unchecked) private var unacquired: [Int: [(location: SyncLocation, message: Message)]] = [:]
     /// Stores of each lane: of its open bulk group, and of the committed ones that it has not waited for.
     private var openStores: [Int: [JudgedCopy]] = [:]
     private var committedStores: [Int: [[JudgedCopy]]] = [:]
@@ -30,7 +30,7 @@ final class JudgedWarp {
     var multiplySlot: UInt32 = 0
     var multiplyTime: UInt32 = 0
     /// Registers that multiplies under way use.
-    var registers = MultiplyRegisters()
+    @exclusivity(unchecked) var registers = MultiplyRegisters()
 
     struct CopySlot {
         let slot: UInt32
@@ -59,7 +59,8 @@ final class JudgedWarp {
         if event.slot == slot {
             if event.time <= syncTime || event.lane == UInt8(truncatingIfNeeded: lane) { return true }
         }
-        return laneViews.isEmpty ? common.seen.knows(event) : (laneViews[lane] ?? common).seen.knows(event)
+        if !laneViews.isEmpty, let view = laneViews[lane] { return view.seen.knows(event) }
+        return common.seen.knows(event)
     }
 
     private func view(_ lane: Int) -> View { laneViews.isEmpty ? common : laneViews[lane] ?? common }
@@ -182,7 +183,7 @@ final class JudgedWarp {
     @discardableResult
     func fence(_ lane: Int, _ scope: MemoryScope, step: Int, _ judge: Judge) -> Message {
         for (_, message) in unacquired.removeValue(forKey: lane) ?? []
-        where judge.owner(slot).includes(judge.owner(message.writer.slot), scope) {
+        where judge.includes(slot, message.writer.slot, scope) {
             learn(lane, message.view)
         }
         let message = Message(view: publish(lane), scope: scope, writer: event(lane, step: step, .strong(scope)))
@@ -192,6 +193,7 @@ final class JudgedWarp {
 
     /// Messages that `lane` has heard with a relaxed read of the word.
     func remember(_ messages: [Message], _ lane: Int, from location: SyncLocation) {
+        if messages.isEmpty { return }
         for message in messages {
             let isKnown = unacquired[lane]?.contains {
                 $0.location === location && $0.message.writer.isSameMoment(as: message.writer)
@@ -202,7 +204,9 @@ final class JudgedWarp {
 
     /// Takes what `lane` has heard from one word.
     func takeUnacquired(_ lane: Int, from location: SyncLocation) -> [Message] {
-        guard let all = unacquired[lane], all.contains(where: { $0.location === location }) else { return [] }
+        guard !unacquired.isEmpty, let all = unacquired[lane], all.contains(where: { $0.location === location }) else {
+            return []
+        }
         unacquired[lane] = all.filter { $0.location !== location }
         return all.filter { $0.location === location }.map(\.message)
     }

@@ -94,6 +94,7 @@ struct SlotOwner {
     let stableNumber: UInt64
 
     /// Whether a scope around this thread has the other in it.
+    @inline(__always)
     func includes(_ other: SlotOwner, _ scope: MemoryScope) -> Bool {
         switch scope {
         case .block: blockNumber == other.blockNumber

@@ -37,7 +37,7 @@ extension SimulatedMachine {
         if count > 1 {
             // Choice 0 is the agent after the last one.
             lastAgent = lastAgent >= count ? 0 : lastAgent
-            let agents = (0..<count).map { agent((lastAgent + $0) % count) }
+            let agents = judge.schedule.readsAgents ? (0..<count).map { agent((lastAgent + $0) % count) } : []
             chosen = (lastAgent + judge.schedule.choose(.agent, count, agents: agents)) % count
         }
         lastAgent = chosen + 1
@@ -64,6 +64,7 @@ extension SimulatedMachine {
     private func run(_ warp: Warp, _ judge: Judge) {
         let core = warp.core
         let program = warp.program
+        let reached = warp.block.run.reached?.flags
         var executed = 0
         var isVisible = false
         var outcome = StepOutcome.proceed
@@ -82,6 +83,7 @@ extension SimulatedMachine {
                 isVisible = true
             }
             core.pointee.programCounter &+= 1
+            reached?[index] = true
             let step = core.pointee.steps + index
             if case .ordinary = aspect, !program.touchesMultiplies[index] {
                 outcome = step.pointee.handler(core, step)

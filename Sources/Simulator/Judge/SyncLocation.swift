@@ -13,20 +13,23 @@ final class SyncLocation {
     }
 
     private struct Reader {
-        let event: MemoryEvent
-        let index: Int
+        var event: MemoryEvent
+        /// Number of the store that it has read from.
+        var index: Int
+        /// Reads in a row of older stores than the newest.
+        var staleReads: Int
     }
 
     let bytes: Int
     /// Tells locations apart, the same in every schedule.
     let stableNumber: UInt64
-    private(set) var stores: [Store] = []
+    @exclusivity(unchecked) private(set) var stores: [Store] = []
     /// Number of stores before the first that is kept.
-    private var dropped = 0
-    private var readers: [UInt64: Reader] = [:]
-    private var staleReads: [UInt64: Int] = [:]
+    @exclusivity(unchecked) private var dropped = 0
+    /// The last read of each thread.
+    @exclusivity(unchecked) private var readers: [UInt64: Reader] = [:]
     /// The last release of each thread to this word.
-    private var releases: [UInt64: Message] = [:]
+    @exclusivity(unchecked) private var releases: [UInt64: Message] = [:]
 
     /// How often a thread reads an older store than the newest in a row: every store becomes visible at last.
     private static let patience = 3
@@ -52,7 +55,8 @@ final class SyncLocation {
     /// How many stores, newest first, a thread may read from: none older than one that it knows of, or than one that a
     /// read that it knows of has read from.
     func readable(by event: MemoryEvent, knowing isKnown: (MemoryEvent) -> Bool) -> Int {
-        if staleReads[key(event), default: 0] >= Self.patience { return min(stores.count, 1) }
+        if stores.count < 2 { return stores.count }
+        if let reader = readers[key(event)], reader.staleReads >= Self.patience { return 1 }
         var oldest = stores.count - 1
         while oldest > 0, !stores[oldest].event.exists || !isKnown(stores[oldest].event) { oldest -= 1 }
         for reader in readers.values where reader.index - dropped > oldest && isKnown(reader.event) {
@@ -69,9 +73,9 @@ final class SyncLocation {
     func read(age: Int, by event: MemoryEvent) -> (store: Store, isNew: Bool) {
         let index = stores.count - 1 - age
         let key = key(event)
-        let isNew = readers[key]?.index != index + dropped
-        readers[key] = Reader(event: event, index: index + dropped)
-        staleReads[key] = age == 0 ? nil : staleReads[key, default: 0] + 1
-        return (stores[index], isNew)
+        let last = readers[key]
+        let staleReads = age == 0 ? 0 : (last?.staleReads ?? 0) + 1
+        readers[key] = Reader(event: event, index: index + dropped, staleReads: staleReads)
+        return (stores[index], last?.index != index + dropped)
     }
 }

@@ -45,18 +45,41 @@ struct VectorClock {
         }
     }
 
+    /// Whether nothing is known.
+    var isEmpty: Bool { times.isEmpty && singles.isEmpty }
+
+    /// Whether all that `other` knows is known.
+    func covers(_ other: VectorClock) -> Bool {
+        if !isSame(other), isBehind(other) { return false }
+        return other.singles.allSatisfy { single in
+            (Int(single.key >> 5) < times.count && times[Int(single.key >> 5)] >= single.time)
+                || singles.contains { $0.key == single.key && $0.time >= single.time }
+        }
+    }
+
+    /// Whether some slot of `other` is further. No early exit, so that the loop becomes vector code.
+    private func isBehind(_ other: VectorClock) -> Bool {
+        times.withUnsafeBufferPointer { ours in
+            other.times.withUnsafeBufferPointer { theirs in
+                var further: UInt32 = 0
+                let common = min(ours.count, theirs.count)
+                for index in 0..<common { further |= theirs[index] > ours[index] ? 1 : 0 }
+                for index in common..<theirs.count { further |= theirs[index] }
+                return further != 0
+            }
+        }
+    }
+
     /// Learns all that `other` knows.
     mutating func join(_ other: VectorClock) {
         if times.isEmpty {
             times = other.times
-        } else if !isSame(other) {
+        } else if !isSame(other), isBehind(other) {
             let count = other.times.count
             if times.count < count { times.append(contentsOf: repeatElement(0, count: count - times.count)) }
-            other.times.withUnsafeBufferPointer { theirs in
-                // Most joins bring nothing new; those must not copy.
-                guard let first = (0..<count).first(where: { theirs[$0] > times[$0] }) else { return }
-                times.withUnsafeMutableBufferPointer { ours in
-                    for index in first..<count where theirs[index] > ours[index] { ours[index] = theirs[index] }
+            times.withUnsafeMutableBufferPointer { ours in
+                other.times.withUnsafeBufferPointer { theirs in
+                    for index in 0..<count { ours[index] = max(ours[index], theirs[index]) }
                 }
             }
         }

@@ -88,9 +88,9 @@ extension SimulatedMachine {
 
     private func finish(_ block: BlockState) {
         let run = block.run
-        // Copies that the block did not wait for must not find what was there.
         judge?.finish(block)
-        block.shared.pointee.poison()
+        // Copies that the block did not wait for must not find what was there.
+        if run.pendingStores > 0 { block.shared.pointee.poison() }
         if !block.hasTriggered {
             block.hasTriggered = true
             judge?.trigger(block, by: block.warps)

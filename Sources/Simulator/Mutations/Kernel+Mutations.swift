@@ -5,20 +5,29 @@ extension Kernel {
     public var mutations: [Mutation] {
         var result: [Mutation] = []
         var number = 0
-        func visit(_ block: Block) {
+        func visit(_ block: Block, otherwiseOf branch: Int? = nil) {
             for instruction in block.instructions {
                 for change in instruction.op.weakenings {
                     result.append(
                         Mutation(
-                            number: number, location: instruction.location, operation: instruction.op.mutationName,
-                            change: change))
+                            number: number, reach: change == .removed ? branch ?? number : number,
+                            location: instruction.location, operation: instruction.op.mutationName, change: change))
                 }
+                let own = number
                 number += 1
-                for nested in instruction.op.nestedBlocks { visit(nested) }
+                for (side, nested) in instruction.op.nestedBlocks.enumerated() {
+                    visit(nested, otherwiseOf: side == 1 ? own : nil)
+                }
             }
         }
         visit(body)
         return result
+    }
+
+    /// Whether `mutated`, this kernel with some of its mutations, runs as this one does, step by step, as long as no
+    /// thread reaches them: if it is valid, and registers have the same places in the simulator.
+    public func runsAlikeUnreached(_ mutated: Kernel) -> Bool {
+        (try? mutated.verify()) != nil && RegisterPlaces(self).offsets == RegisterPlaces(mutated).offsets
     }
 
     /// The kernel with some of its `mutations`, of different operations.

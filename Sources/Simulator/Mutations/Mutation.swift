@@ -23,12 +23,20 @@ public struct Mutation: Hashable, Sendable, CustomStringConvertible {
 
     /// Number of the operation in its kernel, in the order of the text, operations of nested blocks after their own.
     public let number: Int
+    /// Number of the operation that a thread must come to for the mutation to change what it does: of the operation
+    /// itself, or of the `if` around it if nothing may be left of a side.
+    let reach: Int
     /// Line that emitted it.
     public let location: SourceLocation
     /// What the operation is, such as "acquire load (gpu scope)".
     public let operation: String
     /// What happens to it.
     public let change: Change
+
+    /// Whether a thread has come to what the mutation changes.
+    ///
+    /// - Parameter isReached: By the number of an operation, as ``SimulatedMachine/reachedOperations`` has it.
+    public func isReached(_ isReached: [Bool]) -> Bool { isReached.indices.contains(reach) && isReached[reach] }
 
     /// Line, operation and change.
     public var description: String { "\(location) \(operation): \(change)" }

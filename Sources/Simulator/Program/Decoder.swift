@@ -9,6 +9,8 @@ struct Decoder {
     /// What each step is to a judge, and the places of the registers that it writes and then reads.
     private(set) var aspects: [StepAspect] = []
     private(set) var touched: [TouchedPlaces] = []
+    /// Number of each step's operation, as mutations number them.
+    private(set) var operations: [Int] = []
     /// Bytes of the constants, laid out like registers.
     private(set) var constants: [UInt8] = []
     private(set) var lists: [Int32] = []
@@ -32,6 +34,8 @@ struct Decoder {
     private var location = SourceLocation(file: "", line: 0)
     private var aspect = StepAspect.ordinary
     private var touching = TouchedPlaces()
+    private var operation = 0
+    private var operationCount = 0
     /// Level of nesting.
     var level = 0
     /// Level of the innermost loop's body.
@@ -59,6 +63,8 @@ struct Decoder {
     mutating func decode(_ block: Block) {
         for instruction in block.instructions {
             location = instruction.location
+            operation = operationCount
+            operationCount += 1
             aspect = StepAspect(instruction.op)
             touching = TouchedPlaces(
                 places: instruction.op.results.map { place($0) }
@@ -82,6 +88,7 @@ struct Decoder {
         locations.append(location)
         aspects.append(aspect)
         touched.append(touching)
+        operations.append(operation)
     }
 
     /// Emits a step whose `x` is a jump target.
@@ -98,14 +105,14 @@ struct Decoder {
     mutating func define(_ label: Label) { targets[label.index] = steps.count }
 
     mutating func nested(end newEnd: Label, isLoop: Bool = false, _ block: Block) {
-        let (oldEnd, oldLoop) = (end, loopLevel)
+        let (oldEnd, oldLoop, outer) = (end, loopLevel, operation)
         end = newEnd
         level += 1
         deepest = max(deepest, level)
         if isLoop { loopLevel = level }
         decode(block)
         level -= 1
-        (end, loopLevel) = (oldEnd, oldLoop)
+        (end, loopLevel, operation) = (oldEnd, oldLoop, outer)
     }
 
     // Operands

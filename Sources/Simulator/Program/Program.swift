@@ -37,6 +37,8 @@ final class ProgramStorage: @unchecked Sendable {
     /// What each step is to a judge.
     let aspects: [StepAspect]
     let touched: [TouchedPlaces]
+    /// Number of each step's operation, in the order of the text.
+    let operations: [Int]
     /// Steps other than multiplies that touch registers of multiplies.
     let touchesMultiplies: [Bool]
     /// Bytes of a warp's register file.
@@ -59,6 +61,7 @@ final class ProgramStorage: @unchecked Sendable {
         locations = decoder.locations
         aspects = decoder.aspects
         touched = decoder.touched
+        operations = decoder.operations
         let multiplying = Set(decoder.multiplies.flatMap { $0.accumulators + $0.fragment })
         touchesMultiplies = zip(decoder.aspects, decoder.touched).map { aspect, touched in
             if case .multiply = aspect { false } else { touched.places.contains { multiplying.contains($0) } }

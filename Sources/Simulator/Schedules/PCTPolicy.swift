@@ -5,10 +5,12 @@ struct PCTPolicy: SchedulePolicy {
     private static let mostTurns = 100
 
     private var random: RandomSource
-    private var priorities: [UInt32: UInt64] = [:]
+    /// By agent; 0 for those that have not come up.
+    private var priorities: [UInt64] = []
     private var moments: Set<Int> = []
     private var decisions = 0
-    private var turns: [UInt32: Int] = [:]
+    /// By agent: how often it has been chosen since it fell last.
+    private var turns: [Int] = []
     private var lowest = UInt64(1) << 40
 
     /// - Parameter length: Agent decisions among which the moments lie.
@@ -26,19 +28,27 @@ struct PCTPolicy: SchedulePolicy {
         }
     }
 
+    var readsAgents: Bool { true }
+
     private mutating func chooseAgent(_ decision: Decision) -> Int {
         decisions += 1
-        for agent in decision.agents where priorities[agent] == nil {
-            priorities[agent] = UInt64(1) << 41 | random.next() >> 24
+        for agent in decision.agents {
+            let index = Int(agent)
+            if index >= priorities.count {
+                let added = index + 1 - priorities.count
+                priorities.append(contentsOf: repeatElement(0, count: added))
+                turns.append(contentsOf: repeatElement(0, count: added))
+            }
+            if priorities[index] == 0 { priorities[index] = UInt64(1) << 41 | random.next() >> 24 }
         }
         var best = 0
         for index in decision.agents.indices
         where priority(decision.agents[index]) > priority(decision.agents[best]) {
             best = index
         }
-        let agent = decision.agents[best]
-        turns[agent, default: 0] += 1
-        if moments.contains(decisions) || turns[agent, default: 0] >= Self.mostTurns {
+        let agent = Int(decision.agents[best])
+        turns[agent] += 1
+        if moments.contains(decisions) || turns[agent] >= Self.mostTurns {
             lowest -= 1
             priorities[agent] = lowest
             turns[agent] = 0
@@ -46,5 +56,5 @@ struct PCTPolicy: SchedulePolicy {
         return best
     }
 
-    private func priority(_ agent: UInt32) -> UInt64 { priorities[agent] ?? 0 }
+    private func priority(_ agent: UInt32) -> UInt64 { priorities[Int(agent)] }
 }

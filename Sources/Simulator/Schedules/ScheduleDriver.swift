@@ -3,7 +3,13 @@ struct ScheduleDriver {
     private var policy: any SchedulePolicy
     private(set) var record = ScheduleRecord()
 
-    init(_ schedule: Schedule) { policy = schedule.makePolicy() }
+    /// Whether the policy asks who the agents are.
+    let readsAgents: Bool
+
+    init(_ schedule: Schedule) {
+        policy = schedule.makePolicy()
+        readsAgents = policy.readsAgents
+    }
 
     /// A number from 0 to `count` - 1; `count` is at least 2.
     mutating func choose(_ kind: Decision.Kind, _ count: Int, agents: [UInt32] = []) -> Int {
@@ -22,12 +28,21 @@ public struct ScheduleRecord: Hashable, Sendable {
         let count: Int
     }
 
+    /// A choice that was not 0.
+    private struct Choice: Hashable, Sendable {
+        let decision: Int
+        let choice: Int
+    }
+
     /// Decisions taken.
     public private(set) var decisions = 0
     /// Of those, the ones about who goes on.
     private(set) var agentDecisions = 0
     /// Those that were not 0, by number.
-    public private(set) var choices: [Int: Int] = [:]
+    public var choices: [Int: Int] {
+        Dictionary(uniqueKeysWithValues: nonzero.map { ($0.decision, $0.choice) })
+    }
+    private var nonzero: [Choice] = []
     /// The first of those that a search branches at.
     private(set) var branches: [Branch] = []
     /// Equal for runs whose threads synchronised in the same order.
@@ -39,8 +54,15 @@ public struct ScheduleRecord: Hashable, Sendable {
     /// A record of nothing.
     public init() {}
 
+    /// How many decisions there were, without what was chosen: for keeping many records.
+    public var withoutChoices: ScheduleRecord {
+        var record = self
+        (record.nonzero, record.branches) = ([], [])
+        return record
+    }
+
     mutating func add(_ kind: Decision.Kind, _ choice: Int, of count: Int) {
-        if choice != 0 { choices[decisions] = choice }
+        if choice != 0 { nonzero.append(Choice(decision: decisions, choice: choice)) }
         if kind == .agent { agentDecisions += 1 }
         switch kind {
         case .agent, .value, .postponement:

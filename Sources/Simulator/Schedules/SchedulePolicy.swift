@@ -18,7 +18,8 @@ public struct Decision: Sendable {
     public let kind: Kind
     /// How many choices there are, at least 2.
     public let count: Int
-    /// For agents: a number for each choice, the same as long as the agent lives.
+    /// For agents: a small number for each choice, the same as long as the agent lives; none for policies that do not
+    /// read them.
     public let agents: [UInt32]
 }
 
@@ -26,4 +27,12 @@ public struct Decision: Sendable {
 public protocol SchedulePolicy {
     /// A number from 0 to `count` - 1.
     mutating func choose(_ decision: Decision) -> Int
+
+    /// Whether it needs to know who the agents are, rather than just how many.
+    var readsAgents: Bool { get }
+}
+
+extension SchedulePolicy {
+    /// Not unless a policy says so.
+    public var readsAgents: Bool { false }
 }
