@@ -41,7 +41,8 @@ let package = Package(
         .executableTarget(
             name: "swiftep",
             dependencies: [
-                "KernelLanguage", "PTX", "Simulator", "Litmus", "CUDADriver", "Accelerator", "ExpertKernels", "Transport",
+                "KernelLanguage", "PTX", "Simulator", "Litmus", "CUDADriver", "Accelerator", "ExpertKernels",
+                "Transport",
                 "ExpertParallel", "Conformance", "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
