@@ -1,4 +1,5 @@
 import ExpertKernels
+import KernelLanguage
 import PTX
 import TestSupport
 import Testing
