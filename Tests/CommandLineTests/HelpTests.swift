@@ -5,8 +5,8 @@ import Testing
 @Suite struct HelpTests {
     @Test(
         arguments: [
-            [], ["run"], ["verify"], ["explore"], ["mutate"], ["ptx"], ["checkpoint"], ["checkpoint", "make"],
-            ["checkpoint", "inspect"],
+            [], ["run"], ["verify"], ["explore"], ["mutate"], ["litmus"], ["ptx"],
+            ["checkpoint"], ["checkpoint", "make"], ["checkpoint", "inspect"],
             ["bench"],
             ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"], ["bench", "layer"],
         ])
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func linesFitTheTerminal() throws {
-        for command in ["run", "verify", "explore", "mutate", "ptx", "checkpoint", "bench"] {
+        for command in ["run", "verify", "explore", "mutate", "litmus", "ptx", "checkpoint", "bench"] {
             for line in try Program.run([command, "--help"]).output.split(separator: "\n") {
                 #expect(line.count <= 100, "\(command): \(line)")
             }
