@@ -5,8 +5,8 @@ import Testing
 @Suite struct HelpTests {
     @Test(
         arguments: [
-            [], ["run"], ["verify"], ["explore"], ["mutate"], ["ptx"], ["checkpoint"], ["checkpoint", "make"],
-            ["checkpoint", "inspect"],
+            [], ["run"], ["verify"], ["explore"], ["mutate"], ["litmus"], ["ptx"],
+            ["checkpoint"], ["checkpoint", "make"], ["checkpoint", "inspect"],
             ["bench"],
             ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"], ["bench", "layer"],
             ["doctor"], ["completion"],

@@ -43,7 +43,8 @@ import Testing
 
     @Test func waitingInACircle() throws {
         let circle = try Shape(
-            .block, [["bar.cta.sync 0", "bar.cta.sync 1"], ["bar.cta.sync 1", "bar.cta.sync 0"]], "exists (x == 0)"
+            .block, [["bar.cta.sync 0", "bar.cta.sync 1"], ["bar.cta.sync 1", "bar.cta.sync 0"]], "exists (x == 0)",
+            declarations: "x = 0"
         ).test
         #expect(Enumeration(circle).ends.isEmpty)
     }

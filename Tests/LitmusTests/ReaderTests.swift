@@ -57,7 +57,7 @@ import Testing
         #expect(second[5] == .load(access(2, .relaxed(.system)), 5))
         #expect(second[6] == .jump(target: 7))
         #expect(second[7] == .arithmetic(.add, 1, .register(1), .constant(1)))
-        #expect(test.threads[0].instructions[1].line == 10)
+        #expect(test.threads[0].instructions[1].line == 11)
         #expect(test.question.kind == .notExists)
         #expect(test.filter == .compare(.greaterOrEqual, .memory(0), .constant(2)))
     }
@@ -82,7 +82,7 @@ import Testing
         ("PTX t\n{ x @ special aliases y }", 2, 7, "'special' is no proxy; there are generic, constant"),
         ("PTX t\n{ x @ texture of y }", 2, 15, "'aliases' is expected here"),
         ("PTX t\n{ x=0; x @ generic aliases y }", 2, 8, "location x is there twice"),
-        ("PTX t\n{ P7:r0 = 1 }\n" + heads + "exists (x == 0)", 2, 3, "there is no thread P7"),
+        ("PTX t\n{ P7:r0 = 1; x = 0 }\n" + heads + "exists (x == 0)", 2, 3, "there is no thread P7"),
         ("PTX t\n{}\n P0@cta 0 ;", 3, 11, "',' is expected here, not ';'"),
         ("PTX t\n{}\n P0@cta 0,gpu 0 | P0@cta 0,gpu 0 ;", 3, 19, "thread P0 is there twice"),
         ("PTX t\n{}\n exists (x == 0)", 3, 2, "a thread such as P0@cta 0,gpu 0 is expected here"),

@@ -2,10 +2,10 @@ import KernelLanguage
 
 /// Instructions with modifiers.
 extension LitmusReader {
-    /// Order and scope among the modifiers, and what else there is.
+    /// Order and scope among the modifiers, and what else there is; nothing may be if there are no others than `known`.
     private func order(
         _ modifiers: [LitmusToken], of what: String, _ start: LitmusToken, strengths: [String: MemoryOrder.Strength],
-        weakest: MemoryOrder.Strength, defaultScope: MemoryScope?
+        weakest: MemoryOrder.Strength, defaultScope: MemoryScope?, known: [String]? = nil
     ) throws(LitmusError) -> (order: MemoryOrder, rest: [LitmusToken]) {
         let scopes: [String: MemoryScope] = ["cta": .block, "gpu": .gpu, "sys": .system]
         var strength: MemoryOrder.Strength?
@@ -25,6 +25,7 @@ extension LitmusReader {
                 rest.append(token)
             }
         }
+        if let known { try nothingElse(rest, of: what, known: known) }
         let order = strength ?? weakest
         if order == .weak {
             guard scope == nil else { throw start.error(.modifier("a weak \(what) has no scope; leave it out")) }
@@ -44,11 +45,10 @@ extension LitmusReader {
     mutating func load(
         _ proxy: LitmusProxy, _ modifiers: [LitmusToken], _ start: LitmusToken
     ) throws(LitmusError) -> LitmusInstruction {
-        let (order, rest) = try order(
+        let (order, _) = try order(
             modifiers, of: "load", start,
             strengths: ["weak": .weak, "relaxed": .relaxed, "acquire": .acquire, "volatile": .relaxed], weakest: .weak,
-            defaultScope: nil)
-        try nothingElse(rest, of: "load", known: ["weak", "relaxed", "acquire", "volatile", "cta", "gpu", "sys"])
+            defaultScope: nil, known: ["weak", "relaxed", "acquire", "volatile", "cta", "gpu", "sys"])
         let register = try register()
         try skip(",")
         // In this format a load of a value is a move.
@@ -60,11 +60,10 @@ extension LitmusReader {
     mutating func store(
         _ proxy: LitmusProxy, _ modifiers: [LitmusToken], _ start: LitmusToken
     ) throws(LitmusError) -> LitmusInstruction {
-        let (order, rest) = try order(
+        let (order, _) = try order(
             modifiers, of: "store", start,
             strengths: ["weak": .weak, "relaxed": .relaxed, "release": .release, "volatile": .relaxed], weakest: .weak,
-            defaultScope: nil)
-        try nothingElse(rest, of: "store", known: ["weak", "relaxed", "release", "volatile", "cta", "gpu", "sys"])
+            defaultScope: nil, known: ["weak", "relaxed", "release", "volatile", "cta", "gpu", "sys"])
         let location = try place()
         try skip(",")
         return .store(LitmusAccess(location: location, order: order, proxy: proxy), try value())
@@ -116,11 +115,10 @@ extension LitmusReader {
             guard words.count == 2 else { throw start.error(.modifier("fence.proxy has one modifier: which proxy")) }
             return words[1] == "alias" ? .aliasFence : .proxyFence(try proxy(words[1], at: modifiers[1]))
         }
-        let (order, rest) = try order(
+        let (order, _) = try order(
             modifiers, of: "fence", start,
             strengths: ["acq_rel": .acquireRelease, "sc": .sequentiallyConsistent], weakest: .acquireRelease,
-            defaultScope: nil)
-        try nothingElse(rest, of: "fence", known: ["acq_rel", "sc", "cta", "gpu", "sys", "proxy"])
+            defaultScope: nil, known: ["acq_rel", "sc", "cta", "gpu", "sys", "proxy"])
         return .fence(order)
     }
 

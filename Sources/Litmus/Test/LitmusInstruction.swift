@@ -67,6 +67,11 @@ package struct LitmusAccess: Hashable, Sendable {
     package var order: MemoryOrder
     /// The way it takes.
     package var proxy: LitmusProxy
+
+    /// An access; see the properties.
+    package init(location: Int, order: MemoryOrder, proxy: LitmusProxy) {
+        (self.location, self.order, self.proxy) = (location, order, proxy)
+    }
 }
 
 /// A register or a number.
@@ -116,4 +121,9 @@ package struct LitmusBarrier: Hashable, Sendable {
     package var quorum: LitmusValue?
     /// It does not wait.
     package var onlyArrives: Bool
+
+    /// A barrier; see the properties.
+    package init(instance: Int, name: LitmusValue? = nil, quorum: LitmusValue? = nil, onlyArrives: Bool = false) {
+        (self.instance, self.name, self.quorum, self.onlyArrives) = (instance, name, quorum, onlyArrives)
+    }
 }
