@@ -137,8 +137,9 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
         case .kernel(let error):
             return "\(error)."
         case .noNetworkAdapter(let kernel, let device):
-            return "the kernel \(kernel) asks for network operations, and \(device) has no network adapter; build it for "
-                + "loopback, or run it on the simulator"
+            return
+                "The kernel \(kernel) asks for network operations, and \(device) has no network adapter; build it for "
+                + "loopback, or run it on the simulator."
         case .sharedMemory(let kernel, let bytes, let limit):
             return
                 "The kernel \(kernel) needs \(bytes) bytes of shared memory per block, but this device gives at most "

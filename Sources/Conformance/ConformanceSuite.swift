@@ -4,8 +4,8 @@ import Accelerator
 package enum ConformanceSuite {
     /// The cases for a kind of device, small ones first. A GPU also runs those that would take a simulator too long.
     package static func cases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
-        operationCases() + streamCases() + tilePlanCases() + gemmCases() + communicationCases() + barrierCases()
-            + receiveTotalsCases() + layerCases()
+        operationCases() + networkCases(for: kind) + streamCases() + tilePlanCases() + gemmCases()
+            + communicationCases() + barrierCases() + receiveTotalsCases() + layerCases()
             + protocolCases() + arrivalCases() + maskCases() + weightPackingCases()
             + (kind == .cuda ? fullSizeCases() + manyReplaysCases() : [])
     }

@@ -53,6 +53,27 @@ import Testing
         #expect(error.problem.contains("is used outside the block that defines it"))
     }
 
+    @Test func refusesNetworkOperationsThatNoAdapterHas() throws {
+        func problem(
+            channel: UInt32 = 0, bytes: UInt32 = 16, sourceOffset: Int = 0, wordOffset: Int = 0
+        ) throws -> String {
+            try refusal { k in
+                let memory = k.pointerParameter("x", to: UInt32.self)
+                let words = (memory + wordOffset).cast(to: UInt64.self)
+                let path = NetworkPath(
+                    context: k.constant(UInt64(0)), peer: k.constant(UInt32(1)), channel: k.constant(channel))
+                k.networkPut(
+                    memory + sourceOffset, to: memory, bytes: k.constant(bytes), over: path,
+                    adding: (k.constant(UInt64(1)), words))
+            }.problem
+        }
+        #expect(try problem(channel: 64) == "channel is 64, expected 0 to 63")
+        #expect(try problem(bytes: 24) == "24 bytes; puts move multiples of 16")
+        #expect(try problem(bytes: 0) == "0 bytes; puts move multiples of 16")
+        #expect(try problem(sourceOffset: 1) == "the source's offset 4 is not a multiple of 16")
+        #expect(try problem(wordOffset: 1) == "the signal's offset 4 is not a multiple of 8")
+    }
+
     @Test func refusesBreakOutsideOfLoops() throws {
         let error = try refusal { k in k.breakIf(k.isFirstThread) }
         #expect(error.problem == "there is no loop to leave")

@@ -5,7 +5,8 @@ import Simulator
 extension Workload {
     /// What comes out of a plain simulation, the kernels that it runs, and how many warp instructions that takes.
     package func plain() throws -> (outputs: [[UInt16]], kernels: [Kernel], instructions: UInt64) {
-        let device = SimulatedDevice(multiprocessors: multiprocessors)
+        let device = SimulatedDevice(
+            configuration: SimulatorConfiguration(multiprocessors: multiprocessors, network: network))
         let outputs = try run(on: device)
         return (outputs, device.launchedKernels, device.statistics.instructions)
     }
@@ -24,6 +25,7 @@ extension Exploration {
     ) -> ExplorationReport<Bool> {
         var exploration = self
         exploration.configuration.multiprocessors = workload.multiprocessors
+        exploration.configuration.network = workload.network
         return exploration.runTrials { configuration in
             let device = SimulatedDevice(configuration: configuration, rewriting: rewrite)
             let result = Result {

@@ -119,7 +119,7 @@ package struct MutationSurvey: Sendable {
     package static func kind(_ name: String) -> String {
         let kinds = [
             "dispatch_send", "dispatch_receive", "dispatch_unpack", "combine_send", "combine_receive", "gemm", "swiglu",
-            "stream", "pack_weights", "rank_barrier",
+            "stream", "pack_weights", "rank_barrier", "network_packets",
         ]
         return kinds.first { name.hasPrefix($0) }?.replacing("_", with: " ") ?? name
     }

@@ -66,6 +66,6 @@ extension Workload {
                 try communication(.float8, tokens: [3, 2], localExperts: 20),
                 try communication(.float8, tokens: [3, 2], link: link),
             ]
-            + masking + ordered + gemms + StreamDirection.allCases.map(stream) + [packing()]
+            + masking + ordered + gemms + StreamDirection.allCases.map(stream) + [packing()] + packets()
     }
 }

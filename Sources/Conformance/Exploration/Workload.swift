@@ -1,4 +1,5 @@
 import Accelerator
+import Simulator
 
 /// Work whose schedules are explored: what it runs, on how large a machine, and what must come out whatever the
 /// schedule.
@@ -7,11 +8,17 @@ package struct Workload: Sendable, CustomStringConvertible {
     package let name: String
     /// Multiprocessors of the machine: as few as the work can be done with, for short schedules.
     package let multiprocessors: Int
+    /// The network between its ranks.
+    package let network: NetworkConfiguration
     private let body: @Sendable (any Device) throws -> [[UInt16]]
 
-    package init(_ name: String, multiprocessors: Int, _ body: @escaping @Sendable (any Device) throws -> [[UInt16]]) {
+    package init(
+        _ name: String, multiprocessors: Int, network: NetworkConfiguration = NetworkConfiguration(),
+        _ body: @escaping @Sendable (any Device) throws -> [[UInt16]]
+    ) {
         self.name = name
         self.multiprocessors = multiprocessors
+        self.network = network
         self.body = body
     }
 

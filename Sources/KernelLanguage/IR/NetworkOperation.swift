@@ -1,4 +1,4 @@
-/// What a thread asks a network adapter to do with another rank's memory (see `docs/network.md`).
+/// What a thread asks a network adapter to do with another rank's memory (see `docs/verification.md`).
 ///
 /// Each active lane asks for itself, and goes on at once unless the channel's queue is full. The adapter acts later, on its
 /// own: it reads a source at any time until the source has been flushed, and its writes are visible to those who acquire

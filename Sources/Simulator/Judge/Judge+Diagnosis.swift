@@ -161,7 +161,8 @@ extension Judge {
 
     private func explain(_ edge: EdgeLog.Edge, _ earlier: MemoryEvent) -> (String, String) {
         let (reader, writer) = (owner(edge.reader.slot), owner(edge.writer.slot))
-        let scope = reader.rank == writer.rank ? ".gpu" : ".system"
+        let isRemote = reader.rank != writer.rank || writer.kind == .network
+        let scope = isRemote ? ".system" : ".gpu"
         switch edge.kind {
         case .relaxedWrite, .synchronises:
             return (

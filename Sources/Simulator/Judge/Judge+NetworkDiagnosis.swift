@@ -25,7 +25,10 @@ extension Judge {
             $0.knowledge?.seen.knows(earlier) ?? false && owner($0.reader.slot).blockNumber == second.blockNumber
         }
         if hasHeard { return nil }
-        if first.kind == .network, !earlier.isWrite { return explain(overwritten: earlier, by: later) }
+        if first.kind == .network, !earlier.isWrite {
+            let isTold = second.kind == .network || isBehind(later, earlier)
+            return isTold ? explain(overwritten: earlier, by: later) : explain(source: earlier, writtenBy: later)
+        }
         if second.kind == .network, !later.isWrite { return explain(source: later, writtenBy: earlier) }
         if first.kind == .network, second.kind == .network { return explain(twice: earlier, later) }
         let (network, other) = first.kind == .network ? (earlier, later) : (later, earlier)
@@ -108,22 +111,18 @@ extension Judge {
     /// Bytes that a put writes.
     private func explain(target put: MemoryEvent, _ other: MemoryEvent, isLater: Bool) -> (String, String) {
         let what = "the \(name(other)) at \(line(other))"
-        guard isLater else {
-            return (
-                "the put at \(line(put)) may overwrite what \(what) is about: its issuer has not heard that this is over",
-                "answer behind \(line(other)), with networkAdd or a put's signal, and acquire the answer before the put"
-            )
-        }
         if other.isWrite {
             return (
-                "nothing orders the put at \(line(put)) before \(what)",
-                "acquire the put's signal before the place changes"
+                "nothing orders \(what) and the put at \(line(put)), which writes there too",
+                isLater
+                    ? "acquire the put's own signal before the place changes"
+                    : "acquire, before the put is asked for, something that comes behind \(line(other))"
             )
         }
         if transfers[put.slot]?.change == nil {
             return (
-                "the put at \(line(put)) has no signal, so nothing can say that its bytes are there: other operations of the "
-                    + "network, behind it or not, and flushes do not",
+                "\(what) reads where the put at \(line(put)) writes, and that has no signal: nothing else can say that its "
+                    + "bytes are there, neither operations behind it nor flushes",
                 "let the put add to a word itself, and acquire that"
             )
         }
@@ -133,10 +132,14 @@ extension Judge {
                 "poll the word that the put adds to"
             )
         }
-        return (
-            "\(what) has not acquired what the put at \(line(put)) adds to its own signal: no other word says that its bytes "
-                + "are there",
-            "acquire (.system) a value of that word which has this put's add in it"
-        )
+        let unheard = "\(what) has not acquired what the put at \(line(put)) adds to its own signal"
+        let acquire = "acquire (.system) a value of that word which has this put's add in it"
+        guard isLater else {
+            return (
+                "\(unheard), nor has the put's issuer heard that it is over",
+                "\(acquire); or, if it reads what was there before, answer behind it, and acquire the answer before the put"
+            )
+        }
+        return ("\(unheard): no other word says that its bytes are there", acquire)
     }
 }
