@@ -110,7 +110,7 @@ package struct LayerFixture: Sendable {
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
         link: LinkModel? = nil, droppedSignal: MoELayerGroup.DroppedSignal? = nil,
         halves: Bool = true, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
-        mapsWindowsAnew: Bool = false, scaleFormat: ScaleFormat = .float32
+        mapsWindowsAnew: Bool = false, scaleFormat: ScaleFormat = .float32, network: GroupNetwork? = nil
     ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
@@ -119,6 +119,7 @@ package struct LayerFixture: Sendable {
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure
+        configuration.network = network
         let group =
             mapsWindowsAnew
             ? try RankGroup(

@@ -21,6 +21,8 @@ struct RunReport: Encodable {
     let sharedIntermediate: Int?
     let experts: Int
     let topK: Int
+    /// What is between ranks; nil for loads and stores.
+    let network: String?
     /// How scales of activations are rounded.
     let scales: String
     let blockM: Int
@@ -56,6 +58,7 @@ struct RunReport: Encodable {
         sharedIntermediate = shared
         experts = shape.experts
         topK = shape.topK
+        network = configuration.network?.description
         scales = configuration.scaleFormat.rawValue
         blockM = configuration.blockM
         multiprocessorsPerRank = configuration.multiprocessors
