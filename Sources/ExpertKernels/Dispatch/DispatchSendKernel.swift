@@ -114,9 +114,7 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
                 k.store(0, to: signals + index)
             }
             if masks == nil { received.note(k, counts, peers, watchdog, warps: warps) }
-            if let masks, let network = masks.network {
-                k.if(k.warpIndex == 0) { network.flush(k, watchdog, masks) }
-            }
+            if let network = masks?.network { k.if(k.warpIndex == 0) { network.flush(k, watchdog) } }
         } else: {
             if links != nil {
                 noteShared(choices.tokens, in: total)

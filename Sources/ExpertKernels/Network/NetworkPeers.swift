@@ -101,9 +101,9 @@ struct NetworkPeers {
         window.beat.pointer(at: k.load(beats + peer))
     }
 
-    /// Tells `peer` that this rank has masked it. Says the same each time, and needs no order.
+    /// Tells `peer` that this rank has masked it: by an add, since several lanes may, and puts of a word need an order.
     func tell(_ k: KernelBuilder, _ peer: Value<UInt32>) {
-        adapter.put(k, word: k.constant(1), to: beat(k, of: peer) + 1 + rank, over: path(to: peer))
+        adapter.add(k, k.constant(1), to: beat(k, of: peer) + 1 + rank, over: path(to: peer))
     }
 
     /// Adds to this rank's sign of life at each rank that the network reaches and that is not masked.
@@ -120,14 +120,15 @@ struct NetworkPeers {
 
     /// Waits until the sources of puts of earlier steps may change, with a lane for each rank. One warp calls it.
     ///
-    /// Kernels of the step that overwrite what the step before put come behind the kernel that calls it.
-    func flush(_ k: KernelBuilder, _ watchdog: Watchdog, _ masks: RankMasks) {
+    /// Kernels of the step that overwrite what the step before put come behind the kernel that calls it. A rank that is masked
+    /// is asked for once: what it is still sent may then be of later steps, and it must use nothing of it.
+    func flush(_ k: KernelBuilder, _ watchdog: Watchdog) {
         // A put of loopback has read its source when it returns.
         if adapter == .loopback { return }
         k.lanesOverRanks(window.shape.ranks) { peer in
             let peer = peer()
             k.if(peer < window.shape.ranks) {
-                k.if(reaches(k, peer) && !masks.hasMasked(k, peer)) {
+                k.if(reaches(k, peer)) {
                     let nothing = k.constant(UInt32(0))
                     let subject = Watchdog.Subject(
                         kind: .flush, expert: nothing, place: nothing, expected: k.constant(UInt64(1)))
