@@ -6,7 +6,7 @@ package enum ConformanceSuite {
     package static func cases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
         operationCases() + networkCases(for: kind) + streamCases() + tilePlanCases() + gemmCases()
             + communicationCases() + barrierCases() + receiveTotalsCases() + layerCases()
-            + protocolCases() + arrivalCases() + maskCases() + weightPackingCases()
+            + protocolCases() + arrivalCases() + maskCases() + networkLayerCases(for: kind) + weightPackingCases()
             + (kind == .cuda ? fullSizeCases() + manyReplaysCases() : [])
     }
 }

@@ -29,6 +29,7 @@ extension Workload {
             gemm(counts: [1], n: 18 * 128, k: 128, blockM: 16, tileN: 128, signals: true, grid: 1),
         ]
         let masking = try maskWorkloads(narrow: narrow, tall: tall)
+        let networks = try networkLayers(narrow: narrow, tall: tall)
         let ordered =
             try barrierWorkloads(narrow: narrow) + [false, true].map { try totals(localExperts: 20, masks: $0) }
         return OverlapMode.allCases.flatMap { mode in
@@ -68,5 +69,6 @@ extension Workload {
                 try communication(.float8, tokens: [3, 2], link: link),
             ]
             + masking + ordered + gemms + StreamDirection.allCases.map(stream) + [packing()] + packets()
+            + networks
     }
 }

@@ -2,6 +2,7 @@ import Accelerator
 import ExpertKernels
 import ExpertParallel
 import KernelLanguage
+import Simulator
 
 extension Workload {
     /// How the steps of a layer are enqueued.
@@ -27,7 +28,8 @@ extension Workload {
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
         link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1,
         gate: Bool = false, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
-        mapsWindowsAnew: Bool = false
+        mapsWindowsAnew: Bool = false, network: GroupNetwork? = nil,
+        order: NetworkConfiguration.Order = .unordered
     ) -> Workload {
         let sizes =
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
@@ -38,8 +40,9 @@ extension Workload {
                 + (link.map { " link=\($0)" } ?? "")
                 + (blockM.map { " blockM=\($0)" } ?? "") + (notesArrivals ? " with arrivals" : "")
                 + (onFailure == .mask ? " with masks" : "")
-                + (mapsWindowsAnew ? " with windows mapped anew" : ""),
-            multiprocessors: shape.ranks * multiprocessors
+                + (mapsWindowsAnew ? " with windows mapped anew" : "")
+                + (network.map { " network=\($0)" + ($0.adapter == .engine ? ", \(order.rawValue)" : "") } ?? ""),
+            multiprocessors: shape.ranks * multiprocessors, network: NetworkConfiguration(order: order)
         ) { device in
             let fixture = LayerFixture(
                 shape, tokens: tokens,
@@ -47,7 +50,8 @@ extension Workload {
                 hasSharedGate: gate)
             let layer = try fixture.layer(
                 on: device, blockM: blockM, communicating: communicating, link: link, halves: overlap == .twoBatch,
-                notesArrivals: notesArrivals, onFailure: onFailure, mapsWindowsAnew: mapsWindowsAnew)
+                notesArrivals: notesArrivals, onFailure: onFailure, mapsWindowsAnew: mapsWindowsAnew,
+                network: network)
             switch enqueueing {
             case .stepwise:
                 return try (0..<2).flatMap { step in

@@ -42,16 +42,17 @@ extension Workload {
     ///   - stepsAtOnce: How often the others make the step with nothing waited for in between.
     static func masking(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, fault: Fault,
-        pattern: LayerFixture.Pattern = .random, stepsAtOnce: Int = 1, multiprocessors: Int = 2
+        pattern: LayerFixture.Pattern = .random, stepsAtOnce: Int = 1, multiprocessors: Int = 2,
+        network: GroupNetwork? = nil
     ) -> Workload {
         Workload(
             "layer \(overlap.rawValue) \(fault.rawValue) masked hidden=\(shape.hidden) experts=\(shape.experts)"
-                + " tokens=\(tokens) sms=\(multiprocessors)", multiprocessors: shape.ranks * multiprocessors
+                + " tokens=\(tokens) sms=\(multiprocessors)" + (network.map { " network=\($0)" } ?? ""), multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(shape, tokens: tokens, pattern: pattern)
             let layer = try fixture.layer(
                 on: device, communicating: overlap == .singleBatch ? 1 : 0, waitLimit: 100e-6,
-                halves: overlap == .twoBatch, onFailure: .mask)
+                halves: overlap == .twoBatch, onFailure: .mask, network: network)
             let last = shape.ranks - 1
             var outputs: [[UInt16]] = []
             for step in 0..<3 {

@@ -1,4 +1,5 @@
 import ExpertKernels
+import ExpertParallel
 import Simulator
 
 extension Workload {
@@ -23,5 +24,31 @@ extension Workload {
             for rank in 0..<2 { try requireEqual("rank \(rank)", found[rank], packets.expected[rank]) }
             return found.map { $0.map { UInt16(truncatingIfNeeded: $0) } }
         }
+    }
+
+    /// Layers by a network adapter: where nobody is masked, and where somebody is.
+    static func networkLayers(narrow: LayerShape, tall: LayerShape) throws -> [Workload] {
+        let three = try LayerShape(hidden: 128, intermediate: 128, experts: 3, topK: 2, ranks: 3, maxTokens: 2)
+        let chain = try LayerShape(hidden: 128, intermediate: 128, experts: 3, topK: 1, ranks: 3, maxTokens: 2)
+        let (engine, loopback) = (GroupNetwork(.engine), GroupNetwork(.loopback))
+        return OverlapMode.allCases.flatMap { mode in
+            [
+                layer(narrow, tokens: [2, 1], overlap: mode, enqueueing: .streamed, network: engine),
+                layer(narrow, tokens: [2, 1], overlap: mode, network: engine, order: .connected),
+                layer(narrow, tokens: [2, 1], overlap: mode, network: loopback),
+                masking(narrow, tokens: [2, 2], overlap: mode, fault: .absentRank, network: engine),
+            ]
+        } + [
+            layer(tall, tokens: [3, 2], overlap: .direct, network: engine),
+            layer(tall, tokens: [3, 2], overlap: .singleBatch, multiprocessors: 4, communicating: 2, network: engine),
+            layer(narrow, tokens: [2, 1], overlap: .none, notesArrivals: true, network: engine),
+            // Two of three ranks reach each other by loads and stores.
+            layer(
+                three, tokens: [2, 1, 2], overlap: .direct, enqueueing: .replayed,
+                network: GroupNetwork(.engine, ranksPerNode: 2)),
+            // Rank 0 waits for rows of the last rank, and rank 1 for results of rank 0.
+            masking(chain, tokens: [2, 2, 2], overlap: .none, fault: .silentRank, pattern: .firstRank, network: engine),
+            masking(narrow, tokens: [2, 2], overlap: .direct, fault: .lateRank, network: engine),
+        ]
     }
 }

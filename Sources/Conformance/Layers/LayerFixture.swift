@@ -156,7 +156,8 @@ package struct LayerFixture: Sendable {
         on device: any Device, blockM: Int? = nil, communicating: Int? = nil, waitLimit: Double = 10,
         link: LinkModel? = nil, droppedSignal: MoELayerGroup.DroppedSignal? = nil,
         halves: Bool = true, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
-        mapsWindowsAnew: Bool = false, scaleFormat: ScaleFormat = .float32, activation: Activation = .plain
+        mapsWindowsAnew: Bool = false, scaleFormat: ScaleFormat = .float32, activation: Activation = .plain,
+        network: GroupNetwork? = nil
     ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
@@ -168,6 +169,7 @@ package struct LayerFixture: Sendable {
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure
+        configuration.network = network
         let group =
             mapsWindowsAnew
             ? try RankGroup(

@@ -37,8 +37,8 @@ package struct CombineReceiveParameters: KernelParameters {
 /// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1 or the token's shared
 /// weight. The last kernel of a step.
 ///
-/// Given `CombineReceiveParameters`, with shared weights `SharedWeightsParameters`, and with totals
-/// `WaitTotalsParameters`.
+/// Given `CombineReceiveParameters`, with masks `MaskParameters`, with a network `NetworkParameters`, with shared weights
+/// `SharedWeightsParameters`, and with totals `WaitTotalsParameters`.
 ///
 /// - Parameters:
 ///   - sharedWeights: Whether each token says how much its shared experts count.
@@ -140,6 +140,45 @@ private struct CombinedRows {
         _ k: KernelBuilder, _ watchdog: Watchdog, place: Value<UInt32>, token: Value<UInt32>, expert: Value<UInt32>
     ) -> Condition {
         let subject = Watchdog.Subject(kind: .result, expert: expert, place: token, expected: step.wide)
+        if let network = watchdog.masks?.network {
+            let arrived = k.variable(false)
+            let owner = rank(computing: expert)
+            k.if(network.reaches(k, owner)) {
+                arrived.value = awaitCounted(
+                    k, watchdog, network, place: place, token: token, expert: expert, owner: owner)
+            } else: {
+                arrived.value = awaitStored(k, watchdog, subject, place: place, expert: expert)
+            }
+            return arrived.value
+        }
+        return awaitStored(k, watchdog, subject, place: place, expert: expert)
+    }
+
+    /// Waits until a row has come home by the network once more than before.
+    private func awaitCounted(
+        _ k: KernelBuilder, _ watchdog: Watchdog, _ network: NetworkPeers, place: Value<UInt32>, token: Value<UInt32>,
+        expert: Value<UInt32>, owner: Value<UInt32>
+    ) -> Condition {
+        let before = network.expectedResults(place)
+        let expected = k.load(before) + 1
+        let subject = Watchdog.Subject(kind: .result, expert: expert, place: token, expected: expected)
+        let word = window.landedResults.pointer(in: own) + place
+        let notes = ArrivalNotes(window, own: own)
+        let wait = watchdog.wait(k, for: subject, from: owner, timed: notes != nil || waits != nil) {
+            let seen = k.load(word, order: .acquire(.system))
+            return .init(seen >= expected, seen: seen)
+        }
+        k.if(wait.arrived) { k.store(expected, to: before) }
+        notes?.note(k, .results, source: owner, nanoseconds: wait.nanoseconds)
+        waits?.add(k, source: owner, nanoseconds: wait.nanoseconds)
+        return wait.arrived
+    }
+
+    /// Waits until a row has been stored, and on a link has crossed it.
+    private func awaitStored(
+        _ k: KernelBuilder, _ watchdog: Watchdog, _ subject: Watchdog.Subject, place: Value<UInt32>,
+        expert: Value<UInt32>
+    ) -> Condition {
         let word = window.combineArrivals.pointer(in: own) + place
         let notes = ArrivalNotes(window, own: own)
         let isTimed = notes != nil || waits != nil

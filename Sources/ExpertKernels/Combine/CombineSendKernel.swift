@@ -47,7 +47,11 @@ package struct CombineSendParameters: KernelParameters {
 /// taken in the order in which the GEMM finishes blocks, and a row is touched only after its block's signal has reached
 /// the threshold.
 ///
-/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks.
+/// Rows for ranks that a network reaches are put from where they are: nobody may overwrite or discard them before the
+/// dispatch send of the next step has flushed.
+///
+/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters` with a
+/// network.
 package func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
     let window = configuration.window
     let shape = window.shape
@@ -115,9 +119,20 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                     let place = expert.multiply(shape.maxRows, add: row)
                     k.span(.send, (expert, row)) {
                         let destination = home.destination(k, expert: expert, row: row)
-                        let send = {
-                            mover.move(k, rows + place.multipliedWide(by: shape.hidden), to: destination.row)
+                        let source = rows + place.multipliedWide(by: shape.hidden)
+                        let store = {
+                            mover.move(k, source, to: destination.row)
                             home.publish(k, destination)
+                        }
+                        let send = {
+                            guard let network = home.network, let isNetworked = destination.isNetworked else {
+                                return store()
+                            }
+                            k.if(isNetworked) {
+                                put(k, network, home, mover, source, to: destination)
+                            } else: {
+                                store()
+                            }
                         }
                         if home.mayBeAbsent { k.if(destination.exists, then: send) } else { send() }
                     }
@@ -131,6 +146,22 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
         // Where it takes over the GEMM's multiprocessors: whoever waits for this kernel may rely on the GEMM having
         // ended.
         if configuration.signals { k.waitForPrerequisites() }
+    }
+}
+
+/// One thread puts a row home by the network. In loopback as it moves others, with bulk copies.
+private func put(
+    _ k: KernelBuilder, _ network: NetworkPeers, _ home: HomeRows, _ mover: RowMover, _ source: Pointer<BFloat16>,
+    to destination: HomeRows.Destination
+) {
+    switch network.adapter {
+    case .loopback:
+        mover.move(k, source, to: destination.row)
+        k.atomicAdd(home.landed(destination), 1, order: .release(.system))
+    case .engine:
+        k.networkPut(
+            source, to: destination.row, bytes: k.constant(UInt32(mover.bytes)),
+            over: network.path(to: destination.rank), adding: (k.constant(UInt64(1)), home.landed(destination)))
     }
 }
 

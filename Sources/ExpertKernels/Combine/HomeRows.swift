@@ -31,7 +31,12 @@ struct HomeRows {
         let choice: Value<UInt32>
         let window: Pointer<UInt32>
         let row: Pointer<BFloat16>
+        /// With a network: whether it is the way to `rank`; `row` and `window` are then as its adapter has them.
+        var isNetworked: Condition?
     }
+
+    /// The ranks that a network reaches; nil where there are none.
+    var network: NetworkPeers? { masks?.network }
 
     /// Where a row of a local expert goes.
     func destination(_ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>) -> Destination {
@@ -40,7 +45,11 @@ struct HomeRows {
         let own = peers.own(k)
         let rank = k.load(window.sourceInfo.pointer(in: own) + place).halves.high
         let (choice, arrived) = k.load(window.arrivals.pointer(in: own) + place).halves
-        let target = peers.window(k, of: rank)
+        let networked = network?.window(k, of: rank)
+        let target =
+            networked.map { address in
+                Pointer<UInt32>(bits: (address != 0).select(address, k.load(peers.table + rank)))
+            } ?? peers.window(k, of: rank)
         let rows = window.combineRows.pointer(in: target)
         guard let masks else {
             return Destination(
@@ -53,7 +62,20 @@ struct HomeRows {
         let isThere = repeats ? isPresent : arrived == step && isPresent
         return Destination(
             exists: isThere && !masks.hasMasked(k, rank), rank: rank, choice: slot, window: target,
-            row: rows + slot.multipliedWide(by: window.shape.hidden))
+            row: rows + slot.multipliedWide(by: window.shape.hidden), isNetworked: networked.map { $0 != 0 })
+    }
+
+    /// The word to which one is added when the network has brought a row home.
+    func landed(_ destination: Destination) -> Pointer<UInt64> {
+        peers.window.landedResults.pointer(in: destination.window) + destination.choice
+    }
+
+    /// Puts a finished row home by the network, which publishes it there. The warp calls it together; `source` stays as it
+    /// is until the next step's dispatch send has flushed.
+    func put(_ k: KernelBuilder, _ network: NetworkPeers, _ source: Pointer<BFloat16>, to destination: Destination) {
+        network.adapter.put(
+            k, source, to: destination.row, bytes: k.constant(UInt32(peers.window.shape.hidden * 2)),
+            over: network.path(to: destination.rank), adding: (k.constant(UInt64(1)), landed(destination)))
     }
 
     /// Publishes the row at its home rank, when it has been written.

@@ -49,7 +49,13 @@ package struct DispatchSendParameters: KernelParameters {
 ///
 /// With masks tokens go to where they land, see `LandingRows`, block 0 notes nothing, and nobody is waited for.
 ///
-/// Given `DispatchSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks.
+/// With a network, tokens for ranks that it reaches are staged and put from there (`TokenPackets`), as soon as they are
+/// quantised: nobody waits for numbers of rows, since every source has memory of its own for all that it may send. Block 0
+/// then waits until what earlier steps put has been read; kernels of this step that follow may overwrite combined rows, and
+/// the next step the packets.
+///
+/// Given `DispatchSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters` with a
+/// network.
 package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = DispatchedToken.warps(shape)
@@ -62,8 +68,8 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
         let counter = StepCounter(parameters.step)
         let received = ReceivedCounts(
             shape: shape, counts: parameters.counts, layoutRange: parameters.layoutRange)
-        let watchdog = Watchdog(parameters.watchdog, .dispatchSend)
         let masks = RankMasks(k, window)
+        let watchdog = Watchdog(parameters.watchdog, .dispatchSend, masks: masks)
 
         // Rows for each expert: all of them in block 0, and with a link; and those of tokens before the block's.
         let experts = shape.ranks * shape.rankExperts
@@ -108,6 +114,7 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
                 k.store(0, to: signals + index)
             }
             if masks == nil { received.note(k, counts, peers, watchdog, warps: warps) }
+            if let network = masks?.network { k.if(k.warpIndex == 0) { network.flush(k, watchdog) } }
         } else: {
             if links != nil {
                 noteShared(choices.tokens, in: total)
@@ -139,8 +146,9 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
                         k,
                         to: (0..<shape.tokenRows).compactMap {
                             places?.destination(k, row: $0, window) ?? landings?.destination(k, token: token, row: $0)
-                        })
+                        } + [landings?.staging(k, token: token)].compactMap { $0 })
                     k.syncThreads()
+                    landings?.put(k, token: token, warps: warps)
                     k.if(k.threadIndex < shape.tokenRows) {
                         places?.publish(k, row: k.threadIndex, token: token, peers, step: counts.step)
                         landings?.publish(k, token: token, row: k.threadIndex)
@@ -161,7 +169,15 @@ private func publishOwnersCounts(
     k.for(from: k.threadIndex, to: shape.ranks * shape.rankExperts, by: threads) { expert in
         let owner = ExpertNumbers(shape: shape).owner(expert)
         k.if(!masks.hasMasked(k, owner)) {
-            counts.publish(k, peers, owner: owner, expert: expert, rows: k.load(total + expert))
+            let publish = {
+                counts.publish(k, peers, owner: owner, expert: expert, rows: k.load(total + expert))
+            }
+            guard let network = masks.network else { return publish() }
+            k.if(network.reaches(k, owner)) {
+                counts.put(k, network, owner: owner, expert: expert, rows: k.load(total + expert))
+            } else: {
+                publish()
+            }
         }
     }
 }

@@ -48,7 +48,10 @@ package enum UnpackFollower: String, CaseIterable, Sendable {
 /// blocks move rows, a warp one at a time: rows of lower sources come first. A row of a source that is masked before it
 /// came is published as absent, so that nobody waits for it, and nobody sends it home.
 ///
-/// Given `DispatchUnpackParameters` and `MaskParameters`, and with totals `DispatchTotalsParameters`.
+/// What a network brings lands row by row, and a row is moved when all of its source and expert are there; see
+/// `NetworkPeers`.
+///
+/// Given `DispatchUnpackParameters` and `MaskParameters`, with a network `NetworkParameters`, and with totals `DispatchTotalsParameters`.
 ///
 /// - Parameter totals: Whether it adds up rows and waits, those for numbers of rows too.
 package func dispatchUnpackKernel(
@@ -98,6 +101,7 @@ private struct DispatchUnpack {
     private let landing: LandingRows
     private let notes: ArrivalNotes?
     private let totals: DispatchTotals?
+    private let network: NetworkPeers?
 
     private var shape: LayerShape { window.shape }
 
@@ -119,6 +123,7 @@ private struct DispatchUnpack {
         agreed = AgreedCounts(window: window, own: own, step: current)
         landing = LandingRows(window: window, step: current)
         notes = ArrivalNotes(window, own: own)
+        network = watchdog.masks?.network
     }
 
     private var isTimed: Bool { notes != nil || totals != nil }
@@ -140,6 +145,7 @@ private struct DispatchUnpack {
                     let (wait, rows) = published.await(
                         k, own, watchdog, source: source(), expert: number(of: local), timed: isTimed)
                     count.value = rows
+                    expect(k, rows, of: source(), expert: local)
                     notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
                     totals?.waits.add(k, source: source(), nanoseconds: wait.nanoseconds)
                 }
@@ -166,6 +172,18 @@ private struct DispatchUnpack {
         agreed.await(k, watchdog, expert: local, number: number(of: local))
     }
 
+    /// Adds rows of the step to what the counter of a source that the network brings has to be. Who knows the agreed
+    /// counts of the expert knows this as well.
+    private func expect(
+        _ k: KernelBuilder, _ rows: Value<UInt32>, of source: Value<UInt32>, expert: Value<UInt32>
+    ) {
+        guard let network else { return }
+        k.if(network.reaches(k, source)) {
+            let word = network.expectedRows(source: source, local: expert)
+            k.store(k.load(word) + rows.wide, to: word)
+        }
+    }
+
     // MARK: Rows
 
     /// Moves one row to its place when it has landed, and publishes it, or publishes that it will not come. A warp
@@ -180,11 +198,14 @@ private struct DispatchUnpack {
             }
         }
         k.syncWarp()  // what the first lane has seen, all rely on
-        let known = k.shuffle(choice.value, from: 0)
+        let seen = k.shuffle(choice.value, from: 0)
+        let packets = network.map { NetworkArrival(k, $0, landing, own: own, source: source) }
+        let known = packets?.choice(k, seen, expert: expert, number: row - first) ?? seen
         k.if(known != Int(RankWindow.absentRow)) {
             k.span(.work, where: k.isFirstLane, (expert, row)) {
                 let token = known / shape.tokenRows
-                let packet = window.landing.pointer(in: own) + landing.packet(source: source, token: token)
+                let landed = window.landing.pointer(in: own) + landing.packet(source: source, token: token)
+                let packet = packets?.packet(expert: expert, number: row - first, or: landed) ?? landed
                 copyRow(k, packet, to: window.rows.pointer(in: own) + place.multipliedWide(by: window.rowBytes / 4))
                 if window.format == .float8 { copyScales(k, packet, expert: expert, row: row) }
                 k.syncWarp()  // what each lane has stored, the first publishes
@@ -226,6 +247,48 @@ private struct DispatchUnpack {
         _ k: KernelBuilder, source: Value<UInt32>, expert: Value<UInt32>, number: Value<UInt32>, row: Value<UInt32>
     ) -> Value<UInt32> {
         let choice = k.variable(RankWindow.absentRow)
+        let awaitEntry = {
+            self.awaitEntry(k, source: source, expert: expert, number: number, row: row, into: choice)
+        }
+        guard let network else {
+            awaitEntry()
+            return choice.value
+        }
+        k.if(network.reaches(k, source)) {
+            awaitAll(k, network, source: source, expert: expert, row: row, into: choice)
+        } else: {
+            awaitEntry()
+        }
+        return choice.value
+    }
+
+    /// Waits until all rows of a source for an expert have landed by the network: adds say nothing of single ones. Notes a
+    /// choice of 0 then; what it is stands in the packet.
+    private func awaitAll(
+        _ k: KernelBuilder, _ network: NetworkPeers, source: Value<UInt32>, expert: Value<UInt32>, row: Value<UInt32>,
+        into choice: Variable<UInt32>
+    ) {
+        let counter = window.landedRows.pointer(in: own) + source.multiply(shape.rankExperts, add: expert)
+        let expected = k.load(network.expectedRows(source: source, local: expert))
+        let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: expected)
+        let wait = watchdog.wait(k, for: subject, from: source, timed: isTimed) {
+            let landed = k.load(counter, order: .acquire(.system))
+            k.if(landed >= expected) { choice.value = k.constant(UInt32(0)) }
+            return .init(landed >= expected, seen: landed)
+        }
+        note(k, wait, source)
+    }
+
+    private func note(_ k: KernelBuilder, _ wait: Watchdog.Wait, _ source: Value<UInt32>) {
+        notes?.note(k, .rows, source: source, nanoseconds: wait.nanoseconds)
+        totals?.waits.add(k, source: source, nanoseconds: wait.nanoseconds)
+    }
+
+    /// Waits for a row's entry.
+    private func awaitEntry(
+        _ k: KernelBuilder, source: Value<UInt32>, expert: Value<UInt32>, number: Value<UInt32>, row: Value<UInt32>,
+        into choice: Variable<UInt32>
+    ) {
         let entry =
             window.landingArrivals.pointer(in: own) + landing.entry(source: source, local: expert, number: number)
         let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: landing.step.wide)
@@ -234,9 +297,7 @@ private struct DispatchUnpack {
             k.if(high == landing.step) { choice.value = low }
             return .init(high == landing.step, seen: high.wide)
         }
-        notes?.note(k, .rows, source: source, nanoseconds: wait.nanoseconds)
-        totals?.waits.add(k, source: source, nanoseconds: wait.nanoseconds)
-        return choice.value
+        note(k, wait, source)
     }
 
     /// Copies a packet's row, 16 bytes a lane at a time.

@@ -38,6 +38,16 @@ struct LandingRows {
         return place(of: source).multiply(shape.rankExperts, add: local).multiply(shape.maxTokens, add: number)
     }
 
+    /// The first word of a row's packet that comes by the network, from the beginning of `RankWindow.networkLanding`.
+    ///
+    /// - Parameter entry: The row's, as `entry` gives it.
+    func networkPacket(_ entry: Value<UInt32>) -> Value<UInt64> {
+        entry.multipliedWide(by: window.networkPacketBytes / 4)
+    }
+
+    /// Where the header begins in a packet that comes by the network, in words.
+    var header: Int { window.packetBytes / 4 }
+
     /// Where the scales begin in a packet, in words.
     var scales: Int { window.rowBytes / 4 }
 }

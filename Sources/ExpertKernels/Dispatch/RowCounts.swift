@@ -35,6 +35,20 @@ struct RowCounts {
             order: .release(.system))
     }
 
+    /// The same where the network is the way to `owner`.
+    ///
+    /// The word that is put two steps later to the same place needs an order after this one. The owner has made it: it
+    /// has read this word in its step, and has published its own numbers of the next step when that was over, which this
+    /// rank has read before it begins the step after that.
+    func put(
+        _ k: KernelBuilder, _ network: NetworkPeers, owner: Value<UInt32>, expert: Value<UInt32>, rows: Value<UInt32>
+    ) {
+        let words = window.rowCounts.pointer(at: network.window(k, of: owner))
+        network.adapter.put(
+            k, word: k.packUInt64(low: rows, high: step), to: words + index(source: network.rank, expert: expert),
+            over: network.path(to: owner))
+    }
+
     /// Waits until `source` has published its number of rows for `expert`; 0 when it does not in time. Lanes wait
     /// independently.
     func await(

@@ -13,6 +13,8 @@ struct TokenLandings {
     private let brings: SharedPointer<UInt32>
     /// UInt32 `[tokenRows]`: index of the row's entry.
     private let entries: SharedPointer<UInt32>
+    /// What goes by the network; nil without one.
+    private let packets: TokenPackets?
 
     init(_ k: KernelBuilder, _ landing: LandingRows, _ peers: Peers, _ masks: RankMasks) {
         self.landing = landing
@@ -22,6 +24,7 @@ struct TokenLandings {
         windows = k.shared(UInt64.self, count: rows)
         brings = k.shared(UInt32.self, count: rows)
         entries = k.shared(UInt32.self, count: rows)
+        packets = masks.network.map { TokenPackets(k, landing, $0) }
     }
 
     /// Finds out where a row of the token goes. The warp calls it together.
@@ -53,6 +56,7 @@ struct TokenLandings {
             k.store(isFirst.select(k.constant(UInt32(1)), k.constant(UInt32(0))), to: brings + row)
             k.store(
                 landing.entry(source: peers.rank, local: local, number: k.load(before + known)), to: entries + row)
+            packets?.note(k, token: token, row: row, expert: expert, owner: owner, goes: goes.value)
         }
     }
 
@@ -64,6 +68,17 @@ struct TokenLandings {
         return DispatchedToken.Destination(
             exists: base != 0 && k.load(brings + number) != 0, row: packet,
             scales: packet + landing.scales)
+    }
+
+    /// Where the packet of the token is staged for rows that go by the network; nil without one.
+    func staging(_ k: KernelBuilder, token: Value<UInt32>) -> DispatchedToken.Destination? {
+        packets?.staging(k, token: token)
+    }
+
+    /// Puts rows on the network, a warp one at a time, when all threads that met at the barrier before have staged the
+    /// packet. All warps call it.
+    func put(_ k: KernelBuilder, token: Value<UInt32>, warps: Int) {
+        packets?.put(k, token: token, warps: warps) { k.load(entries + $0) }
     }
 
     /// Publishes the row at the expert's rank, when all threads that met at the barrier before have written the packet.

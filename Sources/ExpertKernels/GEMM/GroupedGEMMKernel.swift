@@ -4,8 +4,8 @@ import KernelLanguage
 ///
 /// A persistent grid of any size; the order of additions depends on `k` alone, so the same row gives the same bits
 /// whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the role
-/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, and
-/// with scales of channels `ChannelScaleParameters`.
+/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, where
+/// rows go home `NetworkParameters` with a network, and with scales of channels `ChannelScaleParameters`.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
     let pipeline = configuration.pipeline
@@ -63,7 +63,7 @@ private struct GroupedGEMM {
         let role = configuration.role
         let parameters = k.parameters(GEMMParameters.self)
         let signals = BlockSignals(parameters.signals, blocks: configuration.rowBlocks)
-        let masks = configuration.masks ? RankMasks(k) : nil
+        let masks = configuration.masks ? RankMasks(k, reaching: role.home) : nil
         let partials = SplitPartials(
             parameters.partials, Watchdog(parameters.watchdog, role.phase, masks: masks), configuration)
 
@@ -88,7 +88,8 @@ private struct GroupedGEMM {
         publisher =
             configuration.publishes
             ? PublisherWarp(
-                k, configuration, signals: signals, partials: partials, arrivals: arrivals, home: home) : nil
+                k, configuration, signals: signals, partials: partials, arrivals: arrivals, home: home,
+                output: parameters.output) : nil
         let operands = TileOperands(
             packedWeights: parameters.weights, rows: parameters.rows, rowScales: parameters.rowScales,
             configuration: configuration)

@@ -5,7 +5,7 @@ import KernelLanguage
 /// Put, add, put of a word and flush promise what `NetworkOperation` says and no more, whichever adapter it is. What is
 /// received is waited for in the same way everywhere: by polling a word of 64 bits, with acquire at system scope, until it
 /// is at least what the receiver expects.
-package enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
+public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
     /// Loads and stores of this kernel, on memory of the peers that is mapped here. For tests and measurements of the
     /// network's whole path on one GPU or one node. Needs nothing but `NetworkPath.peer`'s memory.
     case loopback

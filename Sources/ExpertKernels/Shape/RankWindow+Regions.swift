@@ -17,6 +17,8 @@ extension RankWindow {
             ("combineRows", combineRows.bytes),
             ("combineArrivals", combineArrivals.bytes), ("combineDue", combineDue.bytes),
             ("arrivalNotes", arrivalNotes.bytes), ("barriers", barriers.bytes),
+            ("networkLanding", networkLanding.bytes),
+            ("landedRows", landedRows.bytes), ("landedResults", landedResults.bytes),
         ]
         return all.filter { $0.1 > 0 }.map { RegionSize(name: $0.0, bytes: $0.1) }
     }

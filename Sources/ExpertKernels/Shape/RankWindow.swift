@@ -20,11 +20,14 @@ package struct RankWindow: Hashable, Sendable {
     package let masks: Bool
     /// How scales of rows are rounded and stored; of FP8 rows alone.
     package let scaleFormat: ScaleFormat
+    /// What reaches ranks that this one cannot load from and store to; nil where there are none. Rows then land as with
+    /// masks, see `NetworkPeers`.
+    package let network: NetworkAdapter?
 
     /// The window of this shape and format.
     package init(
         _ shape: LayerShape, _ format: DispatchFormat, link: LinkModel? = nil, notesArrivals: Bool = false,
-        masks: Bool = false, scaleFormat: ScaleFormat = .float32
+        masks: Bool = false, scaleFormat: ScaleFormat = .float32, network: NetworkAdapter? = nil
     ) {
         precondition(
             scaleFormat != .exponents || (format == .float8 && shape.hiddenGroups % scaleFormat.groupsPerWord == 0),
@@ -33,7 +36,8 @@ package struct RankWindow: Hashable, Sendable {
         self.format = format
         self.link = link
         self.notesArrivals = notesArrivals
-        self.masks = masks
+        self.masks = masks || network != nil
+        self.network = network
         self.scaleFormat = scaleFormat
     }
 
@@ -58,7 +62,12 @@ package struct RankWindow: Hashable, Sendable {
     /// The rank's clock when it last showed that it lives, and behind it `[ranks]`: 1 from a rank that has masked this
     /// one; see `RankMasks`. With masks only. At the beginning of every window, so that the window's address is the
     /// word's.
-    package var beat: WindowRegion<UInt64> { region(0, masks ? 1 + shape.ranks : 0) }
+    ///
+    /// With a network, behind those `[ranks]`: how often a rank that the network reaches has shown that it lives to this one,
+    /// a counter that adapters alone change.
+    package var beat: WindowRegion<UInt64> { region(0, masks ? 1 + shape.ranks + networked(shape.ranks) : 0) }
+    /// Where in the window `rank` shows that it lives, by the network.
+    package func networkBeatOffset(of rank: Int) -> Int { (1 + shape.ranks + rank) * 8 }
     /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes them,
     /// and `scales`, `sourceInfo` and `arrivals`.
     package var rows: WindowRegion<UInt32> { region(beat.end, places * rowBytes / 4) }
@@ -111,17 +120,36 @@ package struct RankWindow: Hashable, Sendable {
     }
     /// `[ranks]`: the step of the rank's last barrier, see `rankBarrierKernel`.
     package var barriers: WindowRegion<UInt32> { region(arrivalNotes.end, shape.ranks) }
+    /// What rows are that come and go by the network, with a network only.
+    private func networked(_ count: Int) -> Int { network == nil ? 0 : count }
+    /// Words of 4 bytes behind a packet's scales that say what it is: the token, and its choices as `ExpertNumbers` has them.
+    private var headerWords: Int { (1 + shape.topK + 3) / 4 * 4 }
+    /// Bytes of a token on its way through the network: the row, its scales, and its header; a multiple of 16.
+    package var networkPacketBytes: Int { packetBytes + headerWords * 4 }
+    /// `[2, ranks, rankExperts, maxTokens, networkPacketBytes]`, even and odd steps: the source's rows for an expert as they
+    /// land, in words of 4 bytes.
+    package var networkLanding: WindowRegion<UInt32> {
+        let rows = 2 * shape.ranks * shape.rankExperts * shape.maxTokens
+        return region(barriers.end, networked(rows * networkPacketBytes / 4))
+    }
+    /// `[ranks, rankExperts]`: rows of the source for an expert that have landed in all steps together. Adapters alone change
+    /// it, and `landedResults`.
+    package var landedRows: WindowRegion<UInt64> {
+        region(networkLanding.end, networked(shape.ranks * shape.rankExperts))
+    }
+    /// `[ranks, maxTokens, tokenRows]`: how often the combined row has come home, from the rank of its expert.
+    package var landedResults: WindowRegion<UInt64> { region(landedRows.end, networked(homes * choices)) }
     /// What `arrivals` has instead of a row's choice if the row will not come.
     static var absentRow: UInt32 { .max }
 
     /// Size of the window.
-    package var bytes: Int { barriers.end }
+    package var bytes: Int { network == nil ? barriers.end : landedResults.end }
 
     /// For kernel names.
     var name: String {
         "h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
             + (shape.sharedExperts == 0 ? "" : "_s\(shape.sharedExperts)") + (link?.name ?? "")
-            + (notesArrivals ? "_noted" : "") + (masks ? "_masked" : "") + scaleFormat.name
+            + (notesArrivals ? "_noted" : "") + (network.map { "_\($0)" } ?? (masks ? "_masked" : "")) + scaleFormat.name
     }
 }
 

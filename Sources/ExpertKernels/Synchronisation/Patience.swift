@@ -48,7 +48,7 @@ struct Patience {
         let isOver = k.variable(false)
         if beats {
             k.if(now > nextBeat.value) {
-                k.if(source != masks.rank) { k.store(now, to: masks.beat(k, of: masks.rank), order: .relaxed(.system)) }
+                k.if(source != masks.rank) { masks.showLife(k, at: now, every: limit >> 5) }
                 nextBeat.value = now + (limit >> 4)
             }
         }

@@ -43,18 +43,24 @@ package struct RankMasks {
     private let beats: Pointer<UInt64>
     /// The rank that the kernel runs on.
     let rank: Value<UInt32>
+    /// Ranks that a network reaches; nil where there are none, or the kernel does not reach ranks.
+    let network: NetworkPeers?
 
     /// Declares the parameters where `window` has masks; nil where it has none: then kernels are as if there were no
     /// such thing.
     init?(_ k: KernelBuilder, _ window: RankWindow) {
         guard window.masks else { return nil }
-        self.init(k)
+        self.init(k, reaching: window)
     }
 
     /// Declares the parameters.
-    init(_ k: KernelBuilder) {
+    ///
+    /// - Parameter window: nil for a kernel that waits for no other rank and sends to none.
+    init(_ k: KernelBuilder, reaching window: RankWindow? = nil) {
         let parameters = k.parameters(MaskParameters.self)
         (words, beats, rank) = (parameters.masks, parameters.beats, parameters.waitingRank)
+        let rank = rank
+        network = window.flatMap { NetworkPeers(k, $0, rank: rank) }
     }
 
     /// The record of the wait that masks `rank`.
@@ -65,12 +71,28 @@ package struct RankMasks {
         k.load(record(of: rank), order: .relaxed(.gpu)) != 0
     }
 
-    /// The word in which this rank tells `rank` that it has masked it.
-    func notice(_ k: KernelBuilder, to other: Value<UInt32>) -> Pointer<UInt64> { beat(k, of: other) + 1 + rank }
+    /// Tells another rank that this one has masked it.
+    func tell(_ k: KernelBuilder, _ other: Value<UInt32>) {
+        let store = { k.store(1, to: beat(k, of: other) + 1 + rank, order: .relaxed(.system)) }
+        guard let network else { return store() }
+        k.if(network.reaches(k, other)) { network.tell(k, other) } else: { store() }
+    }
+
+    /// Shows other ranks that this one lives; those that a network reaches no more often than every `interval`.
+    func showLife(_ k: KernelBuilder, at now: Value<UInt64>, every interval: Value<UInt64>) {
+        let own = beat(k, of: rank)
+        guard let network else { return k.store(now, to: own, order: .relaxed(.system)) }
+        // Of all lanes that wait one at a time: an add to a rank that is lost stays in the queue.
+        let last = k.load(own, order: .relaxed(.system))
+        k.if(now - last >= interval) {
+            let before = k.atomicCompareAndSwap(own, expected: last, value: now, order: .relaxed(.system))
+            k.if(before == last) { network.showLife(k, self) }
+        }
+    }
 
     /// Where others tell this rank that they have masked it: UInt64 `[ranks]`.
     func notices(_ k: KernelBuilder) -> Pointer<UInt64> { beat(k, of: rank) + 1 }
 
-    /// The word in which `rank` shows that it lives.
+    /// The word in which `rank` shows that it lives; one in the own window if the network is the way from there.
     func beat(_ k: KernelBuilder, of rank: Value<UInt32>) -> Pointer<UInt64> { Pointer(bits: k.load(beats + rank) + 0) }
 }

@@ -14,6 +14,8 @@ public struct WaitFault: Hashable, Sendable {
         case result(expert: Int, token: Int, source: Int)
         /// Rank `source` at a barrier of all ranks.
         case barrier(source: Int)
+        /// The network, to read what was put to rank `peer` in the step before.
+        case flush(peer: Int)
     }
 
     /// The rank that waited.
@@ -61,6 +63,7 @@ public struct WaitFault: Hashable, Sendable {
             case .splitSums: .splitSums(expert: inLayer(rank: rank, local: number), block: place)
             case .result: .result(expert: number, token: place, source: source)
             case .barrier: .barrier(source: source)
+            case .flush: .flush(peer: source)
             }
         expected = record[6]
         seen = record[7]
@@ -70,7 +73,9 @@ public struct WaitFault: Hashable, Sendable {
     /// The rank that the wait was for; the waiting rank itself where a kernel of its own was to deliver.
     public var source: Int {
         switch subject {
-        case .rowCount(_, let source), .row(_, _, let source), .result(_, _, let source), .barrier(let source): source
+        case .rowCount(_, let source), .row(_, _, let source), .result(_, _, let source), .barrier(let source),
+            .flush(let source):
+            source
         case .block, .splitSums: rank
         }
     }
@@ -90,6 +95,8 @@ enum WaitKind: UInt64 {
     case result
     /// No expert.
     case barrier
+    /// No expert.
+    case flush
 }
 
 extension WaitFault: CustomStringConvertible {
@@ -109,6 +116,8 @@ extension WaitFault: CustomStringConvertible {
                 "for the result of expert \(expert) for token \(token) from rank \(source)"
             case .barrier(let source):
                 "at a barrier for rank \(source)"
+            case .flush(let peer):
+                "for the network to read what it put to rank \(peer) in the step before"
             }
         return "\(kernel.name) of rank \(rank) waited \(what): expected \(expected) and saw \(seen)"
     }

@@ -129,7 +129,7 @@ struct Watchdog {
                 report(k, subject, poll, in: masked ?? record, source: source ?? masks.rank)
                 if let source {
                     k.if(source != masks.rank) {
-                        k.store(1, to: masks.notice(k, to: source), order: .relaxed(.system))
+                        masks.tell(k, source)
                     }
                 }
             }

@@ -46,6 +46,7 @@ public final class CommunicationBuffer {
         guard transport.ranks == shape.ranks else {
             throw GroupError.rankCount(transport: transport.ranks, shape: shape.ranks)
         }
+        guard configuration.network == nil else { throw GroupError.networkInBuffer }
         guard shape.sharedExperts == 0 else { throw GroupError.sharedExpertsInBuffer(shape.sharedExperts) }
         (self.device, self.configuration, self.transport) = (device, configuration, transport)
         let stream = try device.makeStream(label: "buffer of rank \(rank)", rank: rank)

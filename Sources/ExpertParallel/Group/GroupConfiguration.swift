@@ -46,6 +46,10 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels know nothing of it.
     public var notesArrivals = false
 
+    /// How ranks reach each other that are not of one node; nil where all do so by loads and stores. All ranks have the
+    /// same. Layers only.
+    public var network: GroupNetwork?
+
     /// A configuration for a device with `deviceMultiprocessors`, which its ranks share evenly.
     ///
     /// - Parameters:
@@ -101,8 +105,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// What the ranks' windows hold.
     var window: RankWindow {
         RankWindow(
-            shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask, scaleFormat: scaleFormat
-        )
+            shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask, scaleFormat: scaleFormat,
+            network: network?.adapter)
     }
     /// The rank's experts.
     var experts: ExpertShape {
@@ -135,6 +139,12 @@ public struct GroupConfiguration: Hashable, Sendable {
         guard link == nil || onFailure == .stop else { throw .maskWithLink }
         guard !hasSharedGate || shape.sharedExperts > 0 else { throw .gateWithoutSharedExpert }
         guard activation.isValid else { throw .activation(activation) }
+        if let network {
+            guard link == nil else { throw .networkWithLink }
+            guard (1...shape.ranks).contains(network.ranksPerNode) else {
+                throw .ranksPerNode(network.ranksPerNode, ranks: shape.ranks)
+            }
+        }
         guard scaleFormat == .exponents else { return }
         guard format == .float8 else { throw .packedScalesWithoutFloat8(format) }
         guard shape.hiddenGroups % scaleFormat.groupsPerWord == 0 else { throw .packedScales(hidden: shape.hidden) }
@@ -143,6 +153,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Checks all that depends on the device, before any memory is allocated: residency as above, and hardware queues.
     package func validate(on device: DeviceProperties) throws(GroupError) {
         try validate(deviceMultiprocessors: device.multiprocessors)
+        if device.kind == .cuda, network?.adapter == .engine { throw .noNetworkEngine }
         // Two streams to a rank, and 32 hardware queues.
         let limit = 16
         if device.kind == .cuda, ranksOnDevice > limit { throw .tooManyRanks(ranks: ranksOnDevice, limit: limit) }
@@ -164,6 +175,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure
+        configuration.network = network
         return configuration
     }
 }

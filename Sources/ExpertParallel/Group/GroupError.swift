@@ -104,6 +104,16 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case notAPeer(Int, of: Int, ranks: Int)
     /// Step numbers of a rank with another configuration.
     case stepCounters(given: Int, expected: Int)
+    /// A network together with a modelled link.
+    case networkWithLink
+    /// Nodes of more ranks than there are, or of none.
+    case ranksPerNode(Int, ranks: Int)
+    /// A network engine on a GPU.
+    case noNetworkEngine
+    /// A buffer for dispatch and combine of a group with a network.
+    case networkInBuffer
+    /// Ranks that are to be taken in again by a network.
+    case networkReadmission
     /// A wait on memory passed its deadline: the first by time, and those of other ranks that did so later. Reset the
     /// group before its next step.
     case waitTimedOut(WaitFault, seconds: Double, others: [WaitFault])
@@ -252,6 +262,23 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "a modelled link and onFailure .mask do not go together: a row of a link counts as arrived when its "
                 + "source's transfers allow it, which says nothing of a source that has died; leave out the link or use .stop"
+        case .networkWithLink:
+            return
+                "a modelled link and a network do not go together: rows that a network brings cross no modelled link; leave "
+                + "out one of them"
+        case .ranksPerNode(let count, let ranks):
+            return "nodes of \(count) ranks in a group of \(ranks); choose 1 to \(ranks)"
+        case .noNetworkEngine:
+            return
+                "there is no network engine for GPUs yet, only the simulator has one; use the loopback adapter, which takes "
+                + "the same way by loads and stores"
+        case .networkInBuffer:
+            return
+                "a communication buffer reaches all ranks by loads and stores; leave out the network, or use a layer"
+        case .networkReadmission:
+            return
+                "a rank that was masked cannot be taken in again where the network is the way to it: counters of both sides "
+                + "would have to begin anew together; make a new group"
         case .noMasks:
             return "the group was made without masks of ranks; set onFailure to .mask in its configuration"
         case .notAPeer(let peer, let rank, let ranks):

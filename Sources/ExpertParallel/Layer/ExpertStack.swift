@@ -87,7 +87,7 @@ final class ExpertStack {
                     signals: overlaps ? exchange.signals.buffer : nil)
                 written.trace = exchange.records.traceParameters(.down)
                 if configuration.masks { written.masks = exchange.records.masks?.parameters }
-                if gemm == .homeDown { written.ranks = [exchange.home] + (exchange.links.map { [$0] } ?? []) }
+                if gemm == .homeDown { written.ranks = exchange.home }
                 written.rowSignals = configuration.role.rowsAfter == nil ? nil : exchange.rowSignals.buffer
                 return try GroupedGEMM(device, configuration, downWeights, written, memory.scratch.down)
             }

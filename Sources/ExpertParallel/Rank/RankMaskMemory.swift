@@ -8,14 +8,36 @@ struct RankMaskMemory: Sendable {
     let records: DeviceArray<UInt64>
     /// UInt64 `[ranks]`: addresses of the ranks' beat words, known when the rank is connected.
     let beats: DeviceArray<UInt64>
+    /// UInt64 `[ranks]`: addresses of the windows with the ranks' beats, as a network adapter has them; nil without one.
+    let networkBeats: DeviceArray<UInt64>?
     /// For each kernel that waits for ranks or sends to them.
     let parameters: MaskParameters
 
-    init(_ device: any Device, _ shape: LayerShape, rank: Int) throws {
+    init(_ device: any Device, _ configuration: GroupConfiguration, rank: Int) throws {
+        let shape = configuration.shape
         records = try device.allocate(
             UInt64.self, count: shape.ranks * WaitFault.words, label: "masks of rank \(rank)")
         beats = try device.allocate(UInt64.self, count: shape.ranks, label: "beats of rank \(rank)")
+        networkBeats =
+            try configuration.network == nil
+            ? nil : device.allocate(UInt64.self, count: shape.ranks, label: "network beats of rank \(rank)")
         parameters = MaskParameters(masks: records.parameter, beats: beats.parameter, rank: rank)
+    }
+
+    /// Notes where the windows are that hold the beats of all ranks.
+    ///
+    /// - Parameters:
+    ///   - layout: Of the windows.
+    ///   - own: That of this rank.
+    ///   - reaches: Whether a network is the way to a rank, which then shows here that it lives.
+    func connect(
+        _ found: [DeviceBuffer], _ layout: RankWindow, own: DeviceBuffer, _ device: any Device, reaches: (Int) -> Bool
+    ) throws {
+        let words = found.indices.map { rank in
+            reaches(rank) ? own.address + UInt64(layout.networkBeatOffset(of: rank)) : found[rank].address
+        }
+        try device.write(words, to: beats.buffer)
+        if let networkBeats { try device.write(found.map(\.address), to: networkBeats.buffer) }
     }
 
     /// The part of the masks that is about `rank`.

@@ -10,7 +10,8 @@ struct RankRecords: Sendable {
     let statistics: DeviceArray<UInt64>
     /// See `TraceEvent`; nil where nothing is traced.
     let trace: DeviceArray<UInt64>?
-    /// Whom the rank has masked; nil where every wait in vain is a fault.
+    /// Whom the rank has masked; nil where every wait in vain is a fault at once. With a network and `FailurePolicy.stop` the
+    /// host makes one of it.
     let masks: RankMaskMemory?
     /// For each kernel that waits.
     let watchdog: WatchdogParameters
@@ -22,7 +23,7 @@ struct RankRecords: Sendable {
             try configuration.traced
             ? device.allocate(UInt64.self, count: TraceEvent.traceBytes / 8, label: "trace of rank \(rank)") : nil
         masks =
-            try configuration.onFailure == .mask ? RankMaskMemory(device, configuration.shape, rank: rank) : nil
+            try configuration.window.masks ? RankMaskMemory(device, configuration, rank: rank) : nil
         watchdog = WatchdogParameters(faultRecord: fault.parameter, seconds: configuration.waitLimit)
     }
 
@@ -40,5 +41,14 @@ struct RankRecords: Sendable {
     func fault(_ device: any Device, rank: Int, _ shape: LayerShape) throws -> WaitFault? {
         WaitFault(
             record: try device.read(UInt64.self, count: WaitFault.words, from: fault.buffer), rank: rank, shape: shape)
+    }
+
+    /// The first wait for another rank that was given up, where waits mask ranks.
+    func firstMask(_ device: any Device, rank: Int, _ shape: LayerShape) throws -> WaitFault? {
+        guard let records = masks?.records else { return nil }
+        let words = try device.read(UInt64.self, count: records.count, from: records.buffer)
+        return stride(from: 0, to: words.count, by: WaitFault.words).compactMap {
+            WaitFault(record: Array(words[$0..<$0 + WaitFault.words]), rank: rank, shape: shape)
+        }.min { $0.time < $1.time }
     }
 }

@@ -44,13 +44,20 @@ final class RankState {
 
     /// The wait that has failed, if one has, when all work has been waited for.
     func fault() throws -> WaitFault? {
-        let fault = try records.fault(device, rank: transport.rank, configuration.shape)
+        var fault = try records.fault(device, rank: transport.rank, configuration.shape)
+        if fault == nil, configuration.onFailure == .stop {
+            fault = try records.firstMask(device, rank: transport.rank, configuration.shape)
+        }
         if fault != nil { fail() }
         return fault
     }
 
     /// Makes what `seesFault` needs, which could not be allocated while an engine captures.
-    func prepareToLook() throws { if watch == nil { watch = try FaultWatch(device, records.fault.buffer) } }
+    func prepareToLook() throws {
+        if watch != nil { return }
+        let masks = configuration.onFailure == .stop ? records.masks : nil
+        watch = try FaultWatch(device, [records.fault.buffer] + (masks.map { [$0.records.buffer] } ?? []))
+    }
 
     /// Whether a failed wait shows, without waiting.
     func seesFault() throws -> Bool {
@@ -142,6 +149,7 @@ final class RankState {
     func unmask(_ rank: Int) throws {
         try requirePeer(rank)
         _ = try requireMasks()
+        if exchanges.contains(where: { $0.isNetworked(rank) }) { throw GroupError.networkReadmission }
         for exchange in exchanges { try exchange.forget(rank) }
         try setMask(of: rank, nil)
     }
@@ -155,7 +163,7 @@ final class RankState {
     }
 
     func requireMasks() throws(GroupError) -> RankMaskMemory {
-        guard let masks = records.masks else { throw .noMasks }
+        guard configuration.onFailure == .mask, let masks = records.masks else { throw .noMasks }
         return masks
     }
 

@@ -61,8 +61,8 @@ extension TokenExchange {
                     rows: MemoryParameter(address: rows), counts: receivedCount.parameter, ranks: ranks,
                     signals: MemoryParameter(address: polled), threshold: threshold,
                     statistics: records.statistics.parameter, discards: discards, step: step.parameter,
-                    watchdog: records.watchdog), links, records.masks?.parameters,
-            ],
+                    watchdog: records.watchdog), links,
+            ] + reach,
             changing: [
                 ("rows", .address(rows)), ("signals", .address(polled)), ("threshold", .uint32(UInt32(threshold))),
                 ("discards", .uint32(discards ? 1 : 0)),
@@ -93,7 +93,8 @@ extension TokenExchange {
                     home: arriving, tokenCount: MemoryParameter(address: tokens.count),
                     experts: MemoryParameter(address: tokens.experts),
                     weights: MemoryParameter(address: tokens.weights), output: MemoryParameter(address: tokens.output),
-                    discards: discards, watchdog: records.watchdog), records.masks?.parameters,
+                    discards: discards, watchdog: records.watchdog)
+            ] + reach + [
                 tokens.sharedWeights.map { SharedWeightsParameters(sharedWeights: MemoryParameter(address: $0)) },
                 waits.map { _ in WaitTotalsParameters(waits: nil) },
             ],

@@ -44,8 +44,8 @@ extension TokenExchange {
                     tokenCount: MemoryParameter(address: tokens.count), input: MemoryParameter(address: tokens.input),
                     experts: MemoryParameter(address: tokens.experts), ranks: ranks, step: step.parameter,
                     counts: receivedCount.parameter, layoutRange: layoutRange.parameter, signals: signals.parameter,
-                    watchdog: records.watchdog), links, records.masks?.parameters,
-            ],
+                    watchdog: records.watchdog), links,
+            ] + reach,
             changing: [
                 ("tokenCount", .address(tokens.count)), ("input", .address(tokens.input)),
                 ("experts", .address(tokens.experts)),
@@ -63,8 +63,8 @@ extension TokenExchange {
         [
             DispatchUnpackParameters(
                 counts: receivedCount.parameter, layoutRange: layoutRange.parameter, watchdog: records.watchdog,
-                arriving: arriving), records.masks?.parameters,
-        ]
+                arriving: arriving)
+        ] + reach
     }
 
     /// Enqueues the receive of a dispatch by a kernel of its own.
@@ -104,8 +104,7 @@ extension TokenExchange {
         try enqueue(
             Launch(kernel: kernel, phase: nil, traced: .rankBarrier, blocks: 1, stream: stream, dependent: false),
             [
-                RankBarrierParameters(ranks: ranks, step: step.parameter, watchdog: records.watchdog),
-                records.masks?.parameters,
-            ])
+                RankBarrierParameters(ranks: ranks, step: step.parameter, watchdog: records.watchdog)
+            ] + reach)
     }
 }

@@ -81,6 +81,8 @@ final class TokenExchange {
     private let linkBusy: DeviceArray<UInt64>
     /// UInt64 `[ranks]`: addresses of the windows, known when the rank is connected.
     private let peers: DeviceArray<UInt64>
+    /// nil without a network.
+    private let network: NetworkMemory?
     /// Arguments of each kernel's launches.
     private var arguments: [ObjectIdentifier: LaunchArguments] = [:]
     /// Windows of the others, which must stay where they are.
@@ -121,6 +123,8 @@ final class TokenExchange {
         step = try device.allocate(UInt32.self, count: 2, label: "step of \(label)")
         linkBusy = try device.allocate(UInt64.self, count: shape.ranks, label: "links of \(label)")
         peers = try device.allocate(UInt64.self, count: shape.ranks, label: "peers of \(label)")
+        network = try NetworkMemory(
+            device, configuration, beats: records.masks?.networkBeats, rank: transport.rank, label: label)
     }
 
     /// The number of the rank.
@@ -146,9 +150,13 @@ final class TokenExchange {
         for (rank, peer) in found.enumerated() where peer.bytes != window.bytes {
             throw GroupError.windowSize(rank: rank, bytes: peer.bytes, expected: window.bytes)
         }
-        try device.write(found.map(\.address), to: peers.buffer)
+        // Nothing is loaded from or stored to windows that the network reaches.
+        try device.write(found.indices.map { isNetworked($0) ? 0 : found[$0].address }, to: peers.buffer)
+        try network?.connect(found, device)
         // A window begins with its rank's beat word.
-        if let masks = records.masks, part.holdsBeat { try device.write(found.map(\.address), to: masks.beats.buffer) }
+        if let masks = records.masks, part.holdsBeat {
+            try masks.connect(found, configuration.window, own: window, device, reaches: isNetworked)
+        }
         peerWindows = found
     }
 
@@ -188,6 +196,9 @@ final class TokenExchange {
         try clear(layout.barriers, halves: 1)
     }
 
+    /// Whether a network is the way to `peer`.
+    func isNetworked(_ peer: Int) -> Bool { network?.reaches(peer) ?? false }
+
     /// Steps that are over.
     func completedSteps() throws -> UInt32 { try device.read(UInt32.self, count: 1, from: step.buffer)[0] }
 
@@ -196,20 +207,29 @@ final class TokenExchange {
 
     /// What is zero before the first step. Row scales beyond an expert's count are loaded with their block; they must
     /// hold something.
-    var state: [DeviceBuffer] { [window, signals.buffer, rowSignals.buffer, step.buffer, linkBusy.buffer] }
+    var state: [DeviceBuffer] { 
+        [window, signals.buffer, rowSignals.buffer, step.buffer, linkBusy.buffer] + (network?.state ?? [])
+    }
 
     // MARK: Parameters of kernels
 
     var ranks: PeersParameters { PeersParameters(peers: peers.parameter, rank: transport.rank) }
     /// nil without links.
     var links: LinkParameters? { configuration.link.map { _ in LinkParameters(linkBusy: linkBusy.parameter) } }
+    /// What kernels are given that reach other ranks besides what they have of them; nil where there is nothing.
+    var reach: [(any KernelParameters)?] { [records.masks?.parameters, network?.parameters] }
     /// For a kernel that waits for rows itself.
     var arriving: ArrivingParameters {
         ArrivingParameters(
             window: MemoryParameter(address: window.address), rank: transport.rank, step: step.parameter)
     }
-    /// For a kernel that sends rows home itself.
-    var home: HomeParameters { HomeParameters(ranks: ranks, step: step.parameter) }
+    /// For a kernel that sends rows home itself, besides masks.
+    var home: [any KernelParameters] {
+        let parameters: [(any KernelParameters)?] = [
+            HomeParameters(ranks: ranks, step: step.parameter), links, network?.parameters,
+        ]
+        return parameters.compactMap { $0 }
+    }
 
     // MARK: Launches
 

@@ -10,14 +10,18 @@ extension SimulatedMachine {
         judge?.hostWaited(for: state)
     }
 
-    /// Runs the whole machine until all streams are empty, but for those of ranks that are halted for ever.
+    /// Runs the whole machine until all streams and the network are empty, but for what ranks have under way that are halted
+    /// for ever.
     ///
     /// - Throws: What stopped the machine; `stopped` if it had stopped before.
     public func synchronizeAll() throws(SimulationError) {
         try requireWorking()
-        try run { self.streams.allSatisfy(\.isOver) }
+        try run { self.streams.allSatisfy(\.isOver) && (self.network.isIdle || self.isNetworkHeld) }
         judge?.hostWaitedForAll()
     }
+
+    /// Whether all that the network has under way waits for a rank that is halted.
+    private var isNetworkHeld: Bool { events.workCount == 0 && work.isEmpty }
 
     private func run(until isDone: () -> Bool) throws(SimulationError) {
         guard !isRunning else { throw .invalidArgument("work of the host in a stream cannot synchronize") }

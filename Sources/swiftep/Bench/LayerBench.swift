@@ -12,6 +12,8 @@ struct LayerBench {
         var link: LinkModel?
         var communicationMultiprocessors: Int?
         var onFailure: FailurePolicy
+        /// How ranks reach each other; nil for loads and stores.
+        var network: GroupNetwork?
     }
 
     private let processes: Processes
@@ -137,6 +139,7 @@ struct LayerBench {
             link: plan.link)
         configuration.twoBatch = twoBatch
         configuration.onFailure = plan.onFailure
+        configuration.network = plan.network
         return try processes.makeGroup(configuration)
     }
 

@@ -62,8 +62,8 @@ enum LayerBenchCommand {
         ],
         options: [
             tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
-            ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure, ShapeOptions.hidden,
-            ShapeOptions.intermediate,
+            ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure, RankTransport.option,
+            ShapeOptions.hidden, ShapeOptions.intermediate,
             ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, CommonOptions.json,
         ],
@@ -84,7 +84,7 @@ enum LayerBenchCommand {
     private static var communicationOptions: [any AnyOption] {
         [
             tokens, BenchOptions.link, ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure,
-            ShapeOptions.hidden,
+            RankTransport.option, ShapeOptions.hidden,
             ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, CommonOptions.json,
         ]
@@ -110,6 +110,7 @@ enum LayerBenchCommand {
         let isCUDA = device.properties.kind == .cuda
         let counts = arguments[tokens] ?? (isCUDA ? [8, 32, 64, 128] : [8])
         let sizes = isCUDA ? cuda : simulator
+        let network = try RankTransport.network(arguments)
         let plans = try counts.map { count in
             LayerBench.Plan(
                 shape: try ShapeOptions.shape(
@@ -117,7 +118,7 @@ enum LayerBenchCommand {
                     sharedExperts: arguments[sharedExpert] ? 1 : 0),
                 link: arguments[BenchOptions.link],
                 communicationMultiprocessors: arguments[BenchOptions.communication],
-                onFailure: arguments[ProcessOptions.onFailure] ?? .stop)
+                onFailure: arguments[ProcessOptions.onFailure] ?? .stop, network: network)
         }
         try ProcessOptions.check(plans[0].onFailure, link: plans[0].link)
         for plan in plans {

@@ -32,6 +32,8 @@ struct LayerReport: Encodable {
     let devices: Int
     /// Whether ranks that are lost are masked, which costs a pass over dispatched rows.
     let onFailure: String
+    /// What is between ranks; nil for loads and stores.
+    let network: String?
     let experts: Int
     let hidden: Int
     let intermediate: Int
@@ -47,6 +49,7 @@ struct LayerReport: Encodable {
         self.processes = processes.count
         devices = processes.group?.extent.devices ?? 1
         onFailure = plan.onFailure.rawValue
+        network = plan.network?.description
         self.device = device.name
         simulated = device.kind == .simulator
         ranks = plan.shape.ranks

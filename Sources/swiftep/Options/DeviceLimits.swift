@@ -21,11 +21,12 @@ enum DeviceLimits {
     ) throws(UsageError) {
         let device = processes.device.properties
         if device.kind == .simulator { try SimulatorMemory.check(shape, weights: weights) }
-        let configuration = GroupConfiguration(
+        var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.multiprocessors, ranksOnDevice: processes.ranksOnDevice,
             blockM: arguments[RunCommand.blockM],
             communicationMultiprocessors: arguments[BenchOptions.communication], waitLimit: waitLimit,
             link: arguments[BenchOptions.link])
+        configuration.network = try RankTransport.network(arguments)
         do throws(GroupError) {
             try configuration.validate(on: device)
         } catch {

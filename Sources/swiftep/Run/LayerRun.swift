@@ -41,6 +41,7 @@ struct LayerRun {
         configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)
         configuration.onFailure = settings.onFailure
+        configuration.network = settings.network
         self.configuration = configuration
         if let dropped = settings.droppedSignal { try check(dropped) }
         if let lost = settings.lostRank, lost.rank >= source.shape.ranks {

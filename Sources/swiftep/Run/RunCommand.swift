@@ -98,7 +98,7 @@ enum RunCommand {
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, scales, seed,
             BenchOptions.communication, BenchOptions.link, blockM, waitLimit, replays, ProcessOptions.onFailure,
-            ProcessOptions.restart, dropSignal,
+            ProcessOptions.restart, RankTransport.option, dropSignal,
             ProcessOptions.loseRank, timeline, tensors, arrivals, CommonOptions.json,
         ],
         run: { arguments in
@@ -152,6 +152,8 @@ struct RunSettings {
     let onFailure: FailurePolicy
     /// Whether ranks that were masked are taken in again.
     let restarts: Bool
+    /// How ranks reach each other; nil for loads and stores.
+    let network: GroupNetwork?
     /// A process that is to be lost.
     let lostRank: LostRank?
 
@@ -175,6 +177,7 @@ struct RunSettings {
             throw .conflict("--drop-signal concerns signals; add singleBatch or direct to --overlap, which have them")
         }
         try ProcessOptions.check(onFailure, link: link)
+        network = try RankTransport.network(arguments)
         guard arguments[RunCommand.checkpoint] != nil || arguments[RunCommand.layer] == nil else {
             throw .conflict("--layer chooses a layer of a checkpoint; give its directory with --checkpoint")
         }

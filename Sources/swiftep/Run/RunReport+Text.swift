@@ -12,7 +12,7 @@ extension RunReport {
             layer    hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK), \(shared)
             weights  \(visible(weights))
             scales   \(scales == ScaleFormat.float32.rawValue ? "exact" : "powers of two"), of FP8 activations\(scaleNotes)
-            group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows\(sharing)
+            group    \(ranks) ranks x \(tokens) tokens, blocks of \(blockM) rows\(network.map { ", network: \($0)" } ?? "")\(sharing)
             split    \(multiprocessorsPerRank) multiprocessors per rank, \(communicationMultiprocessors) of them for \
             communication in overlapped phases
 

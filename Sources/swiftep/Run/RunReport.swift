@@ -23,6 +23,8 @@ struct RunReport: Encodable {
     let sharedGate: Bool
     let experts: Int
     let topK: Int
+    /// What is between ranks; nil for loads and stores.
+    let network: String?
     /// How scales of activations are rounded.
     let scales: String
     /// Whether weights have a scale for each output channel.
@@ -64,6 +66,7 @@ struct RunReport: Encodable {
         sharedGate = configuration.hasSharedGate
         experts = shape.experts
         topK = shape.topK
+        network = configuration.network?.description
         scales = configuration.scaleFormat.rawValue
         channelScales = configuration.channelScales
         self.activationsPerToken = activationsPerToken

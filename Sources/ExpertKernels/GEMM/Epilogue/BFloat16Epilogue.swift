@@ -24,8 +24,12 @@ struct BFloat16Epilogue {
             let destination = home.rows.destination(
                 k, expert: workTile.tile.expert,
                 row: workTile.tile.rowBlock.multiply(ring.configuration.tile.m, add: row))
+            // A row is put by the network when all tiles of its row block are there.
+            let target =
+                destination.isNetworked?.select(self.row(row, of: workTile.tile).bits, destination.row.bits)
+                ?? destination.row.bits
             k.store(
-                destination.exists.select(destination.row.bits, k.constant(UInt64(0))),
+                destination.exists.select(target, k.constant(UInt64(0))),
                 to: home.addresses + index(k, of: row, workTile))
         }
     }
@@ -83,8 +87,13 @@ struct BFloat16Epilogue {
     private func start(
         _ k: KernelBuilder, of row: Value<UInt32>, _ workTile: TileScheduler.WorkTile
     ) -> Pointer<UInt32> {
-        let (configuration, tile) = (ring.configuration, workTile.tile)
         if let home { return Pointer(bits: k.load(home.addresses + index(k, of: row, workTile))) }
+        return self.row(row, of: workTile.tile)
+    }
+
+    /// Channel 0 of a row of a tile in `output`.
+    private func row(_ row: Value<UInt32>, of tile: ExpertTiles.Tile) -> Pointer<UInt32> {
+        let configuration = ring.configuration
         let globalRow = tile.expert.multiply(
             configuration.problem.maxRows, add: tile.rowBlock * configuration.tile.m + row)
         return output + globalRow.multipliedWide(by: configuration.problem.n / 2)

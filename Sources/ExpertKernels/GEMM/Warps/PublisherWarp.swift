@@ -13,6 +13,8 @@ struct PublisherWarp {
     private let partials: SplitPartials
     private let arrivals: ArrivalsWarp?
     private let home: HomeRows?
+    /// BF16 `[experts, maxRows, n]`: rows to put by a network.
+    private let output: Pointer<BFloat16>
     /// UInt32 `[consumerWarps]`: work tiles of which each warp has stored its part.
     private let stored: SharedPointer<UInt32>
     /// UInt32: work tiles that the publisher warp knows to be stored.
@@ -22,8 +24,9 @@ struct PublisherWarp {
 
     init(
         _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, partials: SplitPartials,
-        arrivals: ArrivalsWarp?, home: HomeRows?
+        arrivals: ArrivalsWarp?, home: HomeRows?, output: Pointer<UInt32>
     ) {
+        self.output = output.cast(to: BFloat16.self)
         self.configuration = configuration
         self.signals = signals
         self.partials = partials
@@ -99,8 +102,23 @@ struct PublisherWarp {
                 k.for(from: k.lane, to: tile.rows, by: Hopper.warpThreads) { row in
                     let destination = home.destination(
                         k, expert: tile.expert, row: tile.rowBlock.multiply(configuration.tile.m, add: row))
-                    k.if(destination.exists) { home.publish(k, destination) }
+                    let isStored = destination.isNetworked.map { destination.exists && !$0 } ?? destination.exists
+                    k.if(isStored) { home.publish(k, destination) }
                 }
+                if let network = home.network { put(k, home, network, tile) }
+            }
+        }
+    }
+
+    /// Puts rows of a row block to the homes that the network reaches, one after the other.
+    private func put(_ k: KernelBuilder, _ home: HomeRows, _ network: NetworkPeers, _ tile: ExpertTiles.Tile) {
+        k.for(to: tile.rows) { row in
+            let row = tile.rowBlock.multiply(configuration.tile.m, add: row)
+            let destination = home.destination(k, expert: tile.expert, row: row)
+            k.if(destination.exists && (destination.isNetworked ?? k.constant(false))) {
+                let place = tile.expert.multiply(configuration.problem.maxRows, add: row)
+                let source = output + place.multipliedWide(by: configuration.problem.n)
+                home.put(k, network, source, to: destination)
             }
         }
     }

@@ -1,0 +1,179 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+import Simulator
+
+/// Layers whose ranks reach each other by a network adapter: the loopback on every device, the engine where there is one.
+func networkLayerCases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
+    let loopback = Way(network: GroupNetwork(.loopback))
+    var ways = [loopback, Way(network: GroupNetwork(.loopback, ranksPerNode: 2))]
+    if kind == .simulator {
+        ways += NetworkConfiguration.Order.allCases.map { Way(network: GroupNetwork(.engine), order: $0) }
+        ways.append(Way(network: GroupNetwork(.engine, ranksPerNode: 2)))
+    }
+    return [2, 4].flatMap { ranks in
+        ways.filter { $0.network.ranksPerNode < ranks }.map { sameBitsCase($0, ranks: ranks) }
+    } + [sizesCase(loopback)] + ways.filter { $0.network.ranksPerNode == 1 }.flatMap { way in
+        [absentRankCase(way), failedStepCase(way)]
+    } + [refusalCase()]
+}
+
+/// A way through a network, and what that does.
+private struct Way {
+    let network: GroupNetwork
+    /// Of the simulator's engine.
+    var order = NetworkConfiguration.Order.unordered
+
+    var name: String { "\(network)" + (network.adapter == .engine ? ", \(order.rawValue)" : "") }
+
+    /// The device to use: that given, or one with a network like this.
+    func device(_ device: any Device) -> any Device {
+        guard network.adapter == .engine, let simulated = device as? SimulatedDevice else { return device }
+        var configuration = simulated.configuration
+        configuration.network.order = order
+        // With a queue that fills up within a step.
+        configuration.network.queueDepth = 8
+        return SimulatedDevice(configuration: configuration)
+    }
+
+    func layer(
+        _ fixture: LayerFixture, on device: any Device, communicating: Int? = nil, waitLimit: Double = 10,
+        notesArrivals: Bool = false, onFailure: FailurePolicy = .stop
+    ) throws -> MoELayerGroup {
+        try fixture.layer(
+            on: device, communicating: communicating, waitLimit: waitLimit, notesArrivals: notesArrivals,
+            onFailure: onFailure, network: network)
+    }
+}
+
+private func fixture(ranks: Int, _ pattern: LayerFixture.Pattern = .sparse) throws -> LayerFixture {
+    let shape = try LayerShape(
+        hidden: 256, intermediate: 128, experts: 12, topK: 3, ranks: ranks, maxTokens: 6, sharedExperts: 1)
+    return LayerFixture(
+        shape, tokens: (0..<ranks).map { [6, 3, 0, 5][$0] }, pattern: pattern, sharedIntermediate: 128)
+}
+
+/// All modes have the bits of load and store, direct and replayed, step after step.
+private func sameBitsCase(_ way: Way, ranks: Int) -> ConformanceCase {
+    ConformanceCase("layer by network \(way.name), \(ranks) ranks") { device in
+        let device = way.device(device)
+        let fixture = try fixture(ranks: ranks)
+        let plain = try fixture.layer(on: device)
+        let settings: [(Int, Bool, FailurePolicy)] = [(0, false, .stop), (fixture.split(of: device), true, .mask)]
+        for (communicating, notes, policy) in settings {
+            let layer = try way.layer(
+                fixture, on: device, communicating: communicating, notesArrivals: notes, onFailure: policy)
+            for mode in OverlapMode.allCases {
+                let captured = try layer.capture(overlap: mode, steps: 2)
+                for step in 0..<3 {
+                    let inputs = fixture.inputs(step: step)
+                    let expected = try plain.step(inputs, overlap: .none)
+                    try requireIdentical(
+                        "\(mode), step \(step)", try layer.step(inputs, overlap: mode), expected,
+                        hidden: fixture.shape.hidden)
+                    try layer.clearOutputs()
+                    try layer.replay(captured)
+                    try layer.group.synchronize()
+                    try requireIdentical(
+                        "\(mode), step \(step), replayed", try layer.outputs(inputs), expected,
+                        hidden: fixture.shape.hidden)
+                }
+            }
+            if policy == .mask {
+                try require(try layer.group.maskedRanks().allSatisfy(\.isEmpty), "somebody is masked")
+            }
+        }
+    }
+}
+
+/// Choices that fill a header, and rows of other sizes.
+private func sizesCase(_ way: Way) -> ConformanceCase {
+    ConformanceCase("layer by network \(way.name), sizes") { device in
+        for (hidden, experts, topK) in [(128, 4, 1), (512, 16, 11), (384, 8, 8)] {
+            let shape = try LayerShape(
+                hidden: hidden, intermediate: 128, experts: experts, topK: topK, ranks: 2, maxTokens: 17)
+            let fixture = LayerFixture(shape, tokens: [17, 5], pattern: .random)
+            let inputs = fixture.inputs()
+            let expected = try fixture.layer(on: device).step(inputs, overlap: .none)
+            let layer = try way.layer(fixture, on: device)
+            for mode in OverlapMode.allCases {
+                try requireIdentical(
+                    "hidden=\(hidden) topK=\(topK), \(mode)", try layer.step(inputs, overlap: mode), expected,
+                    hidden: hidden)
+            }
+        }
+    }
+}
+
+/// Ranks that take no part are masked by all others, whose steps are right without them.
+private func absentRankCase(_ way: Way) -> ConformanceCase {
+    ConformanceCase("absent ranks are masked, network \(way.name)") { device in
+        let fixture = try fixture(ranks: 4)
+        for mode in OverlapMode.allCases {
+            // What is put to a rank that does nothing is written all the same.
+            let device = way.device(device)
+            let layer = try way.layer(fixture, on: device, waitLimit: maskWaitLimit(device), onFailure: .mask)
+            try requireRight(layer, fixture, step: 0, without: [], mode, "\(mode), before")
+            for step in 1..<3 {
+                try requireRight(layer, fixture, step: step, without: [1], mode, "\(mode), step \(step)")
+                try requireMasked(layer.group, [1], "\(mode), step \(step)")
+            }
+            do {
+                try layer.group.ranks[0].unmask(1)
+                throw ConformanceFailure("a rank came back by a network")
+            } catch GroupError.networkReadmission {}
+        }
+    }
+}
+
+/// A step that fails is an error where ranks are not masked, and after a reset counters of both sides agree again.
+private func failedStepCase(_ way: Way) -> ConformanceCase {
+    ConformanceCase("a failed step and a reset, network \(way.name)") { device in
+        let device = way.device(device)
+        let fixture = try fixture(ranks: 4, .random)
+        let layer = try way.layer(fixture, on: device, waitLimit: maskWaitLimit(device))
+        let inputs = fixture.inputs()
+        let expected = try fixture.layer(on: device).step(inputs, overlap: .none)
+        for mode in OverlapMode.allCases {
+            try requireIdentical(
+                "\(mode), before", try layer.step(inputs, overlap: mode), expected, hidden: fixture.shape.hidden)
+            try layer.group.load(inputs)
+            for rank in layer.group.ranks.dropLast() { try layer.enqueue(rank, overlap: mode) }
+            if mode != .twoBatch { try layer.group.ranks[3].dispatchNothing() }
+            do {
+                try layer.group.synchronize()
+                throw ConformanceFailure("\(mode): the step ended without rank 3")
+            } catch GroupError.waitTimedOut(let fault, _, _) {
+                try require(fault.source == 3, "\(mode): \(fault)")
+            }
+            try layer.group.reset()
+            for step in 0..<2 {
+                try requireIdentical(
+                    "\(mode), step \(step) after", try layer.step(inputs, overlap: mode), expected,
+                    hidden: fixture.shape.hidden)
+            }
+        }
+    }
+}
+
+/// What does not go together with a network is refused.
+private func refusalCase() -> ConformanceCase {
+    ConformanceCase("what a network refuses") { device in
+        let shape = try fixture(ranks: 2).shape
+        func refuses(_ change: (inout GroupConfiguration) throws -> Void, _ expected: GroupError) throws {
+            var configuration = GroupConfiguration(
+                shape: shape, deviceMultiprocessors: device.properties.multiprocessors)
+            configuration.network = GroupNetwork(.loopback)
+            try change(&configuration)
+            do {
+                _ = try RankGroup(device: device, configuration: configuration)
+                throw ConformanceFailure("not refused: \(expected)")
+            } catch let error as GroupError {
+                try require(error == expected, "refused with \(error), expected \(expected)")
+            }
+        }
+        try refuses({ $0.link = try LinkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500) }, .networkWithLink)
+        try refuses({ $0.network?.ranksPerNode = 0 }, .ranksPerNode(0, ranks: 2))
+        if device.properties.kind == .cuda { try refuses({ $0.network?.adapter = .engine }, .noNetworkEngine) }
+    }
+}

@@ -1,0 +1,142 @@
+import KernelLanguage
+
+/// What kernels that reach other ranks are given besides, where some ranks are reached by a network adapter.
+package struct NetworkParameters: KernelParameters {
+    /// UInt64: what the adapter's code on the device needs; anything where it needs nothing.
+    package var networkContext: ScalarParameter<UInt64>
+    /// UInt64 `[ranks]`: addresses of the ranks' windows as the adapter has them; 0 for ranks that this one reaches by
+    /// loads and stores, itself among them.
+    package var networkWindows: MemoryParameter<UInt64>
+    /// UInt64 `[ranks]`: likewise of the windows that hold the ranks' beats.
+    package var networkBeats: MemoryParameter<UInt64>
+    /// UInt32 `[2, maxTokens, networkPacketBytes / 4]`, even and odd steps: packets of own tokens, from where they are put.
+    package var staging: MemoryParameter<UInt32>
+    /// UInt64 `[ranks, rankExperts]`: what `RankWindow.landedRows` will be when all rows have landed whose number is known.
+    package var expectedRows: MemoryParameter<UInt64>
+    /// UInt64 `[ranks, maxTokens, tokenRows]`: what `RankWindow.landedResults` was when the row was last added up.
+    package var expectedResults: MemoryParameter<UInt64>
+
+    /// Parameters as given.
+    package init(
+        context: UInt64, windows: MemoryParameter<UInt64>, beats: MemoryParameter<UInt64>, staging: MemoryParameter<UInt32>,
+        expectedRows: MemoryParameter<UInt64>, expectedResults: MemoryParameter<UInt64>
+    ) {
+        networkContext = ScalarParameter(context)
+        networkWindows = windows
+        networkBeats = beats
+        self.staging = staging
+        self.expectedRows = expectedRows
+        self.expectedResults = expectedResults
+    }
+}
+
+/// The ranks that a rank reaches by a network adapter, and what it keeps for itself about them (`docs/network.md`).
+///
+/// Rows are put with an add to a counter of 64 bits that only grows: of each source and expert one for dispatched rows, and
+/// of each home row one for combined ones. An add covers its own put alone, so a receiver relies on rows only when all that
+/// it expects by then have been counted. What it expects it keeps in memory of its own, to which nobody else writes.
+struct NetworkPeers {
+    /// Channels that are used: that of a peer is its number modulo this one. No order within a channel is relied on; a
+    /// channel by peer and not by row is one flush by peer.
+    static let channels = 8
+
+    let adapter: NetworkAdapter
+    let window: RankWindow
+    /// The rank that the kernel runs on.
+    let rank: Value<UInt32>
+    private let context: Value<UInt64>
+    private let windows: Pointer<UInt64>
+    private let beats: Pointer<UInt64>
+    private let staging: Pointer<UInt32>
+    private let expectedRows: Pointer<UInt64>
+    private let expectedResults: Pointer<UInt64>
+
+    /// Declares the parameters where `window` has a network; nil where it has none: then kernels are as if there were no
+    /// such thing.
+    init?(_ k: KernelBuilder, _ window: RankWindow, rank: Value<UInt32>) {
+        guard let adapter = window.network else { return nil }
+        let parameters = k.parameters(NetworkParameters.self)
+        (self.adapter, self.window, self.rank) = (adapter, window, rank)
+        context = parameters.networkContext
+        windows = parameters.networkWindows
+        beats = parameters.networkBeats
+        staging = parameters.staging
+        expectedRows = parameters.expectedRows
+        expectedResults = parameters.expectedResults
+    }
+
+    // MARK: Ways
+
+    /// The window of `peer` as the adapter has it; 0 if it is reached by loads and stores.
+    func window(_ k: KernelBuilder, of peer: Value<UInt32>) -> Value<UInt64> { k.load(windows + peer) }
+
+    /// Whether the network is the way to `peer`.
+    func reaches(_ k: KernelBuilder, _ peer: Value<UInt32>) -> Condition { window(k, of: peer) != 0 }
+
+    /// The way to `peer`.
+    func path(to peer: Value<UInt32>) -> NetworkPath {
+        NetworkPath(context: context, peer: peer, channel: peer % Self.channels)
+    }
+
+    // MARK: Own memory
+
+    /// The packet of an own token in the step under way.
+    func packet(_ step: Value<UInt32>, token: Value<UInt32>) -> Pointer<UInt32> {
+        let place = (step & 1).multiply(window.shape.maxTokens, add: token)
+        return staging + place.multipliedWide(by: window.networkPacketBytes / 4)
+    }
+
+    /// What the counter of rows of `source` for a local expert has to be.
+    func expectedRows(source: Value<UInt32>, local: Value<UInt32>) -> Pointer<UInt64> {
+        expectedRows + source.multiply(window.shape.rankExperts, add: local)
+    }
+
+    /// What the counter of a home row, numbered as `RankWindow.combineRows` are, was when it was last used.
+    func expectedResults(_ slot: Value<UInt32>) -> Pointer<UInt64> { expectedResults + slot }
+
+    // MARK: Signs of life
+
+    /// The beat word of `peer`, as the adapter has it.
+    private func beat(_ k: KernelBuilder, of peer: Value<UInt32>) -> Pointer<UInt64> {
+        window.beat.pointer(at: k.load(beats + peer))
+    }
+
+    /// Tells `peer` that this rank has masked it: by an add, since several lanes may, and puts of a word need an order.
+    func tell(_ k: KernelBuilder, _ peer: Value<UInt32>) {
+        adapter.add(k, k.constant(1), to: beat(k, of: peer) + 1 + rank, over: path(to: peer))
+    }
+
+    /// Adds to this rank's sign of life at each rank that the network reaches and that is not masked.
+    func showLife(_ k: KernelBuilder, _ masks: RankMasks) {
+        k.for(to: window.shape.ranks) { peer in
+            k.if(reaches(k, peer)) {
+                k.if(!masks.hasMasked(k, peer)) {
+                    let word = beat(k, of: peer) + (1 + window.shape.ranks) + rank
+                    adapter.add(k, k.constant(UInt64(1)), to: word, over: path(to: peer))
+                }
+            }
+        }
+    }
+
+    /// Waits until the sources of puts of earlier steps may change, with a lane for each rank. One warp calls it.
+    ///
+    /// Kernels of the step that overwrite what the step before put come behind the kernel that calls it. A rank that is masked
+    /// is asked for once: what it is still sent may then be of later steps, and it must use nothing of it.
+    func flush(_ k: KernelBuilder, _ watchdog: Watchdog) {
+        // A put of loopback has read its source when it returns.
+        if adapter == .loopback { return }
+        k.lanesOverRanks(window.shape.ranks) { peer in
+            let peer = peer()
+            k.if(peer < window.shape.ranks) {
+                k.if(reaches(k, peer)) {
+                    let nothing = k.constant(UInt32(0))
+                    let subject = Watchdog.Subject(
+                        kind: .flush, expert: nothing, place: nothing, expected: k.constant(UInt64(1)))
+                    _ = watchdog.wait(k, for: subject, from: peer) {
+                        .init(adapter.isFlushed(k, path(to: peer)), seen: k.constant(UInt64(0)), source: { peer })
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Accelerator
+import ExpertKernels
+import KernelLanguage
+
+/// What an exchange keeps for ranks that a network reaches, see `NetworkPeers`.
+struct NetworkMemory: Sendable {
+    /// UInt64 `[ranks]`: addresses of windows as the adapter has them, known when the rank is connected; 0 for ranks of the
+    /// same node.
+    private let windows: DeviceArray<UInt64>
+    /// UInt32 `[2, maxTokens, networkPacketBytes / 4]`.
+    private let staging: DeviceArray<UInt32>
+    /// UInt64 `[ranks, rankExperts]`.
+    private let expectedRows: DeviceArray<UInt64>
+    /// UInt64 `[ranks, maxTokens, tokenRows]`.
+    private let expectedResults: DeviceArray<UInt64>
+    private let network: GroupNetwork
+    private let rank: Int
+    /// For each kernel that reaches other ranks.
+    let parameters: NetworkParameters
+
+    /// nil without a network.
+    init?(
+        _ device: any Device, _ configuration: GroupConfiguration, beats: DeviceArray<UInt64>?, rank: Int, label: String
+    ) throws {
+        guard let network = configuration.network, let beats else { return nil }
+        (self.network, self.rank) = (network, rank)
+        let (shape, layout) = (configuration.shape, configuration.window)
+        windows = try device.allocate(UInt64.self, count: shape.ranks, label: "network windows of \(label)")
+        staging = try device.allocate(
+            UInt32.self, count: 2 * shape.maxTokens * layout.networkPacketBytes / 4, label: "staging of \(label)")
+        expectedRows = try device.allocate(
+            UInt64.self, count: layout.landedRows.count, label: "expected rows of \(label)")
+        expectedResults = try device.allocate(
+            UInt64.self, count: layout.landedResults.count, label: "expected results of \(label)")
+        // The simulator's engine and loopback need nothing.
+        parameters = NetworkParameters(
+            context: 0, windows: windows.parameter, beats: beats.parameter, staging: staging.parameter,
+            expectedRows: expectedRows.parameter, expectedResults: expectedResults.parameter)
+    }
+
+    /// Whether the network is the way to `peer`.
+    func reaches(_ peer: Int) -> Bool { network.isBetween(rank, peer) }
+
+    /// Notes where windows are.
+    func connect(_ found: [DeviceBuffer], _ device: any Device) throws {
+        try device.write(found.indices.map { reaches($0) ? found[$0].address : 0 }, to: windows.buffer)
+    }
+
+    /// What is zero before the first step.
+    var state: [DeviceBuffer] { [staging.buffer, expectedRows.buffer, expectedResults.buffer] }
+}
