@@ -87,7 +87,7 @@ import Testing
         ("PTX t\n{}\n P0@cta 0,gpu 0 | P0@cta 0,gpu 0 ;", 3, 19, "thread P0 is there twice"),
         ("PTX t\n{}\n exists (x == 0)", 3, 2, "a thread such as P0@cta 0,gpu 0 is expected here"),
         ("PTX t\n{}\n" + heads + " ld.weak r0, x ;\nexists (x == 0)", 4, 2, "the row has 1 cells, and there are 2"),
-        ("PTX t\n{}\n" + heads + " | | ;\nexists (x == 0)", 4, 2, "the row has 3 cells, and there are 2"),
+        ("PTX t\n{}\n" + heads + " | | goto LC1 ;\nexists (x == 0)", 4, 2, "the row has 3 cells"),
         ("PTX t\n{}\n" + heads + " ldd r0, x | ;\n", 4, 2, "'ldd' is no instruction; there are mov, goto"),
         ("PTX t\n{}\n" + heads + " ld.release.gpu r0, x | ;\n", 4, 5, "'release' is no modifier of a load"),
         ("PTX t\n{}\n" + heads + " ld.relaxed r0, x | ;\n", 4, 2, "is relaxed and needs a scope"),

@@ -18,16 +18,19 @@ package struct Enumeration: Sendable {
     private let test: LitmusTest
     private let rounds: Int
     private let limit: Int
+    private let deadline: ContinuousClock.Instant
 
     /// Enumerates the executions of `test`.
     ///
     /// - Parameters:
     ///   - rounds: How often each instruction may run.
     ///   - limit: Candidates after which it gives up.
-    package init(_ test: LitmusTest, rounds: Int = 3, limit: Int = 2_000_000) {
+    ///   - seconds: Seconds after which it gives up.
+    package init(_ test: LitmusTest, rounds: Int = 3, limit: Int = 2_000_000, seconds: Double = 60) {
         self.test = test
         self.rounds = rounds
         self.limit = limit
+        deadline = ContinuousClock.now + .seconds(seconds)
         terms = test.terms
         var memories: [Int: Int] = [:]
         var events: [Event] = []
@@ -74,7 +77,7 @@ package struct Enumeration: Sendable {
     /// Each step lets one read choose among the writes whose values are known, or wait for later ones: what a value
     /// depends on comes before it, and nothing comes out of thin air.
     private mutating func search(_ state: SearchState) {
-        guard candidates < limit else {
+        guard isComplete, candidates < limit, ContinuousClock.now < deadline else {
             isComplete = false
             return
         }

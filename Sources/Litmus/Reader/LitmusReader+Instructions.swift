@@ -17,14 +17,18 @@ extension LitmusReader {
         var jumps: [Jump] = []
         while !isEnd {
             var cell = 0
+            var hasSurplus = false
             let start = token
             repeat {
                 if cell < threads.count { try self.cell(cell, &labels[cell], &jumps) }
                 cell += 1
-                // A cell too many: count them all before saying so.
-                if cell > threads.count { while !isSymbol("|"), !isSymbol(";"), token.kind != .end { skip() } }
+                // Cells too many must be empty; otherwise count them all before saying so.
+                if cell > threads.count, !isSymbol("|"), !isSymbol(";") {
+                    hasSurplus = true
+                    while !isSymbol("|"), !isSymbol(";"), token.kind != .end { skip() }
+                }
             } while skip(ifSymbol: "|")
-            guard cell == threads.count else {
+            guard cell >= threads.count, !hasSurplus else {
                 throw start.error(.cells(found: cell, threads: threads.count))
             }
             try skip(";")
