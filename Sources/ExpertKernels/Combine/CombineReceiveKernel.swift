@@ -154,7 +154,8 @@ private struct CombinedRows {
         return awaitStored(k, watchdog, subject, place: place, expert: expert)
     }
 
-    /// Waits until a row has come home by the network once more than before.
+    /// Waits until a row has come home by the network once more than before. One of a rank that is masked never has: it may
+    /// be that of the step in which the rank was masked, which was not taken then.
     private func awaitCounted(
         _ k: KernelBuilder, _ watchdog: Watchdog, _ network: NetworkPeers, place: Value<UInt32>, token: Value<UInt32>,
         expert: Value<UInt32>, owner: Value<UInt32>
@@ -166,7 +167,8 @@ private struct CombinedRows {
         let notes = ArrivalNotes(window, own: own)
         let wait = watchdog.wait(k, for: subject, from: owner, timed: notes != nil || waits != nil) {
             let seen = k.load(word, order: .acquire(.system))
-            return .init(seen >= expected, seen: seen)
+            let isCounted = watchdog.masks.map { !$0.hasMasked(k, owner) } ?? k.constant(true)
+            return .init(isCounted && seen >= expected, seen: seen)
         }
         k.if(wait.arrived) { k.store(expected, to: before) }
         notes?.note(k, .results, source: owner, nanoseconds: wait.nanoseconds)

@@ -144,8 +144,7 @@ private struct DispatchUnpack {
                 k.if(source() < shape.ranks) {
                     let (wait, rows) = published.await(
                         k, own, watchdog, source: source(), expert: number(of: local), timed: isTimed)
-                    count.value = rows
-                    expect(k, rows, of: source(), expert: local)
+                    count.value = expect(k, rows, of: source(), expert: local)
                     notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
                     totals?.waits.add(k, source: source(), nanoseconds: wait.nanoseconds)
                 }
@@ -174,14 +173,20 @@ private struct DispatchUnpack {
 
     /// Adds rows of the step to what the counter of a source that the network brings has to be. Who knows the agreed
     /// counts of the expert knows this as well.
+    ///
+    /// - Returns: How many rows are waited for. None of a source that has been masked: what it sent in the step in which it
+    ///   was masked is in the counter, and was perhaps not expected.
     private func expect(
         _ k: KernelBuilder, _ rows: Value<UInt32>, of source: Value<UInt32>, expert: Value<UInt32>
-    ) {
-        guard let network else { return }
+    ) -> Value<UInt32> {
+        guard let network, let masks = watchdog.masks else { return rows }
+        let expected = k.variable(rows)
         k.if(network.reaches(k, source)) {
+            k.if(masks.hasMasked(k, source)) { expected.value = k.constant(UInt32(0)) }
             let word = network.expectedRows(source: source, local: expert)
-            k.store(k.load(word) + rows.wide, to: word)
+            k.store(k.load(word) + expected.value.wide, to: word)
         }
+        return expected.value
     }
 
     // MARK: Rows

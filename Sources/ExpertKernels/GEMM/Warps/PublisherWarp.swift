@@ -115,7 +115,8 @@ struct PublisherWarp {
         k.for(to: tile.rows) { row in
             let row = tile.rowBlock.multiply(configuration.tile.m, add: row)
             let destination = home.destination(k, expert: tile.expert, row: row)
-            k.if(destination.exists && (destination.isNetworked ?? k.constant(false))) {
+            // Lanes may differ in whether they see a home masked, and the warp puts together.
+            k.if(k.all(destination.exists && (destination.isNetworked ?? k.constant(false)))) {
                 let place = tile.expert.multiply(configuration.problem.maxRows, add: row)
                 let source = output + place.multipliedWide(by: configuration.problem.n)
                 home.put(k, network, source, to: destination)
