@@ -156,7 +156,7 @@ class LayerConfiguration(Structure):
         ("communication_multiprocessors", c_uint32),
         ("two_batch", c_uint32),
         ("mask", c_uint32),
-        ("reserved", c_uint32),
+        ("leave_l2", c_uint32),
         ("wait_seconds", c_double),
         ("link_bytes_per_second", c_double),
         ("link_latency_seconds", c_double),

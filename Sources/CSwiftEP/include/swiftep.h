@@ -374,7 +374,9 @@ typedef struct {
     /* 1: sets memory aside for SWIFTEP_OVERLAP_TWO_BATCH. */
     uint32_t two_batch;
     uint32_t mask;
-    uint32_t reserved;
+    /* 1: sets nothing of the L2 cache aside; 0: as much as the layer's kernels hand on to each other, as long as it lives
+     * and for all work of the process on the device. Results are the same. */
+    uint32_t leave_l2;
     double wait_seconds;
     double link_bytes_per_second;
     double link_latency_seconds;

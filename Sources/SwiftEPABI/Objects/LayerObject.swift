@@ -29,6 +29,7 @@ final class LayerObject {
                 bytesPerSecond: given.link_bytes_per_second, latencySeconds: given.link_latency_seconds))
         configuration.scaleFormat = try Choices.scales(given.scales)
         configuration.twoBatch = try Choices.flag("two_batch", given.two_batch)
+        configuration.setsL2Aside = try !Choices.flag("leave_l2", given.leave_l2)
         if given.multiprocessors > 0 { configuration.multiprocessors = Int(given.multiprocessors) }
         if try Choices.flag("mask", given.mask) { configuration.onFailure = .mask }
         let adopted = try Self.adopt(weights, shape, shared: Int(given.shared_intermediate), device.device)
