@@ -8,7 +8,8 @@ import Testing
             [], ["run"], ["verify"], ["explore"], ["mutate"], ["ptx"], ["checkpoint"], ["checkpoint", "make"],
             ["checkpoint", "inspect"],
             ["bench"],
-            ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"], ["bench", "layer"],
+            ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"],
+            ["bench", "dispatch-combine"], ["bench", "layer"],
         ])
     func text(of command: [String]) throws {
         let result = try Program.run(command + ["--help"])
