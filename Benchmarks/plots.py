@@ -2,8 +2,9 @@
 
     python3 plots.py [--results FILE …] [--out DIR] [--tables-only] [--simulated]
 
-Without files all of Benchmarks/results are taken. DIR (docs/images/benchmarks) then has for each card and plot four files,
-light and dark, SVG and PNG, and tables.md. The same rows give the same bytes. Plots need matplotlib, tables nothing.
+Without files all of Benchmarks/results are taken. DIR (docs/images/benchmarks) then has for each card and plot four
+files, light and dark, SVG and PNG, and tables.md. The same rows give the same bytes. Plots need matplotlib, tables
+nothing.
 """
 
 import argparse
@@ -45,9 +46,13 @@ def models(own):
     sizes = sorted({(row["hidden"], row["intermediate"]) for row in own if row["bench"] == "layer"}, reverse=True)
     if len(sizes) < 2:
         return [("", own)]
+
+    def of(row, hidden, intermediate):
+        # GEMMs have no such sizes, and communication only one of them.
+        return (row.get("hidden", hidden), row.get("intermediate", intermediate)) == (hidden, intermediate)
+
     return [
-        (f", hidden {hidden}, intermediate {intermediate}",
-         [row for row in own if (row.get("hidden", hidden), row.get("intermediate", intermediate)) == (hidden, intermediate)])
+        (f", hidden {hidden}, intermediate {intermediate}", [row for row in own if of(row, hidden, intermediate)])
         for hidden, intermediate in sizes
     ]
 

@@ -44,8 +44,8 @@ def draw(path, title, x, y, logarithmic, panels):
                 axis(place, panel, x, y, logarithmic, names, colours, text, handles)
             figure.suptitle(title)
             figure.legend(
-                [handles[name] for name in names], names, loc="outside lower center", ncols=min(2 * columns, len(names)),
-                frameon=False)
+                [handles[name] for name in names], names, loc="outside lower center",
+                ncols=min(2 * columns, len(names)), frameon=False)
             figure.savefig(f"{path}-{theme}.svg", metadata={"Date": None, "Creator": None})
             figure.savefig(f"{path}-{theme}.png", dpi=160, metadata={"Software": None})
             pyplot.close(figure)

@@ -28,8 +28,9 @@ def layer_table(rows):
             if not own:
                 continue
             times = {label(row): row["medianMicroseconds"] for row in own}
-            floor = next((row["floorMicroseconds"] for row in own if row["source"] == OURS), own[0]["floorMicroseconds"])
-            best = min((row["medianMicroseconds"] for row in own if row["source"] == OURS), default=None)
+            ours = [row for row in own if row["source"] == OURS]
+            floor = (ours or own)[0]["floorMicroseconds"]
+            best = min((row["medianMicroseconds"] for row in ours), default=None)
             peers = [row["medianMicroseconds"] / floor for row in own if row["source"] != OURS]
             body.append(
                 [str(count), str(tokens), microseconds(floor)] + [microseconds(times.get(name)) for name in names]
@@ -41,8 +42,8 @@ def link_table(rows):
     """Links and tokens by mode: the time, and what of the link's is hidden."""
     body = [
         [row["link"], str(row["tokens"]), microseconds(row["linkMicroseconds"]), label(row),
-         microseconds(row["withoutLinkMicroseconds"]), microseconds(row["medianMicroseconds"]), percent(row["hiddenShare"]),
-         percent(row.get("hiddenShareOfHideable"))]
+         microseconds(row["withoutLinkMicroseconds"]), microseconds(row["medianMicroseconds"]),
+         percent(row["hiddenShare"]), percent(row.get("hiddenShareOfHideable"))]
         for row in sorted(linked(rows), key=lambda row: (row["link"], row["tokens"], order(label(row))))
         if row.get("hiddenShare") is not None
     ]

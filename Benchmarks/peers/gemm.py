@@ -96,8 +96,8 @@ class Peer:
 
 def ours(binary, experts, n, k, tokens, results, extra=()):
     """The report of our own measurement."""
-    return bench(binary, "gemm", "--experts", experts, "--n", n, "--k", k, "--tokens", ",".join(map(str, tokens)), *extra,
-                 results=results)
+    return bench(binary, "gemm", "--experts", experts, "--n", n, "--k", k, "--tokens", ",".join(map(str, tokens)),
+                 *extra, results=results)
 
 
 def main():

@@ -246,9 +246,9 @@ class Peer:
 def ours(binary, experts, tokens, between, results):
     """The report of our own measurement."""
     extra = ["--between", between] if between else []
-    return bench(binary, "layer", "--ranks", 1, "--experts", experts, "--hidden", HIDDEN, "--intermediate", INTERMEDIATE,
-                 "--topk", min(TOP_K, experts), "--tokens", ",".join(map(str, tokens)), "--overlap", ",".join(MODES),
-                 *extra, results=results)
+    return bench(binary, "layer", "--ranks", 1, "--experts", experts, "--hidden", HIDDEN,
+                 "--intermediate", INTERMEDIATE, "--topk", min(TOP_K, experts),
+                 "--tokens", ",".join(map(str, tokens)), "--overlap", ",".join(MODES), *extra, results=results)
 
 
 def size(text):
@@ -276,8 +276,8 @@ def main():
     between = size(arguments.between) if arguments.between else 0
 
     peer = results = None
-    print(f"{'tokens':>6} {'floor':>7} {'none':>7} {'singleBatch':>11} {'direct':>7} {'/floor':>7} {'fused':>7} {'peer':>7} "
-          f"{'/floor':>7} {'peer/best':>9}")
+    print(f"{'tokens':>6} {'floor':>7} {'none':>7} {'singleBatch':>11} {'direct':>7} {'/floor':>7} {'fused':>7} "
+          f"{'peer':>7} {'/floor':>7} {'peer/best':>9}")
     for count in tokens:
         mine = [entries[count, mode]["medianMicroseconds"] for mode in MODES]
         first = entries[count, MODES[0]]
