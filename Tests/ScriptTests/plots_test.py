@@ -135,7 +135,7 @@ class PlotsTests(unittest.TestCase):
         self.run_script("--simulated")
         folder = self.folder / "out"
         first = {path.name: path.read_bytes() for path in folder.iterdir()}
-        expected = {f"simulator-{figure}-{theme}.{kind}" for figure in FIGURES for theme in ("light", "dark")
+        expected = {f"simulated-machine-seed-1-{figure}-{theme}.{kind}" for figure in FIGURES for theme in ("light", "dark")
                     for kind in ("svg", "png")}
         self.assertEqual(set(first), expected | {"tables.md"})
         for path in folder.iterdir():
@@ -153,7 +153,7 @@ class PlotsTests(unittest.TestCase):
                 "gemm-over-floor": ["[512, 256]", "[256, 256]", "4 experts", "2 experts", "time / floor"]}
         for figure, labels in text.items():
             for theme, background in (("light", "#ffffff"), ("dark", "#0d1117")):
-                path = self.folder / "out" / f"simulator-{figure}-{theme}.svg"
+                path = self.folder / "out" / f"simulated-machine-seed-1-{figure}-{theme}.svg"
                 root = xml.etree.ElementTree.parse(path).getroot()
                 texts = [element for element in root.iter() if element.tag.endswith("}text")]
                 shown = "\n".join("".join(element.itertext()) for element in texts)

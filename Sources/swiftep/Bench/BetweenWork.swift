@@ -20,7 +20,7 @@ struct BetweenWork {
         private static func text(_ bytes: Int) -> String {
             let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)]
             let unit = units.first { bytes % $0.1 == 0 } ?? ("bytes", 1)
-            return "\(bytes / unit.1)" + (unit.1 == 1 ? " " : "") + unit.0
+            return "\(bytes / unit.1) \(unit.0)"
         }
     }
 
