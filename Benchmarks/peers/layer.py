@@ -1,14 +1,17 @@
 """Times the fused MoE layer ("Mega MoE") of sgl-deep-gemm and the layer of SwiftEP on the same shapes, in one run.
 
-    python3 layer.py --swiftep PATH [--tokens 8,32,64,128] [--experts 16]
+    python3 layer.py --swiftep PATH [--tokens 8,32,64,128] [--experts 16] [--between 200MB] [--results FILE]
 
 Needs a Hopper GPU, PyTorch for CUDA 13, the wheels sgl-deep-gemm==0.1.5 and apache-tvm-ffi==0.1.11, and for the peer's
 kernels, which are compiled when they are first called, the CUDA toolkit with nvcc in CUDA_HOME and a C++ compiler.
 
-Shapes are DeepSeek-V3's: hidden 7168, intermediate 2048, top-8, all experts on one rank. Both sides run ten steps in a
-CUDA graph and replay it five times in a row; a row of the table has medians over nine such measurements, in microseconds.
-A step reads all weights, so that none stay in the L2. The peer gets the routing of `swiftep bench layer`, drawn from the
-same stream of random numbers, and weights of the same distribution.
+Shapes are DeepSeek-V3's: hidden 7168, intermediate 2048, top-8 (or as many as there are experts), all experts on one
+rank. Both sides run twenty steps or a few more in a CUDA graph and replay it five times in a row; a row of the table
+has medians over nine such measurements, in microseconds. Steps go round several layers with weights of their own, as
+many on both sides, so that none stay in the L2. The peer gets the routing of `swiftep bench layer`, drawn from the same
+stream of random numbers, and weights of the same distribution. With --between, both are measured among copies of other
+memory, as many bytes read and written together, whose own time, measured alone, is taken out. With --results both
+sides' rows are added to a file of results, see Benchmarks/results/README.md.
 
 A step of either side takes BF16 tokens, experts and weights of the routing that lie on the device, and gives BF16
 tokens: quantisation to FP8 (E4M3, one scale for 128 channels), the rows' way to their experts, gate and up, SwiGLU and
@@ -21,23 +24,25 @@ expert, and neither clamps activations. What differs:
   ours multiplies at the end, and has one for 128.
 - Ours gives up waiting on memory after a deadline, with an error; most waits of the peer have none.
 
-"floor" is a kernel of SwiftEP that only reads the weights; "none", "singleBatch" and "direct" are modes of SwiftEP, the
-best of which the peer is compared with. The peer's programmatic dependent launch is off, as it is unless asked for: its
-fused kernel does not wait for the launch before it. Its buffer is plain device memory, as nobody shares one rank's.
-Before the peer is timed, and afterwards, its result is compared with FP32 arithmetic.
+"floor" is a kernel of SwiftEP that only reads the weights, and "/floor" what the best of ours and the peer take times
+that; "none", "singleBatch" and "direct" are modes of SwiftEP, the best of which the peer is compared with. The peer's
+programmatic dependent launch is off, as it is unless asked for: its fused kernel does not wait for the launch before
+it. Its buffer is plain device memory, as nobody shares one rank's. Before the peer is timed, and afterwards, its result
+is compared with FP32 arithmetic.
 """
 
 import argparse
-import statistics
 import sys
 import types
 from unittest import mock
 
-from swiftep import bench
+from swiftep import Results, bench, median
 
 HIDDEN, INTERMEDIATE, TOP_K = 7168, 2048, 8
 MODES = ("none", "singleBatch", "direct")
-STEPS, REPLAYS, ROUNDS, WARM_UPS = 10, 5, 9, 2
+STEPS, REPLAYS, ROUNDS, WARM_UPS = 20, 5, 9, 2
+SOURCE = "sgl-deep-gemm 0.1.5"
+UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 LARGEST_ERROR = 0.1
 
 
@@ -118,21 +123,24 @@ def routing(tokens, experts):
     """Each token's experts and their weights, as in `swiftep bench layer`."""
     random = RandomStream(1, "input of rank 0")
     random.skip(tokens * HIDDEN)
-    chosen = [random.shuffled(experts)[:TOP_K] for _ in range(tokens)]
-    weights = [[0.1 + random.uniform() for _ in range(TOP_K)] for _ in range(tokens)]
+    top_k = min(TOP_K, experts)
+    chosen = [random.shuffled(experts)[:top_k] for _ in range(tokens)]
+    weights = [[0.1 + random.uniform() for _ in range(top_k)] for _ in range(tokens)]
     return chosen, weights
 
 
 class Peer:
     """The fused layer of sgl-deep-gemm on one rank."""
 
-    def __init__(self, torch, deep_gemm, experts):
-        self.torch, self.deep_gemm, self.experts = torch, deep_gemm, experts
+    def __init__(self, torch, deep_gemm, experts, sets, between):
+        self.torch, self.deep_gemm, self.experts, self.between = torch, deep_gemm, experts, between
         deep_gemm.set_pdl(False)
         torch.manual_seed(1)
-        # All experts have the same weights, each in memory of its own.
+        # All experts of all layers have the same weights, each in memory of its own.
         self.matrices = self.codes(2 * INTERMEDIATE, HIDDEN), self.codes(HIDDEN, INTERMEDIATE)
-        self.gate_up, self.down = deep_gemm.transform_weights_for_mega_moe_sm90(*map(self.stacked, self.matrices))
+        self.layers = [
+            deep_gemm.transform_weights_for_mega_moe_sm90(*map(self.stacked, self.matrices)) for _ in range(sets)]
+        self.other = torch.zeros((2, between // 2), device="cuda", dtype=torch.uint8) if between else None
 
     def codes(self, *shape):
         """Random E4M3 values, spread over the format's range."""
@@ -155,10 +163,10 @@ class Peer:
         shared = "torch.distributed._symmetric_memory"
         with mock.patch.multiple(shared, empty=self.torch.empty, rendezvous=rendezvous):
             return self.deep_gemm.get_symm_buffer_for_mega_moe(
-                group, self.experts, tokens, TOP_K, HIDDEN, INTERMEDIATE)
+                group, self.experts, tokens, min(TOP_K, self.experts), HIDDEN, INTERMEDIATE)
 
     def time(self, tokens):
-        """Median microseconds of a step with this many tokens, and of the fused kernel alone."""
+        """Microseconds of a step with this many tokens, and of the fused kernel alone, in each measurement."""
         torch = self.torch
         buffer = self.buffer(tokens)
         chosen, weights = routing(tokens, self.experts)
@@ -167,29 +175,48 @@ class Peer:
         states = torch.randn((tokens, HIDDEN), device="cuda", dtype=torch.bfloat16)
         out = torch.zeros_like(states)
 
-        def fused():
-            self.deep_gemm.fp8_mega_moe(out, self.gate_up, self.down, buffer)
+        def fused(number=0):
+            self.deep_gemm.fp8_mega_moe(out, *self.layers[number % len(self.layers)], buffer)
 
-        def step():
+        def step(number=0):
             self.deep_gemm.mega_moe_pre_dispatch_sm90(
                 states, chosen, weights, buffer.x, buffer.x_sf, buffer.topk_idx, buffer.topk_weights, tokens)
-            fused()
+            fused(number)
 
-        step()
-        self.check(out, states, weights)
+        for number in range(len(self.layers)):
+            out.zero_()
+            step(number)
+            self.check(out, states, weights)
         out.zero_()
-        times = self.median(step), self.median(fused)
+        times = self.among_others(step), self.among_others(fused)
         self.check(out, states, weights)
         return times
 
-    def median(self, launch):
-        """Median microseconds of a launch in replays of a graph."""
+    def copy(self, number=0):
+        """What others do between steps."""
+        self.other[0].copy_(self.other[1])
+
+    def among_others(self, launch):
+        """Microseconds of a launch, with work in between less that work's own time."""
+        if not self.between:
+            return self.measure(launch)
+
+        def both(number):
+            launch(number)
+            self.copy()
+
+        own = median(self.measure(self.copy))
+        return [time - own for time in self.measure(both)]
+
+    def measure(self, launch):
+        """Microseconds of a launch in each measurement of replays of a graph, which goes round the layers."""
         torch = self.torch
         torch.cuda.synchronize()
+        steps = -(-STEPS // len(self.layers)) * len(self.layers)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            for _ in range(STEPS):
-                launch()
+            for number in range(steps):
+                launch(number)
         times = []
         for number in range(WARM_UPS + ROUNDS):
             start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -199,8 +226,8 @@ class Peer:
             end.record()
             torch.cuda.synchronize()
             if number >= WARM_UPS:
-                times.append(start.elapsed_time(end) * 1e3 / (STEPS * REPLAYS))
-        return statistics.median(times)
+                times.append(start.elapsed_time(end) * 1e3 / (steps * REPLAYS))
+        return times
 
     def check(self, out, states, weights):
         """Throws where the result is not what FP32 arithmetic gives, up to the errors of FP8."""
@@ -216,10 +243,17 @@ class Peer:
             raise RuntimeError(f"its result is wrong: the relative error is {error:.2g}, limit {LARGEST_ERROR}")
 
 
-def ours(binary, experts, tokens):
+def ours(binary, experts, tokens, between, results):
     """The report of our own measurement."""
-    return bench(binary, "layer", "--ranks", 1, "--experts", experts, "--hidden", HIDDEN, "--intermediate", INTERMEDIATE,
-                 "--topk", TOP_K, "--tokens", ",".join(map(str, tokens)), "--overlap", ",".join(MODES))
+    extra = ["--between", between] if between else []
+    return bench(binary, "layer", "--ranks", 1, "--experts", experts, "--hidden", HIDDEN,
+                 "--intermediate", INTERMEDIATE, "--topk", min(TOP_K, experts),
+                 "--tokens", ",".join(map(str, tokens)), "--overlap", ",".join(MODES), *extra, results=results)
+
+
+def size(text):
+    """Bytes of a size such as 200MB, which `swiftep` checks."""
+    return int(text[:-2]) * UNITS[text[-2:]]
 
 
 def main():
@@ -227,33 +261,49 @@ def main():
     parser.add_argument("--swiftep", default="swiftep", help="the swiftep binary")
     parser.add_argument("--experts", type=int, default=16)
     parser.add_argument("--tokens", default="8,32,64,128")
+    parser.add_argument("--between", metavar="BYTES", help="bytes that others read and write between steps, as 200MB")
+    parser.add_argument("--results", metavar="FILE", help="add all rows to this file of results")
     arguments = parser.parse_args()
     tokens = [int(number) for number in arguments.tokens.split(",")]
+    experts = arguments.experts
 
     torch, deep_gemm, missing = load_peer()
     if missing:
         print(f"The peer is missing, so no ratio can be given. {missing}", file=sys.stderr)
-    report = ours(arguments.swiftep, arguments.experts, tokens)
-    medians = {(entry["tokens"], entry["what"]): entry["medianMicroseconds"] for entry in report["entries"]}
-    floor = report["floorMicroseconds"]
+    report = ours(arguments.swiftep, experts, tokens, arguments.between, arguments.results)
+    # With --between the driver's own choice of what is set aside is measured as well.
+    entries = {(entry["tokens"], entry["what"]): entry for entry in report["entries"] if entry["setAside"] == "layer"}
+    between = size(arguments.between) if arguments.between else 0
 
-    peer = None
-    print(f"{'tokens':>6} {'floor':>7} {'none':>7} {'singleBatch':>11} {'direct':>7} {'fused':>7} {'peer':>7} "
-          f"{'peer/best':>9}")
+    peer = results = None
+    print(f"{'tokens':>6} {'floor':>7} {'none':>7} {'singleBatch':>11} {'direct':>7} {'/floor':>7} {'fused':>7} "
+          f"{'peer':>7} {'/floor':>7} {'peer/best':>9}")
     for count in tokens:
-        mine = [medians[count, mode] for mode in MODES]
+        mine = [entries[count, mode]["medianMicroseconds"] for mode in MODES]
+        first = entries[count, MODES[0]]
+        floor = first["floorMicroseconds"]
         cells = f"{'missing':>7} {'missing':>7}"
         if not missing:
             try:
-                peer = peer or Peer(torch, deep_gemm, arguments.experts)
-                theirs, fused = peer.time(count)
-                cells = f"{fused:7.1f} {theirs:7.1f} {theirs / min(mine):9.3f}"
+                peer = peer or Peer(torch, deep_gemm, experts, first["weightSets"], between)
+                results = results or Results(arguments.results, torch, SOURCE)
+                times, fused = peer.time(count)
+                theirs = median(times)
+                cells = f"{median(fused):7.1f} {theirs:7.1f} {theirs / floor:7.3f} {theirs / min(mine):9.3f}"
+                for what, found in (("megaMoE", times), ("megaMoE without quantisation", fused)):
+                    results.add(
+                        "layer", what, found, tokens=count, ranks=1, processes=1, devices=1, experts=experts,
+                        hidden=HIDDEN, intermediate=INTERMEDIATE, topK=min(TOP_K, experts), sharedExpert=False,
+                        routing="even", rowsOfExperts=first["rowsOfExperts"], weightSets=first["weightSets"],
+                        expertsRead=first["expertsRead"], floorMicroseconds=floor, idealMicroseconds=floor,
+                        betweenBytes=between or None, betweenMemoryBytes=between or None)
             except Exception as error:
                 missing = first_line(error)
                 print(f"The peer fails, so no further ratio can be given: {missing}", file=sys.stderr)
                 if "nvcc" in missing.lower():
                     print("It compiles its kernels with bin/nvcc in CUDA_HOME.", file=sys.stderr)
-        print(f"{count:6} {floor:7.1f} {mine[0]:7.1f} {mine[1]:11.1f} {mine[2]:7.1f} {cells}", flush=True)
+        print(f"{count:6} {floor:7.1f} {mine[0]:7.1f} {mine[1]:11.1f} {mine[2]:7.1f} {min(mine) / floor:7.3f} {cells}",
+              flush=True)
     sys.exit(1 if missing else 0)
 
 

@@ -66,10 +66,13 @@ public struct OpenedDevice: Sendable {
 ///   - localProcess: The number of this process among those of the machine that share a group of ranks; nil when it is
 ///     alone. Each takes the next GPU, and from the first one again where there are fewer; and the simulator follows
 ///     the clock of the machine, as other processes write to its memory while it runs.
+///   - setAsideL2Bytes: How much of a GPU's L2 is set aside whoever asks for some; see
+///     ``CUDADevice/init(ordinal:setAsideL2Bytes:)``.
 /// - Throws: `DeviceError.driver` when a GPU is asked for and there is none with that number, or it cannot run the
 ///   kernels.
 public func openDevice(
-    _ choice: DeviceChoice, seed: UInt64 = 0, multiprocessors: Int = 132, localProcess: Int? = nil
+    _ choice: DeviceChoice, seed: UInt64 = 0, multiprocessors: Int = 132, localProcess: Int? = nil,
+    setAsideL2Bytes: Int? = nil
 ) throws -> OpenedDevice {
     func simulated(_ note: String?) -> OpenedDevice {
         let configuration = SimulatorConfiguration(
@@ -79,7 +82,7 @@ public func openDevice(
     func cuda(_ ordinal: Int) throws -> OpenedDevice {
         let count = try localProcess == nil ? 1 : CUDADevice.count()
         let chosen = localProcess.map { (ordinal + $0) % max(count, 1) } ?? ordinal
-        return OpenedDevice(device: try CUDADevice(ordinal: chosen), note: nil)
+        return OpenedDevice(device: try CUDADevice(ordinal: chosen, setAsideL2Bytes: setAsideL2Bytes), note: nil)
     }
     switch choice {
     case .cuda(let ordinal): return try cuda(ordinal)

@@ -8,8 +8,8 @@ import Testing
             [], ["run"], ["verify"], ["explore"], ["mutate"], ["litmus"], ["ptx"],
             ["checkpoint"], ["checkpoint", "make"], ["checkpoint", "inspect"],
             ["bench"],
-            ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"], ["bench", "layer"],
-            ["doctor"], ["completion"],
+            ["bench", "ceiling"], ["bench", "gemm"], ["bench", "dispatch"], ["bench", "combine"],
+            ["bench", "dispatch-combine"], ["bench", "layer"], ["doctor"], ["completion"],
         ])
     func text(of command: [String]) throws {
         let result = try Program.run(command + ["--help"])

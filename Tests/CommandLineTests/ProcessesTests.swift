@@ -63,7 +63,7 @@ import Testing
             result.code == 0 && result.output.contains("2 passed in 2 processes"), "\(Self.text(arguments, result))")
     }
 
-    @Test(arguments: ["dispatch", "combine", "layer"]) func benches(_ what: String) throws {
+    @Test(arguments: ["dispatch", "combine", "dispatch-combine", "layer"]) func benches(_ what: String) throws {
         let arguments = [
             "bench", what, "--device", "simulator", "--hidden", "256", "--experts", "4", "--topk", "2", "--tokens", "2",
             "--processes", "2", "--json",

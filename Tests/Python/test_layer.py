@@ -116,6 +116,21 @@ def test_swiglu_out_of_range(swiglu, message):
             swiftep.MoELayer(group, **weights[0]._asdict(), shared=shared, **SIZES, **swiglu)
 
 
+def test_the_l2_can_be_left_alone():
+    """Only times differ."""
+    inputs, weights, _ = make(2, 65)
+    outputs = []
+    for aside in (True, False):
+        with swiftep.Group.local(2, "simulator") as group:
+            layers = group.layers(weights=weights, set_l2_aside=aside, **SIZES)
+            outputs.append(layers.step(inputs.x, inputs.topk_idx, inputs.topk_weights, "direct"))
+    for a, b in zip(*outputs):
+        assert (a == b).all() and a.any()
+    with swiftep.Group.local(2, "simulator") as group:
+        with pytest.raises(swiftep.InvalidArgument, match="set_l2_aside is 2; give True or False"):
+            group.layers(weights=weights, set_l2_aside=2, **SIZES)
+
+
 def test_one_rank_runs_by_itself():
     inputs, weights, _ = make(1, 70)
     with swiftep.Group.local(1, "simulator") as group:

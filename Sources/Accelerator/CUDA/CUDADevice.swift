@@ -46,6 +46,9 @@ public final class CUDADevice: Device {
         self.tables = Mutex(CUDATables())
     }
 
+    /// The CUDA version of the driver, such as `13.0`.
+    public var driverVersion: String { Driver.versionText(context.driver.version) }
+
     /// How many GPUs this process sees.
     ///
     /// - Throws: `DeviceError.driver` when there is no driver or no GPU.

@@ -39,6 +39,11 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Whether kernels note what they do and when, for `ExpertRank.takeTraceEvents`. It costs a little time.
     public var traced = false
 
+    /// Whether layers set a part of the L2 aside for what their kernels hand on to each other (`Device.keepInL2`), as long
+    /// as they live and for all work on the device. Where they do not, results are the same, and the driver's own choice
+    /// holds.
+    public var setsL2Aside = true
+
     /// What becomes of the group when a rank waits for another in vain. All ranks have the same.
     public var onFailure = FailurePolicy.stop
 
@@ -174,6 +179,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         configuration.activation = activation
         configuration.traced = traced
         configuration.notesArrivals = notesArrivals
+        configuration.setsL2Aside = setsL2Aside
         configuration.onFailure = onFailure
         configuration.network = network
         return configuration

@@ -14,8 +14,8 @@ public final class MoELayer {
     /// For each half of the batch, its stack.
     private let halves: [ExpertStack]
     private let fork: Fork
-    /// For what kernels of a step hand on to each other.
-    private let l2Share: L2Share
+    /// For what kernels of a step hand on to each other; nil where nothing is set aside for it.
+    private let l2Share: L2Share?
     /// Whether the step that was enqueued last leaves its experts' rows for `observedExperts`.
     private(set) var keepsRows = false
 
@@ -96,9 +96,7 @@ public final class MoELayer {
                 intermediate: sharedIntermediate ?? 0, expected: parts, made: shape.sharedExperts)
         }
         self.rank = rank
-        // All ranks of the device keep theirs at the same time.
-        let sharing = (0..<shape.ranks).count { rank.transport.reach(of: $0) == .sameDevice }
-        l2Share = try device.keepInL2(bytes: sharing * configuration.keptBytes)
+        l2Share = try configuration.setsL2Aside ? rank.keepInL2() : nil
         let stack = try source { source in
             try ExpertStack(
                 rank.whole, rank.wholeMemory, overlaps: true,

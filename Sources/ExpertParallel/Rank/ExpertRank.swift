@@ -204,6 +204,12 @@ public final class ExpertRank {
     /// What captured steps need.
     var tokenMemory: TokenMemory { tokens }
 
+    /// Sets aside what layers of the device's ranks keep in the L2, all at the same time.
+    package func keepInL2() throws -> L2Share {
+        let sharing = (0..<configuration.shape.ranks).count { transport.reach(of: $0) == .sameDevice }
+        return try device.keepInL2(bytes: sharing * configuration.keptBytes)
+    }
+
     // MARK: Completion
 
     /// Waits for all enqueued work of the rank.

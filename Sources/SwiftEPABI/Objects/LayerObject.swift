@@ -31,6 +31,7 @@ final class LayerObject {
         configuration.hasSharedGate = try Choices.flag("shared_gate", given.shared_gate)
         configuration.activation = try Choices.activation(given)
         configuration.twoBatch = try Choices.flag("two_batch", given.two_batch)
+        configuration.setsL2Aside = try !Choices.flag("leave_l2", given.leave_l2)
         if given.multiprocessors > 0 { configuration.multiprocessors = Int(given.multiprocessors) }
         if try Choices.flag("mask", given.mask) { configuration.onFailure = .mask }
         let adopted = try Self.adopt(weights, shape, shared: Int(given.shared_intermediate), device.device)

@@ -7,7 +7,7 @@ enum BenchCommand {
         summary: "Measures what the device can do.",
         subcommands: [
             ceiling, GEMMBenchCommand.command, LayerBenchCommand.dispatch, LayerBenchCommand.combine,
-            LayerBenchCommand.layer,
+            LayerBenchCommand.pair, LayerBenchCommand.layer,
         ])
 
     static let ceiling = Command(
@@ -20,15 +20,11 @@ enum BenchCommand {
                 + "count its bytes twice, once read and once written.",
             "On the simulator the sizes are small and the times are simulated: they say nothing about any GPU.",
         ],
-        options: [DeviceOptions.device, CommonOptions.json],
+        options: [DeviceOptions.device, ResultOptions.results, ResultOptions.commit, CommonOptions.json],
         run: { arguments in
+            let output = try BenchOutput(arguments)
             let device = try DeviceOptions.open(arguments, seed: 1)
-            let report = try CeilingBench(device).run()
-            if arguments[CommonOptions.json] {
-                try Console.json(report)
-            } else {
-                try Console.result(report.text)
-            }
+            try output.write(CeilingBench(device).run(), bench: "ceiling", from: device)
             return 0
         })
 }

@@ -2,7 +2,13 @@ import Accelerator
 import ExpertKernels
 
 /// What the bandwidth measurement found.
-struct CeilingReport: Encodable {
+struct CeilingReport: BenchReport {
+    /// What all entries have in common.
+    struct Header: Encodable {
+        /// Thread blocks, one on each multiprocessor.
+        let blocks: Int
+    }
+
     /// One direction and size.
     struct Entry: Encodable {
         let direction: String
@@ -16,16 +22,13 @@ struct CeilingReport: Encodable {
         let terabytesPerSecond: Double
     }
 
-    let device: String
-    let multiprocessors: Int
-    /// Whether all times are simulated, and say nothing about a GPU.
-    let simulated: Bool
+    let machine: BenchMachine
+    let header: Header
     private(set) var entries: [Entry] = []
 
     init(_ device: DeviceProperties) {
-        self.device = device.name
-        multiprocessors = device.multiprocessors
-        simulated = device.kind == .simulator
+        machine = BenchMachine(device)
+        header = Header(blocks: device.multiprocessors)
     }
 
     /// Adds the times of the launches of one kind.
@@ -53,7 +56,6 @@ struct CeilingReport: Encodable {
                 fixed(entry.terabytesPerSecond, 2),
             ])
         }
-        let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
-        return "\(device), \(multiprocessors) blocks; \(clock)\n\n\(table)"
+        return "\(machine.device), \(header.blocks) blocks; \(machine.clock)\n\n\(table)"
     }
 }

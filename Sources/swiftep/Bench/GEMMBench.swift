@@ -15,7 +15,7 @@ struct GEMMBench {
     private let output: GEMMOutput
     private let signals: Bool
     private let dependent: Bool
-    /// Sets of weights, larger together than the L2.
+    /// Sets of weights, see `WeightSets`.
     private let weights: [WeightBuffer]
 
     /// Makes the weights. `n` and `k` are multiples of 128, `n` of 256 with SwiGLU, and there are as many
@@ -33,10 +33,11 @@ struct GEMMBench {
         self.dependent = dependent
         self.multiprocessors = multiprocessors ?? device.properties.multiprocessors
         stream = try device.makeStream(label: "bench")
-        timer = GraphTimer(device.properties.kind)
         let bytes = experts * n * k
-        // Three times the L2 between two uses of the same weights.
-        let sets = min(timer.launches, max(2, (3 * device.properties.l2Bytes + bytes - 1) / bytes + 1))
+        let sets = WeightSets.count(
+            read: bytes, allocated: bytes, l2Bytes: device.properties.l2Bytes,
+            memoryBytes: device.properties.memoryBytes)
+        timer = GraphTimer(device.properties.kind, sets: sets)
         Console.progress("making \(sets) sets of weights")
         let packed = PackedWeights(try Self.randomMatrix(rows: n, columns: k))
         weights = try (0..<sets).map { set in
@@ -58,8 +59,11 @@ struct GEMMBench {
     /// Measures every number of tokens, and the floor.
     func run(tokens: [Int]) throws -> GEMMReport {
         var report = GEMMReport(
-            device: device.properties, experts: experts, n: n, k: k, multiprocessors: multiprocessors, signals: signals,
-            floorMicroseconds: try measureFloor())
+            device.properties,
+            .init(
+                experts: experts, n: n, k: k, gemmMultiprocessors: multiprocessors, swiGLU: output == .swiGLU,
+                signals: signals, dependent: dependent, weightSets: weights.count,
+                floorMicroseconds: try measureFloor()))
         for rows in tokens {
             Console.progress("\(rows) tokens")
             let configuration = configuration(rows: rows)

@@ -28,13 +28,14 @@ enum GEMMBenchCommand {
         ],
         options: [
             experts, n, k, tokens, multiprocessors, swiGLU, signals, dependent, DeviceOptions.device,
-            CommonOptions.json,
+            ResultOptions.results, ResultOptions.commit, CommonOptions.json,
         ],
         run: { arguments in
             if arguments[swiGLU], let n = arguments[n], n % 256 != 0 {
                 throw UsageError.invalidValue(
                     option: "--n", value: "\(n)", expected: "a multiple of 256 with --swiglu")
             }
+            let output = try BenchOutput(arguments)
             let device = try DeviceOptions.open(arguments, seed: 1)
             let all = device.properties.multiprocessors
             if let given = arguments[multiprocessors], given > all {
@@ -54,12 +55,7 @@ enum GEMMBenchCommand {
                 device, experts: experts, n: n, k: k,
                 multiprocessors: arguments[multiprocessors], output: arguments[swiGLU] ? .swiGLU : .bfloat16,
                 signals: arguments[signals], dependent: arguments[dependent])
-            let report = try bench.run(tokens: counts)
-            if arguments[CommonOptions.json] {
-                try Console.json(report)
-            } else {
-                try Console.result(report.text)
-            }
+            try output.write(bench.run(tokens: counts), bench: "gemm", from: device)
             return 0
         })
 }

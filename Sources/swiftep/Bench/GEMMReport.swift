@@ -2,7 +2,25 @@ import Accelerator
 import ExpertKernels
 
 /// What the GEMM measurement found.
-struct GEMMReport: Encodable {
+struct GEMMReport: BenchReport {
+    /// What all entries have in common.
+    struct Header: Encodable {
+        let experts: Int
+        let n: Int
+        let k: Int
+        /// Those that the GEMM runs on.
+        let gemmMultiprocessors: Int
+        /// Whether N is gate and up, and the output SwiGLU of them.
+        let swiGLU: Bool
+        let signals: Bool
+        /// Whether a launch loads weights while the one before it ends.
+        let dependent: Bool
+        /// Sets of weights that launches go round.
+        let weightSets: Int
+        /// A kernel that only reads the weights, on all multiprocessors.
+        let floorMicroseconds: Double
+    }
+
     /// One number of tokens.
     struct Entry: Encodable {
         let tokens: Int
@@ -24,30 +42,13 @@ struct GEMMReport: Encodable {
         let floorWithOutputMicroseconds: Double
     }
 
-    let device: String
-    /// Whether all times are simulated, and say nothing about a GPU.
-    let simulated: Bool
-    let experts: Int
-    let n: Int
-    let k: Int
-    let multiprocessors: Int
-    let signals: Bool
-    /// A kernel that only reads the weights, on all multiprocessors.
-    let floorMicroseconds: Double
+    let machine: BenchMachine
+    let header: Header
     private(set) var entries: [Entry] = []
 
-    init(
-        device: DeviceProperties, experts: Int, n: Int, k: Int, multiprocessors: Int, signals: Bool,
-        floorMicroseconds: Double
-    ) {
-        self.device = device.name
-        simulated = device.kind == .simulator
-        self.experts = experts
-        self.n = n
-        self.k = k
-        self.multiprocessors = multiprocessors
-        self.signals = signals
-        self.floorMicroseconds = floorMicroseconds
+    init(_ device: DeviceProperties, _ header: Header) {
+        machine = BenchMachine(device)
+        self.header = header
     }
 
     /// Adds the times of one number of tokens.
@@ -56,20 +57,22 @@ struct GEMMReport: Encodable {
         floorWithOutput: Double
     ) {
         let middle = median(nanoseconds) ?? 0
+        let (experts, n, k) = (header.experts, header.n, header.k)
         let bytes = Double(experts * (n * k + tokens * (k + 2 * n)))
         let operations = 2 * Double(experts * tokens) * Double(n * k)
         entries.append(
             Entry(
                 tokens: tokens, configuration: configuration.description,
                 schedule: TilePlan(
-                    configuration, counts: [Int](repeating: tokens, count: experts), gridSize: multiprocessors
+                    configuration, counts: [Int](repeating: tokens, count: experts),
+                    gridSize: header.gemmMultiprocessors
                 ).description,
                 setAsideL2Megabytes: Double(setAsideL2Bytes) / 1e6,
                 minimumMicroseconds: (nanoseconds.min() ?? 0) / 1e3, medianMicroseconds: middle / 1e3,
                 maximumMicroseconds: (nanoseconds.max() ?? 0) / 1e3,
                 terabytesPerSecond: middle > 0 ? bytes / middle / 1e3 : 0,
                 teraflopsPerSecond: middle > 0 ? operations / middle / 1e3 : 0,
-                ratioToFloor: floorMicroseconds > 0 ? middle / 1e3 / floorMicroseconds : 0,
+                ratioToFloor: header.floorMicroseconds > 0 ? middle / 1e3 / header.floorMicroseconds : 0,
                 floorWithOutputMicroseconds: floorWithOutput))
     }
 
@@ -89,11 +92,11 @@ struct GEMMReport: Encodable {
                 entry.configuration, entry.schedule,
             ])
         }
-        let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
         return
-            "\(device), \(multiprocessors) multiprocessors; \(clock)\n"
-            + "\(experts) x [\(n), \(k)]\(signals ? ", signals" : ""); "
-            + "reading the weights alone takes \(fixed(floorMicroseconds, 1)) µs; \"with output\" also writes as much "
-            + "as the output to memory; \"kept\" is the part of the L2 that is set aside\n\n\(table)"
+            "\(machine.device), \(header.gemmMultiprocessors) multiprocessors; \(machine.clock)\n"
+            + "\(header.experts) x [\(header.n), \(header.k)]\(header.signals ? ", signals" : ""), "
+            + "\(header.weightSets) sets of weights in turn; "
+            + "reading the weights alone takes \(fixed(header.floorMicroseconds, 1)) µs; \"with output\" also writes as "
+            + "much as the output to memory; \"kept\" is the part of the L2 that is set aside\n\n\(table)"
     }
 }

@@ -1,4 +1,5 @@
 import Accelerator
+import ExpertKernels
 
 /// Times launches as replays of a graph that holds several of them.
 struct GraphTimer {
@@ -9,15 +10,18 @@ struct GraphTimer {
     let warmUps: Int
 
     /// A timer for a kind of device: many replays on a GPU, a few on the simulator, whose times do not vary.
-    init(_ kind: DeviceProperties.Kind) {
-        (launches, replays, warmUps) = kind == .cuda ? (20, 30, 5) : (2, 3, 0)
+    ///
+    /// - Parameter sets: Sets of inputs that launches go round; a graph goes round all of them.
+    init(_ kind: DeviceProperties.Kind, sets: Int = 1) {
+        let fewest: Int
+        (fewest, replays, warmUps) = kind == .cuda ? (20, 30, 5) : (2, 3, 0)
+        launches = WeightSets.launches(fewest, sets: sets)
     }
 
     /// Nanoseconds of a launch in each of the measured replays.
     ///
     /// - Parameter launch: Enqueues launch number `n`; numbers go round the inputs, so that no launch finds its own in
-    /// the
-    ///   L2.
+    ///   the L2.
     func measure(_ device: any Device, on stream: DeviceStream, launch: (Int) throws -> Void) throws -> [Double] {
         let graph = try device.capture(on: stream) {
             for number in 0..<launches { try launch(number) }

@@ -1,11 +1,10 @@
 import Accelerator
 import ExpertKernels
 import ExpertParallel
-import KernelLanguage
 
-/// Times steps of a layer with random weights, or of its communication alone, as replays of graphs of several steps
+/// Times steps of layers with random weights, or of their communication alone, as replays of graphs of several steps
 /// each.
-struct LayerBench {
+final class LayerBench {
     /// What is measured.
     struct Plan {
         var shape: LayerShape
@@ -14,50 +13,110 @@ struct LayerBench {
         var onFailure: FailurePolicy
         /// How ranks reach each other; nil for loads and stores.
         var network: GroupNetwork?
+        var routings = [BenchRouting.even]
+        /// What happens between steps.
+        var between: BetweenWork.Amount?
+        /// What of the L2 is set aside.
+        var setAside = L2SetAside.layer
     }
 
-    private let processes: Processes
+    let processes: Processes
     private let clock: DeviceClock
-    /// Steps in a graph, replays of it in a measurement, and measurements.
+    /// Fewest steps in a graph, replays of it in a measurement, and measurements.
     private let steps: Int
     private let replays: Int
     private let rounds: Int
+    /// Of the experts of a rank; layers of any number of tokens are made from them.
+    private var weights: BenchWeights?
+    /// Microseconds of reading as many bytes.
+    private var floors: [Int: Double] = [:]
 
-    private var device: any Device { processes.device }
+    var device: any Device { processes.device }
 
     /// A bench for all processes, which do the same.
     init(_ processes: Processes) throws {
         self.processes = processes
         let device = processes.device
         clock = try DeviceClock(device)
-        (steps, replays, rounds) = device.properties.kind == .cuda ? (10, 5, 9) : (1, 1, 1)
+        (steps, replays, rounds) = device.properties.kind == .cuda ? (20, 5, 9) : (1, 1, 1)
     }
 
     /// Microseconds of one step in each measurement.
     typealias Times = [Double]
 
-    /// Times a layer in several modes: the slowest process's. Throws `ReplayError` when modes give different bits.
-    func layer(_ plan: Plan, modes: [OverlapMode]) throws -> [Times] {
-        let expert = try Self.expert(plan.shape)
-        let inputs = processes.local(Self.inputs(plan.shape))
+    /// Times layers in several modes: the slowest process's. Throws `ReplayError` when modes or layers give different
+    /// bits.
+    func layer(_ plan: Plan, modes: [OverlapMode]) throws -> [LayerMeasurement] {
         let group = try group(plan, twoBatch: modes.contains(.twoBatch))
-        let layer = try MoELayerGroup(group, shared: plan.shape.sharedExperts > 0 ? expert : nil) { _ in expert }
-        try processes.meet("a step")
-        let expected = try layer.step(inputs, overlap: .none)
-        return try modes.map { mode in
-            processes.progress("\(plan.shape.maxTokens) tokens, overlap \(mode.rawValue)")
-            let graph = try layer.capture(overlap: mode, steps: steps)
-            let times = try measure { try layer.replay(graph) }
-            try group.synchronize()
-            guard try layer.outputs(inputs) == expected else { throw ReplayError(mode: mode) }
-            return times
+        let weights = try self.weights ?? BenchWeights(device, plan.shape)
+        self.weights = weights
+        let inputs = plan.routings.map { $0.inputs(plan.shape) }
+        let reads = try inputs.map { try read($0, of: group, weights) }
+        let sets = reads.map(\.sets).max() ?? 1
+        let layers = try LayerSets(group, weights, count: sets)
+        let between = try plan.between.map { try BetweenWork(group, $0) }
+        var result: [LayerMeasurement] = []
+        for (routing, (inputs, read)) in zip(plan.routings, zip(inputs, reads)) {
+            let own = processes.local(inputs)
+            let floor = try floor(bytes: read.bytes, sets: sets)
+            try processes.meet("a step")
+            let expected = try layers.outputs(own)
+            for mode in modes {
+                processes.progress("\(plan.shape.maxTokens) tokens, \(routing), overlap \(mode.rawValue)")
+                var measurement = LayerMeasurement(
+                    tokens: plan.shape.maxTokens, routing: routing,
+                    rowsOfExperts: BenchRouting.rows(inputs, plan.shape), mode: mode, weightSets: sets,
+                    expertsRead: read.experts, floor: floor)
+                // With work in between, both sides of the choice are measured, one after the other.
+                let choices = between != nil && plan.setAside == .layer ? [L2SetAside.layer, .driver] : [plan.setAside]
+                for choice in choices {
+                    let share = try choice == .layer ? group.ranks[0].keepInL2() : nil
+                    let times = try withExtendedLifetime(share) {
+                        try measure(layers, mode: mode, between: between, setAside: choice, share: share)
+                    }
+                    measurement.times.append(times)
+                    guard try layers.lastOutputs(own) == expected else { throw ReplayError(mode: mode) }
+                }
+                result.append(measurement)
+            }
         }
+        return result
     }
 
-    /// Times a dispatch, and a dispatch followed by a combine.
-    func communication(_ plan: Plan) throws -> (dispatch: Times, both: Times) {
+    /// Times steps of a mode as they are chosen, and with work in between less that work's own time.
+    private func measure(
+        _ layers: LayerSets, mode: OverlapMode, between: BetweenWork?, setAside: L2SetAside, share: L2Share?
+    ) throws -> LayerMeasurement.Times {
+        let count = WeightSets.launches(steps, sets: layers.count)
+        func time(_ step: (_ number: Int, _ place: Int) throws -> Void) throws -> Times {
+            let graphs = try layers.group.ranks.enumerated().map { place, rank in
+                try device.capture(on: rank.compute) { for number in 0..<count { try step(number, place) } }
+            }
+            let times = try measure(steps: count) {
+                for (rank, graph) in zip(layers.group.ranks, graphs) { try device.replay(graph, on: rank.compute) }
+            }
+            try layers.group.synchronize()
+            return times
+        }
+        let alone = try time { try layers.enqueue($0, place: $1, mode) }
+        var result = LayerMeasurement.Times(
+            setAside: setAside, setAsideBytes: setAside == .none ? 0 : share?.setAsideBytes, alone: alone,
+            between: nil)
+        guard let between else { return result }
+        let work = try time { try between.enqueue($1, of: layers.group) }
+        let both = try time { number, place in
+            try layers.enqueue(number, place: place, mode)
+            try between.enqueue(place, of: layers.group)
+        }
+        let own = median(work) ?? 0
+        result.between = LayerMeasurement.Between(own: own, step: both.map { $0 - own })
+        return result
+    }
+
+    /// Times a dispatch, and a dispatch followed by a combine, one such pair behind the other.
+    func communication(_ plan: Plan, dispatchAlone: Bool = true) throws -> (dispatch: Times, both: Times) {
         let group = try group(plan)
-        try group.load(processes.local(Self.inputs(plan.shape)))
+        try group.load(processes.local((plan.routings.first ?? .even).inputs(plan.shape)))
         for rank in group.ranks {
             try device.fill(rank.expertOutput, with: 0x3F, on: rank.compute)
         }
@@ -66,14 +125,14 @@ struct LayerBench {
             let graphs = try group.ranks.map { rank in
                 try device.capture(on: rank.compute) { for _ in 0..<steps { try step(rank) } }
             }
-            let times = try measure {
+            let times = try measure(steps: steps) {
                 for (rank, graph) in zip(group.ranks, graphs) { try device.replay(graph, on: rank.compute) }
             }
             try group.synchronize()
             return times
         }
         return (
-            try times { try $0.dispatchOnly() },
+            try dispatchAlone ? times { try $0.dispatchOnly() } : [],
             try times { rank in
                 try rank.dispatch()()
                 try rank.combine()()
@@ -81,30 +140,58 @@ struct LayerBench {
         )
     }
 
-    /// Microseconds of a kernel that only reads the weights of all experts of this process's device; it has them to
-    /// itself, if processes share it.
-    func floor(_ plan: Plan) throws -> Double {
-        let shape = plan.shape
-        let experts = processes.ranksOnDevice * shape.rankExperts
-        let chunks = experts * 3 * shape.intermediate * shape.hidden / streamChunkBytes
+    /// What a step of the device's ranks has to read: weights of experts that have rows, and of shared experts.
+    private func read(
+        _ inputs: [RankInput], of group: RankGroup, _ weights: BenchWeights
+    ) throws -> (experts: Int, bytes: Int, sets: Int) {
+        let shape = group.configuration.shape
+        let rows = BenchRouting.rows(inputs, shape)
+        let here = (0..<shape.ranks).filter { group.ranks[0].transport.reach(of: $0) == .sameDevice }
+        let routed = here.flatMap { $0 * shape.localExperts..<($0 + 1) * shape.localExperts }.count { rows[$0] > 0 }
+        let own = routed + here.count * shape.sharedExperts
+        // The slowest of several devices counts.
+        let experts = try processes.gather("experts with rows", own).compactMap { $0 }.max() ?? own
+        let sets = WeightSets.count(
+            read: experts * weights.expertBytes,
+            allocated: here.count * shape.rankExperts * weights.expertBytes,
+            l2Bytes: device.properties.l2Bytes, memoryBytes: device.properties.memoryBytes)
+        return (experts, experts * weights.expertBytes, sets)
+    }
+
+    /// Microseconds of a kernel that only reads as many bytes, from each of as many sets in turn as layers have: the
+    /// first process measures it for all. It has the device to itself, if processes share it.
+    private func floor(bytes: Int, sets: Int) throws -> Double {
+        if let known = floors[bytes] { return known }
+        try processes.meet("the floor")
+        if processes.isFirst { floors[bytes] = try measureFloor(bytes: bytes, sets: sets) }
+        try processes.meet("the end of the floor")
+        let floor = floors[bytes] ?? 0
+        floors[bytes] = floor
+        return floor
+    }
+
+    private func measureFloor(bytes: Int, sets: Int) throws -> Double {
+        let chunks = max(1, bytes / streamChunkBytes)
         let kernel = try device.load(streamKernel(.read))
         let stream = try device.makeStream(label: "floor")
-        let source = try device.allocate(bytes: chunks * streamChunkBytes, label: "floor's weights")
+        let source = try device.allocate(bytes: sets * chunks * streamChunkBytes, label: "floor's weights")
         try device.fill(source, with: 0x5A, on: stream)
-        let times = try GraphTimer(device.properties.kind).measure(device, on: stream) { _ in
+        let times = try GraphTimer(device.properties.kind, sets: sets).measure(device, on: stream) { launch in
+            let offset = UInt64(launch % sets * chunks * streamChunkBytes)
             try device.launch(
                 kernel, blocks: device.properties.multiprocessors,
-                arguments: [.address(source.address), .uint32(UInt32(chunks))], dependentLaunch: false, on: stream)
+                arguments: [.address(source.address + offset), .uint32(UInt32(chunks))], dependentLaunch: false,
+                on: stream)
         }
         return (median(times) ?? 0) / 1e3
     }
 
     /// What the busiest link carries in a step; nil without links.
-    static func linkTime(_ plan: Plan) -> LinkTime? {
+    static func linkTime(_ plan: Plan, _ routing: BenchRouting) -> LinkTime? {
         guard let link = plan.link else { return nil }
         let shape = plan.shape
         let window = RankWindow(shape, .float8, link: link)
-        let rows = inputs(shape).map { input in
+        let rows = routing.inputs(shape).map { input in
             var rows = [Int](repeating: 0, count: shape.ranks)
             for expert in input.routing.experts where expert >= 0 { rows[Int(expert) / shape.localExperts] += 1 }
             return rows
@@ -120,7 +207,7 @@ struct LayerBench {
         }.max { $0.total < $1.total }
     }
 
-    private func measure(_ replay: () throws -> Void) throws -> Times {
+    private func measure(steps: Int, _ replay: () throws -> Void) throws -> Times {
         try processes.meet("a measurement")
         try replay()
         let own = try (0..<rounds).map { _ in
@@ -140,36 +227,8 @@ struct LayerBench {
         configuration.twoBatch = twoBatch
         configuration.onFailure = plan.onFailure
         configuration.network = plan.network
+        // The bench holds what layers would, so that the same layers are measured with it and without.
+        configuration.setsL2Aside = false
         return try processes.makeGroup(configuration)
-    }
-
-    /// All experts have the same random weights, each in memory of its own.
-    private static func expert(_ shape: LayerShape) throws -> ExpertWeights {
-        var random = RandomStream(seed: 1, name: "weights")
-        let table = GaussianFloat8Table()
-        func matrix(_ rows: Int, _ columns: Int) throws -> QuantisedMatrix {
-            let values = table.codes(rows * columns, from: &random)
-            let scales = [Float](repeating: 1e-3, count: (rows / 128) * (columns / 128))
-            return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
-        }
-        return ExpertWeights(
-            gate: try matrix(shape.intermediate, shape.hidden), up: try matrix(shape.intermediate, shape.hidden),
-            down: try matrix(shape.hidden, shape.intermediate))
-    }
-
-    /// Random tokens, each with different random experts.
-    private static func inputs(_ shape: LayerShape) -> [RankInput] {
-        (0..<shape.ranks).map { rank in
-            var random = RandomStream(seed: 1, name: "input of rank \(rank)")
-            let tokens = shape.maxTokens
-            let states = (0..<tokens * shape.hidden).map { _ in BFloat16(random.normal()) }
-            let experts = (0..<tokens).flatMap { _ in
-                (0..<Int64(shape.experts)).shuffled(using: &random).prefix(shape.topK)
-            }
-            let weights = (0..<tokens * shape.topK).map { _ in 0.1 + random.uniform() }
-            return RankInput(
-                hiddenStates: states,
-                routing: Routing(tokens: tokens, topK: shape.topK, experts: experts, weights: weights))
-        }
     }
 }

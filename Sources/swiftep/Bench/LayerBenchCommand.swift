@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import ExpertParallel
 
-/// `swiftep bench dispatch`, `combine` and `layer`
+/// `swiftep bench dispatch`, `combine`, `dispatch-combine` and `layer`
 enum LayerBenchCommand {
     private static let tokens = BenchOptions.tokens(of: "rank", standard: "8,32,64,128, on the simulator 8")
     private static let sharedExpert = Option<Bool>.flag(
@@ -16,18 +16,20 @@ enum LayerBenchCommand {
 
     private static let discussion =
         "Steps are captured in graphs, several in a row, and replayed. Tokens and routing are random, from a fixed "
-        + "seed. Without sizes: \(cuda.model), \(cuda.ranks) rank; on the simulator \(simulator.model), "
-        + "\(simulator.ranks) ranks."
+        + "seed; how many rows each expert gets is printed. Without sizes: \(cuda.model), \(cuda.ranks) rank; on the "
+        + "simulator \(simulator.model), \(simulator.ranks) ranks."
+    private static let rate =
+        "GB/s are those of the rows that a rank sends: FP8 with scales on their way to experts, BF16 on their way home."
 
     static let dispatch = Command(
         name: "dispatch",
         summary: "Measures sending tokens to their experts' ranks and receiving them.",
-        discussion: [discussion],
+        discussion: [discussion, rate],
         options: communicationOptions,
         run: { arguments in
-            try run(arguments, floor: false) { bench, plan, report in
+            try run(arguments, "dispatch") { bench, plan, report in
                 let times = try bench.communication(plan)
-                report.add(plan.shape, "dispatch", times.dispatch)
+                report.add(plan, "dispatch", times.dispatch, rowBytes: plan.rowBytes.dispatch)
             }
         })
 
@@ -37,14 +39,30 @@ enum LayerBenchCommand {
         discussion: [
             discussion,
             "A combine needs a dispatch before it. What is given is the time of both, less the median of a dispatch "
-                + "alone.",
+                + "alone.", rate,
         ],
         options: communicationOptions,
         run: { arguments in
-            try run(arguments, floor: false) { bench, plan, report in
+            try run(arguments, "combine") { bench, plan, report in
                 let times = try bench.communication(plan)
                 let dispatch = median(times.dispatch) ?? 0
-                report.add(plan.shape, "combine", times.both.map { $0 - dispatch })
+                report.add(plan, "combine", times.both.map { $0 - dispatch }, rowBytes: plan.rowBytes.combine)
+            }
+        })
+
+    static let pair = Command(
+        name: "dispatch-combine",
+        summary: "Measures pairs of dispatch and combine, one behind the other.",
+        discussion: [
+            discussion, "This is the headline of public benchmarks: microseconds of a pair, with no experts between.",
+            rate,
+        ],
+        options: communicationOptions,
+        run: { arguments in
+            try run(arguments, "dispatch-combine") { bench, plan, report in
+                let bytes = plan.rowBytes
+                let pairs = try bench.communication(plan, dispatchAlone: false).both
+                report.add(plan, "pair", pairs, rowBytes: bytes.dispatch + bytes.combine)
             }
         })
 
@@ -53,90 +71,120 @@ enum LayerBenchCommand {
         summary: "Measures a whole step of a layer, in several modes.",
         discussion: [
             discussion,
-            "The floor is a kernel that only reads the weights of all experts; the ideal is the larger of it and of "
+            "Steps go round several layers with weights of their own, as many as it takes for three times the L2 "
+                + "between two uses of the same weights. The floor is a kernel that only reads the weights of experts "
+                + "that have rows, round as many sets; the ideal is the larger of it and of "
                 + "the time for which the busiest link carries rows. With links every mode is measured without them "
                 + "as well; \"hidden\" is the share of the link's time by which the step does not become longer, and "
                 + "\"of what can be\" the same as a share of what a step can hide: rows come in under gate and up, "
                 + "and go home under the down GEMM but for those of the first and the last expert. Ranks that share a "
                 + "GPU hide some even without overlap: while one waits, the other has the memory to itself.",
+            "With --between, steps are measured among other work, whose own time, measured alone in graphs of the same "
+                + "form, is taken out; and what layers have set aside of the L2 is compared with what the driver sets "
+                + "aside by itself: what it gains a step, and what it costs the other work.",
         ],
         options: [
-            tokens, BenchOptions.overlap, sharedExpert, BenchOptions.communication, BenchOptions.link,
+            tokens, BenchOptions.overlap, BenchOptions.skew, BenchOptions.between, BenchOptions.setAside, sharedExpert,
+            BenchOptions.communication, BenchOptions.link,
             ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure, RankTransport.option,
             ShapeOptions.hidden, ShapeOptions.intermediate,
             ShapeOptions.experts, ShapeOptions.topK,
-            DeviceOptions.device, CommonOptions.json,
+            DeviceOptions.device, ResultOptions.results, ResultOptions.commit, CommonOptions.json,
         ],
         run: { arguments in
             let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
-            return try run(arguments, floor: true) { bench, plan, report in
-                let link = LayerBench.linkTime(plan)
+            return try run(arguments, "layer", weights: true) { bench, plan, report in
                 var unlinked = plan
                 unlinked.link = nil
-                let without = plan.link == nil ? nil : try bench.layer(unlinked, modes: modes).map { median($0) }
-                for (index, times) in try bench.layer(plan, modes: modes).enumerated() {
-                    report.add(
-                        plan.shape, modes[index].rawValue, times, link: link, withoutLink: without?[index])
+                let without = plan.link == nil ? nil : try bench.layer(unlinked, modes: modes)
+                for (index, measured) in try bench.layer(plan, modes: modes).enumerated() {
+                    report.add(plan, measured, withoutLink: without?[index])
                 }
             }
         })
 
     private static var communicationOptions: [any AnyOption] {
         [
-            tokens, BenchOptions.link, ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure,
-            RankTransport.option, ShapeOptions.hidden,
+            tokens, BenchOptions.skew, BenchOptions.link, ShapeOptions.ranks, ProcessOptions.processes,
+            ProcessOptions.onFailure, RankTransport.option,
+            ShapeOptions.hidden,
             ShapeOptions.experts, ShapeOptions.topK,
-            DeviceOptions.device, CommonOptions.json,
+            DeviceOptions.device, ResultOptions.results, ResultOptions.commit, CommonOptions.json,
         ]
     }
 
     /// Measures every number of tokens and prints the report.
+    ///
+    /// - Parameters:
+    ///   - what: The benchmark's name.
+    ///   - weights: Whether experts are computed, and have weights.
     private static func run(
-        _ arguments: Arguments, floor: Bool, _ body: (LayerBench, LayerBench.Plan, inout LayerReport) throws -> Void
+        _ arguments: Arguments, _ what: String, weights: Bool = false,
+        _ body: (LayerBench, LayerBench.Plan, inout LayerReport) throws -> Void
     ) throws -> Int32 {
         try withProcesses(
             arguments,
             ranks: { try ShapeOptions.ranks(arguments, $1.kind == .cuda ? cuda : simulator, processes: $0) }, seed: 1,
             longestWait: DeviceLimits.waitLimit
-        ) { try run(arguments, floor: floor, $0, body) }
+        ) { try run(arguments, what, weights: weights, $0, body) }
     }
 
     /// The part of one process; the first one reports.
     private static func run(
-        _ arguments: Arguments, floor: Bool, _ processes: Processes,
+        _ arguments: Arguments, _ what: String, weights: Bool, _ processes: Processes,
         _ body: (LayerBench, LayerBench.Plan, inout LayerReport) throws -> Void
     ) throws -> Int32 {
-        let device = processes.device
-        let isCUDA = device.properties.kind == .cuda
+        let output = processes.isFirst ? try BenchOutput(arguments) : nil
+        let plans = try plans(arguments, processes, weights: weights)
+        let bench = try LayerBench(processes)
+        var report = LayerReport(processes, plans[0])
+        for plan in plans { try body(bench, plan, &report) }
+        try output?.write(report, bench: what, from: processes.device)
+        return 0
+    }
+
+    /// What is asked for, one plan for each number of tokens, and of communication for each routing. Refuses what is
+    /// not possible.
+    private static func plans(
+        _ arguments: Arguments, _ processes: Processes, weights: Bool
+    ) throws -> [LayerBench.Plan] {
+        let isCUDA = processes.device.properties.kind == .cuda
         let counts = arguments[tokens] ?? (isCUDA ? [8, 32, 64, 128] : [8])
-        let sizes = isCUDA ? cuda : simulator
         let network = try RankTransport.network(arguments)
-        let plans = try counts.map { count in
-            LayerBench.Plan(
+        let routings = [BenchRouting.even] + (arguments[BenchOptions.skew].map { [.skewed($0)] } ?? [])
+        let plans = try counts.flatMap { count in
+            let plan = LayerBench.Plan(
                 shape: try ShapeOptions.shape(
-                    arguments, sizes, ranks: processes.ranks, tokens: count,
+                    arguments, isCUDA ? cuda : simulator, ranks: processes.ranks, tokens: count,
                     sharedExperts: arguments[sharedExpert] ? 1 : 0),
                 link: arguments[BenchOptions.link],
                 communicationMultiprocessors: arguments[BenchOptions.communication],
-                onFailure: arguments[ProcessOptions.onFailure] ?? .stop, network: network)
+                onFailure: arguments[ProcessOptions.onFailure] ?? .stop, network: network, routings: routings,
+                between: arguments[BenchOptions.between], setAside: arguments[BenchOptions.setAside] ?? .layer)
+            return weights ? [plan] : routings.map { plan.with($0) }
         }
         try ProcessOptions.check(plans[0].onFailure, link: plans[0].link)
         for plan in plans {
-            // What has no weights has no floor, which is the time of reading them.
+            // Two layers on the simulator, and what they are packed from.
             try DeviceLimits.check(
-                arguments, plan.shape, on: processes, waitLimit: DeviceLimits.waitLimit, weights: floor)
+                arguments, plan.shape, on: processes, waitLimit: DeviceLimits.waitLimit, weightSets: weights ? 3 : 0)
         }
-        let bench = try LayerBench(processes)
-        // Processes that share a device leave it to the first of them.
-        let measuresFloor = floor && processes.isFirst
-        var report = LayerReport(processes, plans[0], floor: measuresFloor ? try bench.floor(plans[0]) : nil)
-        for plan in plans { try body(bench, plan, &report) }
-        guard processes.isFirst else { return 0 }
-        if arguments[CommonOptions.json] {
-            try Console.json(report)
-        } else {
-            try Console.result(report.text)
-        }
-        return 0
+        return plans
+    }
+}
+
+extension LayerBench.Plan {
+    /// The same with one routing.
+    fileprivate func with(_ routing: BenchRouting) -> LayerBench.Plan {
+        var plan = self
+        plan.routings = [routing]
+        return plan
+    }
+
+    /// Bytes of the rows that each rank sends to experts, and that come home to it.
+    fileprivate var rowBytes: (dispatch: Int, combine: Int) {
+        let window = RankWindow(shape, .float8, link: link)
+        let rows = shape.maxTokens * shape.topK
+        return (rows * window.dispatchedBytes, rows * window.combinedBytes)
     }
 }

@@ -2,122 +2,175 @@ import Accelerator
 import ExpertKernels
 
 /// What the benchmarks of the layer and of its communication found.
-struct LayerReport: Encodable {
+struct LayerReport: BenchReport {
+    /// What all entries have in common.
+    struct Header: Encodable {
+        let ranks: Int
+        let processes: Int
+        let devices: Int
+        /// Whether ranks that are lost are masked, which costs a pass over dispatched rows.
+        let onFailure: String
+        let experts: Int
+        let hidden: Int
+        let intermediate: Int
+        let topK: Int
+        let sharedExpert: Bool
+        let link: String?
+        /// Bytes that other work between steps reads or writes, and of the memory that it goes round; nil without.
+        let betweenBytes: Int?
+        let betweenMemoryBytes: Int?
+        /// What is between ranks; nil for loads and stores.
+        let network: String?
+    }
+
     /// One number of tokens in one mode or phase.
     struct Entry: Encodable {
         let tokens: Int
+        /// See `BenchRouting`.
+        let routing: String
         /// Overlap mode or phase.
         let what: String
+        /// With work between steps, its own time is taken out.
         let minimumMicroseconds: Double
         let medianMicroseconds: Double
         let maximumMicroseconds: Double
+        /// Rows of each expert, among those of all ranks.
+        let rowsOfExperts: [Int]
+        /// What a layer has beyond its communication.
+        var layer: Layer?
+        /// Bytes of rows that each rank sends, and how many times 10⁹ of them in a second, at the median.
+        var rowBytes: Int?
+        var gigabytesPerSecond: Double?
         /// The modelled link's time for the step, 0 without one.
-        let linkMicroseconds: Double
+        var linkMicroseconds: Double = 0
         /// The same step without links.
-        let withoutLinkMicroseconds: Double?
-        /// The larger of reading the weights and the link's time.
-        let idealMicroseconds: Double?
+        var withoutLinkMicroseconds: Double?
         /// The share of the link's time that the step does not take longer for than without links.
-        let hidden: Double?
+        var hiddenShare: Double?
         /// What can be hidden of the link's time at most, see `LinkTime.hideable`.
-        let hideableMicroseconds: Double?
+        var hideableMicroseconds: Double?
         /// What is hidden as a share of that.
-        let hiddenOfHideable: Double?
+        var hiddenShareOfHideable: Double?
     }
 
-    let device: String
-    let simulated: Bool
-    let ranks: Int
-    let processes: Int
-    let devices: Int
-    /// Whether ranks that are lost are masked, which costs a pass over dispatched rows.
-    let onFailure: String
-    /// What is between ranks; nil for loads and stores.
-    let network: String?
-    let experts: Int
-    let hidden: Int
-    let intermediate: Int
-    let topK: Int
-    let sharedExpert: Bool
-    let link: String?
-    /// A kernel that only reads the weights of all experts; nil where they are not read.
-    let floorMicroseconds: Double?
+    /// What a layer has beyond its communication; its fields stand among those of the entry.
+    struct Layer: Encodable {
+        /// A kernel that only reads the weights of experts that have rows, round as many sets as layers do.
+        let floorMicroseconds: Double
+        /// The larger of that and the link's time.
+        let idealMicroseconds: Double
+        /// Experts of the device that have rows, shared ones among them.
+        let expertsRead: Int
+        /// Layers that steps go round.
+        let weightSets: Int
+        /// See `L2SetAside`.
+        let setAside: String
+        /// Megabytes (10⁶ bytes) of the L2 that are; nil where that is left to the driver.
+        let setAsideL2Megabytes: Double?
+        /// A step with nothing between steps, at the median; nil where that is `medianMicroseconds`.
+        let aloneMicroseconds: Double?
+        /// The work between steps by itself, at the median.
+        let betweenMicroseconds: Double?
+    }
+
+    let machine: BenchMachine
+    let header: Header
     private(set) var entries: [Entry] = []
 
-    init(_ processes: Processes, _ plan: LayerBench.Plan, floor: Double?) {
-        let device = processes.device.properties
-        self.processes = processes.count
-        devices = processes.group?.extent.devices ?? 1
-        onFailure = plan.onFailure.rawValue
-        network = plan.network?.description
-        self.device = device.name
-        simulated = device.kind == .simulator
-        ranks = plan.shape.ranks
-        experts = plan.shape.experts
-        hidden = plan.shape.hidden
-        intermediate = plan.shape.intermediate
-        topK = plan.shape.topK
-        sharedExpert = plan.shape.sharedExperts > 0
-        link = plan.link?.description
-        floorMicroseconds = floor
+    init(_ processes: Processes, _ plan: LayerBench.Plan) {
+        machine = BenchMachine(processes.device.properties)
+        let shape = plan.shape
+        header = Header(
+            ranks: shape.ranks, processes: processes.count, devices: processes.group?.extent.devices ?? 1,
+            onFailure: plan.onFailure.rawValue, experts: shape.experts, hidden: shape.hidden,
+            intermediate: shape.intermediate, topK: shape.topK, sharedExpert: shape.sharedExperts > 0,
+            link: plan.link?.description, betweenBytes: plan.between?.bytes,
+            betweenMemoryBytes: plan.between?.memoryBytes, network: plan.network?.description)
     }
 
-    /// Adds the times of one mode or phase.
+    /// Adds the times of one phase.
     ///
-    /// - Parameter withoutLink: The median of the same without links, where there are links.
-    mutating func add(
-        _ shape: LayerShape, _ what: String, _ times: LayerBench.Times, link: LinkTime? = nil,
-        withoutLink: Double? = nil
-    ) {
-        let middle = median(times) ?? 0
-        var (hidden, hideable): (Double?, Double?)
-        if let link, let withoutLink {
-            hidden = link.total - (middle - withoutLink)
-            hideable = link.hideable(shape, step: withoutLink)
+    /// - Parameter rowBytes: What each rank sends.
+    mutating func add(_ plan: LayerBench.Plan, _ what: String, _ times: LayerBench.Times, rowBytes: Int) {
+        let routing = plan.routings.first ?? .even
+        var entry = Entry(
+            plan.shape.maxTokens, routing, what, times,
+            rows: BenchRouting.rows(routing.inputs(plan.shape), plan.shape))
+        entry.rowBytes = rowBytes
+        if entry.medianMicroseconds > 0 {
+            entry.gigabytesPerSecond = Double(rowBytes) / entry.medianMicroseconds / 1e3
         }
-        let total = link?.total ?? 0
-        func share(of whole: Double?) -> Double? {
-            guard let hidden, let whole, whole > 0 else { return nil }
-            return hidden / whole
-        }
-        entries.append(
-            Entry(
-                tokens: shape.maxTokens, what: what, minimumMicroseconds: times.min() ?? 0, medianMicroseconds: middle,
-                maximumMicroseconds: times.max() ?? 0, linkMicroseconds: total,
-                withoutLinkMicroseconds: withoutLink,
-                idealMicroseconds: floorMicroseconds.map { max($0, total) }, hidden: share(of: total),
-                hideableMicroseconds: hideable, hiddenOfHideable: share(of: hideable)))
+        entries.append(entry)
     }
 
-    /// A table.
-    var text: String {
-        var columns: [(String, Table.Alignment)] = [
-            ("tokens", .right), ("", .left), ("min µs", .right), ("median µs", .right), ("max µs", .right),
-        ]
-        if floorMicroseconds != nil { columns.append(("of ideal", .right)) }
-        if link != nil {
-            columns += [("link µs", .right), ("without µs", .right), ("hidden", .right), ("of what can be", .right)]
-        }
-        var table = Table(columns)
-        for entry in entries {
-            var cells = [
-                "\(entry.tokens)", entry.what, fixed(entry.minimumMicroseconds, 1), fixed(entry.medianMicroseconds, 1),
-                fixed(entry.maximumMicroseconds, 1),
-            ]
-            if let ideal = entry.idealMicroseconds { cells.append(fixed(entry.medianMicroseconds / ideal, 3)) }
-            if link != nil {
-                cells += [
-                    fixed(entry.linkMicroseconds, 1), entry.withoutLinkMicroseconds.map { fixed($0, 1) } ?? "-",
-                ]
-                cells += [entry.hidden, entry.hiddenOfHideable].map { $0.map { fixed($0 * 100, 0) + " %" } ?? "-" }
+    /// Adds the times of one mode, an entry for each choice of what is set aside.
+    ///
+    /// - Parameter withoutLink: The same without links, where there are links.
+    mutating func add(_ plan: LayerBench.Plan, _ measured: LayerMeasurement, withoutLink: LayerMeasurement? = nil) {
+        let link = LayerBench.linkTime(plan, measured.routing)
+        for (index, times) in measured.times.enumerated() {
+            var entry = Entry(
+                measured.tokens, measured.routing, measured.mode.rawValue, times.step, rows: measured.rowsOfExperts)
+            let total = link?.total ?? 0
+            entry.layer = Layer(
+                floorMicroseconds: measured.floor, idealMicroseconds: max(measured.floor, total),
+                expertsRead: measured.expertsRead, weightSets: measured.weightSets,
+                setAside: times.setAside.rawValue, setAsideL2Megabytes: times.setAsideBytes.map { Double($0) / 1e6 },
+                aloneMicroseconds: times.between == nil ? nil : median(times.alone),
+                betweenMicroseconds: times.between?.own)
+            if let link, let without = withoutLink.flatMap({ median($0.times[index].step) }) {
+                entry.hide(link, plan.shape, without: without)
             }
-            table.add(cells)
+            entries.append(entry)
         }
-        let shared = sharedExpert ? ", shared expert" : ""
-        let clock = simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events"
-        let floor = floorMicroseconds.map { "; reading the weights alone takes \(fixed($0, 1)) µs" } ?? ""
-        return
-            "\(device); \(clock)\n\(ranks) ranks, hidden \(hidden), intermediate \(intermediate), \(experts) experts, "
-            + "top-\(topK)\(shared)" + (link.map { ", links of \($0)" } ?? "") + floor + "\n\n\(table)"
+    }
+}
+
+extension LayerReport.Entry {
+    /// An entry without what only some have.
+    fileprivate init(
+        _ tokens: Int, _ routing: BenchRouting, _ what: String, _ times: LayerBench.Times, rows: [Int]
+    ) {
+        self.init(
+            tokens: tokens, routing: routing.description, what: what, minimumMicroseconds: times.min() ?? 0,
+            medianMicroseconds: median(times) ?? 0, maximumMicroseconds: times.max() ?? 0, rowsOfExperts: rows)
+    }
+
+    /// Notes how much of the link's time is hidden.
+    fileprivate mutating func hide(_ link: LinkTime, _ shape: LayerShape, without: Double) {
+        let hidden = link.total - (medianMicroseconds - without)
+        let hideable = link.hideable(shape, step: without)
+        func share(of whole: Double) -> Double? { whole > 0 ? hidden / whole : nil }
+        linkMicroseconds = link.total
+        withoutLinkMicroseconds = without
+        hiddenShare = share(of: link.total)
+        hideableMicroseconds = hideable
+        hiddenShareOfHideable = share(of: hideable)
+    }
+
+    private enum CodingKeys: CodingKey {
+        case tokens, routing, what, minimumMicroseconds, medianMicroseconds, maximumMicroseconds, rowsOfExperts,
+            rowBytes, gigabytesPerSecond, linkMicroseconds, withoutLinkMicroseconds, hiddenShare,
+            hideableMicroseconds, hiddenShareOfHideable
+    }
+
+    /// One flat object.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(tokens, forKey: .tokens)
+        try container.encode(routing, forKey: .routing)
+        try container.encode(what, forKey: .what)
+        try container.encode(minimumMicroseconds, forKey: .minimumMicroseconds)
+        try container.encode(medianMicroseconds, forKey: .medianMicroseconds)
+        try container.encode(maximumMicroseconds, forKey: .maximumMicroseconds)
+        try container.encode(rowsOfExperts, forKey: .rowsOfExperts)
+        try container.encodeIfPresent(rowBytes, forKey: .rowBytes)
+        try container.encodeIfPresent(gigabytesPerSecond, forKey: .gigabytesPerSecond)
+        try container.encode(linkMicroseconds, forKey: .linkMicroseconds)
+        try container.encodeIfPresent(withoutLinkMicroseconds, forKey: .withoutLinkMicroseconds)
+        try container.encodeIfPresent(hiddenShare, forKey: .hiddenShare)
+        try container.encodeIfPresent(hideableMicroseconds, forKey: .hideableMicroseconds)
+        try container.encodeIfPresent(hiddenShareOfHideable, forKey: .hiddenShareOfHideable)
+        try layer?.encode(to: encoder)
     }
 }

@@ -109,7 +109,7 @@ enum ExploreCommand {
     private static func layers(_ modes: [OverlapMode], _ arguments: Arguments) throws -> [Workload] {
         let tokens = arguments[tokens] ?? layer.tokens
         let shape = try ShapeOptions.shape(arguments, layer, tokens: tokens)
-        try SimulatorMemory.check(shape, weights: true)
+        try SimulatorMemory.check(shape, weightSets: 1)
         return modes.map {
             .layer(
                 shape, tokens: [Int](repeating: tokens, count: shape.ranks), overlap: $0,

@@ -51,6 +51,44 @@ enum BenchOptions {
         return try? LinkModel(bytesPerSecond: rate * 1e9, latencyNanoseconds: Int(latency.rounded()))
     }
 
+    static let skew = Option<Double>.positive(
+        "skew", "EXPONENT", limit: 10,
+        help:
+            "Measures a skewed routing beside the even one: popularities of experts between 1 and 0.8 times the tokens, "
+            + "with a density that falls as the power -EXPONENT, such as 1.2.")
+
+    static let between = Option<BetweenWork.Amount>(
+        "between", "BYTES[,MEMORY]",
+        help:
+            "Lets others read and write BYTES of other memory between steps, as attention does, half of them each, such "
+            + "as 200MB. With MEMORY they go round that much, so that what fits the L2 is found there.",
+        expected:
+            "from 1MB to 16GB in KB, MB or GB, such as 200MB, and if it is given, as much memory or less, such as "
+            + "200MB,20MB"
+    ) { text in
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        let sizes = parts.compactMap { bytes($0) }
+        guard sizes.count == parts.count, (1...2).contains(sizes.count), let all = sizes.first, let round = sizes.last,
+            (1_000_000...16_000_000_000).contains(all), (1_000_000...all).contains(round)
+        else { return nil }
+        return BetweenWork.Amount(bytes: all, memoryBytes: round)
+    }
+
+    static let setAside = Option<L2SetAside>.choice(
+        "set-aside",
+        help:
+            "Who has a part of the L2 set aside: layer, as much as the layer's kernels hand on to each other; driver, what "
+            + "the driver does by itself; none, not even that. Default: layer.")
+
+    /// Bytes of a size with its unit.
+    private static func bytes(_ text: Substring) -> Int? {
+        let units = [("KB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000)]
+        guard let (unit, factor) = units.first(where: { text.hasSuffix($0.0) }),
+            let number = strictInteger(String(text.dropLast(unit.count))), (0...1_000_000_000).contains(number)
+        else { return nil }
+        return number * factor
+    }
+
     /// Nanoseconds of a time with its unit.
     private static func nanoseconds(_ text: Substring) -> Double? {
         // The unit that ends all others comes last.

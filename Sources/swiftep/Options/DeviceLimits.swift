@@ -15,12 +15,12 @@ enum DeviceLimits {
     /// - Parameters:
     ///   - shape: What `arguments` say of sizes, or a checkpoint.
     ///   - waitLimit: Seconds after which waits will be given up.
-    ///   - weights: Whether experts are computed, and have weights.
+    ///   - weightSets: How many weights there are of each expert; 0 where none are computed.
     static func check(
-        _ arguments: Arguments, _ shape: LayerShape, on processes: Processes, waitLimit: Double, weights: Bool = true
+        _ arguments: Arguments, _ shape: LayerShape, on processes: Processes, waitLimit: Double, weightSets: Int = 1
     ) throws(UsageError) {
         let device = processes.device.properties
-        if device.kind == .simulator { try SimulatorMemory.check(shape, weights: weights) }
+        if device.kind == .simulator { try SimulatorMemory.check(shape, weightSets: weightSets) }
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.multiprocessors, ranksOnDevice: processes.ranksOnDevice,
             blockM: arguments[RunCommand.blockM],

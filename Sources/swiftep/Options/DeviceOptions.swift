@@ -15,7 +15,9 @@ enum DeviceOptions {
     /// - Parameter localProcess: The number of this process among those of the machine that work together; nil when it
     ///   is alone. Each takes another GPU, as long as there are some.
     static func open(_ arguments: Arguments, seed: UInt64, localProcess: Int? = nil) throws -> any Device {
-        let opened = try openDevice(arguments[device] ?? .auto, seed: seed, localProcess: localProcess)
+        let opened = try openDevice(
+            arguments[device] ?? .auto, seed: seed, localProcess: localProcess,
+            setAsideL2Bytes: arguments[BenchOptions.setAside] == L2SetAside.none ? 0 : nil)
         if let note = opened.note, (localProcess ?? 0) == 0 { Console.note("swiftep: \(note)") }
         return opened.device
     }

@@ -21,12 +21,12 @@ enum SimulatorMemory {
                 + "\(available); choose smaller values")
     }
 
-    /// The same for a layer: the windows and outputs of all ranks, and weights if there are any.
-    static func check(_ shape: LayerShape, weights: Bool) throws(UsageError) {
+    /// The same for a layer: the windows and outputs of all ranks, and so many sets of weights.
+    static func check(_ shape: LayerShape, weightSets: Int) throws(UsageError) {
         let experts = shape.ranks * shape.rankExperts
         let rows = shape.ranks * RankWindow(shape, .float8).bytes + experts * shape.maxRows * shape.hidden * 2
         try check(
-            rows + (weights ? experts * 3 * shape.intermediate * shape.hidden : 0),
+            rows + weightSets * experts * 3 * shape.intermediate * shape.hidden,
             options: "--hidden, --intermediate, --experts, --ranks and --tokens")
     }
 }

@@ -10,8 +10,8 @@ import TemporaryFiles
 
 /// A file that an option names, opened before the work, so that no work is lost to a file that cannot be written.
 ///
-/// Only a regular file is written to, where there is one, or where a symbolic link leads to one; its content is
-/// replaced at the end. What else has a name (devices, pipes, directories) is refused.
+/// Only a regular file is written to, where there is one, or where a symbolic link leads to one; at the end its content
+/// is replaced, or added to. What else has a name (devices, pipes, directories) is refused.
 final class OutputFile {
     /// As it was given.
     let path: String
@@ -70,6 +70,13 @@ final class OutputFile {
         }
     }
 
+    /// Adds to the content, behind what others have added by now. Throws `OutputError.file`.
+    func append(_ text: String) throws(OutputError) {
+        try TemporaryFiles.finish(opened.made ?? path) { () throws(OutputError) in
+            if let code = opened.append(text) { throw .file(path, code: code) }
+        }
+    }
+
     /// What there is in place of a regular file.
     private static func kind(_ status: stat) -> String? {
         switch status.st_mode & S_IFMT {
@@ -112,6 +119,16 @@ private struct Opened {
     /// Replaces the content; gives the system's error number if that fails.
     func replace(by bytes: [UInt8]) -> Int32? {
         guard ftruncate(descriptor, 0) == 0 else { return errno }
+        return write(bytes)
+    }
+
+    /// Adds to the content; gives the system's error number if that fails.
+    func append(_ text: String) -> Int32? {
+        guard fcntl(descriptor, F_SETFL, O_APPEND) == 0 else { return errno }
+        return write(Array(text.utf8))
+    }
+
+    private func write(_ bytes: [UInt8]) -> Int32? {
         if let code = writeAll(bytes, to: descriptor) { return code }
         // Some file systems say only now that they have no room.
         return fsync(descriptor) == 0 || errno == EINVAL ? nil : errno

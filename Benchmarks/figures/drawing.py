@@ -1,0 +1,91 @@
+"""Draws panels with matplotlib, in a light and a dark theme, always the same bytes for the same rows."""
+
+import math
+
+from .rows import order
+
+#: Background, text, grid, and colours of lines that people with colour-blindness tell apart.
+THEMES = {
+    "light": ("#ffffff", "#1f2328", "#d1d9e0", ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#9a6700"]),
+    "dark": ("#0d1117", "#e6edf3", "#30363d", ["#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#f778ba", "#d29922"]),
+}
+MARKERS = "osD^vP"
+#: Lines that are no measurements of anybody, and are dashed.
+BOUNDS = ("floor", "can be hidden")
+MOST_COLUMNS = 3
+
+
+def draw(path, title, x, y, logarithmic, panels):
+    """Writes `path`-light.svg, -dark.svg, -light.png and -dark.png."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = sorted({name for panel in panels for name in panel["lines"]}, key=order)
+    for theme, (background, text, grid, colours) in THEMES.items():
+        settings = {
+            "font.family": "DejaVu Sans", "font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "swiftep",
+            "figure.facecolor": background, "axes.facecolor": background, "savefig.facecolor": background,
+            "text.color": text, "axes.labelcolor": text, "axes.edgecolor": grid, "axes.titlecolor": text,
+            "xtick.color": text, "ytick.color": text, "grid.color": grid, "legend.facecolor": background,
+            "legend.edgecolor": grid, "axes.spines.top": False, "axes.spines.right": False,
+        }
+        with matplotlib.rc_context(settings):
+            columns = min(MOST_COLUMNS, len(panels))
+            rows = math.ceil(len(panels) / columns)
+            figure, axes = pyplot.subplots(
+                rows, columns, figsize=(1 + 3.2 * columns, 1.1 + 2.6 * rows), squeeze=False, layout="constrained")
+            places = [place for line in axes for place in line]
+            for place in places[len(panels):]:
+                place.set_visible(False)
+            handles = {}
+            for place, panel in zip(places, panels):
+                axis(place, panel, x, y, logarithmic, names, colours, text, handles)
+            figure.suptitle(title)
+            figure.legend(
+                [handles[name] for name in names], names, loc="outside lower center",
+                ncols=min(2 * columns, len(names)), frameon=False)
+            figure.savefig(f"{path}-{theme}.svg", metadata={"Date": None, "Creator": None})
+            figure.savefig(f"{path}-{theme}.png", dpi=160, metadata={"Software": None})
+            pyplot.close(figure)
+
+
+def axis(place, panel, x, y, logarithmic, names, colours, text, handles):
+    """One panel. A line looks the same in all of them."""
+    measured = [name for name in names if name not in BOUNDS]
+    ticks = sorted({at for line in panel["lines"].values() for at in line})
+    for name, line in panel["lines"].items():
+        bound = name in BOUNDS
+        number = 0 if bound else measured.index(name)
+        points = sorted(line.items())
+        handles[name], = place.plot(
+            [at for at, _ in points], [value for _, value in points], label=name,
+            color=text if bound else colours[number % len(colours)], linestyle="--" if bound else "-",
+            marker=None if bound else MARKERS[number % len(MARKERS)], markersize=4, linewidth=1.4)
+    place.set_title(panel["title"], fontsize=9)
+    place.set_xscale("log", base=2)
+    place.set_xticks(ticks, [str(tick) for tick in ticks])
+    place.minorticks_off()
+    if logarithmic:
+        place.set_yscale("log")
+        levels(place, [value for line in panel["lines"].values() for value in line.values()])
+    elif y == "%":
+        place.set_ylim(min(0, *(value for line in panel["lines"].values() for value in line.values())), 110)
+    place.set_xlabel(x)
+    place.set_ylabel(y)
+    place.grid(True, linewidth=0.6)
+
+
+def levels(place, found):
+    """Ticks at 1, 2 and 5 times powers of ten around the values."""
+    low, high = min(found), max(found)
+    if not low > 0:
+        return
+    steps = [factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5)]
+    start = max([step for step in steps if step < 0.95 * low] or [low])
+    end = min([step for step in steps if step > 1.05 * high] or [high])
+    kept = [step for step in steps if start <= step <= end]
+    place.set_ylim(start, end if end > start else start * 2)
+    place.set_yticks(kept, [f"{step:g}" for step in kept])
+    place.minorticks_off()

@@ -1,0 +1,65 @@
+import Accelerator
+import ExpertKernels
+import ExpertParallel
+
+/// Work of others between two steps of a layer: it reads and writes memory that the layer does not use, as attention
+/// does.
+struct BetweenWork {
+    /// How much it reads and writes.
+    struct Amount: Hashable, CustomStringConvertible {
+        /// Bytes that are read or written, half of them each.
+        var bytes: Int
+        /// Bytes of the memory that it goes round, as often as it takes. What fits the L2 is found there.
+        var memoryBytes: Int
+
+        var description: String {
+            let all = Self.text(bytes)
+            return memoryBytes == bytes ? all : "\(all) round and round in \(Self.text(memoryBytes))"
+        }
+
+        private static func text(_ bytes: Int) -> String {
+            let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)]
+            let unit = units.first { bytes % $0.1 == 0 } ?? ("bytes", 1)
+            return "\(bytes / unit.1) \(unit.0)"
+        }
+    }
+
+    private let kernel: LoadedKernel
+    private let chunks: Int
+    private let launches: Int
+    private let blocks: Int
+    /// For each rank of this process, what is read and what is written.
+    private let memory: [(source: DeviceBuffer, destination: DeviceBuffer)]
+
+    /// Allocates the memory of `group`'s ranks, which share the amount with all others of the device.
+    init(_ group: RankGroup, _ amount: Amount) throws {
+        let (device, configuration) = (group.device, group.configuration)
+        kernel = try device.load(streamKernel(.copy))
+        let blocks = configuration.multiprocessors
+        let chunks = max(1, amount.memoryBytes / (2 * streamChunkBytes * configuration.ranksOnDevice))
+        launches = max(1, (amount.bytes + amount.memoryBytes / 2) / amount.memoryBytes)
+        (self.blocks, self.chunks) = (blocks, chunks)
+        let stored = storedChunks(of: chunks, every: 1, gridSize: blocks).count
+        memory = try group.ranks.map { rank in
+            let source = try device.allocate(bytes: chunks * streamChunkBytes, label: "source of other work")
+            let destination = try device.allocate(
+                bytes: stored * streamChunkBytes, label: "destination of other work")
+            try device.fill(source, with: 0x5A, on: rank.compute)
+            try device.synchronize(rank.compute)
+            return (source, destination)
+        }
+    }
+
+    /// Enqueues it on the stream of a rank of this process, given by its place among them.
+    func enqueue(_ place: Int, of group: RankGroup) throws {
+        let (source, destination) = memory[place]
+        for _ in 0..<launches {
+            try group.device.launch(
+                kernel, blocks: blocks,
+                arguments: [
+                    .address(source.address), .address(destination.address), .uint32(UInt32(chunks)), .uint32(1),
+                ],
+                dependentLaunch: false, on: group.ranks[place].compute)
+        }
+    }
+}

@@ -1,0 +1,167 @@
+"""Tests of Benchmarks/plots.py and of results' files, without a GPU: python3 Tests/ScriptTests/plots_test.py
+
+Fixtures/simulated-survey.jsonl is what `Benchmarks/survey swiftep FILE simulator` wrote. Tests of plots are skipped
+without matplotlib, or fail if SWIFTEP_MATPLOTLIB is 1.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SCRIPT = ROOT / "Benchmarks" / "plots.py"
+SURVEY = HERE / "Fixtures" / "simulated-survey.jsonl"
+FIGURES = ("layer-over-tokens", "layer-over-experts", "link-hidden", "gemm-over-floor")
+PEER = "sgl-deep-gemm 0.1.5"
+
+has_matplotlib = importlib.util.find_spec("matplotlib") is not None
+needs_matplotlib = unittest.skipUnless(
+    has_matplotlib or os.environ.get("SWIFTEP_MATPLOTLIB") == "1", "matplotlib is not installed")
+
+
+def rows():
+    return [json.loads(line) for line in SURVEY.read_text().splitlines()]
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+class PlotsTests(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_script(self, *arguments, found=None, code=0):
+        """Runs it on rows, those of the survey unless others are given; gives what it wrote to standard error."""
+        file = SURVEY
+        if found is not None:
+            file = self.folder / "results.jsonl"
+            file.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in found))
+        command = [sys.executable, "-B", SCRIPT, "--results", file, "--out", self.folder / "out", *arguments]
+        result = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stderr
+
+    def tables(self, found=None):
+        """The tables by their titles, as lists of rows of cells, the header first."""
+        self.run_script("--simulated", "--tables-only", found=found)
+        text = (self.folder / "out" / "tables.md").read_text()
+        parts = re.split(r"(?m)^### (.*)$", text)[1:]
+        return {
+            title: [cells(line) for line in part.splitlines() if line.startswith("|") and "---" not in line]
+            for title, part in zip(parts[::2], parts[1::2])
+        }
+
+    # Tables
+
+    def test_layer_table(self):
+        found = [
+            row for row in rows() if row["bench"] == "layer" and row["ranks"] == 1 and "betweenBytes" not in row
+            and row["routing"] == "even"
+        ]
+        header, *body = self.tables()["A layer on one rank, µs"]
+        self.assertEqual(
+            header, ["experts", "tokens", "floor", "none", "singleBatch", "direct", "best / floor", "peer / floor"])
+        sizes = sorted({(-row["experts"], row["tokens"]) for row in found})
+        self.assertEqual([(-int(line[0]), int(line[1])) for line in body], sizes)
+        for line in body:
+            own = {row["what"]: row for row in found if (row["experts"], row["tokens"]) == (int(line[0]), int(line[1]))}
+            times = [own[mode]["medianMicroseconds"] for mode in header[3:6]]
+            floor = own["none"]["floorMicroseconds"]
+            expected = [f"{floor:.1f}", *(f"{time:.1f}" for time in times), f"{min(times) / floor:.3f}", ""]
+            self.assertEqual(line[2:], expected)
+
+    def test_a_peer_has_a_column(self):
+        ours = next(row for row in rows() if row["bench"] == "layer" and row["what"] == "none")
+        theirs = {
+            name: value for name, value in ours.items() if name not in ("setAside", "setAsideL2Megabytes", "onFailure")}
+        theirs |= {"source": PEER, "what": "megaMoE", "medianMicroseconds": 3 * ours["floorMicroseconds"]}
+        header, *body = self.tables([*rows(), theirs])["A layer on one rank, µs"]
+        self.assertIn(f"{PEER} megaMoE", header)
+        place = [ours["experts"], ours["tokens"]]
+        ratios = {(int(line[0]), int(line[1])): line[-1] for line in body}
+        self.assertEqual(ratios.pop(tuple(place)), "3.000")
+        self.assertEqual(set(ratios.values()), {""})
+
+    def test_other_tables(self):
+        tables = self.tables()
+        every = rows()
+        links = [row for row in every if "hiddenShare" in row]
+        self.assertEqual(len(tables["With links, µs"]) - 1, len(links))
+        self.assertEqual(len(tables["Grouped GEMM, µs"]) - 1, sum(row["bench"] == "gemm" for row in every))
+        header, *body = tables["Communication alone, µs"]
+        self.assertEqual([line[0] for line in body], ["dispatch"] * 2 + ["combine"] * 2 + ["dispatch-combine"] * 2)
+        header, *body = tables["Among other work, µs"]
+        self.assertEqual({line[header.index("set aside by")] for line in body}, {"layer", "driver"})
+        header, *body = tables["Skewed routing, µs"]
+        self.assertTrue(body and all(line[-1] for line in body), "the even routing is beside the skewed one")
+
+    def test_the_latest_counts(self):
+        first, *rest = (row for row in rows() if row["bench"] == "layer" and row["ranks"] == 1)
+        later = {**first, "date": "2999-01-01T00:00:00Z", "medianMicroseconds": 1234.5}
+        for found in ([first, later, *rest], [later, first, *rest]):
+            header, *body = self.tables(found)["A layer on one rank, µs"]
+            line = next(line for line in body if line[:2] == [str(first["experts"]), str(first["tokens"])])
+            self.assertEqual(line[header.index(first["what"])], "1234.5")
+
+    # Errors
+
+    def test_errors_name_the_place(self):
+        row = rows()[0]
+        bad = [
+            ('{"schema":1,', "results.jsonl:2: this is no JSON"),
+            ({**row, "schema": 2}, "results.jsonl:2: schema is 2; only 1 is known"),
+            ({**row, "medianMicroseconds": "fast"}, "results.jsonl:2: medianMicroseconds is 'fast'"),
+            ("[1]", "results.jsonl:2: schema is None"),
+        ]
+        for line, message in bad:
+            self.assertIn(message, self.run_script("--simulated", found=[row, line], code=1))
+        self.assertIn("there are no rows in", self.run_script(code=1))
+
+    # Plots
+
+    @needs_matplotlib
+    def test_the_same_rows_give_the_same_plots(self):
+        self.run_script("--simulated")
+        folder = self.folder / "out"
+        first = {path.name: path.read_bytes() for path in folder.iterdir()}
+        expected = {f"simulated-machine-seed-1-{figure}-{theme}.{kind}" for figure in FIGURES for theme in ("light", "dark")
+                    for kind in ("svg", "png")}
+        self.assertEqual(set(first), expected | {"tables.md"})
+        for path in folder.iterdir():
+            path.unlink()
+        self.run_script("--simulated", found=reversed(rows()))
+        for path in folder.iterdir():
+            self.assertEqual(path.read_bytes(), first[path.name], path.name)
+
+    @needs_matplotlib
+    def test_plots_show_lines_and_labels(self):
+        self.run_script("--simulated")
+        text = {"layer-over-tokens": ["4 experts", "2 experts", "floor", "none", "singleBatch", "direct", "µs"],
+                "layer-over-experts": ["2 tokens", "4 tokens", "floor", "direct", "experts of the rank"],
+                "link-hidden": ["links of 160", "links of 50", "can be hidden", "singleBatch", "%"],
+                "gemm-over-floor": ["[512, 256]", "[256, 256]", "4 experts", "2 experts", "time / floor"]}
+        for figure, labels in text.items():
+            for theme, background in (("light", "#ffffff"), ("dark", "#0d1117")):
+                path = self.folder / "out" / f"simulated-machine-seed-1-{figure}-{theme}.svg"
+                root = xml.etree.ElementTree.parse(path).getroot()
+                texts = [element for element in root.iter() if element.tag.endswith("}text")]
+                shown = "\n".join("".join(element.itertext()) for element in texts)
+                for label in labels:
+                    self.assertIn(label, shown, f"{path.name}")
+                self.assertIn(background, path.read_text())
+                self.assertNotIn("dc:date", path.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
