@@ -129,8 +129,9 @@ class Builder:
                 self.mlp(f"{prefix}{expert}.", hidden, width, names)
 
 
-# Channels, width of an expert, experts and chosen ones; small ones for the many directories of mutate.py.
-H, I, E, K = (128, 128, 4, 2) if os.environ.get("FAMILIES_SMALL") else (256, 128, 8, 3)
+# Channels, width of an expert, experts and chosen ones: smaller for the many directories of mutate.py, those of published models
+# for real_sizes.py.
+H, I, E, K = map(int, os.environ.get("FAMILIES_SIZES", "256,128,8,3").split(","))
 
 
 def deepseek(builder, prefix, config, shared="shared_experts.", fused=False, storages=(None,) * 3):

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-os.environ["FAMILIES_SMALL"] = "1"
+os.environ["FAMILIES_SIZES"] = "128,128,4,2"
 
 import numpy as np  # noqa: E402
 
