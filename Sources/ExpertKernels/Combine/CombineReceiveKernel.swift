@@ -37,7 +37,8 @@ package struct CombineReceiveParameters: KernelParameters {
 /// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1. The last kernel of
 /// a step.
 ///
-/// Given `CombineReceiveParameters`, with masks `MaskParameters`, with a network `NetworkParameters`, and with totals `WaitTotalsParameters`.
+/// Given `CombineReceiveParameters`, with masks `MaskParameters`, with a network `NetworkParameters`, and with totals
+/// `WaitTotalsParameters`.
 ///
 /// - Parameter totals: Whether it adds up how long it waits for each rank.
 package func combineReceiveKernel(_ window: RankWindow, totals: Bool = false) throws(VerificationError) -> Kernel {
@@ -147,8 +148,8 @@ private struct CombinedRows {
         return awaitStored(k, watchdog, subject, place: place, expert: expert)
     }
 
-    /// Waits until a row has come home by the network once more than before. One of a rank that is masked never has: it may
-    /// be that of the step in which the rank was masked, which was not taken then.
+    /// Waits until a row has come home by the network once more than before. One of a rank that is masked never has: it
+    /// may be that of the step in which the rank was masked, which was not taken then.
     private func awaitCounted(
         _ k: KernelBuilder, _ watchdog: Watchdog, _ network: NetworkPeers, place: Value<UInt32>, token: Value<UInt32>,
         expert: Value<UInt32>, owner: Value<UInt32>

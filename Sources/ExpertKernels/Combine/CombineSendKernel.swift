@@ -50,8 +50,8 @@ package struct CombineSendParameters: KernelParameters {
 /// Rows for ranks that a network reaches are put from where they are: nobody may overwrite or discard them before the
 /// dispatch send of the next step has flushed.
 ///
-/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters` with a
-/// network.
+/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters`
+/// with a network.
 package func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
     let window = configuration.window
     let shape = window.shape

@@ -4,8 +4,8 @@ import KernelLanguage
 ///
 /// A persistent grid of any size; the order of additions depends on `k` alone, so the same row gives the same bits
 /// whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the role
-/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, and where
-/// rows go home `NetworkParameters` with a network.
+/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, and
+/// where rows go home `NetworkParameters` with a network.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
     let pipeline = configuration.pipeline
