@@ -105,6 +105,11 @@ package struct Redundancy: Sendable {
                 + "flushes; the workloads have no rank that waits for one whose flush takes long. In the dispatch unpack, "
                 + "which adds by the same line, the mutation is found."),
         signOfLife("combine receive"), signOfLife("dispatch unpack"),
+        Redundancy(
+            kernel: "combine receive", mutation: "NetworkAdapter.swift release (system scope) atomic: gpu scope",
+            proof:
+                "Another rank looks at the word if it waits for this one while this one waits for a third. The workloads have "
+                + "such chains in the dispatch unpack, which adds by the same line, and there the mutation is found."),
         diagnosis("dispatch receive"), diagnosis("gemm"),
         diagnosedCount("gpu scope"), diagnosedCount("weak"),
     ]

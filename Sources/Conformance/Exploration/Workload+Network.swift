@@ -52,6 +52,9 @@ extension Workload {
             masking(
                 chain, tokens: [2, 2, 2], overlap: .none, fault: .silentRank, pattern: .firstRank, network: loopback),
             masking(narrow, tokens: [2, 2], overlap: .direct, fault: .lateRank, network: engine),
+            try communication(.bfloat16, tokens: [3, 0, 2], network: engine),
+            try communication(.float8, tokens: [3, 2], network: engine),
+            try communication(.float8, tokens: [3, 2], network: loopback),
         ]
     }
 }
