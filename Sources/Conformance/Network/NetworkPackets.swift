@@ -88,5 +88,7 @@ struct NetworkPackets {
                 }
             }
         }
+        // A kernel's end waits for no answer, and the memory that it goes to may be gone then.
+        k.if(k.lane < Self.warps) { side.wait(k, for: counters + 2 + k.lane, atLeast: k.constant(UInt64(rounds))) }
     }
 }

@@ -16,7 +16,7 @@ import Testing
     private static func configuration(
         _ order: NetworkConfiguration.Order, judged: NetworkConfiguration.Order = .unordered
     ) -> SimulatorConfiguration {
-        var configuration = SimulatorConfiguration(multiprocessors: 4, instructionLimit: 2_000_000)
+        var configuration = SimulatorConfiguration(multiprocessors: 4, instructionLimit: 300_000)
         configuration.network = NetworkConfiguration(order: order, judgedOrder: judged)
         return configuration
     }
