@@ -12,19 +12,22 @@ package struct KernelCatalogue: Sendable {
     ///   - link: The modelled link between ranks; nil for none.
     ///   - notesArrivals: Whether they note whom they wait for.
     ///   - masks: Whether ranks are masked, see `RankMasks`; not with a link.
+    ///   - network: What reaches ranks of other nodes; nil where there are none.
     ///   - scaleFormat: How activations are rounded. Where exponents are stored, there are no GEMMs.
     ///   - channelScales: Whether weights have a scale for each output channel.
     ///   - activation: What stands between an expert's GEMMs.
     package init(
         _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
         notesArrivals: Bool = false, masks: Bool = false, scaleFormat: ScaleFormat = .float32,
-        channelScales: Bool = false, activation: Activation = .plain
+        network: NetworkAdapter? = nil, channelScales: Bool = false, activation: Activation = .plain
     ) throws {
+        let masks = masks || network != nil
         var kernels: [Kernel] = []
         let signalCount = 2 * shape.rankExperts * signalBlocks(shape, blockM: 16)
         func window(_ format: DispatchFormat) -> RankWindow {
             RankWindow(
-                shape, format, link: link, notesArrivals: notesArrivals, masks: masks, scaleFormat: scaleFormat)
+                shape, format, link: link, notesArrivals: notesArrivals, masks: masks, scaleFormat: scaleFormat,
+                network: network)
         }
         for format in DispatchFormat.allCases where format == .float8 || scaleFormat != .exponents {
             let window = window(format)

@@ -38,6 +38,7 @@ import Testing
         let others =
             try KernelCatalogue(Self.shapes[0], link: link, notesArrivals: true).kernels
             + KernelCatalogue(Self.shapes[0], notesArrivals: true, masks: true).kernels
+            + NetworkAdapter.allCases.flatMap { try KernelCatalogue(Self.shapes[0], network: $0).kernels }
         for kernel in others where !plain.contains(kernel.digest) {
             let usage = try #require(try Tool.assemble(kernel.ptx()).usage(of: kernel.name))
             #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")

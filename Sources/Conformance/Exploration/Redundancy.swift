@@ -87,9 +87,40 @@ package struct Redundancy: Sendable {
                 + "unpack, which stores by the same line, the mutation is found."),
         failureAtBarrier("block scope"), failureAtBarrier("weak"), maskAtBarrier("block scope"), maskAtBarrier("weak"),
         resetOfCounter("block scope"), resetOfCounter("weak"),
+        Redundancy(
+            kernel: "dispatch send", mutation: "NetworkAdapter.swift syncWarp: removed",
+            proof:
+                "Tokens are put behind a barrier of the block, which orders what all its lanes have staged. The warp meets for "
+                + "callers whose lanes have written since; in the network packets, which have no such barrier, the mutation is "
+                + "found."),
+        Redundancy(
+            kernel: "gemm", mutation: "NetworkAdapter.swift syncWarp: removed",
+            proof:
+                "The publisher warp's lanes have written nothing of the rows that it puts: its first lane has acquired that they "
+                + "are there, and the warp has met behind it. In the network packets the mutation is found."),
+        Redundancy(
+            kernel: "dispatch send", mutation: "NetworkAdapter.swift network add: set instead of added",
+            proof:
+                "A dispatch send adds to notices, where a word that is set to 1 says the same, and to its signs of life while it "
+                + "flushes; the workloads have no rank that waits for one whose flush takes long. In the dispatch unpack, "
+                + "which adds by the same line, the mutation is found."),
+        signOfLife("combine receive"), signOfLife("dispatch unpack"),
+        Redundancy(
+            kernel: "combine receive", mutation: "NetworkAdapter.swift release (system scope) atomic: gpu scope",
+            proof:
+                "Another rank looks at the word if it waits for this one while this one waits for a third. The workloads have "
+                + "such chains in the dispatch unpack, which adds by the same line, and there the mutation is found."),
         diagnosis("dispatch receive"), diagnosis("gemm"),
         diagnosedCount("gpu scope"), diagnosedCount("weak"),
     ]
+
+    private static func signOfLife(_ kernel: String) -> Redundancy {
+        Redundancy(
+            kernel: kernel, mutation: "NetworkAdapter.swift release (system scope) atomic: relaxed",
+            proof:
+                "Layers add to signs of life and notices alone, which carry nothing besides themselves. In the network packets, "
+                + "whose answers are adds, the mutation is found.")
+    }
 
     private static func diagnosis(_ kernel: String) -> Redundancy {
         Redundancy(

@@ -9,19 +9,21 @@ extension Workload {
     package static func communication(
         _ format: DispatchFormat, tokens: [Int], localExperts: Int = 2, link: LinkModel? = nil,
         multiprocessors: Int = 2,
-        onFailure: FailurePolicy = .stop
+        onFailure: FailurePolicy = .stop, network: GroupNetwork? = nil
     ) throws -> Workload {
         let shape = try LayerShape(
             hidden: 256, intermediate: 128, experts: tokens.count * localExperts, topK: 2, ranks: tokens.count,
             maxTokens: max(1, tokens.max() ?? 1))
         return Workload(
             "communication \(format.rawValue) experts=\(shape.experts) tokens=\(tokens)"
-                + (link.map { " link=\($0)" } ?? "") + (onFailure == .mask ? " with masks" : ""),
+                + (link.map { " link=\($0)" } ?? "") + (onFailure == .mask ? " with masks" : "")
+                + (network.map { " network=\($0)" } ?? ""),
             multiprocessors: tokens.count * multiprocessors
         ) { device in
             var configuration = GroupConfiguration(
                 shape: shape, format: format, deviceMultiprocessors: device.properties.multiprocessors, link: link)
             configuration.onFailure = onFailure
+            configuration.network = network
             let group = try RankGroup(device: device, configuration: configuration)
             return try (0..<2).flatMap { step in
                 let inputs = LayerFixture(shape, tokens: tokens, pattern: .sparse).inputs(step: step)
@@ -44,7 +46,7 @@ extension Workload {
 
     private static func oneWay(_ group: RankGroup) throws -> [[UInt16]] {
         // With masks a rank that is two steps ahead of another writes where that has read; nothing else orders it.
-        for _ in 0..<(group.configuration.onFailure == .mask ? 3 : 1) {
+        for _ in 0..<(group.configuration.onFailure == .mask || group.configuration.network != nil ? 3 : 1) {
             for rank in group.ranks { try rank.dispatchOnly() }
         }
         try group.synchronize()

@@ -47,7 +47,8 @@ extension Workload {
     ) -> Workload {
         Workload(
             "layer \(overlap.rawValue) \(fault.rawValue) masked hidden=\(shape.hidden) experts=\(shape.experts)"
-                + " tokens=\(tokens) sms=\(multiprocessors)" + (network.map { " network=\($0)" } ?? ""), multiprocessors: shape.ranks * multiprocessors
+                + " tokens=\(tokens) sms=\(multiprocessors)" + (network.map { " network=\($0)" } ?? ""),
+            multiprocessors: shape.ranks * multiprocessors
         ) { device in
             let fixture = LayerFixture(shape, tokens: tokens, pattern: pattern)
             let layer = try fixture.layer(

@@ -35,7 +35,7 @@ extension Workload {
             [
                 layer(narrow, tokens: [2, 1], overlap: mode, enqueueing: .streamed, network: engine),
                 layer(narrow, tokens: [2, 1], overlap: mode, network: engine, order: .connected),
-                layer(narrow, tokens: [2, 1], overlap: mode, network: loopback),
+                layer(narrow, tokens: [2, 1], overlap: mode, enqueueing: .streamed, network: loopback),
                 masking(narrow, tokens: [2, 2], overlap: mode, fault: .absentRank, network: engine),
             ]
         } + [
@@ -47,8 +47,15 @@ extension Workload {
                 three, tokens: [2, 1, 2], overlap: .direct, enqueueing: .replayed,
                 network: GroupNetwork(.engine, ranksPerNode: 2)),
             // Rank 0 waits for rows of the last rank, and rank 1 for results of rank 0.
-            masking(chain, tokens: [2, 2, 2], overlap: .none, fault: .silentRank, pattern: .firstRank, network: engine),
+            masking(
+                chain, tokens: [2, 2, 2], overlap: .none, fault: .silentRank, pattern: .firstRank, network: engine),
+            masking(
+                chain, tokens: [2, 2, 2], overlap: .none, fault: .silentRank, pattern: .firstRank, network: loopback),
             masking(narrow, tokens: [2, 2], overlap: .direct, fault: .lateRank, network: engine),
+            try communication(.bfloat16, tokens: [3, 0, 2], network: engine),
+            try communication(.float8, tokens: [3, 2], network: engine),
+            // A rank without tokens says by numbers of rows alone that its memory is free.
+            try communication(.float8, tokens: [3, 0], network: loopback),
         ]
     }
 }

@@ -13,9 +13,10 @@ func networkLayerCases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
     }
     return [2, 4].flatMap { ranks in
         ways.filter { $0.network.ranksPerNode < ranks }.map { sameBitsCase($0, ranks: ranks) }
-    } + [sizesCase(loopback)] + ways.filter { $0.network.ranksPerNode == 1 }.flatMap { way in
-        [absentRankCase(way), failedStepCase(way)]
-    } + [refusalCase()]
+    } + [sizesCase(loopback)]
+        + ways.filter { $0.network.ranksPerNode == 1 }.flatMap { way in
+            [absentRankCase(way), failedStepCase(way)]
+        } + [refusalCase()]
 }
 
 /// A way through a network, and what that does.

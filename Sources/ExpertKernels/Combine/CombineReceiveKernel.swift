@@ -154,8 +154,8 @@ private struct CombinedRows {
         return awaitStored(k, watchdog, subject, place: place, expert: expert)
     }
 
-    /// Waits until a row has come home by the network once more than before. One of a rank that is masked never has: it may
-    /// be that of the step in which the rank was masked, which was not taken then.
+    /// Waits until a row has come home by the network once more than before. One of a rank that is masked never has: it
+    /// may be that of the step in which the rank was masked, which was not taken then.
     private func awaitCounted(
         _ k: KernelBuilder, _ watchdog: Watchdog, _ network: NetworkPeers, place: Value<UInt32>, token: Value<UInt32>,
         expert: Value<UInt32>, owner: Value<UInt32>

@@ -50,8 +50,8 @@ package struct CombineSendParameters: KernelParameters {
 /// Rows for ranks that a network reaches are put from where they are: nobody may overwrite or discard them before the
 /// dispatch send of the next step has flushed.
 ///
-/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters` with a
-/// network.
+/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters`
+/// with a network.
 package func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
     let window = configuration.window
     let shape = window.shape
@@ -119,9 +119,9 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                     let place = expert.multiply(shape.maxRows, add: row)
                     k.span(.send, (expert, row)) {
                         let destination = home.destination(k, expert: expert, row: row)
-                        let source = rows + place.multipliedWide(by: shape.hidden)
+                        let source = { rows + place.multipliedWide(by: shape.hidden) }
                         let store = {
-                            mover.move(k, source, to: destination.row)
+                            mover.move(k, source(), to: destination.row)
                             home.publish(k, destination)
                         }
                         let send = {
@@ -129,7 +129,7 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                                 return store()
                             }
                             k.if(isNetworked) {
-                                put(k, network, home, mover, source, to: destination)
+                                put(k, network, home, mover, source(), to: destination)
                             } else: {
                                 store()
                             }

@@ -70,8 +70,8 @@ struct HomeRows {
         peers.window.landedResults.pointer(in: destination.window) + destination.choice
     }
 
-    /// Puts a finished row home by the network, which publishes it there. The warp calls it together; `source` stays as it
-    /// is until the next step's dispatch send has flushed.
+    /// Puts a finished row home by the network, which publishes it there. The warp calls it together; `source` stays as
+    /// it is until the next step's dispatch send has flushed.
     func put(_ k: KernelBuilder, _ network: NetworkPeers, _ source: Pointer<BFloat16>, to destination: Destination) {
         network.adapter.put(
             k, source, to: destination.row, bytes: k.constant(UInt32(peers.window.shape.hidden * 2)),

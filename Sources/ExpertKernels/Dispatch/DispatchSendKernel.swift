@@ -50,12 +50,12 @@ package struct DispatchSendParameters: KernelParameters {
 /// With masks tokens go to where they land, see `LandingRows`, block 0 notes nothing, and nobody is waited for.
 ///
 /// With a network, tokens for ranks that it reaches are staged and put from there (`TokenPackets`), as soon as they are
-/// quantised: nobody waits for numbers of rows, since every source has memory of its own for all that it may send. Block 0
-/// then waits until what earlier steps put has been read; kernels of this step that follow may overwrite combined rows, and
-/// the next step the packets.
+/// quantised: nobody waits for numbers of rows, since every source has memory of its own for all that it may send.
+/// Block 0 then waits until what earlier steps put has been read; kernels of this step that follow may overwrite
+/// combined rows, and the next step the packets.
 ///
-/// Given `DispatchSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters` with a
-/// network.
+/// Given `DispatchSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters`
+/// with a network.
 package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = DispatchedToken.warps(shape)

@@ -51,7 +51,8 @@ package enum UnpackFollower: String, CaseIterable, Sendable {
 /// What a network brings lands row by row, and a row is moved when all of its source and expert are there; see
 /// `NetworkPeers`.
 ///
-/// Given `DispatchUnpackParameters` and `MaskParameters`, with a network `NetworkParameters`, and with totals `DispatchTotalsParameters`.
+/// Given `DispatchUnpackParameters` and `MaskParameters`, with a network `NetworkParameters`, and with totals
+/// `DispatchTotalsParameters`.
 ///
 /// - Parameter totals: Whether it adds up rows and waits, those for numbers of rows too.
 package func dispatchUnpackKernel(
@@ -267,8 +268,8 @@ private struct DispatchUnpack {
         return choice.value
     }
 
-    /// Waits until all rows of a source for an expert have landed by the network: adds say nothing of single ones. Notes a
-    /// choice of 0 then; what it is stands in the packet.
+    /// Waits until all rows of a source for an expert have landed by the network: adds say nothing of single ones.
+    /// Notes a choice of 0 then; what it is stands in the packet.
     private func awaitAll(
         _ k: KernelBuilder, _ network: NetworkPeers, source: Value<UInt32>, expert: Value<UInt32>, row: Value<UInt32>,
         into choice: Variable<UInt32>

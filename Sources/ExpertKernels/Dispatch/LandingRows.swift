@@ -4,15 +4,15 @@ import KernelLanguage
 /// and the rank itself puts their rows where its GEMM reads them (`dispatchUnpackKernel`).
 ///
 /// A row's place at its expert follows from what all sources send. If senders wrote there themselves, as they do where
-/// nobody is masked, then those who had heard of a rank that died and those who had not would disagree about places, and
-/// a slow rank that was masked might still write where another's rows of a later step lie.
+/// nobody is masked, then those who had heard of a rank that died and those who had not would disagree about places,
+/// and a slow rank that was masked might still write where another's rows of a later step lie.
 ///
 /// A token lands once at a rank, however many of its experts are there; for each row there is an entry, released after
 /// the token.
 ///
 /// A sender waits for nobody, since even and odd steps lie apart: when it writes those of step n, the target has
-/// finished step n - 2. For the sender begins step n when its step n - 1 is over, in which it took the target's counts of
-/// step n - 1, and a rank publishes these when its step n - 2 is over; or else it has masked the target, and writes
+/// finished step n - 2. For the sender begins step n when its step n - 1 is over, in which it took the target's counts
+/// of step n - 1, and a rank publishes these when its step n - 2 is over; or else it has masked the target, and writes
 /// nothing. A target that has masked the sender reads nothing of it.
 struct LandingRows {
     let window: RankWindow

@@ -38,8 +38,8 @@ struct RowCounts {
     /// The same where the network is the way to `owner`.
     ///
     /// The word that is put two steps later to the same place needs an order after this one. The owner has made it: it
-    /// has read this word in its step, and has published its own numbers of the next step when that was over, which this
-    /// rank has read before it begins the step after that.
+    /// has read this word in its step, and has published its own numbers of the next step when that was over, which
+    /// this rank has read before it begins the step after that.
     func put(
         _ k: KernelBuilder, _ network: NetworkPeers, owner: Value<UInt32>, expert: Value<UInt32>, rows: Value<UInt32>
     ) {

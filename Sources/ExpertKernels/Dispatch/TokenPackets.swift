@@ -2,8 +2,8 @@ import KernelLanguage
 
 /// Which rows of a block's token go by the network, in shared memory: beside `TokenLandings`, whose rows go by stores.
 ///
-/// The token is staged once, and put once for each row: to a place of the row's own at the expert's rank, with one added to
-/// the counter of this rank's rows for the expert.
+/// The token is staged once, and put once for each row: to a place of the row's own at the expert's rank, with one
+/// added to the counter of this rank's rows for the expert.
 struct TokenPackets {
     private let landing: LandingRows
     private let network: NetworkPeers

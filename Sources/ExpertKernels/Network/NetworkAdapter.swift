@@ -3,8 +3,8 @@ import KernelLanguage
 /// How a kernel reaches ranks that it cannot load from and store to: one interface, for which kernels are written once.
 ///
 /// Put, add, put of a word and flush promise what `NetworkOperation` says and no more, whichever adapter it is. What is
-/// received is waited for in the same way everywhere: by polling a word of 64 bits, with acquire at system scope, until it
-/// is at least what the receiver expects.
+/// received is waited for in the same way everywhere: by polling a word of 64 bits, with acquire at system scope, until
+/// it is at least what the receiver expects.
 public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
     /// Loads and stores of this kernel, on memory of the peers that is mapped here. For tests and measurements of the
     /// network's whole path on one GPU or one node. Needs nothing but `NetworkPath.peer`'s memory.
@@ -15,8 +15,8 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
     /// Copies `bytes` to the peer, and then adds to a word there if asked to.
     ///
     /// All lanes of a warp call it together, with the same values. What other warps have written to the source must be
-    /// ordered before the call, what lanes of this warp have written need not. The source stays as it is until `isFlushed`
-    /// has said that it may change.
+    /// ordered before the call, what lanes of this warp have written need not. The source stays as it is until
+    /// `isFlushed` has said that it may change.
     ///
     /// - Parameters:
     ///   - source: In own memory, at a multiple of 16.
@@ -51,8 +51,8 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// Puts a word of 8 bytes, which others see whole. Each active lane does so for itself. Two that write one place need
-    /// an order that the peer has made.
+    /// Puts a word of 8 bytes, which others see whole. Each active lane does so for itself. Two that write one place
+    /// need an order that the peer has made.
     package func put(
         _ k: KernelBuilder, word value: Value<UInt64>, to target: Pointer<UInt64>, over path: NetworkPath
     ) {
@@ -62,9 +62,9 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// Whether the sources of all puts of this rank on the path, of which the thread knows, may be overwritten. Each active
-    /// lane asks for itself; call it in a loop with a deadline, and let others know by a barrier. Says nothing about the
-    /// peer's memory.
+    /// Whether the sources of all puts of this rank on the path, of which the thread knows, may be overwritten. Each
+    /// active lane asks for itself; call it in a loop with a deadline, and let others know by a barrier. Says nothing
+    /// about the peer's memory.
     package func isFlushed(_ k: KernelBuilder, _ path: NetworkPath) -> Condition {
         switch self {
         // A put has read its source when it returns.

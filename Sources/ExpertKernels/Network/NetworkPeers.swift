@@ -9,16 +9,19 @@ package struct NetworkParameters: KernelParameters {
     package var networkWindows: MemoryParameter<UInt64>
     /// UInt64 `[ranks]`: likewise of the windows that hold the ranks' beats.
     package var networkBeats: MemoryParameter<UInt64>
-    /// UInt32 `[2, maxTokens, networkPacketBytes / 4]`, even and odd steps: packets of own tokens, from where they are put.
+    /// UInt32 `[2, maxTokens, networkPacketBytes / 4]`, even and odd steps: packets of own tokens, from where they are
+    /// put.
     package var staging: MemoryParameter<UInt32>
-    /// UInt64 `[ranks, rankExperts]`: what `RankWindow.landedRows` will be when all rows have landed whose number is known.
+    /// UInt64 `[ranks, rankExperts]`: what `RankWindow.landedRows` will be when all rows have landed whose number is
+    /// known.
     package var expectedRows: MemoryParameter<UInt64>
     /// UInt64 `[ranks, maxTokens, tokenRows]`: what `RankWindow.landedResults` was when the row was last added up.
     package var expectedResults: MemoryParameter<UInt64>
 
     /// Parameters as given.
     package init(
-        context: UInt64, windows: MemoryParameter<UInt64>, beats: MemoryParameter<UInt64>, staging: MemoryParameter<UInt32>,
+        context: UInt64, windows: MemoryParameter<UInt64>, beats: MemoryParameter<UInt64>,
+        staging: MemoryParameter<UInt32>,
         expectedRows: MemoryParameter<UInt64>, expectedResults: MemoryParameter<UInt64>
     ) {
         networkContext = ScalarParameter(context)
@@ -32,9 +35,10 @@ package struct NetworkParameters: KernelParameters {
 
 /// The ranks that a rank reaches by a network adapter, and what it keeps for itself about them (`docs/network.md`).
 ///
-/// Rows are put with an add to a counter of 64 bits that only grows: of each source and expert one for dispatched rows, and
-/// of each home row one for combined ones. An add covers its own put alone, so a receiver relies on rows only when all that
-/// it expects by then have been counted. What it expects it keeps in memory of its own, to which nobody else writes.
+/// Rows are put with an add to a counter of 64 bits that only grows: of each source and expert one for dispatched rows,
+/// and of each home row one for combined ones. An add covers its own put alone, so a receiver relies on rows only when
+/// all that it expects by then have been counted. What it expects it keeps in memory of its own, to which nobody else
+/// writes.
 struct NetworkPeers {
     /// Channels that are used: that of a peer is its number modulo this one. No order within a channel is relied on; a
     /// channel by peer and not by row is one flush by peer.
@@ -51,8 +55,8 @@ struct NetworkPeers {
     private let expectedRows: Pointer<UInt64>
     private let expectedResults: Pointer<UInt64>
 
-    /// Declares the parameters where `window` has a network; nil where it has none: then kernels are as if there were no
-    /// such thing.
+    /// Declares the parameters where `window` has a network; nil where it has none: then kernels are as if there were
+    /// no such thing.
     init?(_ k: KernelBuilder, _ window: RankWindow, rank: Value<UInt32>) {
         guard let adapter = window.network else { return nil }
         let parameters = k.parameters(NetworkParameters.self)
@@ -120,8 +124,8 @@ struct NetworkPeers {
 
     /// Waits until the sources of puts of earlier steps may change, with a lane for each rank. One warp calls it.
     ///
-    /// Kernels of the step that overwrite what the step before put come behind the kernel that calls it. A rank that is masked
-    /// is asked for once: what it is still sent may then be of later steps, and it must use nothing of it.
+    /// Kernels of the step that overwrite what the step before put come behind the kernel that calls it. A rank that is
+    /// masked is asked for once: what it is still sent may then be of later steps, and it must use nothing of it.
     func flush(_ k: KernelBuilder, _ watchdog: Watchdog) {
         // A put of loopback has read its source when it returns.
         if adapter == .loopback { return }

@@ -2,9 +2,9 @@ import KernelLanguage
 
 /// The memory of a rank that other ranks write to: the regions of one allocation, the rank's window.
 ///
-/// Every region but `arrivalNotes` is written by remote ranks and read by its owner, unless it says otherwise. Dispatched
-/// rows lie where the GEMM reads them: rows of an expert one behind the other, by source rank and then by token. Shared experts come before the
-/// routed ones; their rows are the rank's own.
+/// Every region but `arrivalNotes` is written by remote ranks and read by its owner, unless it says otherwise.
+/// Dispatched rows lie where the GEMM reads them: rows of an expert one behind the other, by source rank and then by
+/// token. Shared experts come before the routed ones; their rows are the rank's own.
 package struct RankWindow: Hashable, Sendable {
     /// The shape that the window is for.
     package let shape: LayerShape
@@ -15,8 +15,8 @@ package struct RankWindow: Hashable, Sendable {
     /// Whether the rank notes whom it waits for, see `ArrivalNotes`.
     package let notesArrivals: Bool
     /// Whether ranks go on without a rank that they have waited for in vain, see `RankMasks`. Then every rank writes
-    /// only to memory of its own at another, see `LandingRows`, so that one that others go on without, and that is alive
-    /// after all, does no harm.
+    /// only to memory of its own at another, see `LandingRows`, so that one that others go on without, and that is
+    /// alive after all, does no harm.
     package let masks: Bool
     /// How scales of rows are rounded and stored; of FP8 rows alone.
     package let scaleFormat: ScaleFormat
@@ -63,13 +63,13 @@ package struct RankWindow: Hashable, Sendable {
     /// one; see `RankMasks`. With masks only. At the beginning of every window, so that the window's address is the
     /// word's.
     ///
-    /// With a network, behind those `[ranks]`: how often a rank that the network reaches has shown that it lives to this one,
-    /// a counter that adapters alone change.
+    /// With a network, behind those `[ranks]`: how often a rank that the network reaches has shown that it lives to
+    /// this one, a counter that adapters alone change.
     package var beat: WindowRegion<UInt64> { region(0, masks ? 1 + shape.ranks + networked(shape.ranks) : 0) }
     /// Where in the window `rank` shows that it lives, by the network.
     package func networkBeatOffset(of rank: Int) -> Int { (1 + shape.ranks + rank) * 8 }
-    /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes them,
-    /// and `scales`, `sourceInfo` and `arrivals`.
+    /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes
+    /// them, and `scales`, `sourceInfo` and `arrivals`.
     package var rows: WindowRegion<UInt32> { region(beat.end, places * rowBytes / 4) }
     /// Their scales, in words of 4 bytes: Float32 `[rankExperts, hidden / 128, scaleRows]`, or exponents of four groups
     /// in a word, `[rankExperts, hidden / 512, scaleRows]`; FP8 only.
@@ -95,8 +95,8 @@ package struct RankWindow: Hashable, Sendable {
     package var landing: WindowRegion<UInt32> {
         region(linkStarts.end, masks ? 2 * shape.ranks * shape.maxTokens * packetBytes / 4 : 0)
     }
-    /// `[2, ranks, rankExperts, maxTokens]`, even and odd steps: of the source's rows for an expert the step in the high
-    /// half, and `token * tokenRows + k` in the low one; with masks only.
+    /// `[2, ranks, rankExperts, maxTokens]`, even and odd steps: of the source's rows for an expert the step in the
+    /// high half, and `token * tokenRows + k` in the low one; with masks only.
     package var landingArrivals: WindowRegion<UInt64> {
         region(landing.end, masks ? 2 * shape.ranks * shape.rankExperts * shape.maxTokens : 0)
     }
@@ -122,18 +122,19 @@ package struct RankWindow: Hashable, Sendable {
     package var barriers: WindowRegion<UInt32> { region(arrivalNotes.end, shape.ranks) }
     /// What rows are that come and go by the network, with a network only.
     private func networked(_ count: Int) -> Int { network == nil ? 0 : count }
-    /// Words of 4 bytes behind a packet's scales that say what it is: the token, and its choices as `ExpertNumbers` has them.
+    /// Words of 4 bytes behind a packet's scales that say what it is: the token, and its choices as `ExpertNumbers` has
+    /// them.
     private var headerWords: Int { (1 + shape.topK + 3) / 4 * 4 }
     /// Bytes of a token on its way through the network: the row, its scales, and its header; a multiple of 16.
     package var networkPacketBytes: Int { packetBytes + headerWords * 4 }
-    /// `[2, ranks, rankExperts, maxTokens, networkPacketBytes]`, even and odd steps: the source's rows for an expert as they
-    /// land, in words of 4 bytes.
+    /// `[2, ranks, rankExperts, maxTokens, networkPacketBytes]`, even and odd steps: the source's rows for an expert as
+    /// they land, in words of 4 bytes.
     package var networkLanding: WindowRegion<UInt32> {
         let rows = 2 * shape.ranks * shape.rankExperts * shape.maxTokens
         return region(barriers.end, networked(rows * networkPacketBytes / 4))
     }
-    /// `[ranks, rankExperts]`: rows of the source for an expert that have landed in all steps together. Adapters alone change
-    /// it, and `landedResults`.
+    /// `[ranks, rankExperts]`: rows of the source for an expert that have landed in all steps together. Adapters alone
+    /// change it, and `landedResults`.
     package var landedRows: WindowRegion<UInt64> {
         region(networkLanding.end, networked(shape.ranks * shape.rankExperts))
     }
@@ -149,7 +150,8 @@ package struct RankWindow: Hashable, Sendable {
     var name: String {
         "h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
             + (shape.sharedExperts == 0 ? "" : "_s\(shape.sharedExperts)") + (link?.name ?? "")
-            + (notesArrivals ? "_noted" : "") + (network.map { "_\($0)" } ?? (masks ? "_masked" : "")) + scaleFormat.name
+            + (notesArrivals ? "_noted" : "") + (network.map { "_\($0)" } ?? (masks ? "_masked" : ""))
+            + scaleFormat.name
     }
 }
 

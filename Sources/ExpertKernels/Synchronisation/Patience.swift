@@ -5,8 +5,8 @@ import KernelLanguage
 ///
 /// A rank that waits beats after a quarter of the limit and then each sixteenth, so that in half a limit there is a
 /// beat. Its word is looked at after a quarter of the limit, and half a limit later at each poll until the limit is
-/// over: a load may find an old value, but not for ever. A wait whose polls lie far apart begins anew as well: then this
-/// rank itself stood still, and knows nothing of the other.
+/// over: a load may find an old value, but not for ever. A wait whose polls lie far apart begins anew as well: then
+/// this rank itself stood still, and knows nothing of the other.
 struct Patience {
     /// How often a wait begins anew.
     static let renewals = 16
@@ -48,7 +48,7 @@ struct Patience {
         let isOver = k.variable(false)
         if beats {
             k.if(now > nextBeat.value) {
-                k.if(source != masks.rank) { masks.showLife(k, at: now, every: limit >> 5) }
+                k.if(source != masks.rank) { masks.showLife(k, at: now, limit: limit) }
                 nextBeat.value = now + (limit >> 4)
             }
         }

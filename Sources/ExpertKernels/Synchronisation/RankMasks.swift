@@ -28,8 +28,8 @@ package struct MaskParameters: KernelParameters {
 /// before its time is over, and begins anew if the word has changed. Only waits for other ranks beat: a wait for a
 /// kernel of the own rank looks at the own beat, and would keep itself alive.
 ///
-/// A kernel that masks a rank also tells it so. That rank, if it lives after all, then waits for the other no longer, as
-/// nothing will come; else it might wait for one that waits for a third that waits for it, all of them alive.
+/// A kernel that masks a rank also tells it so. That rank, if it lives after all, then waits for the other no longer,
+/// as nothing will come; else it might wait for one that waits for a third that waits for it, all of them alive.
 package struct RankMasks {
     /// What word 0 of a masked rank's record says: who masked it.
     package enum Origin: UInt64, Sendable {
@@ -75,16 +75,21 @@ package struct RankMasks {
     func tell(_ k: KernelBuilder, _ other: Value<UInt32>) {
         let store = { k.store(1, to: beat(k, of: other) + 1 + rank, order: .relaxed(.system)) }
         guard let network else { return store() }
-        k.if(network.reaches(k, other)) { network.tell(k, other) } else: { store() }
+        k.if(network.reaches(k, other)) {
+            network.tell(k, other)
+        } else: {
+            store()
+        }
     }
 
-    /// Shows other ranks that this one lives; those that a network reaches no more often than every `interval`.
-    func showLife(_ k: KernelBuilder, at now: Value<UInt64>, every interval: Value<UInt64>) {
+    /// Shows other ranks that this one lives; those that a network reaches 32 times within `limit`
+    /// at most.
+    func showLife(_ k: KernelBuilder, at now: Value<UInt64>, limit: Value<UInt64>) {
         let own = beat(k, of: rank)
         guard let network else { return k.store(now, to: own, order: .relaxed(.system)) }
         // Of all lanes that wait one at a time: an add to a rank that is lost stays in the queue.
         let last = k.load(own, order: .relaxed(.system))
-        k.if(now - last >= interval) {
+        k.if(now - last >= limit >> 5) {
             let before = k.atomicCompareAndSwap(own, expected: last, value: now, order: .relaxed(.system))
             k.if(before == last) { network.showLife(k, self) }
         }

@@ -97,7 +97,8 @@ struct Watchdog {
     }
 
     /// The same where ranks are masked. A wait for another rank ends without an arrival as soon as that rank is masked,
-    /// and masks it when patience with it is over or it tells that it has masked this one. Waits for kernels of the own rank fail as elsewhere.
+    /// and masks it when patience with it is over or it tells that it has masked this one. Waits for kernels of the own
+    /// rank fail as elsewhere.
     private func wait(
         _ k: KernelBuilder, for subject: Subject, from source: Value<UInt32>?, or masks: RankMasks, timed: Bool,
         poll: () -> Poll

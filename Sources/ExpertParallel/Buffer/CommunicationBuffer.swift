@@ -6,9 +6,10 @@ import Transport
 /// Dispatch and combine on one rank for an engine with kernels of its own: every call says where tensors are and on
 /// which stream it works. Nothing is copied for it, and calls that enqueue neither allocate nor wait.
 ///
-/// A dispatch leaves what it receives in memory of the buffer, of which there are two places, taken in turns: rows of one
-/// stay until the next but one dispatch. Each dispatch is named by its turn. It may be followed by none, one or several
-/// combines; where it is not exactly one, the call after it first waits, on its stream, for all ranks to come as far.
+/// A dispatch leaves what it receives in memory of the buffer, of which there are two places, taken in turns: rows of
+/// one stay until the next but one dispatch. Each dispatch is named by its turn. It may be followed by none, one or
+/// several combines; where it is not exactly one, the call after it first waits, on its stream, for all ranks to come
+/// as far.
 ///
 /// All ranks of the group make the same calls in the same order. A buffer is used from one thread at a time.
 public final class CommunicationBuffer {
@@ -35,8 +36,8 @@ public final class CommunicationBuffer {
     /// Places that dispatches take in turns.
     static let places = 2
 
-    /// Allocates the rank's memory, prepares its kernels and offers its windows to the others. `connect` comes next, when
-    /// all ranks have been made.
+    /// Allocates the rank's memory, prepares its kernels and offers its windows to the others. `connect` comes next,
+    /// when all ranks have been made.
     ///
     /// - Throws: `GroupError` when the configuration could not be resident, fits no kernel or is for another number of
     ///   ranks; `DeviceError` when memory runs out; `TransportError`.

@@ -110,7 +110,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// What the ranks' windows hold.
     var window: RankWindow {
         RankWindow(
-            shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask, scaleFormat: scaleFormat,
+            shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask,
+            scaleFormat: scaleFormat,
             network: network?.adapter)
     }
     /// The rank's experts.

@@ -120,8 +120,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A former step failed and the group was not reset.
     case needsReset
 
-    /// The rank that another one waited for in vain; nil for errors of another kind, and where a rank waited for its own
-    /// kernels.
+    /// The rank that another one waited for in vain; nil for errors of another kind, and where a rank waited for its
+    /// own kernels.
     public var waitedFor: Int? {
         guard case .waitTimedOut(let fault, _, _) = self, fault.source != fault.rank else { return nil }
         return fault.source

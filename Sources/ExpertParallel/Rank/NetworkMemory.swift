@@ -4,8 +4,8 @@ import KernelLanguage
 
 /// What an exchange keeps for ranks that a network reaches, see `NetworkPeers`.
 struct NetworkMemory: Sendable {
-    /// UInt64 `[ranks]`: addresses of windows as the adapter has them, known when the rank is connected; 0 for ranks of the
-    /// same node.
+    /// UInt64 `[ranks]`: addresses of windows as the adapter has them, known when the rank is connected; 0 for ranks of
+    /// the same node.
     private let windows: DeviceArray<UInt64>
     /// UInt32 `[2, maxTokens, networkPacketBytes / 4]`.
     private let staging: DeviceArray<UInt32>

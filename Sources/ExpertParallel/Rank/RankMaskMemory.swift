@@ -8,7 +8,8 @@ struct RankMaskMemory: Sendable {
     let records: DeviceArray<UInt64>
     /// UInt64 `[ranks]`: addresses of the ranks' beat words, known when the rank is connected.
     let beats: DeviceArray<UInt64>
-    /// UInt64 `[ranks]`: addresses of the windows with the ranks' beats, as a network adapter has them; nil without one.
+    /// UInt64 `[ranks]`: addresses of the windows with the ranks' beats, as a network adapter has them; nil without
+    /// one.
     let networkBeats: DeviceArray<UInt64>?
     /// For each kernel that waits for ranks or sends to them.
     let parameters: MaskParameters

@@ -10,8 +10,8 @@ struct RankRecords: Sendable {
     let statistics: DeviceArray<UInt64>
     /// See `TraceEvent`; nil where nothing is traced.
     let trace: DeviceArray<UInt64>?
-    /// Whom the rank has masked; nil where every wait in vain is a fault at once. With a network and `FailurePolicy.stop` the
-    /// host makes one of it.
+    /// Whom the rank has masked; nil where every wait in vain is a fault at once. With a network and
+    /// `FailurePolicy.stop` the host makes one of it.
     let masks: RankMaskMemory?
     /// For each kernel that waits.
     let watchdog: WatchdogParameters

@@ -175,8 +175,8 @@ final class TokenExchange {
         peerWindows[peer] = found
     }
 
-    /// Forgets what `rank` has sent, and that it has masked this one. It may have been a step ahead when it was lost, and
-    /// its words for that step must not pass for those that it sends when it comes back. Nothing may be running.
+    /// Forgets what `rank` has sent, and that it has masked this one. It may have been a step ahead when it was lost,
+    /// and its words for that step must not pass for those that it sends when it comes back. Nothing may be running.
     func forget(_ rank: Int) throws {
         let (shape, layout) = (configuration.shape, configuration.window)
         func clear<Element>(_ region: WindowRegion<Element>, halves: Int) throws {
@@ -207,7 +207,7 @@ final class TokenExchange {
 
     /// What is zero before the first step. Row scales beyond an expert's count are loaded with their block; they must
     /// hold something.
-    var state: [DeviceBuffer] { 
+    var state: [DeviceBuffer] {
         [window, signals.buffer, rowSignals.buffer, step.buffer, linkBusy.buffer] + (network?.state ?? [])
     }
 

@@ -10,8 +10,8 @@ extension SimulatedMachine {
         judge?.hostWaited(for: state)
     }
 
-    /// Runs the whole machine until all streams and the network are empty, but for what ranks have under way that are halted
-    /// for ever.
+    /// Runs the whole machine until all streams and the network are empty, but for what ranks have under way that are
+    /// halted for ever.
     ///
     /// - Throws: What stopped the machine; `stopped` if it had stopped before.
     public func synchronizeAll() throws(SimulationError) {
@@ -121,8 +121,8 @@ extension SimulatedMachine {
     private func skipIdleTime() -> Bool {
         while let event = events.first, event.action.isVoid { _ = events.removeFirst() }
         let next = min(events.first?.time ?? .max, nextHaltEnd)
-        // Only sleepers can act when no work is under way, perhaps a watchdog, and those that flush, behind whose peer there
-        // may be nobody. Warps that just retry a try-wait cannot.
+        // Only sleepers can act when no work is under way, perhaps a watchdog, and those that flush, behind whose peer
+        // there may be nobody. Warps that just retry a try-wait cannot.
         guard events.workCount > 0 || sleepingWarps > 0 || network.isFlushing || nextHaltEnd != .max else {
             return false
         }

@@ -35,7 +35,8 @@ enum RankTransport: String, CaseIterable {
             throw .conflict("--link models links of loads and stores; leave it out, or leave out --transport")
         }
         guard !arguments[ProcessOptions.restart] else {
-            throw .conflict("--restart takes ranks in again, which no network does; leave it out, or leave out --transport")
+            throw .conflict(
+                "--restart takes ranks in again, which no network does; leave it out, or leave out --transport")
         }
         return network
     }
