@@ -11,7 +11,7 @@ import Testing
     @Test(
         arguments: [
             (["rnu"], "swiftep has no command 'rnu'; did you mean 'run'?"),
-            (["frobnicate"], "valid: run, verify, explore, mutate, ptx, checkpoint, bench"),
+            (["frobnicate"], "valid: run, verify, explore, mutate, litmus, ptx, checkpoint, bench, doctor, completion"),
             (["checkpoint", "mak"], "swiftep checkpoint has no command 'mak'; did you mean 'make'?"),
             (["run", "--rank", "2"], "swiftep run has no option '--rank'; did you mean '--ranks'?"),
             (["run", "-x"], "swiftep run has no option '-x'; valid: --ranks, "),

@@ -297,11 +297,6 @@ CASES = {
         {"hidden_size": H, "moe_intermediate_size": [I, I], "num_hidden_layers": 2, "moe_topk": [K, K], "num_experts": E,
          "num_shared_expert": [1, 1], "use_mixed_mlp_moe": True, "norm_topk_prob": True, "intermediate_size": I},
         "bf16", build_hunyuan, "mlp."),
-    "glm-4.5-fp8": ("glm4_moe", GLM, "fp8-rows", with_bias(), "mlp."),
-    # What `ignore` names stays in BF16, and groups of a configuration may differ: one shared expert in three formats.
-    "glm-4.5-fp8-mixed": (
-        "glm4_moe", {**GLM, "n_shared_experts": 2}, "fp8-rows", with_bias(storages=("bf16", "fp8-rows", "fp8-blocks")),
-        "mlp."),
     "step-3.5": ("step3p5", {**STEP, "swiglu_limits": [7.0, 0.0], "swiglu_limits_shared": None}, "fp8", build_step, ""),
     "step-3.5-clamped": (
         "step3p5", {**STEP, "swiglu_limits": [0.0, 7.0, 0.0], "swiglu_limits_shared": [0.0, 16.0, 0.0]}, "fp8", build_step, ""),
@@ -319,6 +314,11 @@ CASES = {
             "use_routing_bias": True, "routed_scaling_factor": 2.0, "moe_layer_freq": [0, 1], "hidden_act": "swigluoai",
             "swiglu_alpha": 1.702, "swiglu_limit": 7.0}},
         "bf16", build_m3, "block_sparse_moe."),
+    "glm-4.5-fp8": ("glm4_moe", GLM, "fp8-rows", with_bias(), "mlp."),
+    # What `ignore` names stays in BF16, and groups of a configuration may differ: one shared expert in three formats.
+    "glm-4.5-fp8-mixed": (
+        "glm4_moe", {**GLM, "n_shared_experts": 2}, "fp8-rows", with_bias(storages=("bf16", "fp8-rows", "fp8-blocks")),
+        "mlp."),
 }
 PREFIXES = {
     "qwen3_5_moe": "model.language_model.layers.", "glm5_next": "model.language_model.layers.", "deepseek_v4": "layers.",

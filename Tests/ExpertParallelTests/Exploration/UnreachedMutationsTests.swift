@@ -46,6 +46,6 @@ import Testing
                 #expect(mutated == plain, "\(kernel.name): \(mutation)")
             }
         }
-        #expect(unreached > 10 && reached > 10, "\(unreached) and \(reached)")
+        #expect(unreached > 0 && reached > 10, "\(unreached) and \(reached)")
     }
 }

@@ -4,7 +4,7 @@ import Simulator
 extension KnownFault {
     /// A counter of rows; with the fault its sender counts in 64 bits, and its receiver still reads 32.
     static let widenedCounter = KnownFault(
-        description: "a counter widened on one side only", budget: 5, finding: .race("different sizes"),
+        description: "a counter widened on one side only", budget: 5, finding: .raceSaying("different sizes"),
         expected: [7]
     ) { machine, isPlanted in
         let send = try KernelBuilder.build("send", threads: 32) { k in

@@ -22,7 +22,7 @@ extension KnownFault {
         _ name: String, _ report: String, _ plant: @escaping @Sendable (inout SignalProtocol) -> Void
     ) -> KnownFault {
         KnownFault(
-            description: name, budget: 5, finding: .race(report), expected: SignalProtocol().expected
+            description: name, budget: 5, finding: .raceSaying(report), expected: SignalProtocol().expected
         ) { machine, isPlanted in
             var variant = SignalProtocol()
             if isPlanted { plant(&variant) }

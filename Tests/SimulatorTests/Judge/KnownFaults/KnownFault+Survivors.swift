@@ -10,7 +10,7 @@ extension KnownFault {
         expected: [102, 103]
     ) { machine, isPlanted in
         let steps = 3
-        let send = try KernelBuilder.build("rank 0", threads: 32) { k in
+        let send = try KernelBuilder.build("rank_0", threads: 32) { k in
             let memory = CallMemory(k)
             k.if(k.isFirstThread) {
                 k.for(from: k.constant(1), to: steps + 1, by: 1) { step in
@@ -20,7 +20,7 @@ extension KnownFault {
                 }
             }
         }
-        let receive = try KernelBuilder.build("rank 1", threads: 32) { k in
+        let receive = try KernelBuilder.build("rank_1", threads: 32) { k in
             let memory = CallMemory(k)
             k.if(k.isFirstThread) {
                 let step = k.variable(UInt32(1))

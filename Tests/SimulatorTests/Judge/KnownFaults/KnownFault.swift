@@ -5,8 +5,10 @@ import Simulator
 struct KnownFault: Sendable, CustomStringConvertible {
     /// How it shows.
     enum Finding: Sendable {
+        /// As a race.
+        case race
         /// As a race whose report says this.
-        case race(String)
+        case raceSaying(String)
         /// In what the receiver has read.
         case wrongResult
     }

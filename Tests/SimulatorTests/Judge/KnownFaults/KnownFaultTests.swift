@@ -8,15 +8,21 @@ import Testing
         for policy in [Exploration.Policy.random, .pct(depth: 3)] {
             let report = Exploration(policy: policy, schedules: fault.budget).run { try fault.run($0, true) }
             switch fault.finding {
-            case .race(let text):
-                let failure = try #require(report.failure, "nothing found: \(report)")
-                guard case SimulationError.race(let race) = failure.error else { throw failure }
+            case .race: _ = try race(report)
+            case .raceSaying(let text):
+                let race = try race(report)
                 #expect(race.missing.contains(text), "\(race)")
             case .wrongResult:
                 if let failure = report.failure { throw failure }
                 #expect(report.outcomes.keys.contains { $0 != fault.expected }, "\(policy): \(report)")
             }
         }
+    }
+
+    private func race(_ report: ExplorationReport<[UInt32]>) throws -> RaceReport {
+        let failure = try #require(report.failure, "nothing found: \(report)")
+        guard case SimulationError.race(let race) = failure.error else { throw failure }
+        return race
     }
 
     @Test(arguments: KnownFault.all)
