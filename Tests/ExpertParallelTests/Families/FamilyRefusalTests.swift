@@ -214,7 +214,7 @@ struct FamilyRefusalTests {
         // The same file read as one whose first layer goes by token numbers lacks the table.
         let path = place + "/config.json"
         let text = String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self)
-        let changed = text.replacing("\"num_hash_layers\":0", with: "\"num_hash_layers\":1")
+        let changed = text.replacing("\"num_hash_layers\": 0", with: "\"num_hash_layers\": 1")
         try #require(changed != text, "\(text)")
         try Data(changed.utf8).write(to: URL(filePath: path))
         #expect {

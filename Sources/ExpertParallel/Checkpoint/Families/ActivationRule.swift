@@ -50,10 +50,12 @@ enum ActivationRule: Sendable {
         guard case .array(let list) = value else { throw values.invalid(key, expected) }
         var limits: [Int: Float] = [:]
         for (layer, element) in list.enumerated() where element != .null {
-            guard let limit = element.double.map({ Float($0) }), limit.isFinite,
-                limit == 0 || limit >= .leastNormalMagnitude
-            else { throw values.invalid(key, expected) }
-            if limit > 0 { limits[layer] = limit }
+            guard let number = element.double else { throw values.invalid(key, expected) }
+            if number == 0 { continue }
+            guard Float(number) >= .leastNormalMagnitude, Float(number).isFinite else {
+                throw values.invalid(key, expected)
+            }
+            limits[layer] = Float(number)
         }
         return limits
     }
