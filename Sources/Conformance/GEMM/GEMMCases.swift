@@ -5,13 +5,34 @@ import KernelLanguage
 
 /// The grouped GEMM alone: uneven counts, every tile height, with and without signals.
 func gemmCases() -> [ConformanceCase] {
-    TileShape.heights.flatMap { blockM in
-        [(false, false), (true, false), (false, true), (true, true)].map { signals, dependent in
-            gemmCase(
-                counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 1024, blockM: blockM, signals: signals,
-                dependent: dependent)
+    signalCases() + sizeCases() + scaleCases() + variantCases() + channelScaleCases()
+}
+
+private func signalCases() -> [ConformanceCase] {
+    var cases: [ConformanceCase] = []
+    for blockM in TileShape.heights {
+        for dependent in [false, true] {
+            for signals in [false, true] {
+                cases.append(
+                    gemmCase(
+                        counts: [0, 1, 65, 16, 64, 63, 129], n: 256, k: 1024, blockM: blockM, signals: signals,
+                        dependent: dependent))
+            }
         }
-    } + [
+    }
+    return cases
+}
+
+/// SwiGLU with activations rounded in each way.
+private func scaleCases() -> [ConformanceCase] {
+    ScaleFormat.allCases.filter { $0 != .exponents }.flatMap { scales in
+        TileShape.heights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0, scales: scales) }
+    }
+}
+
+private func sizeCases() -> [ConformanceCase] {
+    let remainders = (0..<300).map { (number: Int) -> Int in number % 7 == 3 ? number % 5 : 0 }
+    return [
         gemmCase(counts: [0, 1, 65, 16, 129], n: 384, k: 512, blockM: 16, tileN: 128, signals: true),
         gemmCase(counts: [0, 1, 65, 16, 129], n: 384, k: 512, blockM: 64, tileN: 128, signals: false),
         gemmCase(counts: [0, 1, 65, 16, 129], n: 384, k: 512, blockM: 128, tileN: 128, signals: true),
@@ -31,7 +52,7 @@ func gemmCases() -> [ConformanceCase] {
         gemmCase(counts: [100, 0, 7], n: 384, k: 4096, blockM: 128, signals: true),
         activationCase(counts: [100, 0, 3], hidden: 4096, blockM: 128),
         gemmCase(
-            counts: (0..<300).map { $0 % 7 == 3 ? $0 % 5 : 0 }, n: 128, k: 128, blockM: 16, signals: false),
+            counts: remainders, n: 128, k: 128, blockM: 16, signals: false),
         tileHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),
         // Work tiles fetched before the end of the one before and, of a short K, at it; and tiles that are split.
         chainCase(counts: [129, 3, 65], n: 768, k: 1024, blockM: 128),
@@ -39,21 +60,21 @@ func gemmCases() -> [ConformanceCase] {
         chainCase(counts: [64, 3, 65], n: 768, k: 1024, blockM: 64),
         chainCase(counts: [5, 16, 17], n: 896, k: 1152, blockM: 16),
     ]
-        + ScaleFormat.allCases.filter { $0 != .exponents }.flatMap { scales in
-            TileShape.heights.map { activationCase(counts: [0, 1, 65, 16, 130], blockM: $0, scales: scales) }
-        }
-        + TileShape.heights.map {
-            activationCase(
-                counts: [3, 1, 65, 16, 130], blockM: $0,
-                activation: Activation(limit: 0.5, sharedLimit: 2, clamping: .output), sharedExperts: 2)
-        }
-        + [
-            activationCase(counts: [0, 65, 16], blockM: 64, activation: Activation(limit: 1)),
-            activationCase(
-                counts: [0, 65, 16], blockM: 32, scales: .powerOfTwo,
-                activation: Activation(limit: 7, alpha: 1.702, offset: 1)),
-        ]
-        + channelScaleCases()
+}
+
+/// Variants of SwiGLU, with limits of routed and shared experts of their own, and with a factor and an offset.
+private func variantCases() -> [ConformanceCase] {
+    let ofHeights = TileShape.heights.map {
+        activationCase(
+            counts: [3, 1, 65, 16, 130], blockM: $0,
+            activation: Activation(limit: 0.5, sharedLimit: 2, clamping: .output), sharedExperts: 2)
+    }
+    return ofHeights + [
+        activationCase(counts: [0, 65, 16], blockM: 64, activation: Activation(limit: 1)),
+        activationCase(
+            counts: [0, 65, 16], blockM: 32, scales: .powerOfTwo,
+            activation: Activation(limit: 7, alpha: 1.702, offset: 1)),
+    ]
 }
 
 /// Weights with a scale for each row, also with narrow tiles, with tiles of which half is there, and with tiles that are

@@ -11,12 +11,14 @@ func networkLayerCases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
         ways += NetworkConfiguration.Order.allCases.map { Way(network: GroupNetwork(.engine), order: $0) }
         ways.append(Way(network: GroupNetwork(.engine, ranksPerNode: 2)))
     }
-    return [2, 4].flatMap { ranks in
-        ways.filter { $0.network.ranksPerNode < ranks }.map { sameBitsCase($0, ranks: ranks) }
-    } + [sizesCase(loopback)]
-        + ways.filter { $0.network.ranksPerNode == 1 }.flatMap { way in
-            [absentRankCase(way), failedStepCase(way)]
-        } + [refusalCase()]
+    var cases: [ConformanceCase] = []
+    for ranks in [2, 4] {
+        for way in ways where way.network.ranksPerNode < ranks { cases.append(sameBitsCase(way, ranks: ranks)) }
+    }
+    cases.append(sizesCase(loopback))
+    for way in ways where way.network.ranksPerNode == 1 { cases += [absentRankCase(way), failedStepCase(way)] }
+    cases.append(refusalCase())
+    return cases
 }
 
 /// A way through a network, and what that does.
