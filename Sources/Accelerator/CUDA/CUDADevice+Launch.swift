@@ -95,8 +95,8 @@ extension CUDADevice {
         }
     }
 
-    /// Calls `body` with the addresses of the arguments as the kernel reads them. Nothing is allocated on the heap: it is
-    /// done for every launch.
+    /// Calls `body` with the addresses of the arguments as the kernel reads them. Nothing is allocated on the heap: it
+    /// is done for every launch.
     private func withPointers<Result>(
         _ arguments: [KernelArgument], _ body: (UnsafeMutablePointer<UnsafeMutableRawPointer?>) throws -> Result
     ) throws -> Result {

@@ -3,8 +3,8 @@ import ExpertParallel
 import Simulator
 
 extension Workload {
-    /// Packets between two ranks by a network adapter, staged in two places in turn. Of a network engine's orders kernels may
-    /// rely on neither.
+    /// Packets between two ranks by a network adapter, staged in two places in turn. Of a network engine's orders
+    /// kernels may rely on neither.
     package static func packets() -> [Workload] {
         NetworkPackets.Answer.allCases.flatMap { answer in
             [packets(.loopback, answer, NetworkConfiguration())]

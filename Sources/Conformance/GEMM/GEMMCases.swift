@@ -77,8 +77,8 @@ private func variantCases() -> [ConformanceCase] {
     ]
 }
 
-/// Weights with a scale for each row, also with narrow tiles, with tiles of which half is there, and with tiles that are
-/// split along K, whose partials are not scaled.
+/// Weights with a scale for each row, also with narrow tiles, with tiles of which half is there, and with tiles that
+/// are split along K, whose partials are not scaled.
 private func channelScaleCases() -> [ConformanceCase] {
     TileShape.heights.flatMap { blockM in
         [
