@@ -27,4 +27,19 @@ struct GroupConfigurationTests {
         configuration.communicationMultiprocessors = 5
         #expect(configuration.splitMultiprocessors == 5)
     }
+
+    @Test("Blocks that wait for other ranks leave each rank of the device its share", arguments: 1...16)
+    func residency(ranks: Int) throws {
+        let shape = try LayerShape(
+            hidden: 512, intermediate: 256, experts: ranks, topK: 1, ranks: ranks, maxTokens: 8)
+        for multiprocessors in (2 * ranks)...(16 * ranks) {
+            var configuration = GroupConfiguration(shape: shape, deviceMultiprocessors: multiprocessors)
+            #expect(configuration.arrivingBlocks == configuration.multiprocessors)
+            configuration.onFailure = .mask
+            let waiting = configuration.arrivingBlocks + configuration.unpackBlocks
+            #expect(configuration.arrivingBlocks > 0)
+            // A rank with a device of its own takes no other's multiprocessors.
+            #expect(ranks == 1 || waiting <= multiprocessors / ranks, "\(multiprocessors) multiprocessors")
+        }
+    }
 }

@@ -197,7 +197,7 @@ def build_step(builder, prefix, config):
     builder.plain(prefix + "moe.router_bias", (E,), 0.2, "F32")
     for name, shape in (("gate_proj", (E, I, H)), ("up_proj", (E, I, H)), ("down_proj", (E, H, I))):
         builder.matrix(prefix + "moe." + name, *shape)
-    builder.mlp(prefix + "share_expert.", H, 2 * I)
+    builder.mlp(prefix + "share_expert.", H, config["share_expert_dim"])
 
 
 SIZES = {"hidden_size": H, "moe_intermediate_size": I, "num_hidden_layers": 2, "num_experts_per_tok": K}

@@ -3,6 +3,7 @@
 sgl-deep-gemm==0.1.5 and apache-tvm-ffi==0.1.11 and a CUDA toolkit, with which it compiles its kernels, are installed."""
 
 import types
+from unittest import mock
 
 import engine_style
 import torch
@@ -52,8 +53,18 @@ class Fused:
             self.weights[module] = self.deep_gemm.transform_weights_for_mega_moe_sm90(gate_up, down)
         if self.buffer is None:
             experts, hidden, intermediate = module.down_proj.shape
-            alone = types.SimpleNamespace(size=lambda: 1, rank=lambda: 0, barrier=lambda: None)
-            self.buffer = self.deep_gemm.get_symm_buffer_for_mega_moe(
-                alone, experts, self.max_tokens, module.config.num_experts_per_tok, hidden, intermediate
-            )
+            self.buffer = self.buffer_of_one_rank(module.config.num_experts_per_tok, experts, hidden, intermediate)
         return self.weights[module]
+
+    def buffer_of_one_rank(self, top_k, experts, hidden, intermediate):
+        """The peer's buffer in ordinary memory: with one rank there is nobody to share it with."""
+        alone = types.SimpleNamespace(size=lambda: 1, rank=lambda: 0, barrier=lambda: None)
+
+        def rendezvous(memory, group):
+            return types.SimpleNamespace(buffer_ptrs=[memory.data_ptr()], rank=0, world_size=1)
+
+        shared = "torch.distributed._symmetric_memory"
+        with mock.patch.multiple(shared, empty=torch.empty, rendezvous=rendezvous):
+            return self.deep_gemm.get_symm_buffer_for_mega_moe(
+                alone, experts, self.max_tokens, top_k, hidden, intermediate
+            )

@@ -121,12 +121,18 @@ public struct GroupConfiguration: Hashable, Sendable {
         return experts
     }
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
-    var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
+    package var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
+
+    /// Thread blocks of the GEMM that waits for rows itself. Those that unpack wait as well, on multiprocessors of their
+    /// own; where ranks share a device, both together have no more than the rank's share.
+    package var arrivingBlocks: Int {
+        window.masks && ranksOnDevice > 1 ? multiprocessors - unpackBlocks : multiprocessors
+    }
 
     /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
     ///
-    /// No kernel that waits on memory has more blocks than its rank's share, so for each rank as many multiprocessors
-    /// as its share are free of other ranks' waiting blocks. Waiting kernels of the rank itself either leave room for
+    /// Kernels of a rank that wait on memory of other ranks have together no more blocks than its share, so for each rank
+    /// as many multiprocessors as its share are free of other ranks' waiting blocks. Waiting kernels of the rank itself either leave room for
     /// the kernel that they wait for (the combine send: `communicationMultiprocessors` beside the GEMM on the others),
     /// or come after it in the rank's own stream.
     package func validate(deviceMultiprocessors: Int) throws(GroupError) {

@@ -242,7 +242,7 @@ public final class MoELayer {
         // there.
         _ = try rank.whole.dispatch()
         try rank.whole.receiveInKernel()
-        try stack.enqueueUp(blocks: configuration.multiprocessors, arriving: true, on: rank.compute)
+        try stack.enqueueUp(blocks: configuration.arrivingBlocks, arriving: true, on: rank.compute)
         let overlap = CombineOverlap(
             signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
             multiprocessors: communicating)
@@ -297,7 +297,7 @@ public final class MoELayer {
         let all = configuration.multiprocessors
         _ = try rank.whole.dispatch()
         try rank.whole.receiveInKernel()
-        try stack.enqueueUp(blocks: all, arriving: true, on: rank.compute)
+        try stack.enqueueUp(blocks: configuration.arrivingBlocks, arriving: true, on: rank.compute)
         try stack.enqueueDownToHome(blocks: all, on: rank.compute)
         try rank.whole.combineFromKernel(discards: discards.combined)
     }
