@@ -28,6 +28,11 @@ extension Workload {
             // More work tiles in a thread block than it has room for numbers of what it has fetched.
             gemm(counts: [1], n: 18 * 128, k: 128, blockM: 16, tileN: 128, signals: true, grid: 1),
         ]
+        // K in slices: more sums than slots, and sums of high tiles.
+        gemms += [
+            gemm(counts: [33, 3], n: 384, k: 256, blockM: 16, tileN: 128, slices: 2, signals: true, grid: 2),
+            gemm(counts: [64, 3], n: 256, k: 512, blockM: 64, slices: 4, dependent: true, grid: 3),
+        ]
         let masking = try maskWorkloads(narrow: narrow, tall: tall)
         let networks = try networkLayers(narrow: narrow, tall: tall)
         let ordered =

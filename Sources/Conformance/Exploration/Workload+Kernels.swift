@@ -59,12 +59,13 @@ extension Workload {
 
     /// The grouped GEMM alone, twice.
     package static func gemm(
-        counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool = false,
+        counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, slices: Int = 1, signals: Bool = false,
         dependent: Bool = false, grid: Int = 3
     ) -> Workload {
         let maxRows = max(counts.max() ?? 0, 1)
         let configuration = GEMMConfiguration(
-            GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM, n: tileN),
+            GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows),
+            tile: TileShape(m: blockM, n: tileN, slices: slices),
             role: .plain(launch: dependent ? .behindGEMM : .alone, signals: signals))
         return Workload(
             "gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) signals=\(signals)"

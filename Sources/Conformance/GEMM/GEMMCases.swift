@@ -5,7 +5,7 @@ import KernelLanguage
 
 /// The grouped GEMM alone: uneven counts, every tile height, with and without signals.
 func gemmCases() -> [ConformanceCase] {
-    signalCases() + sizeCases() + scaleCases() + variantCases() + channelScaleCases()
+    signalCases() + sizeCases() + scaleCases() + variantCases() + channelScaleCases() + sliceCases()
 }
 
 private func signalCases() -> [ConformanceCase] {
@@ -95,17 +95,34 @@ private func channelScaleCases() -> [ConformanceCase] {
     } + [tileHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640, channelScales: true)]
 }
 
+/// K in slices: of equal and unequal lengths, as many work tiles as there are slots for sums, and more.
+private func sliceCases() -> [ConformanceCase] {
+    let ofHeights = TileShape.heights.flatMap { blockM in
+        [2, 8].map { slices in
+            gemmCase(
+                counts: [16, 0, 3], n: 512, k: 1152, blockM: blockM, slices: slices, signals: true,
+                dependent: slices == 8)
+        }
+    }
+    return ofHeights + [
+        gemmCase(counts: [1, 70, 33], n: 640, k: 512, blockM: 16, tileN: 128, slices: 4, signals: true),
+        gemmCase(counts: [129], n: 384, k: 1024, blockM: 64, slices: 4, signals: false, channelScales: true),
+    ]
+}
+
 private func gemmCase(
-    counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, signals: Bool, dependent: Bool = false,
-    channelScales: Bool = false
+    counts: [Int], n: Int, k: Int, blockM: Int, tileN: Int = 256, slices: Int = 1, signals: Bool,
+    dependent: Bool = false, channelScales: Bool = false
 ) -> ConformanceCase {
     let few = counts.count <= 8 ? "\(counts)" : "\(counts.prefix(8))… of \(counts.count)"
     let options =
         "signals=\(signals)" + (dependent ? " dependent" : "") + (channelScales ? " channel scales" : "")
+        + (slices == 1 ? "" : " slices=\(slices)")
     return ConformanceCase("gemm counts=\(few) n=\(n) k=\(k) blockM=\(blockM) tileN=\(tileN) \(options)") { device in
         let maxRows = max(counts.max() ?? 0, 1) + 5
         var configuration = GEMMConfiguration(
-            GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows), tile: TileShape(m: blockM, n: tileN),
+            GEMMProblem(n: n, k: k, experts: counts.count, maxRows: maxRows),
+            tile: TileShape(m: blockM, n: tileN, slices: slices),
             role: .plain(launch: dependent ? .behindGEMM : .alone, signals: signals))
         configuration.channelScales = channelScales
         let trial = try GEMMTrial(device, configuration, counts: counts, maxGrid: 16)

@@ -83,8 +83,8 @@ struct GEMMTrial {
         for launch in launches { try launch.gemm.enqueue(blocks: blocks, on: stream) }
         try device.synchronize(stream)
         try scratch.requireNoFault(device)
-        let flags = try device.read(UInt32.self, count: blocks, from: scratch.flags)
-        try requireEqual("split flags afterwards", flags, [UInt32](repeating: 0, count: blocks))
+        let flags = try device.read(UInt32.self, count: scratch.flags.bytes / 4, from: scratch.flags)
+        try requireEqual("split flags afterwards", flags, [UInt32](repeating: 0, count: flags.count))
         let problem = configuration.problem
         let count = problem.experts * problem.maxRows * problem.n
         return try launches.map { try device.read(UInt16.self, count: count, from: $0.output) }

@@ -9,19 +9,24 @@ func tilePlanCases() -> [ConformanceCase] {
         ([64, 3, 70], 640, 4096),
         ((0..<70).map { $0 * 5 % 33 }, 384, 256), ((0..<19).map { $0 % 3 + 1 }, 512, 256),
     ]
-    return TileShape.heights.map { blockM in
-        ConformanceCase("tile schedule blockM=\(blockM)") { device in
-            for shape in shapes {
-                // On 15, 38 tiles of high blocks go to 14 behind another kernel: to more
-                // than share them evenly, and not to all.
-                for gridSize in [1, 2, 5, 7, 8, 15, 16, 20] {
-                    let problem = GEMMProblem(
-                        n: shape.n, k: shape.k, experts: shape.counts.count, maxRows: max(shape.counts.max() ?? 0, 1))
-                    for launch in Launch.allCases {
-                        try check(
-                            device, launch.configuration(problem, TileShape(m: blockM)), counts: shape.counts,
-                            gridSize: gridSize)
-                    }
+    return [1, 4].flatMap { slices in
+        TileShape.heights.map { scheduleCase(TileShape(m: $0, slices: slices), shapes) }
+    }
+}
+
+private func scheduleCase(_ tile: TileShape, _ shapes: [(counts: [Int], n: Int, k: Int)]) -> ConformanceCase {
+    ConformanceCase(
+        "tile schedule blockM=\(tile.m)" + (tile.slices == 1 ? "" : " slices=\(tile.slices)")
+    ) { device in
+        for shape in shapes where shape.k / 128 >= tile.slices {
+            // On 15, 38 tiles of high blocks go to 14 behind another kernel: to more
+            // than share them evenly, and not to all.
+            for gridSize in [1, 2, 5, 7, 8, 15, 16, 20] {
+                let problem = GEMMProblem(
+                    n: shape.n, k: shape.k, experts: shape.counts.count, maxRows: max(shape.counts.max() ?? 0, 1))
+                for launch in Launch.allCases {
+                    try check(
+                        device, launch.configuration(problem, tile), counts: shape.counts, gridSize: gridSize)
                 }
             }
         }
@@ -49,7 +54,7 @@ private let wordsOfWorkTile = 8
 private func check(_ device: any Device, _ configuration: GEMMConfiguration, counts: [Int], gridSize: Int) throws {
     let (m, kBlocks) = (configuration.tile.m, configuration.problem.kBlocks)
     let plan = TilePlan(configuration, counts: counts, gridSize: gridSize)
-    let room = plan.tiles + 1
+    let room = plan.tiles * plan.slices + 1
     let stream = try device.makeStream(label: "tile schedule")
     let firsts = try device.makeBuffer([UInt32](repeating: .max, count: gridSize * 3), label: "likely first work tiles")
     let rows = try device.makeBuffer(counts.map(UInt32.init), label: "counts")
@@ -70,7 +75,8 @@ private func check(_ device: any Device, _ configuration: GEMMConfiguration, cou
         let range = workTile.kBlocks
         let flags = (range.upperBound < kBlocks ? 1 : 0) + (range.lowerBound > 0 ? 2 : 0)
         return [
-            workTile.expert, workTile.rowBlock, workTile.column, rows, range.lowerBound, range.upperBound, flags, 0,
+            workTile.expert, workTile.rowBlock, workTile.column, rows, range.lowerBound, range.upperBound, flags,
+            plan.slices > 1 ? 1 : 0,
         ].map(UInt32.init)
     }
     let what = "work tiles of \(plan), counts \(counts.prefix(8)),"
@@ -111,9 +117,13 @@ private func checkOrder(
 }
 
 /// Work tiles in the order in which they are fetched: second splits last, and tiles by expert, across N, and by row
-/// block.
+/// block; slices of a tile one after the other.
 private func isBefore(_ a: [UInt32], _ b: [UInt32]) -> Bool {
-    (min(a[4], 1), a[0], a[2], a[1]) < (min(b[4], 1), b[0], b[2], b[1])
+    func place(_ words: [UInt32]) -> (UInt32, UInt32, UInt32, UInt32, UInt32) {
+        let isSlice = words[7] == 1
+        return (isSlice ? 0 : min(words[4], 1), words[0], words[2], words[1], isSlice ? words[4] : 0)
+    }
+    return place(a) < place(b)
 }
 
 /// One warp to a thread block; its first lane writes down the thread block's work tiles.
@@ -138,11 +148,13 @@ private func scheduleKernel(_ configuration: GEMMConfiguration, room: Int) throw
                 func flag(_ condition: Condition?, _ value: UInt32) -> Value<UInt32> {
                     (condition ?? k.constant(false)).select(k.constant(value), k.constant(UInt32(0)))
                 }
-                let flags = flag(workTile.split?.writesPartials, 1) + flag(workTile.split?.readsPartials, 2)
+                let flags =
+                    flag(workTile.split?.writesPartials ?? workTile.slice.map { !$0.isLast }, 1)
+                    + flag(workTile.split?.readsPartials ?? workTile.slice.map { _ in workTile.firstKBlock > 0 }, 2)
                 let tile = workTile.tile
                 let words = [
                     tile.expert, tile.rowBlock, tile.column, tile.rows, workTile.firstKBlock, workTile.endKBlock,
-                    flags, k.constant(UInt32(0)),
+                    flags, k.constant(UInt32(workTile.slice == nil ? 0 : 1)),
                 ]
                 for (index, word) in words.enumerated() { k.store(word, to: output + place.value + index) }
                 place.value = place.value + wordsOfWorkTile

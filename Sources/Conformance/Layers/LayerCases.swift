@@ -102,7 +102,11 @@ private func selectionCases() -> [ConformanceCase] {
 
 private func sizeCases() -> [ConformanceCase] {
     [128, 1024, 3584, 7168].map { layerCase(hidden: $0, experts: 4, topK: 2, tokens: [2, 3]) }
-        + [layerCase(hidden: 512, intermediate: 768, experts: 4, topK: 2, tokens: [3, 4], shared: 384)]
+        + [
+            layerCase(hidden: 512, intermediate: 768, experts: 4, topK: 2, tokens: [3, 4], shared: 384),
+            // K of both GEMMs is cut into slices.
+            layerCase(hidden: 1024, intermediate: 1024, experts: 4, topK: 2, tokens: [3, 40]),
+        ]
 }
 
 /// Scales of activations that are powers of two, with SwiGLU in a kernel of its own and in the GEMM.

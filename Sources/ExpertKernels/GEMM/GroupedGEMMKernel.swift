@@ -132,6 +132,9 @@ private struct GroupedGEMM {
                     }
                 }
                 mainloop.multiply(k, workTile, position, into: sums)
+                if let slice = workTile.slice {
+                    k.if(slice.isLast) { partials.addOthers(k, workTile.tile, of: slice, to: sums) }
+                }
                 store(k, sums, scales, workTile, ring.current(position))
             }
             publisher?.noteStored(k)
@@ -139,12 +142,20 @@ private struct GroupedGEMM {
         }
     }
 
-    /// Stores the partials of a first split, which are not scaled yet, and else the finished tile. `last` is the stage of
-    /// the last k-block.
+    /// Stores the partials of a first split or of a slice that is not the last, which are not scaled yet, and else the
+    /// finished tile. `last` is the stage of the last k-block.
     private func store(
         _ k: KernelBuilder, _ sums: [Variable<Float>], _ scales: [Value<Float>]?, _ workTile: TileScheduler.WorkTile,
         _ last: StageRing.Stage
     ) {
+        if let slice = workTile.slice {
+            return k.if(!slice.isLast) {
+                ring.release(k, last)
+                partials.store(k, workTile.tile, of: slice, sums)
+            } else: {
+                storeTile(k, sums, scales, workTile, last)
+            }
+        }
         guard let split = workTile.split else { return storeTile(k, sums, scales, workTile, last) }
         k.if(split.writesPartials) {
             ring.release(k, last)

@@ -73,7 +73,6 @@ extension ExpertShape {
     }
 
     private func tile(_ problem: GEMMProblem, multiprocessors: Int) -> TileShape {
-        TileShape(
-            m: blockM, n: TileShape.n(for: problem.n, experts: experts, multiprocessors: multiprocessors))
+        TileShape.tile(problem, m: blockM, wholeM: wholeBlockM, multiprocessors: multiprocessors)
     }
 }

@@ -10,6 +10,8 @@ package struct ExpertShape: Hashable, Sendable {
     package var maxRows: Int
     /// Rows of a row block, `TileShape.m` of both GEMMs.
     package var blockM: Int
+    /// The same of a whole batch, where this is of a half: K is cut into slices by it, so that both have the same sums.
+    package var wholeBlockM: Int
     /// How scales of activations between the two GEMMs are rounded; they are stored in Float32.
     package var scaleFormat: ScaleFormat
     /// Whether weights of both GEMMs have a scale for each output channel.
@@ -29,6 +31,7 @@ package struct ExpertShape: Hashable, Sendable {
         self.experts = experts
         self.maxRows = maxRows
         self.blockM = blockM
+        wholeBlockM = blockM
         self.scaleFormat = scaleFormat
         self.activation = activation
         self.sharedExperts = sharedExperts

@@ -55,6 +55,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// same. Layers only.
     public var network: GroupNetwork?
 
+    /// Rows of a row block of a whole batch, where this is the configuration of a half; see `ExpertShape.wholeBlockM`.
+    private var wholeBlockM: Int?
+
     /// A configuration for a device with `deviceMultiprocessors`, which its ranks share evenly.
     ///
     /// - Parameters:
@@ -118,6 +121,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     var experts: ExpertShape {
         var experts = shape.expertsOfRank(blockM: blockM, scaleFormat: scaleFormat, activation: activation)
         experts.channelScales = channelScales
+        experts.wholeBlockM = wholeBlockM ?? blockM
         return experts
     }
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
@@ -189,6 +193,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         configuration.setsL2Aside = setsL2Aside
         configuration.onFailure = onFailure
         configuration.network = network
+        configuration.wholeBlockM = blockM
         return configuration
     }
 }

@@ -9,7 +9,7 @@ package struct GEMMScratch: Sendable {
     let gridSize: Int
     /// See `SplitPartials`.
     let partials: DeviceBuffer
-    /// UInt32 `[gridSize]`, zero between launches.
+    /// UInt32 `[GEMMConfiguration.partialFlags]`, zero between launches.
     package let flags: DeviceBuffer
     /// Where a wait for partials that takes longer than `waitSeconds` is recorded.
     let faultRecord: DeviceBuffer
@@ -25,7 +25,9 @@ package struct GEMMScratch: Sendable {
         self.gridSize = gridSize
         partials = try device.allocate(
             bytes: GEMMConfiguration.partialBytes(gridSize: gridSize), label: "split partials of \(label)")
-        flags = try device.makeBuffer([UInt32](repeating: 0, count: gridSize), label: "split flags of \(label)")
+        flags = try device.makeBuffer(
+            [UInt32](repeating: 0, count: GEMMConfiguration.partialFlags(gridSize: gridSize)),
+            label: "split flags of \(label)")
         self.faultRecord =
             try faultRecord
             ?? device.makeBuffer([UInt64](repeating: 0, count: WaitFault.words), label: "fault record of \(label)")

@@ -71,16 +71,24 @@ package struct GEMMConfiguration: Hashable, Sendable {
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { role.output == .bfloat16 || tile.n == TileShape.maxN }
 
-    /// Bytes in which a grid of `gridSize` thread blocks leaves partials of split tiles, whatever the tile.
+    /// How many tiles' partials a grid of `gridSize` thread blocks has room for: those of a tile's slices, whatever the
+    /// grid, and of as many others.
+    package static func partialSlots(gridSize: Int) -> Int { gridSize + TileShape.mostSlices }
+    /// Bytes in which it leaves them, whatever the tile.
     package static func partialBytes(gridSize: Int) -> Int {
-        gridSize * TileShape(m: TileShape.maxM, n: TileShape.maxN).partials * 4
+        partialSlots(gridSize: gridSize) * TileShape(m: TileShape.maxM, n: TileShape.maxN).partials * 4
+    }
+    /// Words of a grid: how many work tiles have been fetched, and flags of each slot, one for each consumer warp.
+    package static func partialFlags(gridSize: Int) -> Int {
+        1 + partialSlots(gridSize: gridSize) * GEMMPipeline.mostConsumerWarps
     }
 
     var kernelName: String {
         let (problem, drop) = (problem, dropped.map { "_drop\($0.expert)_\($0.index)" } ?? "")
         return "gemm_n\(problem.n)_k\(problem.k)_e\(problem.experts)_r\(problem.maxRows)_m\(tile.m)"
             + (problem.scaleRows == ScaleGroup.rows(problem.maxRows) ? "" : "_s\(problem.scaleRows)")
-            + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + role.name + drop
+            + (tile.n == TileShape.maxN ? "" : "_t\(tile.n)") + (tile.slices == 1 ? "" : "_slices\(tile.slices)")
+            + role.name + drop
             + (masks && !role.communicates ? "_masked" : "")
             + (role.output == .swiGLU ? scaleFormat.name + activation.name : "") + (channelScales ? "_channels" : "")
     }

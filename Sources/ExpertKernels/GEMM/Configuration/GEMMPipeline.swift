@@ -44,6 +44,8 @@ package struct GEMMPipeline: Hashable, Sendable, CustomStringConvertible {
 
     /// Bytes of a stage.
     package var stageBytes: Int { weightBytes + rowBytes + scaleBytes }
+    /// The most warps that multiply, whatever the tile.
+    static let mostConsumerWarps = 4 * Hopper.warpGroupWarps
     /// Warps that multiply.
     var consumerWarps: Int { consumerGroups * Hopper.warpGroupWarps }
     /// Threads that multiply.

@@ -5,8 +5,10 @@ package struct GEMMSchedule: Hashable, Sendable, CustomStringConvertible {
     let isAlone: Bool
     /// k-blocks of a tile.
     let kBlocks: Int
-    /// nil where tiles are never split along K.
+    /// nil where tiles are never split along K to end together.
     let split: Split?
+    /// nil where K of no tile is cut into slices.
+    let splitK: Int?
     /// How many thread blocks more than share the tiles evenly are active behind another kernel, so that those to which
     /// the memory gives more can do more; nil where all are.
     let spareBlocks: Share?
@@ -41,8 +43,9 @@ package struct GEMMSchedule: Hashable, Sendable, CustomStringConvertible {
         let isShort = problem.kBlocks < tuning.shortKBlocks
         let leastKBlocks = min(tuning.leastSplitKBlocks, problem.kBlocks / tuning.leastSplits)
         let rowBlocks = (problem.maxRows + tile.m - 1) / tile.m
+        splitK = tile.slices == 1 ? nil : tile.slices
         split =
-            leastKBlocks == 0
+            leastKBlocks == 0 || tile.slices > 1
             ? nil
             : tuning.splitsBelow(role, isShort: isShort, tileM: tile.m, rowBlocks: rowBlocks).map {
                 Split(
@@ -57,6 +60,8 @@ package struct GEMMSchedule: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether and when tiles are split.
     package var description: String {
-        split.map { "tiles split where less than \($0.below) of the thread blocks have a last one" } ?? "whole tiles"
+        splitK.map { "tiles in \($0) slices" } ?? split.map {
+            "tiles split where less than \($0.below) of the thread blocks have a last one"
+        } ?? "whole tiles"
     }
 }

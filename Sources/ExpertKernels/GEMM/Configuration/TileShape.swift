@@ -4,11 +4,14 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
     package var m: Int
     /// Output channels: 128 or 256; see `n(for:experts:multiprocessors:)`.
     package var n: Int
+    /// Into how many slices K is cut, see `SplitK`; 1 where it is not.
+    package var slices: Int
 
     /// A shape as given.
-    package init(m: Int, n: Int = maxN) {
+    package init(m: Int, n: Int = maxN, slices: Int = 1) {
         self.m = m
         self.n = n
+        self.slices = slices
     }
 
     /// Channels of K in one k-block, as many as share a scale.
@@ -38,6 +41,48 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
         experts * across(n, tileN: maxN) < multiprocessors ? 128 : maxN
     }
 
+    /// The most slices that K is cut into: the last one's thread block reads the sums of all others.
+    package static let mostSlices = 8
+    /// k-blocks of a slice at least.
+    private static let leastSliceKBlocks = 4
+    /// From so many k-blocks on K is long enough for slices of wide tiles.
+    private static let longKBlocks = 32
+    /// So many of Hopper's multiprocessors keep up with the memory.
+    private static let keepingUp = 88
+
+    /// The tile for a set of experts of which each has one row block, as most do.
+    ///
+    /// With few experts K is cut into slices until there is work for all multiprocessors. How many slices there are goes by
+    /// the sizes and `wholeM` alone, as sums depend on it: not by the multiprocessors of the rank.
+    ///
+    /// - Parameters:
+    ///   - m: Rows of a row block.
+    ///   - wholeM: The same of a whole batch, where this is for a half of one.
+    ///   - multiprocessors: How many the rank has for itself.
+    static func tile(_ problem: GEMMProblem, m: Int, wholeM: Int, multiprocessors: Int) -> TileShape {
+        let wide = problem.experts * across(problem.n, tileN: maxN)
+        let narrow = problem.experts * across(problem.n, tileN: maxN / 2)
+        func slices(_ tiles: Int, atMost most: Int) -> Int {
+            var slices = 1
+            while 2 * slices <= most, 2 * slices * tiles <= Hopper.multiprocessors,
+                problem.kBlocks / (2 * slices) >= leastSliceKBlocks
+            {
+                slices *= 2
+            }
+            return slices
+        }
+        // Where K is long, wide tiles can have SwiGLU in their epilogue. Up to 32 rows of them have few sums; with 128
+        // rows narrow ones would read rows too often.
+        let isLong = problem.kBlocks >= longKBlocks
+        let ofWide = slices(wide, atMost: !isLong || wholeM == 64 ? 1 : wholeM > 64 ? 2 : mostSlices)
+        if wide < keepingUp, ofWide > 1, wide * ofWide >= keepingUp { return TileShape(m: m, slices: ofWide) }
+        let ofNarrow = slices(narrow, atMost: 4)
+        if narrow < keepingUp, ofNarrow > 1 { return TileShape(m: m, n: maxN / 2, slices: ofNarrow) }
+        let areEnough = 3 * wide >= 2 * multiprocessors
+        return TileShape(
+            m: m, n: areEnough ? maxN : n(for: problem.n, experts: problem.experts, multiprocessors: multiprocessors))
+    }
+
     /// Tiles of `tileN` channels across `n` output channels.
     package static func across(_ n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
 
@@ -45,5 +90,7 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
     var partials: Int { m * n }
 
     /// Rows, output channels and channels of a k-block.
-    package var description: String { "\(m)x\(n)x\(Self.k) tiles" }
+    package var description: String {
+        "\(m)x\(n)x\(Self.k) tiles" + (slices == 1 ? "" : ", K in \(slices) slices")
+    }
 }

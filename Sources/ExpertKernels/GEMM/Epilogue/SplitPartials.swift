@@ -1,15 +1,15 @@
 import KernelLanguage
 
-/// Partials of a split tile that one thread block of the grid sums up and another goes on from, on their way through
-/// global memory. Who has the first split stores them from registers. Who has the second loads them like weights, into
+/// Partials of a split tile that one thread block of the grid sums up and another goes on from, or adds to its own, on
+/// their way through global memory. Who has the first split stores them from registers. Who has the second loads them like weights, into
 /// a stage of its ring before those of the split, if they fit one (`GEMMPipeline.partialsFitStage`): they are there
 /// when they are wanted. Else the consumer warps load them themselves.
 struct SplitPartials {
-    /// Float32 `[gridSize, tile.n * tile.m]`, in the order of registers; of as many tiles as are split, fewer than the
-    /// grid has thread blocks.
+    /// Float32 `[partialSlots, tile.n * tile.m]`, in the order of registers; of as many tiles as are split, fewer than the
+    /// grid has thread blocks, or of slices, which take the slots in turns.
     private let partials: Pointer<Float>
-    /// UInt32 `[gridSize]`: the first counts fetched work tiles (`WorkTileQueue`); then for each tile that is split 1
-    /// while its partials wait, else 0.
+    /// UInt32 `[partialFlags]`: the first counts fetched work tiles (`WorkTileQueue`); then for each slot 1 while the
+    /// partials of a split wait in it, else 0; of slices see `Turn`.
     private let flags: Pointer<UInt32>
     private let tile: TileShape
     private let pipeline: GEMMPipeline
@@ -70,6 +70,76 @@ struct SplitPartials {
         discard(k, slot)
     }
 
+    // MARK: Slices
+
+    /// Where a slice leaves its sums, and which value the flags have when they are there. Slices take the slots in turns,
+    /// so flags count twice for each: when sums are there, and when they have been read. Whoever had the slot before
+    /// was fetched earlier, and so was the last slice that reads it.
+    ///
+    /// A thread of a last slice adds what the threads of its number had in the others, so warps pass sums on to warps,
+    /// and each has a flag of its own: nobody waits for the whole thread block.
+    private struct Turn {
+        let slot: Value<UInt32>
+        /// Of the own warp.
+        let flag: Pointer<UInt32>
+        let full: Value<UInt32>
+
+        init(_ k: KernelBuilder, _ partials: SplitPartials, _ sums: Value<UInt32>) {
+            let slots = Self.slots(k)
+            let turn = sums / slots
+            slot = sums - turn * slots
+            flag = partials.flag(slot.multiply(partials.pipeline.consumerWarps, add: k.warpIndex))
+            full = turn * 2 + 1
+        }
+
+        static func slots(_ k: KernelBuilder) -> Value<UInt32> { k.gridSize + TileShape.mostSlices }
+    }
+
+    /// Leaves the sums of a slice for the thread block that has the tile's last. All consumer threads call it.
+    func store(
+        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, of slice: TileScheduler.Slice, _ sums: [Variable<Float>]
+    ) {
+        let turn = Turn(k, self, slice.sums)
+        k.if(turn.full > 1) {
+            k.if(k.isFirstLane) { awaitFlag(k, tile, turn.flag, turn.full - 1) }
+            k.syncWarp()
+        }
+        store(k, slot: turn.slot, sums)
+        k.syncWarp()  // every lane has stored
+        k.if(k.isFirstLane) { k.store(turn.full, to: turn.flag, order: .release(.gpu)) }
+    }
+
+    /// Adds the sums of a tile's other slices to those of the last. All consumer threads call it.
+    func addOthers(
+        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, of last: TileScheduler.Slice, to sums: [Variable<Float>]
+    ) {
+        let others = self.tile.slices - 1
+        let own = Turn(k, self, last.sums - others + k.lane.minimum(others - 1))
+        k.if(k.lane < others) { awaitFlag(k, tile, own.flag, own.full) }
+        k.syncWarp()  // what a lane has seen, all rely on
+        let slices = (0..<others).map { partials(of: Turn(k, self, last.sums - others + $0).slot) }
+        let vectors = slices.flatMap { slice in
+            Self.vectors(sums).map { index, vector in (vector: vector, address: slice + place(k, index)) }
+        }
+        // Loads that are on their way together, as far as there are registers for them.
+        let atOnce = sums.count > 64 ? 4 : 8
+        for first in stride(from: 0, to: vectors.count, by: atOnce) {
+            let some = vectors[first..<min(first + atOnce, vectors.count)]
+            let loaded = some.map { k.loadVector($0.address, count: 4) }
+            for (some, values) in zip(some, loaded) {
+                for (sum, value) in zip(some.vector, values) { sum.value = sum.value + value }
+            }
+        }
+        k.syncWarp()  // every lane has loaded
+        k.if(k.lane < others) {
+            // The last turn leaves the flag as the next launch is to find it.
+            let isLast = last.sums - others + k.lane + Turn.slots(k) >= last.allSums
+            k.store(isLast.select(k.constant(UInt32(0)), own.full + 1), to: own.flag, order: .release(.gpu))
+        }
+    }
+
+    // MARK: Flags
+
     /// Whether the partials of a first split are there. One thread asks.
     func areThere(_ k: KernelBuilder, slot: Value<UInt32>) -> Condition {
         k.load(flag(slot), order: .acquire(.gpu)) == 1
@@ -77,11 +147,17 @@ struct SplitPartials {
 
     /// Waits for the partials of a first split. One thread calls it.
     func awaitFlag(_ k: KernelBuilder, _ tile: ExpertTiles.Tile, slot: Value<UInt32>) {
+        awaitFlag(k, tile, flag(slot), k.constant(UInt32(1)))
+    }
+
+    private func awaitFlag(
+        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, _ flag: Pointer<UInt32>, _ expected: Value<UInt32>
+    ) {
         let subject = Watchdog.Subject(
-            kind: .splitSums, expert: tile.expert, place: tile.rowBlock, expected: k.constant(UInt64(1)))
+            kind: .splitSums, expert: tile.expert, place: tile.rowBlock, expected: expected.wide)
         _ = watchdog.wait(k, for: subject) {
-            let flag = k.load(flag(slot), order: .acquire(.gpu))
-            return .init(flag == 1, seen: flag.wide)
+            let flag = k.load(flag, order: .acquire(.gpu))
+            return .init(flag == expected, seen: flag.wide)
         }
     }
 

@@ -12,10 +12,12 @@ struct ActiveBlock {
     let workTiles: Value<UInt32>
     /// nil where tiles are never split.
     let split: StreamKSplit<Value<UInt32>>?
+    /// nil where K of no tile is cut into slices.
+    let splitK: SplitK<Value<UInt32>>?
 
     init(_ k: KernelBuilder, _ schedule: TileSchedule<Value<UInt32>>) {
         (number, isActive) = schedule.place(of: k.blockIndex)
         workTiles = schedule.workTiles
-        (count, split) = (schedule.activeBlocks, schedule.split)
+        (count, split, splitK) = (schedule.activeBlocks, schedule.split, schedule.splitK)
     }
 }

@@ -16,6 +16,8 @@ package struct TilePlan: Hashable, Sendable, CustomStringConvertible {
     package let tiles: Int
     /// Tiles that are split along K, to be shared by two thread blocks.
     package let splitTiles: Int
+    /// Slices of each tile along K, which are summed up by themselves.
+    package let slices: Int
     /// Bytes of partials that thread blocks leave for others.
     package let partialBytes: Int
     /// All work tiles, in the order in which thread blocks fetch them.
@@ -38,6 +40,11 @@ package struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         let schedule = TileSchedule(
             configuration.schedule, tiles: HostNumber(whole.count), grid: HostNumber(gridSize))
         workTiles = (0..<schedule.workTiles.int).map { number in
+            if let slice = schedule.splitK?.slice(HostNumber(number)) {
+                var tile = whole[slice.tile.int]
+                tile.kBlocks = slice.firstKBlock.int..<slice.endKBlock.int
+                return tile
+            }
             guard let split = schedule.split?.workTile(HostNumber(number)) else { return whole[number] }
             var tile = whole[split.tile.int]
             tile.kBlocks = split.firstKBlock.int..<split.endKBlock.int
@@ -46,7 +53,8 @@ package struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         active = (0..<gridSize).filter { schedule.place(of: HostNumber($0)).isActive }
         tiles = whole.count
         splitTiles = schedule.split?.count.int ?? 0
-        partialBytes = splitTiles * configuration.tile.partials * 4
+        slices = configuration.tile.slices
+        partialBytes = (splitTiles + tiles * (slices - 1)) * configuration.tile.partials * 4
         self.gridSize = gridSize
     }
 
@@ -65,7 +73,8 @@ package struct TilePlan: Hashable, Sendable, CustomStringConvertible {
 
     /// How many tiles go to how many thread blocks.
     package var description: String {
-        let grid = "\(tiles) tiles on \(active.count) of \(gridSize) blocks"
+        let slices = slices == 1 ? "" : " in \(slices) slices"
+        let grid = "\(tiles) tiles\(slices) on \(active.count) of \(gridSize) blocks"
         return splitTiles == 0 ? grid : "\(grid), \(splitTiles) of them split along K"
     }
 }

@@ -15,11 +15,15 @@ struct TileSchedule<Number: ScheduleNumber> {
     let activeBlocks: Number
     /// nil where tiles are never split.
     let split: StreamKSplit<Number>?
+    /// nil where K of no tile is cut into slices.
+    let splitK: SplitK<Number>?
     private let tiles: Number
     private let grid: Number
 
-    /// The schedule of `tiles` tiles on `grid` thread blocks.
+    /// The schedule of `tiles` tiles on `grid` thread blocks. Slices of tiles are shared out as tiles are.
     init(_ schedule: GEMMSchedule, tiles: Number, grid: Number) {
+        splitK = schedule.splitK.map { SplitK(slices: $0, kBlocks: schedule.kBlocks) }
+        let tiles = schedule.splitK.map { tiles * $0 } ?? tiles
         self.tiles = tiles
         self.grid = grid
         let wholeWaves = tiles / grid

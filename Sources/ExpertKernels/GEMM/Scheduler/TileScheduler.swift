@@ -33,6 +33,23 @@ package struct TileScheduler {
         let block: ActiveBlock
         /// nil where tiles are never split.
         package let split: Split?
+        /// nil where K of no tile is cut into slices.
+        package var slice: Slice?
+        /// Whether the thread block will probably have no more; nil where all work tiles are whole tiles.
+        let isAmongLast: Condition?
+
+        /// Whether it may be less than a tile.
+        var isPart: Bool { split != nil || slice != nil }
+    }
+
+    /// What a work tile is where K is cut into slices.
+    package struct Slice {
+        /// Whether it is the tile's last, which finishes it.
+        package let isLast: Condition
+        /// Number of its sums; of a last slice the number behind those of the tile's others.
+        let sums: Value<UInt32>
+        /// How many there are in this launch.
+        let allSums: Value<UInt32>
     }
 
     /// What a work tile is where tiles may be split.
@@ -43,8 +60,6 @@ package struct TileScheduler {
         package let readsPartials: Condition
         /// Number of the tile among those that are split, if it is.
         let slot: Value<UInt32>
-        /// The thread block will probably have no more.
-        let isAmongLast: Condition
     }
 
     /// Runs `body` for each of the thread block's work tiles. All warps that call it see the same ones in the same
@@ -72,17 +87,27 @@ package struct TileScheduler {
     private func workTile(
         _ k: KernelBuilder, index: Value<UInt32>, number: Value<UInt32>, of block: ActiveBlock
     ) -> WorkTile {
+        if let splitK = block.splitK {
+            let slice = splitK.slice(number)
+            return WorkTile(
+                tile: tiles.tile(k, slice.tile), firstKBlock: slice.firstKBlock, endKBlock: slice.endKBlock,
+                index: index, block: block, split: nil,
+                slice: Slice(
+                    isLast: slice.isLast, sums: slice.sums, allSums: splitK.sums(ofWorkTiles: block.workTiles)),
+                isAmongLast: number + k.gridSize >= block.workTiles)
+        }
         guard let work = block.split?.workTile(number) else {
             return WorkTile(
                 tile: tiles.tile(k, number), firstKBlock: k.constant(UInt32(0)),
-                endKBlock: k.constant(UInt32(configuration.problem.kBlocks)), index: index, block: block, split: nil)
+                endKBlock: k.constant(UInt32(configuration.problem.kBlocks)), index: index, block: block, split: nil,
+                isAmongLast: nil)
         }
         return WorkTile(
             tile: tiles.tile(k, work.tile), firstKBlock: work.firstKBlock, endKBlock: work.endKBlock, index: index,
             block: block,
             split: Split(
-                writesPartials: work.writesPartials, readsPartials: work.readsPartials, slot: work.slot,
-                isAmongLast: work.isAmongLast))
+                writesPartials: work.writesPartials, readsPartials: work.readsPartials, slot: work.slot),
+            isAmongLast: work.isAmongLast)
     }
 
     /// Fetches what comes after a work tile, for the whole thread block. Returns whether nothing does.
@@ -103,6 +128,11 @@ package struct TileScheduler {
         let zero = k.constant(UInt32(0))
         let block = activeBlock(
             k, tiles: k.constant(UInt32(configuration.problem.experts * configuration.tilesAcross)))
+        if let slice = block.splitK?.slice(block.number) {
+            return TileRange(
+                tile: slice.tile, firstKBlock: slice.firstKBlock,
+                endKBlock: block.isActive.select(slice.endKBlock, slice.firstKBlock))
+        }
         let work = block.split?.workTile(block.number)
         let first = work?.firstKBlock ?? zero
         let end = work?.endKBlock ?? k.constant(UInt32(configuration.problem.kBlocks))

@@ -76,8 +76,8 @@ struct ProducerWarp {
                 }
             }
             if let fetchKBlock {
-                // A split may be short.
-                if workTile.split != nil {
+                // A part of a tile may be short.
+                if workTile.isPart {
                     k.if(fetchKBlock >= workTile.endKBlock) { fetchNext(k, scheduler, after: workTile) }
                 }
             } else {
@@ -142,10 +142,10 @@ struct ProducerWarp {
     /// The k-block at which the next kernel may start; see `GEMMSchedule.kBlocksLeftAtLaunch`. A thread block that
     /// fetches a work tile in vain lets it start as well.
     private func launchKBlock(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) -> Value<UInt32>? {
-        guard configuration.role.isDependent, let split = workTile.split else { return nil }
+        guard configuration.role.isDependent, let isAmongLast = workTile.isAmongLast else { return nil }
         let left = configuration.schedule.kBlocksLeftAtLaunch
         let kBlock = (workTile.endKBlock.maximum(left) - left).maximum(workTile.firstKBlock)
-        return split.isAmongLast.select(kBlock, k.constant(UInt32.max))
+        return isAmongLast.select(kBlock, k.constant(UInt32.max))
     }
 
     /// The k-block at which the next work tile is fetched, if the work tile has as many: else that is done behind it,
@@ -154,7 +154,7 @@ struct ProducerWarp {
     private func fetchKBlock(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) -> Value<UInt32>? {
         let (stages, kBlocks) = (ring.pipeline.stages, configuration.problem.kBlocks)
         let left = configuration.schedule.kBlocksLeftAtFetch
-        guard workTile.split != nil else {
+        guard workTile.isPart else {
             let kBlock = max(stages, kBlocks - left)
             return kBlock < kBlocks ? k.constant(UInt32(kBlock)) : nil
         }

@@ -4,8 +4,8 @@ import KernelLanguage
 /// waits for the stores and, while loads are on their way, 1 to 2 µs, which neither the producer nor a consumer warp is
 /// to lose.
 ///
-/// A first split of a tile raises the flag of its partials, for the thread block that has the second. Other work tiles
-/// finish a tile: they add one to the signal of the tile's row block, and where rows are stored at their homes, the
+/// A first split of a tile raises the flag of its partials, for the thread block that has the second. Slices but the last
+/// have nothing to publish. Other work tiles finish a tile: they add one to the signal of the tile's row block, and where rows are stored at their homes, the
 /// last tile of a row block publishes them there.
 struct PublisherWarp {
     private let configuration: GEMMConfiguration
@@ -67,10 +67,15 @@ struct PublisherWarp {
             arrivals?.await(k, workTile)
             k.syncWarp()  // what each lane has seen, the first publishes
             k.if(k.isFirstLane) { k.store(workTile.index + 1, to: taken, order: .release(.block)) }
-            guard let split = workTile.split else { return publish(k, workTile.tile) }
-            k.if(split.writesPartials) {
-                k.if(k.isFirstLane) { partials.raiseFlag(k, slot: split.slot) }
-            } else: {
+            if let slice = workTile.slice {
+                k.if(slice.isLast) { publish(k, workTile.tile) }
+            } else if let split = workTile.split {
+                k.if(split.writesPartials) {
+                    k.if(k.isFirstLane) { partials.raiseFlag(k, slot: split.slot) }
+                } else: {
+                    publish(k, workTile.tile)
+                }
+            } else {
                 publish(k, workTile.tile)
             }
         }

@@ -1,0 +1,36 @@
+/// Split-K: where an expert set has too few tiles for all multiprocessors, K of each tile is cut into slices of the same
+/// number, each a work tile that is summed up by itself. The thread block that has a tile's last slice adds the others'
+/// sums to its own, in the order of the slices, and finishes the tile.
+///
+/// How many slices there are follows from the sizes alone (`TileShape.slices`), so a row has the same bits whatever the
+/// grid and the other rows. Slices of a tile are neighbours in the order in which work tiles are fetched, the last one
+/// last, so that who waits does so for work that others have had before.
+struct SplitK<Number: ScheduleNumber> {
+    let slices: Int
+    let kBlocks: Int
+
+    /// One slice.
+    struct Slice {
+        /// Number of the tile.
+        let tile: Number
+        /// Its k-blocks are `firstKBlock ..< endKBlock`.
+        let firstKBlock: Number
+        let endKBlock: Number
+        /// It is the tile's last.
+        let isLast: Number.Truth
+        /// Number of its sums among those of all slices but last ones; of a last slice the number behind the tile's.
+        let sums: Number
+    }
+
+    /// How many slices leave sums if there are `workTiles` in all.
+    func sums(ofWorkTiles workTiles: Number) -> Number { workTiles - workTiles / slices }
+
+    /// What work tile `number` is.
+    func slice(_ number: Number) -> Slice {
+        let tile = number / slices
+        let slice = number - tile * slices
+        return Slice(
+            tile: tile, firstKBlock: slice * kBlocks / slices, endKBlock: (slice + 1) * kBlocks / slices,
+            isLast: slice.isMore(than: slices - 2), sums: number - tile)
+    }
+}
