@@ -55,8 +55,10 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
 
     /// A machine of this configuration.
     ///
-    /// - Parameter rewrite: What is done to every kernel before it is loaded, to see what planted faults do; nothing
-    ///   unless said otherwise. Parameters, threads and shared memory must stay as they are.
+    /// - Parameters:
+    ///   - configuration: Multiprocessors, seed and schedule of the machine.
+    ///   - rewrite: Changes every kernel before it is loaded, to see what planted faults do. Parameters, threads and
+    ///     shared memory must stay as they are.
     public init(
         configuration: SimulatorConfiguration, rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
     ) {
