@@ -1,0 +1,82 @@
+"""Tests of Scripts/docs: snippets as DocC sees them. That it fails on warnings is seen whenever a link breaks."""
+
+import importlib.machinery
+import importlib.util
+import pathlib
+import sys
+import tempfile
+import textwrap
+import unittest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "Scripts"
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(SCRIPTS))
+loader = importlib.machinery.SourceFileLoader("docs", str(SCRIPTS / "docs"))
+docs = importlib.util.module_from_spec(importlib.util.spec_from_loader("docs", loader))
+loader.exec_module(docs)
+
+
+def snippet(text: str) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "Program.swift")
+        path.write_text(textwrap.dedent(text))
+        return docs.snippet(path)
+
+
+class SnippetTests(unittest.TestCase):
+    def test_explanation_and_lines(self) -> None:
+        symbol = snippet("""\
+            //! Adds.
+            //! Twice.
+
+            import A
+
+            let x = 1
+            """)
+        self.assertEqual([line["text"] for line in symbol["docComment"]["lines"]], ["Adds.", "Twice."])
+        self.assertEqual(symbol["snippet"]["lines"], ["import A", "", "let x = 1"])
+        self.assertEqual(symbol["snippet"]["slices"], {})
+
+    def test_slices_end_at_the_next_or_at_their_end(self) -> None:
+        symbol = snippet("""\
+            import A
+            // snippet.first
+            let x = 1
+                // snippet.second
+                let y = 2
+            // snippet.end
+            let z = 3
+            // snippet.last
+            print(z)
+            """)
+        lines, slices = symbol["snippet"]["lines"], symbol["snippet"]["slices"]
+        self.assertEqual(lines, ["import A", "let x = 1", "    let y = 2", "let z = 3", "print(z)"])
+        self.assertEqual(slices, {"first": [1, 2], "second": [2, 3], "last": [4, 5]})
+
+    def test_hidden_lines(self) -> None:
+        symbol = snippet("""\
+            let x = 1
+            // snippet.hide
+            let secret = 2
+            // snippet.show
+            let y = 3
+            """)
+        self.assertEqual(symbol["snippet"]["lines"], ["let x = 1", "let y = 3"])
+
+    def test_all_snippets_of_pages_exist(self) -> None:
+        """docc says so as well; this needs no build."""
+        pages = (docs.ROOT / "Sources").glob("*/*.docc/*.md")
+        used = 0
+        for page in pages:
+            for name, part in docs.re.findall(
+                    r'@Snippet\(path: "SwiftEP/Snippets/(\w+)"(?:, slice: "(\w+)")?\)', page.read_text()):
+                path = docs.ROOT / "Snippets" / f"{name}.swift"
+                self.assertTrue(path.exists(), f"{page.name}: {name}")
+                if part:
+                    self.assertIn(part, docs.snippet(path)["snippet"]["slices"], f"{page.name}: {name}")
+                used += 1
+        self.assertGreater(used, 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
