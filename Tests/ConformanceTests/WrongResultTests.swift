@@ -8,14 +8,14 @@ import Testing
 @Suite struct WrongResultTests {
     private static let cases = ConformanceSuite.cases(for: .simulator)
 
-    /// The same kernel with another operation in the place of each addition.
-    private static func subtracting(_ kernel: Kernel) -> Kernel {
+    /// The same kernel with additions in the place of subtractions, which no address needs.
+    private static func adding(_ kernel: Kernel) -> Kernel {
         func changed(_ block: Block) -> Block {
             var block = block
             for index in block.instructions.indices {
                 switch block.instructions[index].op {
-                case .binary(.add, let result, let left, let right):
-                    block.instructions[index].op = .binary(.subtract, result, left, right)
+                case .binary(.subtract, let result, let left, let right):
+                    block.instructions[index].op = .binary(.add, result, left, right)
                 case .if(let condition, let then, let otherwise):
                     block.instructions[index].op = .if(condition, then: changed(then), else: changed(otherwise))
                 default: break
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func aDeviceThatComputesSomethingElseFails() throws {
-        let text = try Self.failure(of: "operation add UInt32", rewriting: Self.subtracting)
+        let text = try Self.failure(of: "operation subtract UInt32", rewriting: Self.adding)
         #expect(text.hasPrefix("operands 0x"), "\(text)")
         #expect(text.contains(", expected 0x"), "\(text)")
     }
