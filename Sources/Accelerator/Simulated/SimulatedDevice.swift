@@ -155,7 +155,7 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     }
 }
 
-/// What a simulated device keeps at a moment, to see that what was let go of has gone.
+/// What a simulated device holds at the moment, to check that released objects are gone.
 public struct SimulatedInventory: Hashable, Sendable {
     /// Allocations, streams and events, those of graphs included.
     public var machine: SimulatorInventory

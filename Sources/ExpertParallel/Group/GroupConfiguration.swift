@@ -44,7 +44,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// holds.
     public var setsL2Aside = true
 
-    /// What becomes of the group when a rank waits for another in vain. All ranks have the same.
+    /// What happens in the group when a rank's wait for another times out. All ranks have the same.
     public var onFailure = FailurePolicy.stop
 
     /// Whether ranks note whom they wait for and how many rows their experts receive, for

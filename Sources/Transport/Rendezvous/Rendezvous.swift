@@ -24,7 +24,7 @@ public final class Rendezvous: Sendable {
     private let socket: Socket
     private let state: Mutex<State>
 
-    /// What becomes of the others when a process goes.
+    /// What happens to the others when a process goes.
     public enum LossPolicy: Sendable {
         /// They end, with an error that names it.
         case stop
