@@ -1,12 +1,17 @@
-"""Tests of Scripts/docs: snippets as DocC sees them. That it fails on warnings is seen whenever a link breaks."""
+"""Tests of Scripts/docs: snippets as DocC sees them, and that what DocC complains about fails."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
+import json
 import pathlib
+import shutil
 import sys
 import tempfile
 import textwrap
 import unittest
+import unittest.mock
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "Scripts"
 sys.dont_write_bytecode = True
@@ -76,6 +81,54 @@ class SnippetTests(unittest.TestCase):
                     self.assertIn(part, docs.snippet(path)["snippet"]["slices"], f"{page.name}: {name}")
                 used += 1
         self.assertGreater(used, 20)
+
+
+@unittest.skipUnless(shutil.which("docc"), "docc is not in PATH; it comes with Swift's toolchain")
+class ConvertTests(unittest.TestCase):
+    """A module of one type, with a page."""
+
+    def convert(self, page: str) -> tuple[bool, str]:
+        symbol = {
+            "identifier": {"interfaceLanguage": "swift", "precise": "s:1M4RankV"},
+            "kind": {"identifier": "swift.struct", "displayName": "Structure"},
+            "names": {"title": "Rank"}, "accessLevel": "public", "pathComponents": ["Rank"],
+        }
+        graph = {
+            "metadata": {"formatVersion": {"major": 0, "minor": 6, "patch": 0}, "generator": "test"},
+            "module": {"name": "M", "platform": {"architecture": "x86_64", "operatingSystem": {"name": "linux"}}},
+            "symbols": [symbol], "relationships": [],
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            catalogue = root / "Sources" / "M" / "M.docc"
+            catalogue.mkdir(parents=True)
+            (catalogue / "M.md").write_text(page)
+            (root / "Snippets").mkdir()
+            (root / "Snippets" / "Program.swift").write_text("// snippet.part\nlet x = 1\n")
+            (root / "graphs" / "M").mkdir(parents=True)
+            (root / "graphs" / "M" / "M.symbols.json").write_text(json.dumps(graph))
+            (root / "output").mkdir()
+            said = io.StringIO()
+            with unittest.mock.patch.object(docs, "ROOT", root), contextlib.redirect_stdout(said):
+                docs.write_snippets(root / "graphs")
+                passed = docs.convert("M", root / "graphs", root / "output")
+            return passed, said.getvalue()
+
+    def test_pages_without_a_fault_pass(self) -> None:
+        passed, said = self.convert(
+            '# ``M``\n\nWhat it is.\n\n## Overview\n\nA ``Rank``.\n\n'
+            '@Snippet(path: "SwiftEP/Snippets/Program", slice: "part")\n')
+        self.assertTrue(passed, said)
+        self.assertIn("M: no warning", said)
+
+    def test_links_to_nothing_fail(self) -> None:
+        for page, name in [("A ``Rang``.", "Rang"), ("See <doc:Nowhere>.", "Nowhere"),
+                           ('@Snippet(path: "SwiftEP/Snippets/Nothing")', "Nothing"),
+                           ('@Snippet(path: "SwiftEP/Snippets/Program", slice: "other")', "other"),
+                           ("![a picture](nothing.svg)", "nothing.svg")]:
+            passed, said = self.convert(f"# ``M``\n\nWhat it is.\n\n## Overview\n\n{page}\n")
+            self.assertFalse(passed, f"{page}: {said}")
+            self.assertIn(name, said)
 
 
 if __name__ == "__main__":
