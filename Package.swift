@@ -57,6 +57,7 @@ let package = Package(
         .testTarget(
             name: "AcceleratorTests",
             dependencies: ["KernelLanguage", "Simulator", "CUDADriver", "Accelerator", "ExpertKernels"]),
+        .testTarget(name: "ExpertKernelsTests", dependencies: ["KernelLanguage", "ExpertKernels"]),
         .testTarget(
             name: "ExpertParallelTests",
             dependencies: [
@@ -65,6 +66,11 @@ let package = Package(
                 "TestSupport",
             ],
             exclude: ["Fixtures"]),
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: [
+                "KernelLanguage", "Simulator", "Accelerator", "ExpertKernels", "ExpertParallel", "Conformance",
+            ]),
         .testTarget(name: "CommandLineTests", dependencies: ["swiftep", "TestSupport"], exclude: ["Golden"]),
     ],
     swiftLanguageModes: [.v6]

@@ -3,6 +3,7 @@
 import KernelLanguage
 import Simulator
 
+// snippet.kernel
 // This closure runs once, on the host: `k` records what each thread of the GPU will do. A Swift `if` or `for` in here
 // decides which code there is; `k.if` and `k.for` become code.
 let threads = 64
@@ -18,6 +19,7 @@ let copy = try KernelBuilder.build("copy", threads: threads) { k in
     }
 }
 
+// snippet.run
 // Host code allocates, queues and waits, as with a GPU. Work runs inside of `synchronize`.
 let words = (0..<UInt32(1000)).map { $0 * 3 }
 let machine = SimulatedMachine(SimulatorConfiguration(multiprocessors: 4, seed: 1))
@@ -29,6 +31,7 @@ try machine.enqueueLaunch(
     arguments: [.address(source), .address(target), .uint32(UInt32(words.count))], on: stream)
 try machine.synchronize(stream)
 
+// snippet.check
 let found = try machine.read(UInt32.self, count: words.count, from: target)
 guard found == words else { fatalError("the copy differs from its source") }
 print("copied \(words.count) words with \(machine.statistics.instructions) instructions of warps")

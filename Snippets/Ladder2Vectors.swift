@@ -3,6 +3,7 @@
 import KernelLanguage
 import Simulator
 
+// snippet.kernel
 /// `target[i] = source[i] * factor`, `width` elements to a load and a store.
 func scale(width: Int) throws -> Kernel {
     let threads = 64
@@ -22,6 +23,7 @@ func scale(width: Int) throws -> Kernel {
     }
 }
 
+// snippet.run
 let numbers = (0..<2048).map { Float($0) / 4 }
 var instructions: [Int: UInt64] = [:]
 for width in [1, 4] {

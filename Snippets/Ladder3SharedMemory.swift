@@ -3,6 +3,7 @@
 import KernelLanguage
 import Simulator
 
+// snippet.kernel
 let threads = 128
 
 /// Each thread writes one word to shared memory and reads that of another thread.
@@ -19,6 +20,7 @@ func reverse(withBarrier: Bool) throws -> Kernel {
     }
 }
 
+// snippet.explore
 /// Runs a kernel under many schedules. An exploration's machine has a judge, which knows PTX's memory model: it reports
 /// two accesses that nothing orders as a race, even where the numbers happen to be right.
 func explore(_ kernel: Kernel) -> ExplorationReport<[UInt32]> {
@@ -31,6 +33,7 @@ func explore(_ kernel: Kernel) -> ExplorationReport<[UInt32]> {
     }
 }
 
+// snippet.compare
 let right = explore(try reverse(withBarrier: true))
 guard right.failure == nil else { fatalError("\(right)") }
 guard Array(right.outcomes.keys) == [(0..<UInt32(threads)).reversed()] else { fatalError("\(right.outcomes)") }

@@ -4,6 +4,7 @@
 import KernelLanguage
 import Simulator
 
+// snippet.barriers
 let (stages, tiles, words) = (2, 6, 96)
 
 let pipeline = try KernelBuilder.build("pipeline", threads: 32 + words) { k in
@@ -23,6 +24,7 @@ let pipeline = try KernelBuilder.build("pipeline", threads: 32 + words) { k in
         k.proxyFence(.barrierInit)
     }
     k.syncThreads()
+    // snippet.producer
     k.if(k.warpIndex == 0) {
         // The producer: one thread starts copies, and is far ahead of the consumers.
         k.if(k.elected) {
@@ -37,6 +39,7 @@ let pipeline = try KernelBuilder.build("pipeline", threads: 32 + words) { k in
                     barrier: MemoryBarrier(full + stage))
             }
         }
+        // snippet.consumers
     } else: {
         // Consumers: a thread for each word.
         let own = k.threadIndex - 32
@@ -50,6 +53,7 @@ let pipeline = try KernelBuilder.build("pipeline", threads: 32 + words) { k in
     }
 }
 
+// snippet.explore
 let numbers = (0..<UInt32(tiles * words)).map { $0 * 5 }
 let report = Exploration(schedules: 20).run { machine in
     let stream = machine.makeStream(label: "main")

@@ -3,6 +3,7 @@
 import KernelLanguage
 import Simulator
 
+// snippet.operands
 // D[64, 8] = A[64, 16] × B[8, 16]ᵀ in BF16, with sums in Float32. Rows are 32 bytes; without swizzle an operand lies
 // in core matrices of 8 rows of 16 bytes, one behind the other.
 let (rows, columns, depth) = (64, 8, 16)
@@ -20,12 +21,14 @@ let multiply = try KernelBuilder.build("multiply", threads: 128) { k in
     // Tensor cores read shared memory through the asynchronous proxy: each thread fences what it stored, then all meet.
     k.proxyFence(.asyncShared)
     k.syncThreads()
+    // snippet.multiply
     // Each thread has 4 of the 512 sums. The multiplication runs on its own until it is waited for.
     let sums = (0..<columns / 2).map { _ in k.variable(Float(0)) }
     k.multiplyFence()
     k.multiply(BFloat16.self, a: operands[0], b: operands[1], into: sums, accumulate: k.constant(false))
     k.multiplyCommit()
     k.multiplyWait()
+    // snippet.sums
     // Where a thread's sums belong: pairs of columns, rows 8 apart (PTX ISA, wgmma fragments).
     let row = (k.warpIndex << 4) + (k.lane >> 2)
     let column = (k.lane & 3) << 1
@@ -35,6 +38,7 @@ let multiply = try KernelBuilder.build("multiply", threads: 128) { k in
     }
 }
 
+// snippet.explore
 /// Small whole numbers, so that every order of addition gives the same bits.
 func element(_ row: Int, _ channel: Int) -> Float { Float((row * 7 + channel * 5) % 9 - 4) }
 

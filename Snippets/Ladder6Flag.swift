@@ -4,6 +4,7 @@
 import KernelLanguage
 import Simulator
 
+// snippet.kernel
 /// Block 0 stores a value and raises a flag; block 1 waits for the flag and reads the value.
 func handOver(_ raise: MemoryOrder) throws -> Kernel {
     try KernelBuilder.build("handOver", threads: 32) { k in
@@ -24,6 +25,7 @@ func handOver(_ raise: MemoryOrder) throws -> Kernel {
     }
 }
 
+// snippet.explore
 /// Random schedules: who goes on, and which of the values that the memory model allows a load sees.
 func explore(_ kernel: Kernel) -> ExplorationReport<UInt32> {
     Exploration(schedules: 100).run { machine in
@@ -35,6 +37,7 @@ func explore(_ kernel: Kernel) -> ExplorationReport<UInt32> {
     }
 }
 
+// snippet.compare
 let right = explore(try handOver(.release(.gpu)))
 guard right.failure == nil else { fatalError("\(right)") }
 guard Array(right.outcomes.keys) == [42] else { fatalError("\(right.outcomes)") }

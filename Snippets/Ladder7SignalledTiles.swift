@@ -4,6 +4,7 @@
 import KernelLanguage
 import Simulator
 
+// snippet.gemm
 // Two row blocks of 64 rows; each has two tiles of 8 columns. The operands are all ones, so each sum is 16.
 let (rowBlocks, tilesAcross, blockM, tileN, depth) = (2, 2, 64, 8, 16)
 let (width, blockBytes) = (tilesAcross * tileN, blockM * tilesAcross * tileN * 4)
@@ -33,12 +34,14 @@ func gemm(_ publish: MemoryOrder) throws -> Kernel {
             let column = tile * tileN + ((k.lane & 3) << 1) + index % 2
             k.store(sum.value, to: rows + (rowBlock * blockM + row).multiply(width, add: column))
         }
+        // snippet.publish
         // All have stored; one thread publishes for them. Its release covers what the barrier has let it know.
         k.syncThreads()
         k.if(k.isFirstThread) { k.atomicAdd(signals + rowBlock, 1, order: publish) }
     }
 }
 
+// snippet.send
 /// Waits for each row block's signal, then moves its rows home by bulk copies.
 let send = try KernelBuilder.build("send", threads: 32) { k in
     let rows = k.pointerParameter("rows", to: Float.self)
@@ -63,6 +66,7 @@ let send = try KernelBuilder.build("send", threads: 32) { k in
     }
 }
 
+// snippet.explore
 /// Both kernels at once, on streams of their own.
 func explore(_ publish: MemoryOrder) throws -> ExplorationReport<[Float]> {
     let gemm = try gemm(publish)
@@ -82,6 +86,7 @@ func explore(_ publish: MemoryOrder) throws -> ExplorationReport<[Float]> {
     }
 }
 
+// snippet.compare
 let right = try explore(.release(.gpu))
 guard right.failure == nil else { fatalError("\(right)") }
 let expected = [Float](repeating: Float(depth), count: rowBlocks * blockM * width)

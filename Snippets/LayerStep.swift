@@ -1,5 +1,5 @@
-//! A decode step of a small layer on two ranks, from a checkpoint with random weights, in three modes that must give the
-//! same bits. With a GPU, `openDevice(.auto)` runs it there.
+//! A decode step of a small layer on two ranks, from a checkpoint with random weights, in three modes that must give
+//! the same bits. With a GPU, `openDevice(.auto)` runs it there.
 
 import Accelerator
 import ExpertKernels

@@ -34,7 +34,10 @@ public protocol Device: AnyObject, Sendable {
     /// Allocates `bytes` of device memory that other processes can open by what ``export(_:)`` gives; content
     /// undefined.
     ///
-    /// - Parameter reach: Where those processes are.
+    /// - Parameters:
+    ///   - bytes: Size, at least 1.
+    ///   - label: Names the memory in errors.
+    ///   - reach: Where those processes are.
     /// - Throws: `DeviceError.allocation` for less than 1 byte; `.driver` or `.systemCall` when memory runs out.
     func allocateShareable(bytes: Int, label: String, across reach: SharingReach) throws -> DeviceBuffer
 
@@ -114,10 +117,15 @@ public protocol Device: AnyObject, Sendable {
     /// Prepares a kernel for launching. As long as somebody holds the result, the same kernel is not prepared again.
     func load(_ kernel: Kernel) throws -> LoadedKernel
 
-    /// Launches `blocks` blocks.
+    /// Launches a kernel behind the earlier work of a stream.
     ///
-    /// - Parameter dependentLaunch: Start before the stream's previous kernel has ended, once all its blocks have
-    ///   called `launchDependents`; the kernel itself then waits with `waitForPrerequisites`.
+    /// - Parameters:
+    ///   - kernel: Loaded on this device.
+    ///   - blocks: Thread blocks of the grid.
+    ///   - arguments: One for each parameter of the kernel, in order.
+    ///   - dependentLaunch: Start before the stream's previous kernel has ended, once all its blocks have called
+    ///     `launchDependents`; the kernel itself then waits with `waitForPrerequisites`.
+    ///   - stream: A stream of this device.
     func launch(
         _ kernel: LoadedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool, on stream: DeviceStream
     ) throws

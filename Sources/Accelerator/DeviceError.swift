@@ -36,7 +36,7 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
     case sharedSize(label: String, bytes: Int, available: Int)
     /// A call of the operating system failed, with this `errno`.
     case systemCall(String, code: Int32, activity: String)
-    /// The stream to be adopted is none of this device.
+    /// The stream to be adopted belongs to another device.
     case foreignStream(handle: UInt, device: String)
     /// Fewer than 0 bytes that the L2 is to keep.
     case keptBytes(Int)

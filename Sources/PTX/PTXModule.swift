@@ -11,9 +11,11 @@ public struct PTXModule: Sendable {
     /// Name of the dynamic shared memory that all kernels of a module share; a kernel uses `Kernel.sharedBytes` of it.
     static let sharedMemory = "dynamic_shared"
 
-    /// Prints kernels, in the order given; their names must differ.
+    /// Prints kernels into one module.
     ///
-    /// - Parameter locations: How lines of Swift are named.
+    /// - Parameters:
+    ///   - kernels: Printed in this order; their names must differ.
+    ///   - locations: How lines of Swift are named.
     public init(_ kernels: [Kernel], locations: LocationStyle = .comments) {
         // PTX 8.3 (CUDA 12.3) has everything that is printed here; newer drivers accept it.
         var text = ".version 8.3\n.target sm_90a\n.address_size 64\n\n"

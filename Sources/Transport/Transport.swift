@@ -19,6 +19,7 @@ public protocol Transport: AnyObject, Sendable {
     /// - Parameters:
     ///   - name: What the ranks call it; each name is used once.
     ///   - bytes: Size, at least 1; content undefined.
+    ///   - device: The rank's device.
     /// - Throws: `TransportError.repeatedWindow`; `DeviceError` when memory runs out.
     func makeWindow(_ name: String, bytes: Int, on device: any Device) throws -> DeviceBuffer
 
@@ -28,7 +29,9 @@ public protocol Transport: AnyObject, Sendable {
     /// The windows of all ranks of one name, by rank, as kernels of this rank reach them. Each is valid as long as it
     /// is held.
     ///
-    /// - Parameter seconds: How long to wait for ranks that have not offered theirs.
+    /// - Parameters:
+    ///   - name: As in `makeWindow`.
+    ///   - seconds: How long to wait for ranks that have not offered theirs.
     /// - Throws: `TransportError.missingRanks` when the time is over.
     func windows(_ name: String, within seconds: Double) throws -> [DeviceBuffer]
 

@@ -13,6 +13,7 @@ def check(pages: dict[str, str]) -> tuple[int, str]:
     """Writes pages and checks the first; exit code and output."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in pages.items():
+            pathlib.Path(folder, name).parent.mkdir(exist_ok=True)
             pathlib.Path(folder, name).write_text(text)
         result = subprocess.run(
             [sys.executable, str(SCRIPT), str(pathlib.Path(folder, next(iter(pages))))],
@@ -31,6 +32,12 @@ class CheckLinksTests(unittest.TestCase):
         code, output = check({"a.md": "one\n\n![b](images/b.svg)\n"})
         self.assertEqual(code, 1)
         self.assertIn("a.md:3: images/b.svg: no such file", output)
+
+    def test_files_that_pages_of_a_catalogue_name(self) -> None:
+        code, output = check({"A.docc/a.md": "see `docs/glossary.md`\nand `docs/nothing.md`\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("a.md:2: docs/nothing.md: no such file", output)
+        self.assertNotIn("glossary", output)
 
     def test_headings_that_are_missing(self) -> None:
         code, output = check({"a.md": "[b](b.md#other)\n", "b.md": "# One\n"})

@@ -2,8 +2,8 @@ import CUDADriver
 import KernelLanguage
 import Synchronization
 
-/// A GPU, through the CUDA driver and its primary context: memory and streams of CUDA's runtime, and of engines that
-/// stand on it, are usable on it, and the other way round.
+/// A GPU, through the CUDA driver and its primary context: it can use memory and streams of CUDA's runtime and of
+/// engines built on that, and they can use its own.
 ///
 /// Kernels are printed as PTX and compiled by the driver when they are loaded. While a thread captures a stream, it may
 /// not allocate, copy at once, load kernels that are not loaded yet, or wait; what is let go of meanwhile is freed

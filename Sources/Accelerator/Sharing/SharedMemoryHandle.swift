@@ -1,5 +1,5 @@
-/// How other processes get at memory that a device made with ``Device/allocateShareable(bytes:label:across:)``. The
-/// size is not a part of it: send that besides.
+/// How other processes open memory that a device made with ``Device/allocateShareable(bytes:label:across:)``. It does
+/// not hold the size: send that too.
 public enum SharedMemoryHandle: Sendable {
     /// A file, whose descriptor travels through a Unix socket. Whoever receives it has a descriptor of its own.
     case fileDescriptor(FileDescriptor)

@@ -55,8 +55,10 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
 
     /// A machine of this configuration.
     ///
-    /// - Parameter rewrite: What is done to every kernel before it is loaded, to see what planted faults do; nothing
-    ///   unless said otherwise. Parameters, threads and shared memory must stay as they are.
+    /// - Parameters:
+    ///   - configuration: Multiprocessors, seed and schedule of the machine.
+    ///   - rewrite: Changes every kernel before it is loaded, to see what planted faults do. Parameters, threads and
+    ///     shared memory must stay as they are.
     public init(
         configuration: SimulatorConfiguration, rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
     ) {
@@ -153,7 +155,7 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     }
 }
 
-/// What a simulated device keeps at a moment, to see that what was let go of has gone.
+/// What a simulated device holds at the moment, to check that released objects are gone.
 public struct SimulatedInventory: Hashable, Sendable {
     /// Allocations, streams and events, those of graphs included.
     public var machine: SimulatorInventory

@@ -19,7 +19,8 @@ extension Workload {
                     tall, tokens: [3, 2], overlap: mode, fault: .droppedSignal, multiprocessors: 4, onFailure: .mask)
             } + [
                 layer(
-                    tall, tokens: [3, 2], overlap: .singleBatch, multiprocessors: 4, communicating: 2, onFailure: .mask),
+                    tall, tokens: [3, 2], overlap: .singleBatch, multiprocessors: 4, communicating: 2,
+                    onFailure: .mask),
                 layer(tall, tokens: [3, 2], overlap: .direct, onFailure: .mask),
                 layer(narrow, tokens: [2, 1], overlap: .none, notesArrivals: true, onFailure: .mask),
                 // Rank 0 waits for rows of the last rank, and rank 1 for results of rank 0.

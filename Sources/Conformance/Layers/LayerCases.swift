@@ -118,7 +118,8 @@ private func powerOfTwoCases() -> [ConformanceCase] {
             scales: .powerOfTwo),
         // With so many tiles for each multiprocessor that they are wide.
         layerCase(
-            hidden: 128, intermediate: 512, experts: 32, topK: 2, tokens: [2, 1, 0, 3, 1, 2, 1, 2], scales: .powerOfTwo),
+            hidden: 128, intermediate: 512, experts: 32, topK: 2, tokens: [2, 1, 0, 3, 1, 2, 1, 2],
+            scales: .powerOfTwo),
     ]
         + TileShape.heights.map {
             layerCase(

@@ -11,9 +11,9 @@ public struct LinkModel: Hashable, Sendable, CustomStringConvertible {
     /// - Throws: `ShapeError` naming the first value out of range.
     public init(bytesPerSecond: Double, latencyNanoseconds: Int) throws(ShapeError) {
         guard (1e8...1e13).contains(bytesPerSecond) else {
-            throw ShapeError(
-                name: "link bytes per microsecond", value: Int(min(max(bytesPerSecond / 1e6, 0), 1e12)),
-                range: 100...10_000_000, step: 1)
+            // NaN passes `max` and `min`, and has no Int.
+            let value = bytesPerSecond.isNaN ? 0 : Int(min(max(bytesPerSecond / 1e6, 0), 1e12))
+            throw ShapeError(name: "link bytes per microsecond", value: value, range: 100...10_000_000, step: 1)
         }
         guard (0...1_000_000_000).contains(latencyNanoseconds) else {
             throw ShapeError(name: "link latency in ns", value: latencyNanoseconds, range: 0...1_000_000_000, step: 1)

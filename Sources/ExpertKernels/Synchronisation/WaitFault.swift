@@ -36,8 +36,11 @@ public struct WaitFault: Hashable, Sendable {
 
     /// Reads a record; nil when no wait has failed.
     ///
-    /// - Parameter shape: The layer whose experts the record names; nil for a GEMM without ranks, whose experts keep
-    ///   their numbers.
+    /// - Parameters:
+    ///   - record: `words` words, as kernels write them.
+    ///   - rank: The rank whose kernel wrote the record.
+    ///   - shape: The layer whose experts the record names; nil for a GEMM without ranks, whose experts keep their
+    ///     numbers.
     public init?(record: [UInt64], rank: Int, shape: LayerShape? = nil) {
         guard record.count == Self.words, record[0] != 0, let kernel = StepPhase(rawValue: UInt32(record[1])),
             let kind = WaitKind(rawValue: record[2])

@@ -43,6 +43,7 @@ extension CommunicationBuffer {
     ///   - hiddenStates: Address of BF16 `[tokens, hidden]`, a multiple of 16.
     ///   - experts: Address of Int64 `[tokens, topK]`: an expert of the layer, or anything else for none. No token may
     ///     name an expert twice.
+    ///   - stream: Where the send is enqueued.
     /// - Returns: The dispatch's turn.
     /// - Throws: `GroupError` for what kernels could not read, and after a failure; nothing is enqueued then.
     public func dispatchSend(
@@ -69,8 +70,10 @@ extension CommunicationBuffer {
     /// Enqueues the wait for all rows of a dispatch.
     ///
     /// - Parameters:
+    ///   - turn: What the dispatch's send returned.
     ///   - totals: Address of Int32 `[localExperts]`, to which the rows received are added; nil for none.
     ///   - waits: Address of Int64 `[ranks]`, to which the nanoseconds waited for each rank are added; nil for none.
+    ///   - stream: Where the wait is enqueued.
     /// - Throws: `GroupError.superseded`, `.outOfOrder`, `.misaligned`.
     public func dispatchReceive(
         _ turn: UInt64, totals: UInt64? = nil, waits: UInt64? = nil, on stream: DeviceStream
@@ -87,9 +90,11 @@ extension CommunicationBuffer {
     /// Sends rows home.
     ///
     /// - Parameters:
+    ///   - turn: The dispatch that brought the rows.
     ///   - rows: Address of BF16 `[localExperts, maxRows, hidden]`, a multiple of 16. Those beyond an expert's count are
     ///     not read.
-    ///   - overlap: nil if all rows are there when the stream gets here.
+    ///   - overlap: The producer that the send runs beside; nil if all rows are there when the stream gets here.
+    ///   - stream: Where the send is enqueued.
     /// - Throws: `GroupError.superseded`, `.outOfOrder`, `.misaligned`, and for an overlap that is not the buffer's.
     public func combineSend(
         _ turn: UInt64, rows: UInt64, overlap: Overlap? = nil, on stream: DeviceStream
@@ -114,11 +119,13 @@ extension CommunicationBuffer {
     /// Enqueues the sum of what comes home, weighted, in Float32 and in the order of each token's choices.
     ///
     /// - Parameters:
+    ///   - turn: The dispatch whose rows come home.
     ///   - tokens: As many as in the dispatch.
     ///   - experts: As in the dispatch.
     ///   - weights: Address of Float32 `[tokens, topK]`.
     ///   - output: Address of BF16 `[tokens, hidden]`, a multiple of 16.
     ///   - waits: As for `dispatchReceive`.
+    ///   - stream: Where the receive is enqueued.
     /// - Throws: `GroupError.superseded`, `.outOfOrder`, `.misaligned`.
     public func combineReceive(
         _ turn: UInt64, tokens: Int, experts: UInt64, weights: UInt64, output: UInt64, waits: UInt64? = nil,

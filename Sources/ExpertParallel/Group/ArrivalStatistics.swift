@@ -8,7 +8,7 @@ public struct ArrivalStatistics: Hashable, Sendable {
         public var count: Int
         /// Nanoseconds of all of them together; many wait at the same time.
         public var nanoseconds: Int
-        /// Nanoseconds of the longest: by as much was the other rank behind at least.
+        /// Nanoseconds of the longest: the other rank was at least that far behind.
         public var longestNanoseconds: Int
 
         /// Waits as given; none without arguments.

@@ -1,4 +1,4 @@
-/// What becomes of a group when a rank waits for another in vain.
+/// What happens in a group when a rank's wait for another times out.
 public enum FailurePolicy: String, CaseIterable, Hashable, Sendable {
     /// The step fails on the rank that waited, with `GroupError.waitTimedOut`; all ranks are then reset. Rows go straight
     /// to where experts read them.

@@ -44,7 +44,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// holds.
     public var setsL2Aside = true
 
-    /// What becomes of the group when a rank waits for another in vain. All ranks have the same.
+    /// What happens in the group when a rank's wait for another times out. All ranks have the same.
     public var onFailure = FailurePolicy.stop
 
     /// Whether ranks note whom they wait for and how many rows their experts receive, for
@@ -61,11 +61,16 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// A configuration for a device with `deviceMultiprocessors`, which its ranks share evenly.
     ///
     /// - Parameters:
+    ///   - shape: Sizes of the layer and of the group.
+    ///   - format: What dispatch sends.
+    ///   - deviceMultiprocessors: Multiprocessors of the device.
     ///   - ranksOnDevice: How many ranks share the device; all of the group's when nil.
-    ///   - blockM: Chosen for an even spread of tokens over experts when nil.
+    ///   - blockM: Rows of a row block; chosen for an even spread of tokens over experts when nil.
     ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link, and none without:
     ///     where rows are home as soon as they are written, the end of the GEMM hides a send as well as a split does,
     ///     and the GEMM misses nothing.
+    ///   - waitLimit: Deadline of every wait on the device, in seconds.
+    ///   - link: Models a link between ranks that share the device; nil for none.
     public init(
         shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int,
         ranksOnDevice: Int? = nil, blockM: Int? = nil, communicationMultiprocessors: Int? = nil, waitLimit: Double = 10,

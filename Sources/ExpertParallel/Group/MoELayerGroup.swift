@@ -29,6 +29,7 @@ public final class MoELayerGroup {
     /// Allocates the layer and uploads each rank's own experts; see ``MoELayer``.
     ///
     /// - Parameters:
+    ///   - group: The ranks that the layer runs on.
     ///   - shared: The shared expert, nil if the model has none.
     ///   - weights: Weights of a routed expert, by its number in the layer; called once for each.
     /// - Throws: `GroupError` for weights of a wrong shape or a group that does not dispatch FP8.
@@ -57,7 +58,9 @@ public final class MoELayerGroup {
 
     /// Runs one step and waits for it. Rows of its experts are kept for `observedExperts`.
     ///
-    /// - Parameter inputs: One for each rank.
+    /// - Parameters:
+    ///   - inputs: One for each rank.
+    ///   - overlap: What runs side by side.
     /// - Returns: The combined hidden states of each rank, BF16 `[tokens, hidden]`.
     /// - Throws: `GroupError` for bad inputs, before anything runs, or for a wait that timed out.
     public func step(_ inputs: [RankInput], overlap: OverlapMode) throws -> [[BFloat16]] {

@@ -29,7 +29,10 @@ public final class RankGroup {
     /// Makes the ranks of this process, of a group that processes share, and connects them. All processes do it at the
     /// same time.
     ///
-    /// - Parameter missing: Ranks that have gone; see ``ExpertRank/connect(without:within:)``.
+    /// - Parameters:
+    ///   - processes: The processes, which share out the ranks.
+    ///   - configuration: The same in all of them.
+    ///   - missing: Ranks that have gone; see ``ExpertRank/connect(without:within:)``.
     /// - Throws: As the other initialisers; `TransportError` when ranks of other processes do not come.
     public convenience init(
         processes: ProcessGroup, configuration: GroupConfiguration, without missing: Set<Int> = []

@@ -32,7 +32,12 @@ public struct LayerJudge {
     /// Computes both references of a step that `layer`, which has all ranks, has just run with `step`, or otherwise so
     /// that it kept its rows.
     ///
-    /// - Parameter missing: Whom ranks did without, where ranks are masked.
+    /// - Parameters:
+    ///   - layer: The layer that has run the step.
+    ///   - inputs: The inputs of the step, one for each rank.
+    ///   - missing: Whom ranks did without, where ranks are masked.
+    ///   - shared: The shared expert that the layer was made with.
+    ///   - weights: Weights of a routed expert, by its number in the layer.
     /// - Throws: `GroupError.rowsDiscarded` if it did not, and `ReferenceError` when a rounded value on the device is
     ///   not a right rounding, naming the element.
     public init(

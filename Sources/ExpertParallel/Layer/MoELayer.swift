@@ -38,6 +38,7 @@ public final class MoELayer {
     /// Allocates the layer and uploads the rank's own experts.
     ///
     /// - Parameters:
+    ///   - rank: The rank that the layer runs on.
     ///   - shared: The shared expert, nil if the model has none. The shape's `sharedExperts` must be the number of
     ///     routed experts that it is as large as, see `ExpertWeights.parts(ofShared:intermediate:)`.
     ///   - weights: Weights of a routed expert, by its number in the layer; called once for each of the rank's own.
@@ -150,8 +151,10 @@ public final class MoELayer {
 
     /// Enqueues a step with the inputs loaded last; `rank.synchronize()` waits for it.
     ///
-    /// - Parameter keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have
-    ///   been added up, so that the L2 need not write them to memory.
+    /// - Parameters:
+    ///   - overlap: What runs side by side.
+    ///   - keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have been added
+    ///     up, so that the L2 need not write them to memory.
     public func enqueue(overlap: OverlapMode, keepingRows: Bool = false) throws {
         keepsRows = false
         try launch(overlap, keepingRows: keepingRows)

@@ -64,7 +64,9 @@ extension ExpertRank {
     /// Asks the transport again for the windows of `peer`, which has been started again and has offered its new ones.
     /// Captured steps stay valid: kernels read where windows are from device memory.
     ///
-    /// - Parameter seconds: How long to wait for them.
+    /// - Parameters:
+    ///   - peer: The rank that is back.
+    ///   - seconds: How long to wait for its windows.
     /// - Throws: `GroupError.noMasks`, `.notAPeer`, `.notConnected`, `.windowSize`; `TransportError`; `DeviceError`.
     public func replaceWindows(of peer: Int, within seconds: Double = 60) throws {
         _ = try state.requireMasks()

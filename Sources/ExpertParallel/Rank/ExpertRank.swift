@@ -40,8 +40,11 @@ public final class ExpertRank {
     /// comes next, when all ranks have been made.
     ///
     /// - Parameters:
+    ///   - device: Where the rank lives.
+    ///   - configuration: The same for all ranks of the group.
+    ///   - transport: How the rank reaches the others.
     ///   - compute: A stream of the caller's for dispatch, GEMMs and combine receive; one of the rank's own when nil.
-    ///   - communication: One for what runs beside them.
+    ///   - communication: A stream for what runs beside them; one of the rank's own when nil.
     /// - Throws: `GroupError` when the configuration could not be resident, fits no kernel or is for another number of
     ///   ranks; `DeviceError` when memory runs out; `TransportError`.
     public init(

@@ -64,7 +64,7 @@ extension KernelBuilder {
         case completed
     }
 
-    /// Waits until at most `pending` of the thread's groups of bulk stores have not come so far.
+    /// Waits until at most `pending` of the thread's groups of bulk stores have yet to reach `progress`.
     public func bulkStoreWait(
         _ progress: BulkStoreProgress, pending: Int = 0, file: StaticString = #fileID, line: Int = #line
     ) {

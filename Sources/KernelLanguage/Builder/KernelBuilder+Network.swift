@@ -32,6 +32,8 @@ extension KernelBuilder {
     ///   - bytes: A multiple of 16, not 0.
     ///   - path: Which way. Blocks while its queue is full.
     ///   - signal: A word of 8 bytes in the peer's memory that adapters alone change, and what to add to it.
+    ///   - file: Where the call is, for errors and race reports.
+    ///   - line: Its line.
     public func networkPut<T: Scalar, U: Scalar>(
         _ source: Pointer<T>, to target: Pointer<U>, bytes: Value<UInt32>, over path: NetworkPath,
         adding signal: (value: Value<UInt64>, word: Pointer<UInt64>)? = nil, file: StaticString = #fileID,

@@ -26,7 +26,10 @@ extension KernelBuilder {
     /// Notes when `body` began and ended, on the lanes where `condition` holds.
     ///
     /// - Parameters:
+    ///   - kind: What the event is.
+    ///   - condition: Lanes that note it; all when nil.
     ///   - subject: Two numbers for the event, known after `body`.
+    ///   - body: The code that is timed.
     public func span(
         _ kind: TraceEvent.Kind, where condition: Condition? = nil,
         _ subject: @autoclosure () -> (Value<UInt32>, Value<UInt32>), _ body: () -> Void

@@ -2,6 +2,7 @@ extension KernelBuilder {
     /// The descriptor of a K-major matrix operand at `pointer` in shared memory (PTX ISA, wgmma matrix descriptor).
     ///
     /// - Parameters:
+    ///   - pointer: Where the tile begins.
     ///   - swizzle: As the tile was written. Rows are `swizzle.rawValue` bytes long.
     ///   - leadingBytes: Without swizzle: bytes between 8×16-byte core matrices along K.
     ///   - strideBytes: Bytes between groups of 8 rows; with swizzle `8 * swizzle.rawValue` for a dense tile.
@@ -21,9 +22,12 @@ extension KernelBuilder {
     ///
     /// - Parameters:
     ///   - element: BFloat16 or Float8E4M3, of both operands.
-    ///   - a: Descriptor of A. `b`: descriptor of B; `columns` rows.
+    ///   - a: Descriptor of A, of 64 rows.
+    ///   - b: Descriptor of B, of `columns` rows.
     ///   - accumulators: `columns / 2` variables per thread.
     ///   - accumulate: False replaces the accumulators' old content.
+    ///   - file: Where the call is, for errors and race reports.
+    ///   - line: Its line.
     public func multiply<T: Scalar>(
         _ element: T.Type, a: Value<UInt64>, b: Value<UInt64>, into accumulators: [Variable<Float>],
         accumulate: Condition, file: StaticString = #fileID, line: Int = #line

@@ -30,6 +30,7 @@ public final class KernelBuilder {
     ///   - name: Entry name, a C identifier.
     ///   - threads: Threads per block, a multiple of 32 up to 1024.
     ///   - clusterSize: Blocks per cluster, 1 to 8.
+    ///   - body: Runs once, on the host, and appends the operations.
     /// - Throws: `VerificationError` naming the faulty operation, its operands and its source line.
     public static func build(
         _ name: String, threads: Int, clusterSize: Int = 1, _ body: (KernelBuilder) -> Void

@@ -30,7 +30,7 @@ public struct Address: Hashable, Sendable {
 /// One operation of the kernel language.
 ///
 /// Its type rule (`Op.problem`), its PTX spelling and its simulated effect are exhaustive switches over this enum, so
-/// an operation cannot be added by half. Results come first.
+/// an operation cannot be half added. Results come first.
 public indirect enum Op: Hashable, Sendable {
     // Values
     case move(Register, Operand)

@@ -11,8 +11,9 @@ extension SimulatedMachine {
 
     /// Makes memory of the host global memory too, all of it initialised: kernels read and write it where it is.
     ///
-    /// - Parameter memory: At least 1 byte, at a multiple of 16; it must stay where it is until the allocation is
-    ///   freed.
+    /// - Parameters:
+    ///   - memory: At least 1 byte, at a multiple of 16; it must stay where it is until the allocation is freed.
+    ///   - label: Names the memory in errors.
     /// - Returns: The address, aligned as the memory is, up to 1024. Addresses before and after it belong to nobody.
     public func adopt(_ memory: UnsafeMutableRawBufferPointer, label: String) throws(SimulationError) -> UInt64 {
         try self.memory.adopt(memory, label: label)

@@ -1,4 +1,4 @@
-/// What a machine keeps at a moment, to see that what was let go of has gone.
+/// What a machine holds at the moment, to check that released objects are gone.
 public struct SimulatorInventory: Hashable, Sendable {
     /// Allocations, adopted ones included.
     public var allocations: Int

@@ -24,7 +24,7 @@ public final class Rendezvous: Sendable {
     private let socket: Socket
     private let state: Mutex<State>
 
-    /// What becomes of the others when a process goes.
+    /// What happens to the others when a process goes.
     public enum LossPolicy: Sendable {
         /// They end, with an error that names it.
         case stop
@@ -73,6 +73,9 @@ public final class Rendezvous: Sendable {
     /// - Parameters:
     ///   - process: Its number in the group, which no other has.
     ///   - processes: How many there are.
+    ///   - secret: The same in all of them; the server drops whoever has another.
+    ///   - address: Where the server listens.
+    ///   - policy: What happens when a process goes.
     ///   - seconds: How long to wait for the server.
     /// - Throws: `TransportError.unreachable` when there is no server in time, `.refused` when it does not let this
     ///   process in.
@@ -134,6 +137,7 @@ public final class Rendezvous: Sendable {
     ///
     /// - Parameters:
     ///   - name: What it is about, for errors; the calls of a name are told apart by their order.
+    ///   - bytes: What this process brings.
     ///   - seconds: How long to wait for the others.
     /// - Throws: `TransportError.lostProcesses` when one has gone and the policy is `stop`, or the server has;
     ///   `.missingProcesses` when the time is over; the next call of this name then is about the same collective.
