@@ -250,9 +250,11 @@ public final class MoELayer {
             signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
             multiprocessors: communicating)
         if communicating == 0 {
-            try stack.enqueueDown(blocks: computing, signals: true, on: rank.compute)
+            // A rank alone sends nothing that could be hidden: signals would only cost.
+            let isAlone = configuration.shape.ranks == 1
+            try stack.enqueueDown(blocks: computing, signals: !isAlone, on: rank.compute)
             let combineReceive = try rank.whole.combine(
-                rank.wholeMemory.output, overlap: overlap, discarding: discards)
+                rank.wholeMemory.output, overlap: isAlone ? nil : overlap, discarding: discards)
             return try combineReceive()
         }
         try device.record(fork.send, on: rank.compute)
