@@ -49,7 +49,6 @@ extension ExpertRank {
     ///   `DeviceError`.
     public func adopt(step: StepNumbers) throws {
         _ = try state.requireMasks()
-        guard configuration.network == nil else { throw GroupError.networkReadmission }
         guard step.completed.count == exchanges.count else {
             throw GroupError.stepCounters(given: step.completed.count, expected: exchanges.count)
         }
@@ -69,7 +68,6 @@ extension ExpertRank {
     public func replaceWindows(of peer: Int, within seconds: Double = 60) throws {
         _ = try state.requireMasks()
         try state.requirePeer(peer)
-        if exchanges.contains(where: { $0.isNetworked(peer) }) { throw GroupError.networkReadmission }
         for exchange in exchanges { try exchange.replaceWindow(of: peer, within: seconds) }
     }
 }

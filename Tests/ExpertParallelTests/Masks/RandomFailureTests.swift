@@ -8,7 +8,13 @@ import Testing
 ///
 /// `SWIFTEP_FAILURES` is the number of runs, `SWIFTEP_FAILURE_SEED` the first one's seed.
 @Suite struct RandomFailureTests {
-    @Test func survivorsGoOn() throws {
+    @Test func survivorsGoOn() throws { try survivorsGoOn(byNetwork: false) }
+
+    /// What is asked of a dead rank stays in its queue, which must not hold up the others; what a late one is asked, and
+    /// asks, comes when it goes on, and must not count when it is taken in again.
+    @Test func survivorsGoOnByANetwork() throws { try survivorsGoOn(byNetwork: true) }
+
+    private func survivorsGoOn(byNetwork: Bool) throws {
         let environment = ProcessInfo.processInfo.environment
         let runs = environment["SWIFTEP_FAILURES"].flatMap { UInt64($0) } ?? 40
         let first = environment["SWIFTEP_FAILURE_SEED"].flatMap { UInt64($0) } ?? 1
@@ -20,6 +26,7 @@ import Testing
                 try expected[trial.outputs]
                 ?? (0..<FailureTrial.steps).map { try ExpectedOutputs(trial.fixture, step: $0) }
             expected[trial.outputs] = outputs
+            if byNetwork { try trial.useNetwork() }
             trial.haltSome(within: try trial.instructions())
             do {
                 try trial.run(expected: outputs)
