@@ -78,6 +78,9 @@ struct FailureTrial: CustomStringConvertible {
         }
     }
 
+    /// Whether some rank stops for longer than others wait, and then goes on.
+    var hasLateRank: Bool { halts.contains { Double($0.nanoseconds ?? 0) > Self.waitLimit * 1e9 } }
+
     private func ranks(halted isSo: (UInt64?) -> Bool) -> Set<Int> {
         Set(halts.filter { isSo($0.nanoseconds) }.map(\.rank))
     }

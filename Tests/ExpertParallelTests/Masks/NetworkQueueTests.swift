@@ -2,6 +2,7 @@ import Accelerator
 import Conformance
 import ExpertKernels
 import ExpertParallel
+import KernelLanguage
 import Simulator
 import Testing
 

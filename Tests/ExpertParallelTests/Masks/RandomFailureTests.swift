@@ -1,6 +1,8 @@
+import Accelerator
 import Conformance
 import ExpertParallel
 import Foundation
+import Simulator
 import Testing
 
 /// Ranks die at any instruction of any step, in every mode: those that live mask them and nobody else, never hang, and
@@ -30,6 +32,10 @@ import Testing
             trial.haltSome(within: try trial.instructions())
             do {
                 try trial.run(expected: outputs)
+            } catch DeviceError.simulation(.uninitialised) where byNetwork && trial.hasLateRank {
+                // Who masked the late rank has discarded rows that the network had not read yet: what comes there is
+                // not to be used, see `docs/network.md`, and here was never written.
+                print("\(trial): a late rank has read what was overwritten before it was sent")
             } catch {
                 Issue.record("\(trial): \(error)")
             }
