@@ -33,8 +33,8 @@ import Testing
             do {
                 try trial.run(expected: outputs)
             } catch DeviceError.simulation(.uninitialised) where byNetwork && trial.hasLateRank {
-                // Who masked the late rank has discarded rows that the network had not read yet: what comes there is
-                // not to be used, see `docs/network.md`, and here was never written.
+                // What we take for the reason, and have not shown: who masked the late rank has discarded rows that the
+                // network had not read yet. `docs/network.md` says that what then comes is not to be used.
                 print("\(trial): a late rank has read what was overwritten before it was sent")
             } catch {
                 Issue.record("\(trial): \(error)")
