@@ -6,7 +6,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import sys
-from typing import TYPE_CHECKING, Any, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from . import _check
 from . import _structures as c
@@ -19,19 +19,35 @@ if TYPE_CHECKING:
     from ._buffer import Buffer
     from ._layer import LocalLayers, MoELayer
 
+#: How layers reach ranks of other nodes: all ranks are of one; an adapter that loads and stores in the end; a network
+#: engine, which only the simulator has.
+TRANSPORTS: Mapping[str, int] = {
+    "load_store": c.NETWORK_NONE,
+    "loopback": c.NETWORK_LOOPBACK,
+    "network": c.NETWORK_ENGINE,
+}
 #: Seconds for which processes wait for each other, unless told otherwise.
 SECONDS = 60.0
 
 
 class Group(Handle):
-    """Ranks that exchange tokens. Made by ``local``, ``join``, ``from_torch`` or ``from_mpi``."""
+    """Ranks that exchange tokens. Made by ``local``, ``join``, ``from_torch`` or ``from_mpi``.
 
-    def __init__(self, number: int, device: Device, owns_device: bool, seconds: float) -> None:
+    All of these take `transport` and `ranks_per_node`, the same in all processes: how layers reach other ranks. By
+    "load_store" ranks load from and store to each other's memory. By "loopback" all that goes to a rank of another
+    node takes the way through a network adapter, which loads and stores in the end, and by "network" through a network
+    engine, which only the simulator has; `ranks_per_node` ranks that follow one another are of one node. Buffers cannot
+    be made in a group with a network."""
+
+    def __init__(
+        self, number: int, device: Device, owns_device: bool, seconds: float, network: tuple[int, int] = (0, 1)
+    ) -> None:
         self.device = device
         parent = device._core
         self._core = Core("group", number, _GroupClose(seconds, parent if owns_device else None), parent)
         info = c.GroupInfo()
         call("swiftep_group_describe", self._number, ctypes.byref(info))
+        call("swiftep_group_network", self._number, *network)
         #: Ranks of the group.
         self.ranks: int = info.ranks
         self.processes: int = info.processes
@@ -44,16 +60,23 @@ class Group(Handle):
         self.devices: int = info.devices
 
     @classmethod
-    def local(cls, ranks: int, device: Device | str | None = None) -> Group:
+    def local(
+        cls,
+        ranks: int,
+        device: Device | str | None = None,
+        transport: str = "load_store",
+        ranks_per_node: int = 1,
+    ) -> Group:
         """All ranks in this process, on one device: a ``Device``, the name of one, or None for PyTorch's current GPU
         or else the simulator.
 
         Raises ``InvalidArgument`` and ``DeviceError``."""
         _check.integer(ranks, "ranks", 1, 1024)
+        network = _network(transport, ranks_per_node)
         number = ctypes.c_uint64()
         with _opened(device) as (opened, owned):
             call("swiftep_group_local", opened._number, ranks, ctypes.byref(number))
-            return cls(number.value, opened, owned, SECONDS)
+            return cls(number.value, opened, owned, SECONDS, network)
 
     @staticmethod
     def identify(processes: int) -> str:
@@ -72,6 +95,8 @@ class Group(Handle):
         ranks: int | None = None,
         device: Device | str | None = None,
         seconds: float = SECONDS,
+        transport: str = "load_store",
+        ranks_per_node: int = 1,
     ) -> Group:
         """Joins a group as `process` of `processes`, which all do.
 
@@ -83,6 +108,7 @@ class Group(Handle):
         _check.integer(process, "process", 0, processes - 1)
         ranks = processes if ranks is None else _check.integer(ranks, "ranks", 1, 1024)
         seconds = _check.number(seconds, "seconds")
+        network = _network(transport, ranks_per_node)
         number = ctypes.c_uint64()
         with _opened(device) as (opened, owned):
             call(
@@ -95,7 +121,7 @@ class Group(Handle):
                 seconds,
                 ctypes.byref(number),
             )
-            return cls(number.value, opened, owned, seconds)
+            return cls(number.value, opened, owned, seconds, network)
 
     @classmethod
     def from_torch(
@@ -104,6 +130,8 @@ class Group(Handle):
         ranks: int | None = None,
         device: Device | str | None = None,
         seconds: float = SECONDS,
+        transport: str = "load_store",
+        ranks_per_node: int = 1,
     ) -> Group:
         """Joins the processes of a ``torch.distributed`` process group, None for the default one: its processes are the
         group's processes. As ``join``."""
@@ -113,7 +141,7 @@ class Group(Handle):
         told: list[Any] = [_identity(processes) if process == 0 else None]
         source = 0 if process_group is None else distributed.get_global_rank(process_group, 0)
         distributed.broadcast_object_list(told, src=source, group=process_group)
-        return cls.join(_told(told[0]), process, processes, ranks, device, seconds)
+        return cls.join(_told(told[0]), process, processes, ranks, device, seconds, transport, ranks_per_node)
 
     @classmethod
     def from_mpi(
@@ -122,11 +150,13 @@ class Group(Handle):
         ranks: int | None = None,
         device: Device | str | None = None,
         seconds: float = SECONDS,
+        transport: str = "load_store",
+        ranks_per_node: int = 1,
     ) -> Group:
         """Joins the processes of a communicator of mpi4py. As ``join``."""
         process, processes = communicator.Get_rank(), communicator.Get_size()
         told = communicator.bcast(_identity(processes) if process == 0 else None, root=0)
-        return cls.join(_told(told), process, processes, ranks, device, seconds)
+        return cls.join(_told(told), process, processes, ranks, device, seconds, transport, ranks_per_node)
 
     def buffers(self, **configuration: Any) -> list[Buffer]:
         """A connected ``Buffer`` for each rank of this process, with its arguments."""
@@ -200,6 +230,11 @@ class _GroupClose:
         finally:
             if self.device is not None:
                 self.device.close()
+
+
+def _network(transport: str, ranks_per_node: int) -> tuple[int, int]:
+    """What the library is told of the way to other ranks."""
+    return _check.choice(transport, "transport", TRANSPORTS), _check.integer(ranks_per_node, "ranks_per_node", 1, 1024)
 
 
 @contextlib.contextmanager

@@ -56,6 +56,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "swiftep_group_join": (result, [device, c_char_p, c_uint32, c_uint32, c_uint32, seconds, _P(group)]),
     "swiftep_group_local": (result, [device, c_uint32, _P(group)]),
     "swiftep_group_describe": (result, [group, _P(GroupInfo)]),
+    "swiftep_group_network": (result, [group, c_uint32, c_uint32]),
     "swiftep_group_barrier": (result, [group, seconds]),
     "swiftep_group_close": (result, [group, seconds]),
     # Dispatch and combine

@@ -68,15 +68,17 @@ public struct OpenedDevice: Sendable {
 ///     the clock of the machine, as other processes write to its memory while it runs.
 ///   - setAsideL2Bytes: How much of a GPU's L2 is set aside whoever asks for some; see
 ///     ``CUDADevice/init(ordinal:setAsideL2Bytes:)``.
+///   - network: What the simulator's network is.
 /// - Throws: `DeviceError.driver` when a GPU is asked for and there is none with that number, or it cannot run the
 ///   kernels.
 public func openDevice(
     _ choice: DeviceChoice, seed: UInt64 = 0, multiprocessors: Int = 132, localProcess: Int? = nil,
-    setAsideL2Bytes: Int? = nil
+    setAsideL2Bytes: Int? = nil, network: NetworkConfiguration = NetworkConfiguration()
 ) throws -> OpenedDevice {
     func simulated(_ note: String?) -> OpenedDevice {
         let configuration = SimulatorConfiguration(
-            multiprocessors: multiprocessors, seed: seed, clock: localProcess == nil ? .simulated : .host)
+            multiprocessors: multiprocessors, seed: seed, clock: localProcess == nil ? .simulated : .host,
+            network: network)
         return OpenedDevice(device: SimulatedDevice(configuration: configuration), note: note)
     }
     func cuda(_ ordinal: Int) throws -> OpenedDevice {

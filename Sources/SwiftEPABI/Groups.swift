@@ -123,6 +123,18 @@ public func swiftep_group_describe(
 }
 
 @c @implementation
+public func swiftep_group_network(
+    _ group: swiftep_group, _ network: UInt32, _ ranksPerNode: UInt32
+) -> swiftep_result {
+    attempt {
+        let object = try GroupObject.find(group)
+        let adapter = try Choices.network(network)
+        let ranks = try Choices.count("ranks_per_node", ranksPerNode)
+        object.network = adapter.map { GroupNetwork($0, ranksPerNode: ranks) }
+    }
+}
+
+@c @implementation
 public func swiftep_group_barrier(_ group: swiftep_group, _ seconds: Double) -> swiftep_result {
     attempt { try GroupObject.find(group).processes?.rendezvous.barrier("a barrier", within: Choices.seconds(seconds)) }
 }

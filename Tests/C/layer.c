@@ -1,6 +1,6 @@
 /* A layer of two ranks through the C interface: all overlap modes and a captured step give the same bits, with SwiGLU plain and
  * clamped, with and without a gate on the shared expert; a layer whose weights make every expert's output zero gives zeros, and
- * shared weights multiply what the shared expert gives. */
+ * shared weights multiply what the shared expert gives. Layers by a network have the bits of loads and stores. */
 #include <string.h>
 
 #include "check.h"
@@ -117,13 +117,26 @@ static void check_gate(rank_state *ranks) {
                                                     own->shared_weights + 2, TOKENS, own->output));
 }
 
+enum { PLAIN, ZERO, CLAMPED, GATED, BY_LOOPBACK, BY_ENGINE, IN_ONE_NODE, KINDS };
+
+/* How ranks reach each other in layers of a kind. */
+static void choose_network(swiftep_group group, int kind) {
+    const uint32_t network = kind == BY_LOOPBACK                     ? SWIFTEP_NETWORK_LOOPBACK
+                             : kind == BY_ENGINE || kind == IN_ONE_NODE ? SWIFTEP_NETWORK_ENGINE
+                                                                        : SWIFTEP_NETWORK_NONE;
+    OK(swiftep_group_network(group, network, kind == IN_ONE_NODE ? RANKS : 1));
+}
+
 int main(void) {
     OK(swiftep_device_open("simulator", &device));
     swiftep_group group;
     OK(swiftep_group_local(device, RANKS, &group));
-    static uint8_t of_kind[4][RANKS * OUTPUT_BYTES];
-    for (int kind = 0; kind < 4; kind++) {
-        const int is_zero = kind == 1, is_clamped = kind == 2, is_gated = kind == 3;
+    FAILS(SWIFTEP_INVALID, swiftep_group_network(group, 3, 1));
+    FAILS(SWIFTEP_INVALID, swiftep_group_network(group, SWIFTEP_NETWORK_LOOPBACK, 0));
+    static uint8_t of_kind[KINDS][RANKS * OUTPUT_BYTES];
+    for (int kind = 0; kind < KINDS; kind++) {
+        const int is_zero = kind == ZERO, is_clamped = kind == CLAMPED, is_gated = kind == GATED;
+        choose_network(group, kind);
         /* The same weights and inputs every time. */
         state = 2463534242u;
         rank_state ranks[RANKS];
@@ -211,8 +224,16 @@ int main(void) {
     }
     /* Bytes that limits change: every output is a sum over channels of which some are beyond them. */
     int changed = 0;
-    for (size_t i = 0; i < sizeof of_kind[0]; i++) changed += of_kind[0][i] != of_kind[2][i];
+    for (size_t i = 0; i < sizeof of_kind[0]; i++) changed += of_kind[PLAIN][i] != of_kind[CLAMPED][i];
     CHECK(changed > (int)sizeof of_kind[0] / 4, "limits change %d bytes", changed);
+    for (int kind = BY_LOOPBACK; kind < KINDS; kind++)
+        CHECK(memcmp(of_kind[PLAIN], of_kind[kind], sizeof of_kind[0]) == 0, "kind %d has other bits than loads and stores",
+              kind);
+    choose_network(group, BY_LOOPBACK);
+    swiftep_buffer_configuration in_network = {
+        .size = sizeof in_network, .hidden = HIDDEN, .experts = EXPERTS, .top_k = TOP_K, .max_tokens = TOKENS};
+    swiftep_buffer buffer;
+    FAILS(SWIFTEP_INVALID, swiftep_buffer_create(group, 0, &in_network, &buffer));
     OK(swiftep_group_close(group, 10));
     OK(swiftep_device_close(device));
     puts("layer: all right");

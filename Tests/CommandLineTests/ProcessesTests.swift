@@ -180,13 +180,14 @@ import Testing
     }
 
     /// One that is started again is taken in, and then outputs are those of all ranks.
-    @Test(arguments: [1, 0]) func lostProcessesComeBack(_ lost: Int) throws {
+    @Test(arguments: [1, 0], [[], ["--transport", "loopback"]])
+    func lostProcessesComeBack(_ lost: Int, _ transport: [String]) throws {
         let alone = try Report(Program.run(Self.layer + ["--ranks", "2", "--overlap", "none", "--json"]))
         let arguments =
             Self.layer + [
                 "--processes", "2", "--overlap", "none", "--wait-limit", "1", "--on-failure", "mask", "--restart",
                 "--lose-rank", "\(lost):kill:0.4", "--json",
-            ]
+            ] + transport
         try leavingNothing { environment in
             let result = try Program.run(arguments, environment: environment)
             #expect(result.code == 0, "\(Self.text(arguments, result))")

@@ -32,6 +32,33 @@ def test_all_modes(ranks, with_shared):
                 assert (a == b).all(), (overlap, rank)
 
 
+@pytest.mark.parametrize("ranks_per_node", [1, 2])
+@pytest.mark.parametrize("transport", ["loopback", "network"])
+def test_networks(transport, ranks_per_node):
+    """Layers by a network have the bits of loads and stores, in all modes; and a group with one has no buffers."""
+    inputs, weights, shared = make(4, 130)
+    given = inputs.x, inputs.topk_idx, inputs.topk_weights
+    made = {"weights": weights, "shared": shared, **SIZES}
+    with swiftep.Group.local(4, "simulator") as group:
+        expected = group.layers(**made).step(*given)
+    with swiftep.Group.local(4, "simulator", transport=transport, ranks_per_node=ranks_per_node) as group:
+        layers = group.layers(two_batch=True, **made)
+        for overlap in OVERLAPS:
+            for rank, (a, b) in enumerate(zip(layers.step(*given, overlap), expected)):
+                assert (a == b).all(), (overlap, rank)
+        with pytest.raises(swiftep.InvalidArgument, match="leave out the network"):
+            group.buffers(hidden=256, experts=8, **SIZES)
+
+
+def test_networks_that_there_are_not():
+    with pytest.raises(swiftep.InvalidArgument, match="transport is 'pigeon'; use one of 'load_store'"):
+        swiftep.Group.local(2, "simulator", transport="pigeon")
+    inputs, weights, shared = make(2, 131)
+    with swiftep.Group.local(2, "simulator", transport="loopback", ranks_per_node=3) as group:
+        with pytest.raises(swiftep.InvalidArgument, match="nodes of 3 ranks in a group of 2"):
+            group.layers(weights=weights, shared=shared, **SIZES)
+
+
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_shared_gate(ranks):
     """A shared expert that counts as much as each token says, in all modes; other weights give other results."""

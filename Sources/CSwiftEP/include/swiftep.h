@@ -137,6 +137,16 @@ swiftep_result swiftep_group_join(
 /* All ranks in this process, on `device`. */
 swiftep_result swiftep_group_local(swiftep_device device, uint32_t ranks, swiftep_group *group);
 swiftep_result swiftep_group_describe(swiftep_group group, swiftep_group_info *info);
+
+/* What reaches ranks of other nodes: nothing, all ranks are of one; an adapter that loads and stores in the end; a
+ * network engine, which only the simulator has. */
+#define SWIFTEP_NETWORK_NONE 0
+#define SWIFTEP_NETWORK_LOOPBACK 1
+#define SWIFTEP_NETWORK_ENGINE 2
+
+/* How layers reach other ranks that are made from now on: `ranks_per_node` ranks that follow one another are of one
+ * node. The same in all processes. Buffers have no network: they cannot be made in a group that has one. */
+swiftep_result swiftep_group_network(swiftep_group group, uint32_t network, uint32_t ranks_per_node);
 /* Waits until all processes have come here. */
 swiftep_result swiftep_group_barrier(swiftep_group group, double seconds);
 /* Leaves, when buffers and layers of the group are freed: waits for the others, `seconds` at most. When that fails, the

@@ -24,12 +24,13 @@ extension Workload {
     ///   - communicating: How many of them send beside the down GEMM.
     ///   - gate: Whether the shared expert has a gate.
     ///   - mapsWindowsAnew: Whether each rank sees the windows of the others at addresses of its own.
+    ///   - simulated: What an engine's network does.
     package static func layer(
         _ shape: LayerShape, tokens: [Int], overlap: OverlapMode, enqueueing: Enqueueing = .stepwise,
         link: LinkModel? = nil, blockM: Int? = nil, multiprocessors: Int = 2, communicating: Int = 1,
         gate: Bool = false, notesArrivals: Bool = false, onFailure: FailurePolicy = .stop,
         mapsWindowsAnew: Bool = false, network: GroupNetwork? = nil,
-        order: NetworkConfiguration.Order = .unordered
+        simulated: NetworkConfiguration = NetworkConfiguration()
     ) -> Workload {
         let sizes =
             "hidden=\(shape.hidden) intermediate=\(shape.intermediate) experts=\(shape.experts) topK=\(shape.topK)"
@@ -41,8 +42,9 @@ extension Workload {
                 + (blockM.map { " blockM=\($0)" } ?? "") + (notesArrivals ? " with arrivals" : "")
                 + (onFailure == .mask ? " with masks" : "")
                 + (mapsWindowsAnew ? " with windows mapped anew" : "")
-                + (network.map { " network=\($0)" + ($0.adapter == .engine ? ", \(order.rawValue)" : "") } ?? ""),
-            multiprocessors: shape.ranks * multiprocessors, network: NetworkConfiguration(order: order)
+                + (network.map { " network=\($0)" + ($0.adapter == .engine ? ", \(simulated.order.rawValue)" : "") }
+                    ?? ""),
+            multiprocessors: shape.ranks * multiprocessors, network: simulated
         ) { device in
             let fixture = LayerFixture(
                 shape, tokens: tokens,

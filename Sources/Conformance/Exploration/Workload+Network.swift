@@ -34,7 +34,9 @@ extension Workload {
         return OverlapMode.allCases.flatMap { mode in
             [
                 layer(narrow, tokens: [2, 1], overlap: mode, enqueueing: .streamed, network: engine),
-                layer(narrow, tokens: [2, 1], overlap: mode, network: engine, order: .connected),
+                layer(
+                    narrow, tokens: [2, 1], overlap: mode, network: engine,
+                    simulated: NetworkConfiguration(order: .connected)),
                 layer(narrow, tokens: [2, 1], overlap: mode, enqueueing: .streamed, network: loopback),
                 masking(narrow, tokens: [2, 2], overlap: mode, fault: .absentRank, network: engine),
             ]

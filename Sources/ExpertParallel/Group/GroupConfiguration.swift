@@ -165,6 +165,10 @@ public struct GroupConfiguration: Hashable, Sendable {
             guard (1...shape.ranks).contains(network.ranksPerNode) else {
                 throw .ranksPerNode(network.ranksPerNode, ranks: shape.ranks)
             }
+            if let depth = network.queueDepth, network.ranksPerNode < shape.ranks {
+                let needed = GroupNetwork.queueEntries(shape, halves: twoBatch)
+                guard depth >= needed else { throw .networkQueue(depth, needed: needed) }
+            }
         }
         guard scaleFormat == .exponents else { return }
         guard format == .float8 else { throw .packedScalesWithoutFloat8(format) }

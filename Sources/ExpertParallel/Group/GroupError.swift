@@ -108,12 +108,12 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case networkWithLink
     /// Nodes of more ranks than there are, or of none.
     case ranksPerNode(Int, ranks: Int)
+    /// A network whose queues hold less than a rank may ask of a dead one.
+    case networkQueue(Int, needed: Int)
     /// A network engine on a GPU.
     case noNetworkEngine
     /// A buffer for dispatch and combine of a group with a network.
     case networkInBuffer
-    /// Ranks that are to be taken in again by a network.
-    case networkReadmission
     /// A wait on memory passed its deadline: the first by time, and those of other ranks that did so later. Reset the
     /// group before its next step.
     case waitTimedOut(WaitFault, seconds: Double, others: [WaitFault])
@@ -268,6 +268,11 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "out one of them"
         case .ranksPerNode(let count, let ranks):
             return "nodes of \(count) ranks in a group of \(ranks); choose 1 to \(ranks)"
+        case .networkQueue(let depth, let needed):
+            return
+                "the network's queues hold \(depth) operations, and this layer may ask \(needed) of a rank that has died "
+                + "before it is given up; a full queue would hold up all kernels: make the queues deeper, or maxTokens "
+                + "smaller"
         case .noNetworkEngine:
             return
                 "there is no network engine for GPUs yet, only the simulator has one; use the loopback adapter, which takes "
@@ -275,10 +280,6 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
         case .networkInBuffer:
             return
                 "a communication buffer reaches all ranks by loads and stores; leave out the network, or use a layer"
-        case .networkReadmission:
-            return
-                "a rank that was masked cannot be taken in again where the network is the way to it: counters of both sides "
-                + "would have to begin anew together; make a new group"
         case .noMasks:
             return "the group was made without masks of ranks; set onFailure to .mask in its configuration"
         case .notAPeer(let peer, let rank, let ranks):

@@ -6,7 +6,7 @@ import Transport
 /// Ranks that the rank goes on without; for groups with `FailurePolicy.mask`.
 ///
 /// Nothing of the rank may be running in any of these calls. To take a rank in again that has died or was late:
-/// 1. No rank is in a step, and every other rank has masked the one that comes back (`mask(_:)` where it has not).
+/// 1. No rank is in a step, nothing is under way in a network, and every other rank has masked the one that comes back (`mask(_:)` where it has not).
 /// 2. A rank that has been started again is made with its transport, which offers its windows, and `connect`s; the
 ///    others call `replaceWindows(of:within:)` for it. One that was only late keeps its windows.
 /// 3. It calls `adopt(step:)` with what `currentStep()` says on another rank, which also forgets whom it has masked; it
@@ -49,7 +49,6 @@ extension ExpertRank {
     ///   `DeviceError`.
     public func adopt(step: StepNumbers) throws {
         _ = try state.requireMasks()
-        guard configuration.network == nil else { throw GroupError.networkReadmission }
         guard step.completed.count == exchanges.count else {
             throw GroupError.stepCounters(given: step.completed.count, expected: exchanges.count)
         }
@@ -71,7 +70,6 @@ extension ExpertRank {
     public func replaceWindows(of peer: Int, within seconds: Double = 60) throws {
         _ = try state.requireMasks()
         try state.requirePeer(peer)
-        if exchanges.contains(where: { $0.isNetworked(peer) }) { throw GroupError.networkReadmission }
         for exchange in exchanges { try exchange.replaceWindow(of: peer, within: seconds) }
     }
 }

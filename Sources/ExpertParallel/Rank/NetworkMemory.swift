@@ -15,6 +15,7 @@ struct NetworkMemory: Sendable {
     private let expectedResults: DeviceArray<UInt64>
     private let network: GroupNetwork
     private let rank: Int
+    private let ranks: Int
     /// For each kernel that reaches other ranks.
     let parameters: NetworkParameters
 
@@ -25,6 +26,7 @@ struct NetworkMemory: Sendable {
         guard let network = configuration.network, let beats else { return nil }
         (self.network, self.rank) = (network, rank)
         let (shape, layout) = (configuration.shape, configuration.window)
+        ranks = shape.ranks
         windows = try device.allocate(UInt64.self, count: shape.ranks, label: "network windows of \(label)")
         staging = try device.allocate(
             UInt32.self, count: 2 * shape.maxTokens * layout.networkPacketBytes / 4, label: "staging of \(label)")
@@ -44,6 +46,22 @@ struct NetworkMemory: Sendable {
     /// Notes where windows are.
     func connect(_ found: [DeviceBuffer], _ device: any Device) throws {
         try device.write(found.indices.map { reaches($0) ? found[$0].address : 0 }, to: windows.buffer)
+    }
+
+    /// Notes where the window of one rank is now.
+    func replaceWindow(of peer: Int, _ found: DeviceBuffer, _ device: any Device) throws {
+        guard reaches(peer) else { return }
+        let word = windows.part("network window of rank \(peer)", from: peer, count: 1)
+        try device.write([found.address], to: word.buffer)
+    }
+
+    /// Expects of `peer` what is expected before the first step. Its counters in the own window are cleared with it.
+    func forget(_ peer: Int, _ device: any Device) throws {
+        for (array, what) in [(expectedRows, "rows"), (expectedResults, "results")] {
+            let count = array.count / ranks
+            let own = array.part("expected \(what) of rank \(peer)", from: peer * count, count: count)
+            try device.write([UInt64](repeating: 0, count: count), to: own.buffer)
+        }
     }
 
     /// What is zero before the first step.

@@ -41,6 +41,17 @@ struct RankMaskMemory: Sendable {
         if let networkBeats { try device.write(found.map(\.address), to: networkBeats.buffer) }
     }
 
+    /// Notes where the window is now that holds the beat of one rank.
+    ///
+    /// - Parameter isNetworked: Whether a network is the way to it.
+    func replaceWindow(of rank: Int, _ found: DeviceBuffer, _ device: any Device, isNetworked: Bool) throws {
+        func write(_ table: DeviceArray<UInt64>) throws {
+            try device.write([found.address], to: table.part("beat of rank \(rank)", from: rank, count: 1).buffer)
+        }
+        if !isNetworked { try write(beats) }
+        if let networkBeats { try write(networkBeats) }
+    }
+
     /// The part of the masks that is about `rank`.
     func record(of rank: Int) -> DeviceBuffer {
         records.part("mask of rank \(rank)", from: rank * WaitFault.words, count: WaitFault.words).buffer

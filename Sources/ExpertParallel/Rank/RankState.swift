@@ -149,7 +149,6 @@ final class RankState {
     func unmask(_ rank: Int) throws {
         try requirePeer(rank)
         _ = try requireMasks()
-        if exchanges.contains(where: { $0.isNetworked(rank) }) { throw GroupError.networkReadmission }
         for exchange in exchanges { try exchange.forget(rank) }
         try setMask(of: rank, nil)
     }

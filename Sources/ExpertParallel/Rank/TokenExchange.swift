@@ -167,20 +167,25 @@ final class TokenExchange {
         guard found.bytes == window.bytes else {
             throw GroupError.windowSize(rank: peer, bytes: found.bytes, expected: window.bytes)
         }
-        func write(_ table: DeviceArray<UInt64>) throws {
-            try device.write([found.address], to: table.part("window of rank \(peer)", from: peer, count: 1).buffer)
+        if !isNetworked(peer) {
+            try device.write([found.address], to: peers.part("window of rank \(peer)", from: peer, count: 1).buffer)
         }
-        try write(peers)
-        if let masks = records.masks, part.holdsBeat { try write(masks.beats) }
+        try network?.replaceWindow(of: peer, found, device)
+        if let masks = records.masks, part.holdsBeat {
+            try masks.replaceWindow(of: peer, found, device, isNetworked: isNetworked(peer))
+        }
         peerWindows[peer] = found
     }
 
     /// Forgets what `rank` has sent, and that it has masked this one. It may have been a step ahead when it was lost,
-    /// and its words for that step must not pass for those that it sends when it comes back. Nothing may be running.
+    /// and its words for that step must not pass for those that it sends when it comes back. By a network, rows of its
+    /// last step may have been counted late that nobody expects any more: counters and expectations begin anew, as
+    /// they do at `rank`. Nothing may be running or under way.
     func forget(_ rank: Int) throws {
         let (shape, layout) = (configuration.shape, configuration.window)
         func clear<Element>(_ region: WindowRegion<Element>, halves: Int) throws {
             let part = region.bytes / halves / shape.ranks
+            if part == 0 { return }
             for half in 0..<halves {
                 let own = window.part(
                     "words of rank \(rank) in \(label)", offset: region.offset + (half * shape.ranks + rank) * part,
@@ -194,6 +199,9 @@ final class TokenExchange {
         try clear(layout.landingArrivals, halves: 2)
         try clear(layout.combineArrivals, halves: 1)
         try clear(layout.barriers, halves: 1)
+        try clear(layout.landedRows, halves: 1)
+        try clear(layout.landedResults, halves: 1)
+        try network?.forget(rank, device)
     }
 
     /// Whether a network is the way to `peer`.

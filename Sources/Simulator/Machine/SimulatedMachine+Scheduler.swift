@@ -20,8 +20,8 @@ extension SimulatedMachine {
         judge?.hostWaitedForAll()
     }
 
-    /// Whether all that the network has under way waits for a rank that is halted.
-    private var isNetworkHeld: Bool { events.workCount == 0 && work.isEmpty }
+    /// Whether all that the network has under way waits for ranks that are halted for ever.
+    private var isNetworkHeld: Bool { events.workCount == 0 && work.isEmpty && nextHaltEnd == .max }
 
     private func run(until isDone: () -> Bool) throws(SimulationError) {
         guard !isRunning else { throw .invalidArgument("work of the host in a stream cannot synchronize") }

@@ -10,12 +10,13 @@ final class BufferObject {
     init(_ group: GroupObject, rank: Int, _ configuration: swiftep_buffer_configuration) throws {
         device = group.device
         let properties = device.device.properties
-        let made = try groupConfiguration(
+        var made = try groupConfiguration(
             configuration, ranks: group.ranks, ranksOnDevice: group.ranksOnDevice,
             deviceMultiprocessors: properties.multiprocessors)
-        let device = device.device
+        made.network = group.network
+        let (configuration, device) = (made, device.device)
         buffer = try group.make(rank) {
-            try CommunicationBuffer(device: device, configuration: made, transport: $0)
+            try CommunicationBuffer(device: device, configuration: configuration, transport: $0)
         }
     }
 

@@ -59,6 +59,16 @@ enum Choices {
         }
     }
 
+    /// nil for none.
+    static func network(_ number: UInt32) throws(ABIError) -> NetworkAdapter? {
+        switch Int32(bitPattern: number) {
+        case SWIFTEP_NETWORK_NONE: nil
+        case SWIFTEP_NETWORK_LOOPBACK: .loopback
+        case SWIFTEP_NETWORK_ENGINE: .engine
+        default: throw .value("network", given: "\(number)", choices: "one of SWIFTEP_NETWORK_…")
+        }
+    }
+
     static func flag(_ name: String, _ number: UInt32) throws(ABIError) -> Bool {
         guard number <= 1 else { throw .value(name, given: "\(number)", choices: "0 or 1") }
         return number == 1

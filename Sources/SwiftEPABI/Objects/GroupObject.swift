@@ -8,6 +8,8 @@ final class GroupObject {
     let ranks: Int
     /// nil where all ranks are in this process.
     let processes: ProcessGroup?
+    /// How layers that are made next reach ranks of other nodes; nil where all ranks are of one.
+    var network: GroupNetwork?
     /// Kept by the process that began the group.
     private let server: RendezvousServer?
     /// Transports of what ranks make one after the other, windows of each have names of their own: by how much a rank has

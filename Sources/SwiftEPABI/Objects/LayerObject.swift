@@ -32,6 +32,7 @@ final class LayerObject {
         configuration.activation = try Choices.activation(given)
         configuration.twoBatch = try Choices.flag("two_batch", given.two_batch)
         configuration.setsL2Aside = try !Choices.flag("leave_l2", given.leave_l2)
+        configuration.network = group.network
         if given.multiprocessors > 0 { configuration.multiprocessors = Int(given.multiprocessors) }
         if try Choices.flag("mask", given.mask) { configuration.onFailure = .mask }
         let adopted = try Self.adopt(weights, shape, shared: Int(given.shared_intermediate), device.device)

@@ -42,6 +42,9 @@ struct Arguments: Sendable {
         values.sorted { $0.key < $1.key }.map { ("--" + $0.key, "\($0.value)") }
     }
 
+    /// Whether an option was given.
+    func has(_ option: any AnyOption) -> Bool { values[option.name] != nil }
+
     /// Whether a flag was given.
     subscript(flag: Option<Bool>) -> Bool { values[flag.name] != nil }
 

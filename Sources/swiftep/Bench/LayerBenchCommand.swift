@@ -86,9 +86,9 @@ enum LayerBenchCommand {
         options: [
             tokens, BenchOptions.overlap, BenchOptions.skew, BenchOptions.between, BenchOptions.setAside, sharedExpert,
             BenchOptions.communication, BenchOptions.link,
-            ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure, RankTransport.option,
-            ShapeOptions.hidden, ShapeOptions.intermediate,
-            ShapeOptions.experts, ShapeOptions.topK,
+            ShapeOptions.ranks, ProcessOptions.processes, ProcessOptions.onFailure,
+        ] + NetworkOptions.all + [
+            ShapeOptions.hidden, ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, ResultOptions.results, ResultOptions.commit, CommonOptions.json,
         ],
         run: { arguments in
@@ -106,9 +106,9 @@ enum LayerBenchCommand {
     private static var communicationOptions: [any AnyOption] {
         [
             tokens, BenchOptions.skew, BenchOptions.link, ShapeOptions.ranks, ProcessOptions.processes,
-            ProcessOptions.onFailure, RankTransport.option,
-            ShapeOptions.hidden,
-            ShapeOptions.experts, ShapeOptions.topK,
+            ProcessOptions.onFailure,
+        ] + NetworkOptions.all + [
+            ShapeOptions.hidden, ShapeOptions.experts, ShapeOptions.topK,
             DeviceOptions.device, ResultOptions.results, ResultOptions.commit, CommonOptions.json,
         ]
     }

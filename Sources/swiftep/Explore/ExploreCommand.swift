@@ -16,6 +16,8 @@ enum ExploreCommand {
         "tokens", in: 1...4_096, help: "Tokens of each rank. Default: \(layer.tokens).")
     static let multiprocessors = Option<Int>.integer(
         "sms", in: 2...132, help: "Multiprocessors of each rank. Default: 2.")
+    static let sharedExperts = Option<Int>.integer(
+        "shared-experts", in: 0...4, help: "Shared experts of each rank, of the routed ones' size. Default: 1.")
     static let policy = Option<PolicyName>.choice(
         "policy",
         help:
@@ -49,13 +51,15 @@ enum ExploreCommand {
         discussion: [
             "A schedule decides the order of warps, copies and kernels, and what loads see that may see more than one "
                 + "value. After each, the outputs are compared with those of a plain simulation.",
-            "Without sizes or --overlap, the workloads are a fixed set that runs every kernel in every configuration "
-                + "whose ordering is its own. With one of them, they are two steps of the layer of those sizes in each "
-                + "mode, by default \(layer.model), \(layer.ranks) ranks.",
+            "Without sizes, --overlap or --transport, the workloads are a fixed set that runs every kernel in every "
+                + "configuration whose ordering is its own. With one of them, they are two steps of the layer of those "
+                + "sizes in each mode, by default \(layer.model), \(layer.ranks) ranks.",
             "The exit code is 0 if nothing was found and 1 if something was.",
         ],
         options: [filter, list, BenchOptions.overlap] + ShapeOptions.model + [
-            ShapeOptions.ranks, tokens, multiprocessors, policy, depth, schedules, time, seed, plant, faults, replay,
+            sharedExperts, ShapeOptions.ranks, tokens, multiprocessors,
+        ] + NetworkOptions.all + [
+            policy, depth, schedules, time, seed, plant, faults, replay,
             CommonOptions.json,
         ],
         run: { arguments in
@@ -93,8 +97,8 @@ enum ExploreCommand {
 
     private static func workloads(_ arguments: Arguments) throws -> [Workload] {
         let modes = arguments[BenchOptions.overlap]
-        let sizes = ShapeOptions.model + [ShapeOptions.ranks, tokens, multiprocessors]
-        let hasSizes = sizes.contains { arguments[$0] != nil }
+        let sizes = ShapeOptions.model + [ShapeOptions.ranks, tokens, multiprocessors, sharedExperts]
+        let hasSizes = sizes.contains { arguments[$0] != nil } || NetworkOptions.all.contains(where: arguments.has)
         let all = modes == nil && !hasSizes ? try Workload.all() : try layers(modes ?? OverlapMode.allCases, arguments)
         guard let filter = arguments[filter] else { return all }
         if let exact = all.first(where: { $0.name == filter }) { return [exact] }
@@ -108,12 +112,15 @@ enum ExploreCommand {
 
     private static func layers(_ modes: [OverlapMode], _ arguments: Arguments) throws -> [Workload] {
         let tokens = arguments[tokens] ?? layer.tokens
-        let shape = try ShapeOptions.shape(arguments, layer, tokens: tokens)
+        let shape = try ShapeOptions.shape(
+            arguments, layer, tokens: tokens, sharedExperts: arguments[sharedExperts] ?? 1)
         try SimulatorMemory.check(shape, weightSets: 1)
+        let network = try RankTransport.network(arguments)
         return modes.map {
             .layer(
                 shape, tokens: [Int](repeating: tokens, count: shape.ranks), overlap: $0,
-                multiprocessors: arguments[multiprocessors] ?? 2)
+                multiprocessors: arguments[multiprocessors] ?? 2, network: network,
+                simulated: NetworkOptions.simulated(arguments))
         }
     }
 

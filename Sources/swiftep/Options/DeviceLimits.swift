@@ -27,6 +27,8 @@ enum DeviceLimits {
             communicationMultiprocessors: arguments[BenchOptions.communication], waitLimit: waitLimit,
             link: arguments[BenchOptions.link])
         configuration.network = try RankTransport.network(arguments)
+        let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
+        configuration.twoBatch = weightSets > 0 && modes.contains(.twoBatch)
         do throws(GroupError) {
             try configuration.validate(on: device)
         } catch {

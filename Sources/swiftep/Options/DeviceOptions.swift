@@ -17,7 +17,8 @@ enum DeviceOptions {
     static func open(_ arguments: Arguments, seed: UInt64, localProcess: Int? = nil) throws -> any Device {
         let opened = try openDevice(
             arguments[device] ?? .auto, seed: seed, localProcess: localProcess,
-            setAsideL2Bytes: arguments[BenchOptions.setAside] == L2SetAside.none ? 0 : nil)
+            setAsideL2Bytes: arguments[BenchOptions.setAside] == L2SetAside.none ? 0 : nil,
+            network: NetworkOptions.simulated(arguments))
         if let note = opened.note, (localProcess ?? 0) == 0 { Console.note("swiftep: \(note)") }
         return opened.device
     }

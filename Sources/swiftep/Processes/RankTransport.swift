@@ -30,14 +30,14 @@ enum RankTransport: String, CaseIterable {
 
     /// The network that was asked for. Throws `UsageError` for what does not go with one.
     static func network(_ arguments: Arguments) throws(UsageError) -> GroupNetwork? {
-        guard let network = (arguments[option] ?? .loadStore).network else { return nil }
+        let found = (arguments[option] ?? .loadStore).network
+        try NetworkOptions.check(arguments, found?.adapter)
+        guard var network = found else { return nil }
         guard arguments[BenchOptions.link] == nil else {
             throw .conflict("--link models links of loads and stores; leave it out, or leave out --transport")
         }
-        guard !arguments[ProcessOptions.restart] else {
-            throw .conflict(
-                "--restart takes ranks in again, which no network does; leave it out, or leave out --transport")
-        }
+        if let ranks = arguments[NetworkOptions.ranksPerNode] { network.ranksPerNode = ranks }
+        network.queueDepth = arguments[NetworkOptions.queueDepth]
         return network
     }
 }

@@ -98,8 +98,9 @@ enum RunCommand {
             ShapeOptions.hidden,
             ShapeOptions.intermediate, ShapeOptions.experts, ShapeOptions.topK, scales, seed,
             BenchOptions.communication, BenchOptions.link, blockM, waitLimit, replays, ProcessOptions.onFailure,
-            ProcessOptions.restart, RankTransport.option, dropSignal,
-            ProcessOptions.loseRank, timeline, tensors, arrivals, CommonOptions.json,
+            ProcessOptions.restart,
+        ] + NetworkOptions.all + [
+            dropSignal, ProcessOptions.loseRank, timeline, tensors, arrivals, CommonOptions.json,
         ],
         run: { arguments in
             let settings = try RunSettings(arguments)

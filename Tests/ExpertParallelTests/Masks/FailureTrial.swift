@@ -25,6 +25,10 @@ struct FailureTrial: CustomStringConvertible {
     /// Steps of the same inputs that are enqueued before anything is waited for.
     var stepsAtOnce: Int
     var halts: [RankHalt] = []
+    /// nil for loads and stores.
+    var network: GroupNetwork?
+    /// Of the simulator's network.
+    var order = NetworkConfiguration.Order.unordered
 
     var description: String {
         let halted = halts.map { halt in
@@ -33,6 +37,7 @@ struct FailureTrial: CustomStringConvertible {
         return
             "seed \(seed): \(ranks) ranks, \(mode.rawValue), sms \(multiprocessors), communicating \(communicating), "
             + "top-\(topK), shared \(sharedExperts), \(stepsAtOnce) at once" + (isReplayed ? ", replayed" : "")
+            + (network.map { ", \($0), \(order.rawValue)" } ?? "")
             + ", \(halted)"
     }
 
@@ -50,6 +55,16 @@ struct FailureTrial: CustomStringConvertible {
         stepsAtOnce = 1 + random.below(2)
     }
 
+    /// The same by a network whose queues hold no more than they have to.
+    mutating func useNetwork() throws {
+        var random = SplitMix(seed ^ 0x4E7)
+        let orders = NetworkConfiguration.Order.allCases
+        order = orders[random.below(orders.count)]
+        network = GroupNetwork(
+            .engine, ranksPerNode: ranks > 2 ? 1 + random.below(2) : 1,
+            queueDepth: GroupNetwork.queueEntries(try fixture.shape, halves: mode == .twoBatch))
+    }
+
     /// Up to all ranks but one stop within `instructions`: half of them for ever, some for longer than others wait, and
     /// some for a moment.
     mutating func haltSome(within instructions: UInt64) {
@@ -62,6 +77,9 @@ struct FailureTrial: CustomStringConvertible {
                 nanoseconds: times[random.below(4)].map { UInt64($0 * Self.waitLimit * 1e9) })
         }
     }
+
+    /// Whether some rank stops for longer than others wait, and then goes on.
+    var hasLateRank: Bool { halts.contains { Double($0.nanoseconds ?? 0) > Self.waitLimit * 1e9 } }
 
     private func ranks(halted isSo: (UInt64?) -> Bool) -> Set<Int> {
         Set(halts.filter { isSo($0.nanoseconds) }.map(\.rank))
@@ -85,7 +103,8 @@ struct FailureTrial: CustomStringConvertible {
         SimulatedDevice(
             configuration: SimulatorConfiguration(
                 // Blocks of a dead rank stay where they are, which a machine of its own would have for itself.
-                multiprocessors: ranks * multiprocessors * 3, seed: seed, instructionLimit: 400_000_000, halts: halts))
+                multiprocessors: ranks * multiprocessors * 3, seed: seed, instructionLimit: 400_000_000, halts: halts,
+                network: NetworkConfiguration(order: order, queueDepth: network?.queueDepth ?? 64)))
     }
 
     func layer(on device: SimulatedDevice) throws -> MoELayerGroup {
@@ -95,6 +114,7 @@ struct FailureTrial: CustomStringConvertible {
             communicationMultiprocessors: communicating, waitLimit: Self.waitLimit)
         configuration.twoBatch = mode == .twoBatch
         configuration.onFailure = .mask
+        configuration.network = network
         return try MoELayerGroup(
             RankGroup(device: device, configuration: configuration), shared: fixture.shared(), weights: fixture.weights)
     }

@@ -174,6 +174,22 @@ import Testing
 
     // Ranks that stop
 
+    /// What a rank was sent while it stood still is there when all has been waited for.
+    @Test(arguments: NetworkConfiguration.Order.allCases)
+    func allIsWaitedForUntilAHaltEnds(_ order: NetworkConfiguration.Order) throws {
+        let halt = RankHalt(rank: 1, afterInstructions: 0, nanoseconds: 1_000_000)
+        let (harness, _) = harness(seed: 1, order, halts: [halt])
+        let sender = try kernel { k, source, target, word, _ in
+            k.networkPut(
+                source, to: target, bytes: k.constant(bytes), over: path(k), adding: (k.constant(UInt64(1)), word))
+        }
+        let memory = try memory(harness)
+        try harness.launch(sender, memory.map { .address($0) })
+        try harness.machine.synchronizeAll()
+        #expect(try harness.read(UInt64.self, count: 1, at: memory[2]) == [1])
+        #expect(try harness.read(UInt32.self, count: 1, at: memory[1]) == [7])
+    }
+
     @Test func aFullQueueToADeadRankIsNamed() throws {
         let (harness, _) = harness(seed: 1, queueDepth: 4, halts: [RankHalt(rank: 1, afterInstructions: 0)])
         let sender = try kernel { k, source, target, _, _ in

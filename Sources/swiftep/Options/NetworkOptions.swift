@@ -1,0 +1,51 @@
+import ExpertKernels
+import ExpertParallel
+import Simulator
+
+/// Options that say more of the network that `--transport` chooses.
+enum NetworkOptions {
+    static let ranksPerNode = Option<Int>.integer(
+        "ranks-per-node", in: 1...LayerShape.mostRanks,
+        help:
+            "With --transport loopback or network: so many ranks that follow one another make a node, and reach each "
+            + "other by loads and stores. Default: 1, the network is the way to all others.")
+
+    static let order = Option<NetworkConfiguration.Order>.choice(
+        "network-order",
+        help:
+            "With --transport network: what the simulator's network keeps in order. unordered: nothing. connected: what "
+            + "one rank asks for to one other on one channel. Default: \(NetworkConfiguration().order.rawValue).")
+
+    static let queueDepth = Option<Int>.integer(
+        "queue-depth", in: 1...1_000_000,
+        help:
+            "With --transport network: operations that can be under way from one rank to another at once; who asks for "
+            + "more waits. Refused if they are fewer than what is asked of a rank that dies, until it is given up. "
+            + "Default: as many as are asked for.")
+
+    /// With `RankTransport.option`, all that says how ranks reach each other.
+    static let all: [any AnyOption] = [RankTransport.option, ranksPerNode, order, queueDepth]
+
+    /// Throws `UsageError` for options that say something of what was not chosen.
+    static func check(_ arguments: Arguments, _ adapter: NetworkAdapter?) throws(UsageError) {
+        let ofNetworks: [any AnyOption] = [ranksPerNode, order, queueDepth]
+        if adapter == nil, let option = ofNetworks.first(where: arguments.has) {
+            throw .conflict("--\(option.name) is of a network; choose one with --transport, or leave it out")
+        }
+        let ofEngines: [any AnyOption] = [order, queueDepth]
+        if adapter == .loopback, let option = ofEngines.first(where: arguments.has) {
+            throw .conflict(
+                "--\(option.name) is of an engine, and loopback loads and stores; use --transport network, or leave it "
+                    + "out")
+        }
+    }
+
+    /// The simulator's network.
+    static func simulated(_ arguments: Arguments) -> NetworkConfiguration {
+        var network = NetworkConfiguration()
+        guard arguments[RankTransport.option] == .network else { return network }
+        network.queueDepth = arguments[queueDepth] ?? .max
+        if let order = arguments[order] { network.order = order }
+        return network
+    }
+}
