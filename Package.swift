@@ -18,9 +18,10 @@ let package = Package(
         .target(name: "PTX", dependencies: ["KernelLanguage", "TemporaryFiles"]),
         .target(name: "Simulator", dependencies: ["KernelLanguage"]),
         .target(name: "CUDADriver"),
+        .target(name: "NVSHMEM", dependencies: ["CUDADriver"]),
         .target(name: "Accelerator", dependencies: ["KernelLanguage", "PTX", "Simulator", "CUDADriver"]),
         .target(name: "ExpertKernels", dependencies: ["KernelLanguage"]),
-        .target(name: "Transport", dependencies: ["Accelerator"]),
+        .target(name: "Transport", dependencies: ["Accelerator", "CUDADriver", "NVSHMEM"]),
         .target(
             name: "ExpertParallel",
             dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "Transport", "TemporaryFiles"]),
@@ -42,7 +43,7 @@ let package = Package(
             name: "swiftep",
             dependencies: [
                 "KernelLanguage", "PTX", "Simulator", "Litmus", "CUDADriver", "Accelerator", "ExpertKernels",
-                "Transport",
+                "Transport", "NVSHMEM",
                 "ExpertParallel", "Conformance", "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -54,6 +55,8 @@ let package = Package(
         .testTarget(name: "LitmusTests", dependencies: ["KernelLanguage", "Simulator", "Litmus"]),
         .testTarget(name: "TransportTests", dependencies: ["Simulator", "Accelerator", "Transport", "TestSupport"]),
         .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
+        .testTarget(
+            name: "NVSHMEMTests", dependencies: ["KernelLanguage", "PTX", "ExpertKernels", "CUDADriver", "NVSHMEM"]),
         .testTarget(
             name: "AcceleratorTests",
             dependencies: ["KernelLanguage", "Simulator", "CUDADriver", "Accelerator", "ExpertKernels"]),

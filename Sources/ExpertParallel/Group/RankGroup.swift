@@ -29,14 +29,18 @@ public final class RankGroup {
     /// Makes the ranks of this process, of a group that processes share, and connects them. All processes do it at the
     /// same time.
     ///
-    /// - Parameter missing: Ranks that have gone; see ``ExpertRank/connect(without:within:)``.
+    /// - Parameters:
+    ///   - network: What reaches ranks of other nodes, where `GroupConfiguration.network` asks for an engine on GPUs.
+    ///   - missing: Ranks that have gone; see ``ExpertRank/connect(without:within:)``.
     /// - Throws: As the other initialisers; `TransportError` when ranks of other processes do not come.
     public convenience init(
-        processes: ProcessGroup, configuration: GroupConfiguration, without missing: Set<Int> = []
+        processes: ProcessGroup, configuration: GroupConfiguration, network: NVSHMEMEngine? = nil,
+        without missing: Set<Int> = []
     ) throws {
         try configuration.validate(on: processes.device.properties)
+        let transports: [any Transport] = network?.transports() ?? processes.transports()
         try self.init(
-            processes.transports().map {
+            transports.map {
                 try ExpertRank(device: processes.device, configuration: configuration, transport: $0)
             }, processes: processes, without: missing)
     }
