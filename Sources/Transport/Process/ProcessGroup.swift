@@ -111,6 +111,13 @@ public final class ProcessGroup: Sendable {
         }
     }
 
+    /// The first process on the machine of this one.
+    public var firstOfHost: Int {
+        members.withLock { members in
+            members.firstIndex { $0.host == members[rendezvous.process].host } ?? rendezvous.process
+        }
+    }
+
     /// How many ranks each machine has, which follow one another; nil if they have different numbers of them.
     public var ranksPerHost: Int? {
         members.withLock { members in
