@@ -53,7 +53,8 @@ let package = Package(
             exclude: ["Golden"]),
         .testTarget(name: "SimulatorTests", dependencies: ["KernelLanguage", "Simulator"]),
         .testTarget(name: "LitmusTests", dependencies: ["KernelLanguage", "Simulator", "Litmus"]),
-        .testTarget(name: "TransportTests", dependencies: ["Simulator", "Accelerator", "Transport", "TestSupport"]),
+        .testTarget(
+            name: "TransportTests", dependencies: ["Simulator", "Accelerator", "NVSHMEM", "Transport", "TestSupport"]),
         .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
         .testTarget(
             name: "NVSHMEMTests", dependencies: ["KernelLanguage", "PTX", "ExpertKernels", "CUDADriver", "NVSHMEM"]),

@@ -12,15 +12,12 @@ package final class AdoptedMemory: DeviceRegion {
     /// of an allocation, by CUDA's runtime or the driver, of addresses reserved for memory mapped later, or of memory
     /// that another process shares.
     ///
-    /// - Parameters:
-    ///   - isMappedHere: Whether the memory of another GPU will do, which is known to be mapped for this one.
-    ///   - whenReleased: Called once, when the last reference has gone; not when this throws.
+    /// - Parameter whenReleased: Called once, when the last reference has gone; not when this throws.
     /// - Throws: `DriverError.notDeviceMemory` for an address that is none of a GPU's memory, `.memoryOfOtherDevice`,
     ///   `.outOfBounds` for bytes beyond the end of the allocation, `.invalidArgument` for less than 1 byte,
     ///   `.callFailed`.
     package init(
-        address: UInt64, byteCount: Int, context: Context, isMappedHere: Bool = false,
-        whenReleased: @escaping @Sendable () -> Void = {}
+        address: UInt64, byteCount: Int, context: Context, whenReleased: @escaping @Sendable () -> Void = {}
     ) throws {
         guard byteCount > 0 else {
             throw DriverError.invalidArgument(
@@ -32,7 +29,7 @@ package final class AdoptedMemory: DeviceRegion {
             let start = try context.attribute(.rangeStart, of: address),
             let size = try context.attribute(.rangeSize, of: address), start <= address
         else { throw DriverError.notDeviceMemory(address: address) }
-        guard isMappedHere || ordinal == UInt64(context.ordinal) else {
+        guard ordinal == UInt64(context.ordinal) else {
             throw DriverError.memoryOfOtherDevice(
                 address: address, ordinal: Int(truncatingIfNeeded: ordinal), expected: context.ordinal)
         }
@@ -46,6 +43,12 @@ package final class AdoptedMemory: DeviceRegion {
         self.address = address
         self.byteCount = byteCount
         self.whenReleased = whenReleased
+    }
+
+    /// Uses memory that is known to be mapped in `context`, and may be that of another GPU or process.
+    package init(mapped address: UInt64, byteCount: Int, context: Context) {
+        (self.context, self.address, self.byteCount) = (context, address, byteCount)
+        whenReleased = {}
     }
 
     deinit { whenReleased() }

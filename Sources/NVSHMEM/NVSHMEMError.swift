@@ -22,6 +22,8 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
     case numbering(process: Int, processes: Int, found: Int, of: Int)
     /// Processes are on several machines, and this one has no network card that NVSHMEM can use.
     case noNetworkCard(hosts: Int)
+    /// Kernels of a GPU do not see in order what network cards write to it.
+    case unorderedWrites(device: String)
     /// Memory of a process cannot be reached.
     case unreachable(process: Int)
     /// NVSHMEM moves memory of GPUs.
@@ -75,6 +77,11 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "ranks are on \(hosts) machines, and this one has no network card in /sys/class/infiniband; use machines with "
                 + "InfiniBand, RoCE or EFA, or set NVSHMEM_REMOTE_TRANSPORT if NVSHMEM has another way there"
+        case .unorderedWrites(let device):
+            return
+                "kernels of \(device) see what a network card writes in no order, as its driver says "
+                + "(GPU_DIRECT_RDMA_WRITES_ORDERING), and would have to flush it after each wait, which they do not; use another "
+                + "GPU or driver"
         case .unreachable(let process):
             return
                 "NVSHMEM does not map memory of process \(process), which is on this machine; let every process see all GPUs "

@@ -106,7 +106,7 @@ package struct NVSHMEMLibrary: Sendable {
     private static let isInitialized: Int32 = 2
 
     /// What a process is started with, for tests to look at.
-    func attributes(_ id: UniqueID, process: Int, of processes: Int) throws(NVSHMEMError) -> InitAttributes {
+    package func attributes(_ id: UniqueID, process: Int, of processes: Int) throws(NVSHMEMError) -> InitAttributes {
         try Self.attributes(id, process: process, of: processes, functions.setUniqueID, failure)
     }
 

@@ -135,7 +135,7 @@ package struct NVSHMEMShim: Sendable {
     }
 
     /// A name for all that the result depends on.
-    static func fileName(_ version: NVSHMEMVersion, _ compiler: String) -> String {
+    package static func fileName(_ version: NVSHMEMVersion, _ compiler: String) -> String {
         // FNV-1a
         let digest = source.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return "nvshmem-\(version)-nvrtc-\(compiler)-\(architecture)-\(String(digest, radix: 16)).ptx"

@@ -6,7 +6,7 @@ package struct UniqueID: Hashable, Sendable {
     /// Size in bytes.
     package static let count = 128
     /// `(1 << 16) + sizeof(nvshmemx_uniqueid_t)`, the first word.
-    static let versionWord = Int32(1 << 16 + count)
+    package static let versionWord = Int32(1 << 16 + count)
 
     /// One that another process has sent; nil for bytes that are none.
     package init?(bytes: [UInt8]) {
@@ -16,16 +16,19 @@ package struct UniqueID: Hashable, Sendable {
 }
 
 /// What a process starts NVSHMEM with: `nvshmemx_init_attr_t` in its first version, which all libraries take.
-final class InitAttributes {
-    let attributes: UnsafeMutableRawPointer
+package final class InitAttributes {
+    /// What is passed on.
+    package let attributes: UnsafeMutableRawPointer
     /// To which the attributes point.
-    let uniqueID: UnsafeMutableRawPointer
+    package let uniqueID: UnsafeMutableRawPointer
 
-    static let count = 144
+    /// Size in bytes.
+    package static let count = 144
     /// Places of the versions of the structure, of its arguments and of the unique ID's arguments, and their sizes.
-    static let versions = [(place: 0, size: 144), (place: 16, size: 128), (place: 24, size: 24)]
+    package static let versions = [(place: 0, size: 144), (place: 16, size: 128), (place: 24, size: 24)]
 
-    init(_ id: UniqueID) {
+    /// Those for a meeting place, without a number yet.
+    package init(_ id: UniqueID) {
         attributes = .allocate(byteCount: Self.count, alignment: 16)
         uniqueID = .allocate(byteCount: UniqueID.count, alignment: 16)
         attributes.initializeMemory(as: UInt8.self, repeating: 0, count: Self.count)

@@ -16,14 +16,11 @@ extension CUDADevice {
     /// as they are.
     package func setNetwork(_ linker: (any NetworkLinker)?) { networkLinker.withLock { $0 = linker } }
 
-    /// Uses memory of another process that is mapped here, and may be that of another GPU, as long as the buffer lives.
+    /// Uses memory that an engine has mapped here, its own or another process's, as long as the buffer lives.
     ///
-    /// - Throws: As ``adopt(address:bytes:label:whenReleased:)``.
-    package func adopt(mapped address: UInt64, bytes: Int, label: String) throws -> DeviceBuffer {
-        guard bytes > 0 else { throw DeviceError.allocation(label: label, bytes: bytes) }
-        return buffer(
-            try driverCall {
-                try AdoptedMemory(address: address, byteCount: bytes, context: context, isMappedHere: true)
-            }, label: label)
+    /// - Throws: `DeviceError.allocation` for less than 1 byte.
+    package func adopt(mapped address: UInt64, bytes: Int, label: String) throws(DeviceError) -> DeviceBuffer {
+        guard bytes > 0 else { throw .allocation(label: label, bytes: bytes) }
+        return buffer(AdoptedMemory(mapped: address, byteCount: bytes, context: context), label: label)
     }
 }

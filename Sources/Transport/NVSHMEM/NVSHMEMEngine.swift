@@ -55,7 +55,7 @@ public final class NVSHMEMEngine: NetworkLinker {
             throw NVSHMEMError.needsGPU(device: group.device.properties.name)
         }
         (self.group, self.ranksPerNode, self.device) = (group, ranksPerNode, device)
-        try Self.setVariables(group)
+        try Self.prepare(group, device)
         let installation = try NVSHMEMInstallation.find()
         library = try NVSHMEMLibrary(installation)
         shim = try NVSHMEMShim(installation, CUDAToolkit.find())
@@ -74,8 +74,8 @@ public final class NVSHMEMEngine: NetworkLinker {
         device.setNetwork(self)
     }
 
-    /// Variables that NVSHMEM reads, unless they are set already.
-    private static func setVariables(_ group: ProcessGroup) throws(NVSHMEMError) {
+    /// Sets variables that NVSHMEM reads, unless they are set already, and sees whether there can be a network.
+    private static func prepare(_ group: ProcessGroup, _ device: CUDADevice) throws {
         // Several processes of a GPU cannot be in one multicast group, and nothing here is multicast.
         setenv("NVSHMEM_DISABLE_NVLS", "1", 0)
         // As many multiprocessors as they need is what ranks of a GPU see to themselves.
@@ -88,7 +88,11 @@ public final class NVSHMEMEngine: NetworkLinker {
             return
         }
         let cards = (try? FileManager.default.contentsOfDirectory(atPath: "/sys/class/infiniband")) ?? []
-        if cards.isEmpty, getenv("NVSHMEM_REMOTE_TRANSPORT") == nil { throw .noNetworkCard(hosts: hosts) }
+        if cards.isEmpty, getenv("NVSHMEM_REMOTE_TRANSPORT") == nil { throw NVSHMEMError.noNetworkCard(hosts: hosts) }
+        // NVSHMEM's own waits flush where this is needed; those of kernels here do not.
+        guard try device.context.attribute(.remoteWriteOrdering) >= 100 else {
+            throw NVSHMEMError.unorderedWrites(device: device.properties.name)
+        }
     }
 
     /// Transports of this process's ranks, in order, for a group of ranks. All processes make them in the same order.
@@ -120,7 +124,7 @@ public final class NVSHMEMEngine: NetworkLinker {
     func allocate(bytes: Int, label: String) throws -> DeviceBuffer {
         let address = try device.context.makingCurrent { try library.allocate(bytes: bytes, for: label) }
         state.withLock { $0.addresses.append(address) }
-        return try device.adopt(address: address, bytes: bytes, label: label, whenReleased: {})
+        return try device.adopt(mapped: address, bytes: bytes, label: label)
     }
 
     /// Where memory of another process is mapped here: memory at the place of `buffer` in its heap.

@@ -120,14 +120,14 @@ public final class ProcessGroup: Sendable {
 
     /// How many ranks each machine has, which follow one another; nil if they have different numbers of them.
     public var ranksPerHost: Int? {
-        members.withLock { members in
-            let count = members.prefix { $0.host == members.first?.host }.count
-            let blocks = stride(from: 0, to: members.count, by: max(count, 1)).map {
-                members[$0..<min($0 + count, members.count)]
-            }
-            let isEven = blocks.allSatisfy { $0.count == count && Set($0.map(\.host)).count == 1 }
-            return isEven && Set(members.map(\.host)).count == blocks.count ? count * ranksPerProcess : nil
-        }
+        Self.processesPerHost(members.withLock { $0.map(\.host) }).map { $0 * ranksPerProcess }
+    }
+
+    /// How often each host is in a list, in which it has places that follow one another; nil if that differs.
+    package static func processesPerHost(_ hosts: [String]) -> Int? {
+        let count = hosts.prefix { $0 == hosts.first }.count
+        let isEven = hosts.indices.allSatisfy { hosts[$0] == hosts[$0 / count * count] }
+        return isEven && Set(hosts).count * count == hosts.count ? count : nil
     }
 
     /// Transports of this process's ranks, in order. Processes make those of a group of ranks in the same order; windows
