@@ -32,6 +32,8 @@ public final class NVSHMEMEngine: NetworkLinker {
     public var version: String { "\(library.version)" }
 
     let device: CUDADevice
+    /// Whether NVSHMEM has no network, and reaches what it maps.
+    let reachesMappedMemoryAlone: Bool
     private let library: NVSHMEMLibrary
     private let shim: NVSHMEMShim
     private let state = Mutex(State())
@@ -56,6 +58,7 @@ public final class NVSHMEMEngine: NetworkLinker {
         }
         (self.group, self.ranksPerNode, self.device) = (group, ranksPerNode, device)
         try Self.prepare(group, device)
+        reachesMappedMemoryAlone = getenv("NVSHMEM_REMOTE_TRANSPORT").map { String(cString: $0) } == "none"
         let installation = try NVSHMEMInstallation.find()
         library = try NVSHMEMLibrary(installation)
         shim = try NVSHMEMShim(installation, CUDAToolkit.find())

@@ -76,8 +76,11 @@ public final class NVSHMEMTransport: Transport {
             // The place in the own heap, by which the engine finds that of the other.
             let place = try own(name, of: peer)
             let process = group.process(of: peer)
-            if process == group.rendezvous.process || !isOfNode(peer) { return place }
-            return try engine.mapped(place, of: process, label: "\(name) of rank \(peer) for rank \(rank)")
+            if process == group.rendezvous.process || !(isOfNode(peer) || engine.reachesMappedMemoryAlone) {
+                return place
+            }
+            let mapped = try engine.mapped(place, of: process, label: "\(name) of rank \(peer) for rank \(rank)")
+            return isOfNode(peer) ? mapped : place
         }
     }
 
