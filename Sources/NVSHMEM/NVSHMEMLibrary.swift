@@ -30,7 +30,7 @@ package struct NVSHMEMLibrary: Sendable {
         let free: @convention(c) (Pointer) -> Void
         let mapped: @convention(c) (Pointer, Int32) -> Pointer?
         let startModule, endModule: @convention(c) (Pointer) -> Int32
-        let end: @convention(c) () -> Void
+        let quiet, end: @convention(c) () -> Void
 
         init(_ library: DynamicLibrary) throws {
             version = try library.function("nvshmemx_vendor_get_version_info")
@@ -45,6 +45,7 @@ package struct NVSHMEMLibrary: Sendable {
             mapped = try library.function("nvshmem_ptr")
             startModule = try library.function("nvshmemx_cumodule_init")
             endModule = try library.function("nvshmemx_cumodule_finalize")
+            quiet = try library.function("nvshmem_quiet")
             end = try library.function("nvshmemx_hostlib_finalize")
         }
     }
@@ -167,6 +168,9 @@ package struct NVSHMEMLibrary: Sendable {
 
     /// Forgets a module, which is then unloaded.
     package func end(module: UnsafeMutableRawPointer) { _ = functions.endModule(module) }
+
+    /// Returns when all that this process has asked for has been done.
+    package func settle() { functions.quiet() }
 
     /// Ends NVSHMEM; all processes do it together.
     package func end() { functions.end() }

@@ -34,7 +34,7 @@ package struct SearchPaths: Sendable {
         let found = unique(prefixes).flatMap { prefix in
             versions(in: "\(prefix)/lib").flatMap { ["\($0)/site-packages", "\($0)/dist-packages"] }
         }
-        return unique(list("PYTHONPATH") + found + ["/usr/lib/python3/dist-packages"])
+        return unique(list("PYTHONPATH") + found + ["/usr/lib/python3/dist-packages"]).filter(exists)
     }
 
     /// Parents of the directories in `LD_LIBRARY_PATH`.
@@ -52,8 +52,7 @@ package struct SearchPaths: Sendable {
     }
 
     private func parent(of path: String) -> String {
-        let parts = path.split(separator: "/").dropLast()
-        return "/" + parts.joined(separator: "/")
+        path.split(separator: "/").dropLast().map { "/\($0)" }.joined()
     }
 
     private func unique(_ paths: [String]) -> [String] {

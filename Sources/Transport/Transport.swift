@@ -43,6 +43,10 @@ public protocol Transport: AnyObject, Sendable {
     /// again has a new one.
     func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer
 
+    /// Returns when nothing is under way any more that kernels of this rank, which have ended, have asked a network engine
+    /// for.
+    func settle() throws
+
     /// Returns when all ranks have called it as often as this one.
     ///
     /// - Throws: `TransportError.missingRanks` when the time is over.
@@ -57,6 +61,9 @@ extension Transport {
 
     /// No engine.
     public var networkContext: UInt64? { nil }
+
+    /// Nothing is under way without an engine of the transport's.
+    public func settle() {}
 }
 
 /// How a rank reaches the memory of another.

@@ -21,6 +21,16 @@ import Testing
         #expect(UniqueID(bytes: Array(bytes.dropLast())) == nil)
     }
 
+    @Test func failuresNameFunctionCodeAndVariables() {
+        let error = NVSHMEMError.call(
+            "nvshmemx_hostlib_init_attr", status: 5, activity: "starting process 1 of 2", context: "NVSHMEM_DEBUG=INFO")
+        for part in [
+            "nvshmemx_hostlib_init_attr", "NVSHMEMX_ERROR_GPU_NOT_SELECTED (5)", "process 1 of 2", "NVSHMEM_DEBUG=INFO",
+        ] {
+            #expect("\(error)".contains(part))
+        }
+    }
+
     @Test(.needsNVSHMEM) func libraryIsOfTheHeadersVersion() throws {
         let installation = try NVSHMEMInstallation.find()
         #expect(try NVSHMEMLibrary(installation).version == installation.version)

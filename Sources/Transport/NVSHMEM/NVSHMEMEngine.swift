@@ -137,6 +137,11 @@ public final class NVSHMEMEngine: NetworkLinker {
         return try device.adopt(mapped: address, bytes: buffer.bytes, label: label)
     }
 
+    /// Returns when all that kernels of this process have asked for has been done. What is mapped they do themselves.
+    func settle() throws {
+        if !reachesMappedMemoryAlone { try device.context.makingCurrent { library.settle() } }
+    }
+
     /// See ``NetworkLinker/load(_:kernel:context:)``.
     package func load(_ ptx: String, kernel: String, context: Context) throws -> Module {
         let program = try shim.link(ptx, name: kernel, context: context)

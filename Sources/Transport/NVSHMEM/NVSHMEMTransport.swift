@@ -96,6 +96,9 @@ public final class NVSHMEMTransport: Transport {
         throw NVSHMEMError.cannotMask
     }
 
+    /// See ``Transport/settle()``.
+    public func settle() throws { try engine.settle() }
+
     /// See ``Transport/barrier(within:)``.
     public func barrier(within seconds: Double) throws { try group.barrier(of: rank, within: seconds) }
 }
