@@ -18,9 +18,10 @@ let package = Package(
         .target(name: "PTX", dependencies: ["KernelLanguage", "TemporaryFiles"]),
         .target(name: "Simulator", dependencies: ["KernelLanguage"]),
         .target(name: "CUDADriver"),
+        .target(name: "NVSHMEM", dependencies: ["CUDADriver"]),
         .target(name: "Accelerator", dependencies: ["KernelLanguage", "PTX", "Simulator", "CUDADriver"]),
         .target(name: "ExpertKernels", dependencies: ["KernelLanguage"]),
-        .target(name: "Transport", dependencies: ["Accelerator"]),
+        .target(name: "Transport", dependencies: ["Accelerator", "CUDADriver", "NVSHMEM"]),
         .target(
             name: "ExpertParallel",
             dependencies: ["KernelLanguage", "Accelerator", "ExpertKernels", "Transport", "TemporaryFiles"]),
@@ -42,7 +43,7 @@ let package = Package(
             name: "swiftep",
             dependencies: [
                 "KernelLanguage", "PTX", "Simulator", "Litmus", "CUDADriver", "Accelerator", "ExpertKernels",
-                "Transport",
+                "Transport", "NVSHMEM",
                 "ExpertParallel", "Conformance", "TemporaryFiles",
             ]),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -52,8 +53,11 @@ let package = Package(
             exclude: ["Golden"]),
         .testTarget(name: "SimulatorTests", dependencies: ["KernelLanguage", "Simulator"]),
         .testTarget(name: "LitmusTests", dependencies: ["KernelLanguage", "Simulator", "Litmus"]),
-        .testTarget(name: "TransportTests", dependencies: ["Simulator", "Accelerator", "Transport", "TestSupport"]),
+        .testTarget(
+            name: "TransportTests", dependencies: ["Simulator", "Accelerator", "NVSHMEM", "Transport", "TestSupport"]),
         .testTarget(name: "CUDADriverTests", dependencies: ["CUDADriver"]),
+        .testTarget(
+            name: "NVSHMEMTests", dependencies: ["KernelLanguage", "PTX", "ExpertKernels", "CUDADriver", "NVSHMEM"]),
         .testTarget(
             name: "AcceleratorTests",
             dependencies: ["KernelLanguage", "Simulator", "CUDADriver", "Accelerator", "ExpertKernels"]),

@@ -138,8 +138,8 @@ public enum DeviceError: Error, Hashable, Sendable, CustomStringConvertible {
             return "\(error)."
         case .noNetworkAdapter(let kernel, let device):
             return
-                "The kernel \(kernel) asks for network operations, and \(device) has no network adapter; build it for "
-                + "loopback, or run it on the simulator."
+                "The kernel \(kernel) asks for network operations, and \(device) has no network adapter; start an engine "
+                + "such as NVSHMEM, build it for loopback, or run it on the simulator."
         case .sharedMemory(let kernel, let bytes, let limit):
             return
                 "The kernel \(kernel) needs \(bytes) bytes of shared memory per block, but this device gives at most "

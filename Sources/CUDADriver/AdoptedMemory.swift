@@ -45,6 +45,12 @@ package final class AdoptedMemory: DeviceRegion {
         self.whenReleased = whenReleased
     }
 
+    /// Uses memory that is known to be mapped in `context`, and may be that of another GPU or process.
+    package init(mapped address: UInt64, byteCount: Int, context: Context) {
+        (self.context, self.address, self.byteCount) = (context, address, byteCount)
+        whenReleased = {}
+    }
+
     deinit { whenReleased() }
 }
 

@@ -3,6 +3,8 @@ package enum DeviceAttribute: Int32, Sendable {
     case virtualMemory = 102
     case descriptorHandles = 103
     case virtualMemoryRDMA = 110
+    /// Whether kernels see what network cards write, in order: 100 and more if those of this GPU do.
+    case remoteWriteOrdering = 118
     case fabricHandles = 128
     case multiProcessService = 133
 }

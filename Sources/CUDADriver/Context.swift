@@ -168,6 +168,11 @@ package final class Context: @unchecked Sendable {
     /// `CU_LIMIT_PERSISTING_L2_CACHE_SIZE`
     private static let persistingL2CacheSize: UInt32 = 6
 
+    /// Calls `body` with this context current, for libraries that work with the current one.
+    package func makingCurrent<Result>(_ body: () throws -> Result) throws -> Result {
+        try whileCurrent(handle, driver, ordinal: device, body)
+    }
+
     /// Whether the driver's context `other` is this one.
     func isContext(_ other: UnsafeMutableRawPointer?) -> Bool { other == handle }
 

@@ -77,6 +77,14 @@ package struct DriverFunctions: @unchecked Sendable {
     package let cuModuleLoadDataEx:
         @convention(c) (HandleResult, UnsafeRawPointer, UInt32, UnsafeMutablePointer<Int32>, HandleResult) -> Int32
     package let cuModuleUnload: @convention(c) (Handle) -> Int32
+    package let cuLinkCreate: @convention(c) (UInt32, UnsafeMutablePointer<Int32>, HandleResult, HandleResult) -> Int32
+    package let cuLinkAddData:
+        @convention(c) (
+            Handle, Int32, UnsafeMutableRawPointer, Int, UnsafePointer<CChar>, UInt32, UnsafeMutablePointer<Int32>?,
+            HandleResult?
+        ) -> Int32
+    package let cuLinkComplete: @convention(c) (Handle, HandleResult, UnsafeMutablePointer<Int>) -> Int32
+    package let cuLinkDestroy: @convention(c) (Handle) -> Int32
     package let cuModuleGetFunction: @convention(c) (HandleResult, Handle, UnsafePointer<CChar>) -> Int32
     package let cuFuncGetAttribute: @convention(c) (UnsafeMutablePointer<Int32>, Int32, Handle) -> Int32
     package let cuFuncSetAttribute: @convention(c) (Handle, Int32, Int32) -> Int32
@@ -163,6 +171,10 @@ package struct DriverFunctions: @unchecked Sendable {
         cuEventElapsedTime = try library.function("cuEventElapsedTime")
         cuModuleLoadDataEx = try library.function("cuModuleLoadDataEx")
         cuModuleUnload = try library.function("cuModuleUnload")
+        cuLinkCreate = try library.function("cuLinkCreate_v2")
+        cuLinkAddData = try library.function("cuLinkAddData_v2")
+        cuLinkComplete = try library.function("cuLinkComplete")
+        cuLinkDestroy = try library.function("cuLinkDestroy")
         cuModuleGetFunction = try library.function("cuModuleGetFunction")
         cuFuncGetAttribute = try library.function("cuFuncGetAttribute")
         cuFuncSetAttribute = try library.function("cuFuncSetAttribute")

@@ -1,4 +1,4 @@
-/// Kernels that the driver compiled from PTX text, unloaded when the last reference goes.
+/// Kernels that the driver compiled from PTX text, or that came compiled, unloaded when the last reference goes.
 ///
 /// A graph does not keep a module loaded: hold on to the module as long as a `GraphExec` with its kernels.
 package final class Module: @unchecked Sendable {
@@ -9,9 +9,12 @@ package final class Module: @unchecked Sendable {
     /// What the driver's compiler wrote: with `verbose` the registers and spills of each kernel. Empty when the driver
     /// took the code from its cache.
     package let log: String
-    let handle: UnsafeMutableRawPointer
+    /// The driver's `CUmodule`.
+    package let handle: UnsafeMutableRawPointer
+    /// Called before the module is unloaded.
+    private let beforeUnload: (@Sendable (UnsafeMutableRawPointer) -> Void)?
 
-    private static let logBytes = 64 << 10
+    static let logBytes = 64 << 10
 
     /// Compiles and loads PTX text.
     ///
@@ -23,13 +26,37 @@ package final class Module: @unchecked Sendable {
     ///
     /// Throws `DriverError.moduleRejected` with the compiler's log, or `.invalidArgument` when the text has a zero
     /// byte.
-    package init(ptx: String, context: Context, verbose: Bool = false, lines: Bool = false) throws {
+    package convenience init(ptx: String, context: Context, verbose: Bool = false, lines: Bool = false) throws {
         var text = Array(ptx.utf8)
         guard !text.contains(0) else {
             throw DriverError.invalidArgument("The PTX text contains a zero byte, which ends it early; remove it.")
         }
         text.append(0)
+        try self.init(
+            text, "loading \(text.count - 1) bytes of PTX", context: context, verbose: verbose, lines: lines,
+            beforeUnload: nil)
+    }
 
+    /// Loads a program for the GPU that a linker has made.
+    ///
+    /// - Parameters:
+    ///   - cubin: The program.
+    ///   - context: Where to load it.
+    ///   - beforeUnload: Called with the handle before the module is unloaded.
+    ///
+    /// Throws `DriverError.moduleRejected`.
+    package convenience init(
+        cubin: [UInt8], context: Context, beforeUnload: @escaping @Sendable (UnsafeMutableRawPointer) -> Void
+    ) throws {
+        try self.init(
+            cubin, "loading a linked program of \(cubin.count) bytes", context: context, verbose: false, lines: false,
+            beforeUnload: beforeUnload)
+    }
+
+    private init(
+        _ text: [UInt8], _ activity: String, context: Context, verbose: Bool, lines: Bool,
+        beforeUnload: (@Sendable (UnsafeMutableRawPointer) -> Void)?
+    ) throws {
         let information = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.logBytes, alignment: 16)
         let errors = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.logBytes, alignment: 16)
         defer {
@@ -52,7 +79,7 @@ package final class Module: @unchecked Sendable {
             values.append(UnsafeMutableRawPointer(bitPattern: 1))
         }
         do {
-            self.handle = try context.create("cuModuleLoadDataEx", "loading \(text.count - 1) bytes of PTX") {
+            self.handle = try context.create("cuModuleLoadDataEx", activity) {
                 $0.cuModuleLoadDataEx($1, text, UInt32(options.count), &options, &values)
             }
         } catch DriverError.callFailed(let failure) {
@@ -60,9 +87,11 @@ package final class Module: @unchecked Sendable {
         }
         self.context = context
         self.log = Self.text(information)
+        self.beforeUnload = beforeUnload
     }
 
     deinit {
+        beforeUnload?(handle)
         context.release { $0.cuModuleUnload(handle) }
     }
 
@@ -71,7 +100,8 @@ package final class Module: @unchecked Sendable {
         try Function(name: name, module: self)
     }
 
-    private static func text(_ buffer: UnsafeMutableRawBufferPointer) -> String {
+    /// What a log says.
+    static func text(_ buffer: UnsafeMutableRawBufferPointer) -> String {
         var bytes = Array(buffer.prefix { $0 != 0 })
         while let last = bytes.last, last == 10 || last == 13 || last == 32 { bytes.removeLast() }
         return String(decoding: bytes, as: UTF8.self)

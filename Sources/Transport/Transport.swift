@@ -23,11 +23,18 @@ public protocol Transport: AnyObject, Sendable {
     /// - Throws: `TransportError.repeatedWindow`; `DeviceError` when memory runs out.
     func makeWindow(_ name: String, bytes: Int, on device: any Device) throws -> DeviceBuffer
 
+    /// Makes device memory of this rank out of which rows are put, where a network is the way to other ranks; content
+    /// undefined. Ranks of a group make the same, in the same order.
+    func makeSource(_ label: String, bytes: Int, on device: any Device) throws -> DeviceBuffer
+
+    /// What kernels pass to the functions of the transport's network engine; nil where it has none.
+    var networkContext: UInt64? { get }
+
     /// Lets the other ranks have the window of this name, which this rank has made and filled.
     func offerWindow(_ name: String) throws
 
-    /// The windows of all ranks of one name, by rank, as kernels of this rank reach them. Each is valid as long as it
-    /// is held.
+    /// The windows of all ranks of one name, by rank, as kernels of this rank reach them: a window that only a network
+    /// engine reaches is where that engine has it. Each is valid as long as it is held.
     ///
     /// - Parameters:
     ///   - name: As in `makeWindow`.
@@ -39,10 +46,27 @@ public protocol Transport: AnyObject, Sendable {
     /// again has a new one.
     func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer
 
+    /// Returns when nothing is under way any more that kernels of this rank, which have ended, have asked a network engine
+    /// for.
+    func settle() throws
+
     /// Returns when all ranks have called it as often as this one.
     ///
     /// - Throws: `TransportError.missingRanks` when the time is over.
     func barrier(within seconds: Double) throws
+}
+
+extension Transport {
+    /// Memory like any other, where nobody else has to know it.
+    public func makeSource(_ label: String, bytes: Int, on device: any Device) throws -> DeviceBuffer {
+        try device.allocate(bytes: bytes, label: label)
+    }
+
+    /// No engine.
+    public var networkContext: UInt64? { nil }
+
+    /// Nothing is under way without an engine of the transport's.
+    public func settle() {}
 }
 
 /// How a rank reaches the memory of another.

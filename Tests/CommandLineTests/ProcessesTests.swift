@@ -56,6 +56,34 @@ import Testing
         #expect(report.modes.map(\.outputHashes) == alone.modes.map(\.outputHashes))
     }
 
+    /// The way through a network adapter, whose loads and stores are on windows of other processes.
+    @Test(arguments: ["loopback", "network"], [(2, 2), (2, 4)])
+    func networksGiveTheBitsOfLoadsAndStores(_ transport: String, _ count: (processes: Int, ranks: Int)) throws {
+        let alone = try Report(Program.run(Self.layer + ["--ranks", "\(count.ranks)", "--json"]))
+        let arguments =
+            Self.layer + [
+                "--ranks", "\(count.ranks)", "--processes", "\(count.processes)", "--transport", transport, "--json",
+            ]
+        let result = try Program.run(arguments)
+        #expect(result.code == 0, "\(Self.text(arguments, result))")
+        let report = try Report(result)
+        #expect(report.verified && report.identical)
+        #expect(report.modes.map(\.outputHashes) == alone.modes.map(\.outputHashes))
+    }
+
+    @Test(arguments: [[], ["--processes", "2", "--ranks", "2"]])
+    func simulatorsHaveNoNVSHMEM(_ processes: [String]) throws {
+        let result = try Program.run(Self.layer + processes + ["--transport", "nvshmem"])
+        #expect(result.code == 64, "\(result.errors)")
+        #expect(result.errors.contains("NVSHMEM moves memory of GPUs"), "\(result.errors)")
+        #expect(result.errors.contains("--transport network"), "\(result.errors)")
+    }
+
+    @Test func nvshmemGoesOnWithoutNobody() throws {
+        let result = try Program.run(Self.layer + ["--transport", "nvshmem", "--on-failure", "mask"])
+        #expect(result.code == 64 && result.errors.contains("--on-failure"), "\(result.errors)")
+    }
+
     @Test func casesForProcesses() throws {
         let arguments = ["verify", "--device", "simulator", "--processes", "2"]
         let result = try Program.run(arguments)

@@ -56,16 +56,23 @@ extension CUDADevice {
             throw DeviceError.sharedMemory(
                 kernel: kernel.name, bytes: kernel.sharedBytes, limit: properties.sharedBytesPerBlock)
         }
-        guard !kernel.needsNetwork else {
-            throw DeviceError.noNetworkAdapter(kernel: kernel.name, device: properties.name)
-        }
         return try driverCall {
-            let lines = KernelLines.areWanted
-            let ptx = kernel.ptx(locations: lines ? .directives : .comments)
-            let function = try Module(ptx: ptx, context: context, lines: lines).function(kernel.name)
+            let function = try module(kernel).function(kernel.name)
             if kernel.sharedBytes > 0 { try function.setMaxDynamicSharedBytes(kernel.sharedBytes) }
             return function
         }
+    }
+
+    private func module(_ kernel: Kernel) throws -> Module {
+        guard kernel.needsNetwork else {
+            let lines = KernelLines.areWanted
+            return try Module(
+                ptx: kernel.ptx(locations: lines ? .directives : .comments), context: context, lines: lines)
+        }
+        guard let linker = networkLinker.withLock({ $0 }) else {
+            throw DeviceError.noNetworkAdapter(kernel: kernel.name, device: properties.name)
+        }
+        return try linker.load(kernel.ptx(), kernel: kernel.name, context: context)
     }
 
     /// See ``Device/launch(_:blocks:arguments:dependentLaunch:on:)``.

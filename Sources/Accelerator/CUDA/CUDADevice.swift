@@ -20,6 +20,8 @@ public final class CUDADevice: Device {
     let captures = Atomic<Int>(0)
     /// Held while a kernel is compiled, so that two threads do not compile the same one.
     let loading = Mutex(())
+    /// What joins kernels with a network engine; nil where there is none.
+    let networkLinker = Mutex<(any NetworkLinker)?>(nil)
 
     /// What is wanted of the L2.
     let l2Shares: Mutex<L2Shares>

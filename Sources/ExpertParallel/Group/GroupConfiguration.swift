@@ -178,7 +178,6 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Checks all that depends on the device, before any memory is allocated: residency as above, and hardware queues.
     package func validate(on device: DeviceProperties) throws(GroupError) {
         try validate(deviceMultiprocessors: device.multiprocessors)
-        if device.kind == .cuda, network?.adapter == .engine { throw .noNetworkEngine }
         // Two streams to a rank, and 32 hardware queues.
         let limit = 16
         if device.kind == .cuda, ranksOnDevice > limit { throw .tooManyRanks(ranks: ranksOnDevice, limit: limit) }

@@ -275,8 +275,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "smaller"
         case .noNetworkEngine:
             return
-                "there is no network engine for GPUs yet, only the simulator has one; use the loopback adapter, which takes "
-                + "the same way by loads and stores"
+                "a GPU has no network engine of its own, as the simulator has; start NVSHMEM (NVSHMEMEngine, --transport nvshmem), "
+                + "or use the loopback adapter, which takes the same way by loads and stores"
         case .networkInBuffer:
             return
                 "a communication buffer reaches all ranks by loads and stores; leave out the network, or use a layer"

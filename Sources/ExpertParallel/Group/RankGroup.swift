@@ -32,14 +32,17 @@ public final class RankGroup {
     /// - Parameters:
     ///   - processes: The processes, which share out the ranks.
     ///   - configuration: The same in all of them.
+    ///   - network: What reaches ranks of other nodes, where `GroupConfiguration.network` asks for an engine on GPUs.
     ///   - missing: Ranks that have gone; see ``ExpertRank/connect(without:within:)``.
     /// - Throws: As the other initialisers; `TransportError` when ranks of other processes do not come.
     public convenience init(
-        processes: ProcessGroup, configuration: GroupConfiguration, without missing: Set<Int> = []
+        processes: ProcessGroup, configuration: GroupConfiguration, network: NVSHMEMEngine? = nil,
+        without missing: Set<Int> = []
     ) throws {
         try configuration.validate(on: processes.device.properties)
+        let transports: [any Transport] = network?.transports() ?? processes.transports()
         try self.init(
-            processes.transports().map {
+            transports.map {
                 try ExpertRank(device: processes.device, configuration: configuration, transport: $0)
             }, processes: processes, without: missing)
     }

@@ -1,6 +1,7 @@
 import Accelerator
 import ExpertKernels
 import KernelLanguage
+import Transport
 
 /// What a rank's experts need besides the rows that arrive: room for their results, and what their GEMMs pass on.
 struct ExpertMemory: Sendable {
@@ -9,10 +10,16 @@ struct ExpertMemory: Sendable {
     /// For the GEMMs: one for gate and up, and one for down, which may begin before the other has ended.
     let scratch: (gateUp: GEMMScratch, down: GEMMScratch)
 
-    init(_ device: any Device, _ configuration: GroupConfiguration, _ records: RankRecords, label: String) throws {
-        let shape = configuration.shape
-        output = try device.allocate(
-            BFloat16.self, count: shape.rankExperts * shape.maxRows * shape.hidden, label: "expert output of \(label)")
+    init(
+        _ device: any Device, _ configuration: GroupConfiguration, _ transport: any Transport, _ records: RankRecords,
+        label: String
+    ) throws {
+        let (shape, what) = (configuration.shape, "expert output of \(label)")
+        let count = shape.rankExperts * shape.maxRows * shape.hidden
+        output =
+            try configuration.network == nil
+            ? device.allocate(BFloat16.self, count: count, label: what)
+            : DeviceArray(transport.makeSource(what, bytes: 2 * count, on: device))
         func scratch(_ what: String) throws -> GEMMScratch {
             try GEMMScratch(
                 device, gridSize: configuration.multiprocessors, label: "\(what) of \(label)",

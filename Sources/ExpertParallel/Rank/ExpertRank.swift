@@ -55,6 +55,11 @@ public final class ExpertRank {
         guard transport.ranks == configuration.shape.ranks else {
             throw GroupError.rankCount(transport: transport.ranks, shape: configuration.shape.ranks)
         }
+        if device.properties.kind == .cuda, configuration.network?.adapter == .engine,
+            transport.networkContext == nil
+        {
+            throw GroupError.noNetworkEngine
+        }
         self.device = device
         self.configuration = configuration
         self.transport = transport
@@ -72,7 +77,7 @@ public final class ExpertRank {
             device, configuration, transport, .whole, tokens: addresses, records: records,
             streams: .init(compute: compute, communication: communication))
         self.whole = whole
-        wholeMemory = try ExpertMemory(device, configuration, records, label: whole.label)
+        wholeMemory = try ExpertMemory(device, configuration, transport, records, label: whole.label)
         let half = try configuration.twoBatch ? configuration.half() : nil
         let halves = try half.map { half in
             try (0..<2).map { number in
@@ -83,7 +88,7 @@ public final class ExpertRank {
         }
         self.halves = halves ?? []
         halfMemories = try self.halves.map {
-            try ExpertMemory(device, $0.configuration, records, label: $0.label)
+            try ExpertMemory(device, $0.configuration, transport, records, label: $0.label)
         }
         state = RankState(
             device, configuration, transport, records: records, exchanges: [whole] + self.halves,

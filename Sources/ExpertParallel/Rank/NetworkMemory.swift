@@ -1,6 +1,7 @@
 import Accelerator
 import ExpertKernels
 import KernelLanguage
+import Transport
 
 /// What an exchange keeps for ranks that a network reaches, see `NetworkPeers`.
 struct NetworkMemory: Sendable {
@@ -21,22 +22,25 @@ struct NetworkMemory: Sendable {
 
     /// nil without a network.
     init?(
-        _ device: any Device, _ configuration: GroupConfiguration, beats: DeviceArray<UInt64>?, rank: Int, label: String
+        _ device: any Device, _ configuration: GroupConfiguration, _ transport: any Transport,
+        beats: DeviceArray<UInt64>?, label: String
     ) throws {
         guard let network = configuration.network, let beats else { return nil }
-        (self.network, self.rank) = (network, rank)
+        (self.network, self.rank) = (network, transport.rank)
         let (shape, layout) = (configuration.shape, configuration.window)
         ranks = shape.ranks
         windows = try device.allocate(UInt64.self, count: shape.ranks, label: "network windows of \(label)")
-        staging = try device.allocate(
-            UInt32.self, count: 2 * shape.maxTokens * layout.networkPacketBytes / 4, label: "staging of \(label)")
+        staging = try DeviceArray(
+            transport.makeSource(
+                "staging of \(label)", bytes: 2 * shape.maxTokens * layout.networkPacketBytes, on: device))
         expectedRows = try device.allocate(
             UInt64.self, count: layout.landedRows.count, label: "expected rows of \(label)")
         expectedResults = try device.allocate(
             UInt64.self, count: layout.landedResults.count, label: "expected results of \(label)")
         // The simulator's engine and loopback need nothing.
         parameters = NetworkParameters(
-            context: 0, windows: windows.parameter, beats: beats.parameter, staging: staging.parameter,
+            context: transport.networkContext ?? 0, windows: windows.parameter, beats: beats.parameter,
+            staging: staging.parameter,
             expectedRows: expectedRows.parameter, expectedResults: expectedResults.parameter)
     }
 

@@ -92,7 +92,10 @@ final class RankState {
     }
 
     /// Waits for the device, whatever became of the work: some may have gone to streams of the caller's.
-    func stop() throws { try device.synchronize() }
+    func stop() throws {
+        try device.synchronize()
+        try transport.settle()
+    }
 
     /// Puts all flags, counters and records into the state before the first step. Nothing may be running on any rank.
     func clear(on stream: DeviceStream) throws {

@@ -124,7 +124,7 @@ final class TokenExchange {
         linkBusy = try device.allocate(UInt64.self, count: shape.ranks, label: "links of \(label)")
         peers = try device.allocate(UInt64.self, count: shape.ranks, label: "peers of \(label)")
         network = try NetworkMemory(
-            device, configuration, beats: records.masks?.networkBeats, rank: transport.rank, label: label)
+            device, configuration, transport, beats: records.masks?.networkBeats, label: label)
     }
 
     /// The number of the rank.

@@ -111,6 +111,25 @@ public final class ProcessGroup: Sendable {
         }
     }
 
+    /// The first process on the machine of this one.
+    public var firstOfHost: Int {
+        members.withLock { members in
+            members.firstIndex { $0.host == members[rendezvous.process].host } ?? rendezvous.process
+        }
+    }
+
+    /// How many ranks each machine has, which follow one another; nil if they have different numbers of them.
+    public var ranksPerHost: Int? {
+        Self.processesPerHost(members.withLock { $0.map(\.host) }).map { $0 * ranksPerProcess }
+    }
+
+    /// How often each host is in a list, in which it has places that follow one another; nil if that differs.
+    package static func processesPerHost(_ hosts: [String]) -> Int? {
+        let count = hosts.prefix { $0 == hosts.first }.count
+        let isEven = hosts.indices.allSatisfy { hosts[$0] == hosts[$0 / count * count] }
+        return isEven && Set(hosts).count * count == hosts.count ? count : nil
+    }
+
     /// Transports of this process's ranks, in order. Processes make those of a group of ranks in the same order; windows
     /// of each are its own.
     public func transports() -> [ProcessTransport] {

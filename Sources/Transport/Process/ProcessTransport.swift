@@ -110,7 +110,7 @@ public final class ProcessTransport: Transport {
             throw TransportError.unreachableRank(
                 peer,
                 reason: "it is on another machine, and this transport shares memory of one; start the ranks of a group "
-                    + "on one machine")
+                    + "on one machine, or have a network between them (--transport nvshmem)")
         case .loadStore:
             let device = group.member(group.process(of: peer)).device
             guard try group.device.canReach(uniqueID: device) else {

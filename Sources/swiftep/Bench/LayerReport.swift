@@ -85,7 +85,7 @@ struct LayerReport: BenchReport {
             onFailure: plan.onFailure.rawValue, experts: shape.experts, hidden: shape.hidden,
             intermediate: shape.intermediate, topK: shape.topK, sharedExpert: shape.sharedExperts > 0,
             link: plan.link?.description, betweenBytes: plan.between?.bytes,
-            betweenMemoryBytes: plan.between?.memoryBytes, network: plan.network?.description)
+            betweenMemoryBytes: plan.between?.memoryBytes, network: processes.description(of: plan.network))
     }
 
     /// Adds the times of one phase.

@@ -1,6 +1,7 @@
 import Accelerator
 import CUDADriver
 import Conformance
+import NVSHMEM
 import PTX
 
 #if canImport(FoundationEssentials)
@@ -109,23 +110,27 @@ enum SystemSurvey {
                     + "nvidia-cuda-mps-control -d; with one process for each GPU it is not needed.")
     }
 
-    /// NVSHMEM's own names for its host library.
-    private static let networkLibraries = ["libnvshmem_host.so.3", "libnvshmem_host.so"]
-
+    /// NVSHMEM, and what it takes to build what kernels call.
     private static var networkLibrary: Finding {
-        let home = getenv("NVSHMEM_HOME").map { String(cString: $0) }
-        let places = (home.map { home in networkLibraries.map { "\(home)/lib/\($0)" } } ?? []) + networkLibraries
-        let found = places.first { place in
-            guard let handle = dlopen(place, RTLD_LAZY | RTLD_LOCAL) else { return false }
-            dlclose(handle)
-            return true
+        let use = "Only --transport nvshmem uses it, for ranks on several machines. "
+        do throws(NVSHMEMError) {
+            let installation = try NVSHMEMInstallation.find()
+            let found = "\(installation.version) in \(installation.home)"
+            do throws(NVSHMEMError) {
+                _ = try NVSHMEMLibrary(installation)
+                let toolkit = try CUDAToolkit.find()
+                let compiler = try RuntimeCompiler(toolkit.compilers)
+                let linker = JITLinker(toolkit.linkers).map { "nvJitLink (\($0.path))" } ?? "the driver's linker"
+                return Finding(
+                    name: "NVSHMEM", verdict: .works,
+                    text: "\(found), to be built with NVRTC \(compiler.version) (\(compiler.path)), headers of "
+                        + "\(toolkit.headers[0]), and \(linker)")
+            } catch {
+                return Finding(name: "NVSHMEM", verdict: .missing, text: found, remedy: use + "But \(error).")
+            }
+        } catch {
+            return Finding(name: "NVSHMEM", verdict: .missing, text: "not found", remedy: use + "Here \(error).")
         }
-        return Finding(
-            name: "NVSHMEM", verdict: found == nil ? .missing : .works, text: found ?? "not found",
-            remedy: found == nil
-                ? "Ranks of one machine do not need it. It is looked for in NVSHMEM_HOME/lib and where the system's "
-                    + "loader looks; pip install nvidia-nvshmem-cu13 has it."
-                : "Nothing uses it yet: ranks are on the GPUs of one machine.")
     }
 
     private static var assembler: Finding {

@@ -48,7 +48,7 @@ func withProcesses(
             ranksOfProcess = max(1, all / bootstrap.processes)
             let processes = try Processes(rendezvous, ranks: all, device: device, arguments)
             let code = try body(processes)
-            try processes.group?.leave(within: Processes.patience)
+            try processes.leave()
             return code
         } catch {
             let waitedFor = (error as? GroupError)?.waitedFor

@@ -18,6 +18,8 @@ final class Processes {
     let device: any Device
     /// Ranks of all processes.
     let ranks: Int
+    /// What reaches ranks of other nodes, if it is NVSHMEM.
+    private let engine: NVSHMEMEngine?
 
     /// Seconds that processes wait for each other on the host: others may be reading a checkpoint, or computing a
     /// reference.
@@ -45,6 +47,13 @@ final class Processes {
                 ]
                     + arguments.described, within: isReturning ? Self.patience : 60)
         }
+        engine = try RankTransport.startEngine(arguments, group, on: device)
+    }
+
+    /// Parts from the others, when all work is done.
+    func leave() throws {
+        try engine?.end()
+        try group?.leave(within: Self.patience)
     }
 
     /// The number of this process.
@@ -54,6 +63,11 @@ final class Processes {
     /// Whether this one reports: the first of those that were there all the time, as all of them know it.
     var isFirst: Bool {
         !isReturning && index == (0..<count).first { !absent.contains($0) && !returned.contains($0) }
+    }
+    /// Whether this one makes files for those of its machine.
+    var isFirstOfHost: Bool {
+        guard let group, group.extent.hosts > 1 else { return isFirst }
+        return index == group.firstOfHost
     }
     /// Processes that have gone, as far as all others know it: all learn it from the same collectives.
     private(set) var absent: Set<Int> = []
@@ -69,7 +83,24 @@ final class Processes {
     /// The ranks of this process, connected to the others.
     func makeGroup(_ configuration: GroupConfiguration) throws -> RankGroup {
         guard let group else { return try RankGroup(device: device, configuration: configuration) }
-        return try RankGroup(processes: group, configuration: configuration, without: absentRanks)
+        var configuration = configuration
+        configuration.network = network(configuration.network)
+        return try RankGroup(
+            processes: group, configuration: configuration, network: configuration.network == nil ? nil : engine,
+            without: absentRanks)
+    }
+
+    /// A network with the nodes that these processes are on.
+    private func network(_ network: GroupNetwork?) -> GroupNetwork? {
+        guard let engine, var network else { return network }
+        network.ranksPerNode = engine.ranksPerNode
+        return network
+    }
+
+    /// A network, for people.
+    func description(of network: GroupNetwork?) -> String? {
+        guard let text = self.network(network)?.description else { return nil }
+        return engine.map { "NVSHMEM \($0.version), \(text)" } ?? text
     }
 
     /// What this process's ranks have of a list of all ranks'.

@@ -1,5 +1,8 @@
+import Accelerator
 import ExpertKernels
 import ExpertParallel
+import NVSHMEM
+import Transport
 
 /// How ranks reach each other, as `--transport` says it.
 enum RankTransport: String, CaseIterable {
@@ -9,14 +12,17 @@ enum RankTransport: String, CaseIterable {
     case loopback
     /// By the simulator's network.
     case network
+    /// By NVSHMEM, between GPUs.
+    case nvshmem
 
     static let option = Option<RankTransport>(
         "transport", allCases.map(\.rawValue).joined(separator: "|"),
         help:
             "How ranks reach each other. loadStore: kernels load from and store to each other's memory. loopback: all that "
             + "goes to another rank takes the way through a network adapter, which loads and stores in the end. network: "
-            + "likewise, with an engine that acts later and in its own order; only the simulator has one. Default: loadStore.",
-        expected: "loadStore, loopback or network"
+            + "likewise, with an engine that acts later and in its own order; only the simulator has one. nvshmem: likewise, with "
+            + "NVSHMEM, between processes on GPUs of one or several machines. Default: loadStore.",
+        expected: "loadStore, loopback, network or nvshmem"
     ) { RankTransport(rawValue: $0) }
 
     /// The network between ranks; nil where there is none.
@@ -24,7 +30,7 @@ enum RankTransport: String, CaseIterable {
         switch self {
         case .loadStore: nil
         case .loopback: GroupNetwork(.loopback)
-        case .network: GroupNetwork(.engine)
+        case .network, .nvshmem: GroupNetwork(.engine)
         }
     }
 
@@ -38,6 +44,34 @@ enum RankTransport: String, CaseIterable {
         }
         if let ranks = arguments[NetworkOptions.ranksPerNode] { network.ranksPerNode = ranks }
         network.queueDepth = arguments[NetworkOptions.queueDepth]
+        if arguments[option] == .nvshmem, arguments[ProcessOptions.restart] {
+            throw .conflict(
+                "--restart takes ranks in again, which NVSHMEM does not; leave it out, or leave out --transport nvshmem"
+            )
+        }
+        if arguments[option] == .nvshmem, arguments[ProcessOptions.onFailure] == .mask {
+            throw .conflict("\(NVSHMEMError.cannotMask)")
+        }
         return network
+    }
+
+    /// Starts NVSHMEM if it was asked for. Where ranks are on several machines it is between those, and on one machine
+    /// between all ranks.
+    ///
+    /// - Parameter group: The processes; nil where all ranks are in this one.
+    /// - Throws: `UsageError` for a device that has no such network, or too few processes; `NVSHMEMError`.
+    static func startEngine(_ arguments: Arguments, _ group: ProcessGroup?, on device: any Device) throws
+        -> NVSHMEMEngine?
+    {
+        switch (arguments[option], device.properties.kind) {
+        case (.network, .cuda): throw UsageError.conflict("\(GroupError.noNetworkEngine)")
+        case (.nvshmem, .simulator):
+            throw UsageError.conflict("\(NVSHMEMError.needsGPU(device: device.properties.name))")
+        case (.nvshmem, .cuda):
+            guard let group else { throw UsageError.conflict("\(NVSHMEMError.needsProcesses)") }
+            let nodes = group.extent.hosts > 1 ? group.ranksPerHost : nil
+            return try NVSHMEMEngine(group, ranksPerNode: nodes ?? 1)
+        default: return nil
+        }
     }
 }

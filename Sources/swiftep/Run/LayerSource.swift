@@ -58,14 +58,15 @@ struct LayerSource {
         }
     }
 
-    /// A directory for a checkpoint that is made, which all processes see. It is the launcher's, which outlives them, if
-    /// there is one; otherwise the first process makes and removes it.
+    /// A directory for a checkpoint that is made, which all processes of the machine see. It is the launcher's, which
+    /// outlives them, if there is one; otherwise the first process makes and removes it.
     private static func directory(_ processes: Processes) throws -> (path: String, temporary: String?) {
         let given = ProcessInfo.processInfo.environment[Launcher.directoryVariable]
         if let given, processes.group != nil { return (given, nil) }
-        let own = try processes.isFirst ? TemporaryFiles.makeDirectory() : nil
-        let path = try processes.gather("a directory", own).lazy.compactMap { $0 ?? nil }.first ?? ""
-        return (path, own)
+        let own = try processes.isFirstOfHost ? TemporaryFiles.makeDirectory() : nil
+        let all = try processes.gather("a directory", own).map { $0 ?? nil }
+        let ofHost = processes.group.flatMap { all[$0.firstOfHost] }
+        return (ofHost ?? all.lazy.compactMap { $0 }.first ?? "", own)
     }
 
     /// Removes what was made.
@@ -109,7 +110,7 @@ struct LayerSource {
     ) throws -> MoELayerCheckpoint {
         let writer = CheckpointWriter(configuration: ShapeOptions.modelConfiguration(shape), seed: seed)
         if processes.isReturning { return try MoELayerCheckpoint(directory: directory, layer: writer.layer) }
-        if processes.isFirst {
+        if processes.isFirstOfHost {
             Console.progress("writing a checkpoint with random weights to \(directory)")
             try writer.write(to: directory)
             Console.progress("reading it back")

@@ -66,7 +66,7 @@ struct RunReport: Encodable {
         sharedGate = configuration.hasSharedGate
         experts = shape.experts
         topK = shape.topK
-        network = configuration.network?.description
+        network = processes.description(of: configuration.network)
         scales = configuration.scaleFormat.rawValue
         channelScales = configuration.channelScales
         self.activationsPerToken = activationsPerToken

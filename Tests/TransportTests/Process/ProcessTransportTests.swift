@@ -1,4 +1,5 @@
 import Accelerator
+import NVSHMEM
 import Simulator
 import TestSupport
 import Testing
@@ -54,6 +55,29 @@ import Transport
         let found = try results.flatMap { try $0.get() }
         for rank in 0..<ranks {
             #expect(found[rank] == (0..<ranks).map { UInt64(100 * $0 + rank) }, "rank \(rank)")
+        }
+    }
+
+    @Test func hostsHaveEvenNumbersOfProcessesThatFollowOneAnother() {
+        #expect(ProcessGroup.processesPerHost(["a"]) == 1)
+        #expect(ProcessGroup.processesPerHost(["a", "a", "a"]) == 3)
+        #expect(ProcessGroup.processesPerHost(["a", "a", "b", "b", "c", "c"]) == 2)
+        #expect(ProcessGroup.processesPerHost(["a", "b", "a", "b"]) == nil)
+        #expect(ProcessGroup.processesPerHost(["a", "a", "b"]) == nil)
+        #expect(ProcessGroup.processesPerHost(["a", "b", "b"]) == nil)
+        #expect(ProcessGroup.processesPerHost(["a", "a", "b", "b", "a", "a"]) == nil)
+    }
+
+    @Test func processesOfOneMachineKnowIt() throws {
+        let results = try processes(3, ranks: 6) { group, _ in
+            [group.extent.hosts, group.firstOfHost, group.ranksPerHost ?? 0]
+        }
+        for result in results { #expect(try result.get() == [1, 0, 6]) }
+    }
+
+    @Test func nvshmemNeedsGPUs() throws {
+        for result in try processes(2, ranks: 2, { group, _ in try NVSHMEMEngine(group).ranksPerNode }) {
+            #expect(throws: NVSHMEMError.self) { try result.get() }
         }
     }
 
