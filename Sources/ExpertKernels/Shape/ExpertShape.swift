@@ -53,7 +53,7 @@ extension LayerShape {
         blockM: Int, scaleFormat: ScaleFormat = .float32, activation: Activation = .plain
     ) -> ExpertShape {
         ExpertShape(
-            hidden: hidden, intermediate: intermediate, experts: rankExperts, maxRows: maxRows, blockM: blockM,
+            hidden: paddedHidden, intermediate: paddedIntermediate, experts: rankExperts, maxRows: maxRows, blockM: blockM,
             scaleFormat: scaleFormat, activation: activation, sharedExperts: sharedExperts)
     }
 }

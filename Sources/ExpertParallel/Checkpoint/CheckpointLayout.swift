@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 /// The tensors of one layer, in the order in which they are written, with the way to make their bytes.
@@ -60,7 +61,7 @@ struct CheckpointLayout: Sendable {
     /// Bytes of all tensors.
     var bytes: Int { tensors.reduce(0) { $0 + $1.count * $1.tensor.type.size } }
 
-    /// The layout for a model of a family whose sizes are in range and multiples of 128.
+    /// The layout for a model of a family whose sizes are in range and multiples of 8.
     init(model: ModelConfiguration, family: ModelFamily, layer: Int, weightType: CheckpointWriter.WeightType) {
         let names = family.tensors
         var builder = LayoutBuilder(
@@ -89,7 +90,8 @@ struct CheckpointLayout: Sendable {
             builder.addMatrix(up, count: model.experts, rows: model.intermediate, columns: model.hidden)
             builder.addMatrix(down, count: model.experts, rows: model.hidden, columns: model.intermediate)
         case .fused(let gateUp, let down):
-            builder.addMatrix(gateUp, count: model.experts, rows: 2 * model.intermediate, columns: model.hidden)
+            builder.addMatrix(
+                gateUp, count: model.experts, rows: model.intermediate, above: 2, columns: model.hidden)
             builder.addMatrix(down, count: model.experts, rows: model.hidden, columns: model.intermediate)
         }
         tensors = builder.items
@@ -135,18 +137,19 @@ private struct LayoutBuilder {
                 count: shape.reduce(1, *)))
     }
 
-    /// A weight matrix, or so many in one tensor, with scales where they are FP8.
-    mutating func addMatrix(_ base: String, count: Int? = nil, rows: Int, columns: Int) {
+    /// A weight matrix, or so many in one tensor, with scales where they are FP8; `above` of them above each other, each
+    /// in blocks of its own.
+    mutating func addMatrix(_ base: String, count: Int? = nil, rows: Int, above: Int = 1, columns: Int) {
         let (name, stack) = (base + ".weight", count.map { [$0] } ?? [])
         let deviation = 1 / Float(columns).squareRoot()
         switch weightType {
         case .bfloat16:
-            add(name, .bfloat16, stack + [rows, columns], .weights(deviation: deviation))
+            add(name, .bfloat16, stack + [above * rows, columns], .weights(deviation: deviation))
         case .float8:
-            let block = QuantisedMatrix.block
-            add(name, .float8e4m3, stack + [rows, columns], .codes)
+            let blocks = [above * ScaleGroup.groups(rows), ScaleGroup.groups(columns)]
+            add(name, .float8e4m3, stack + [above * rows, columns], .codes)
             let scales = scale.map { "\(base).\($0)" } ?? name + "_scale_inv"
-            add(scales, .float32, stack + [rows / block, columns / block], .scales(deviation: deviation))
+            add(scales, .float32, stack + blocks, .scales(deviation: deviation))
         }
     }
 }
