@@ -22,6 +22,7 @@ struct DispatchedToken {
             let known = group.minimum(k.constant(UInt32(groups - 1)))
             let channel = known.multiply(128, add: (k.lane & 7) * 16)
             let channels = (row + channel).cast(to: UInt32.self)
+            let exists = group < groups
             let words =
                 if window.shape.hidden < (pass + 1) * perPass * ScaleGroup.channels, window.isPadded {
                     [0, 8].flatMap { first in
@@ -30,7 +31,7 @@ struct DispatchedToken {
                 } else {
                     k.loadVector(channels, count: 4) + k.loadVector(channels + 4, count: 4)
                 }
-            return (known, group < groups, words)
+            return (known, exists, words)
         }
     }
 

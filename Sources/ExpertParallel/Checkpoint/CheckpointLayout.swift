@@ -90,8 +90,7 @@ struct CheckpointLayout: Sendable {
             builder.addMatrix(up, count: model.experts, rows: model.intermediate, columns: model.hidden)
             builder.addMatrix(down, count: model.experts, rows: model.hidden, columns: model.intermediate)
         case .fused(let gateUp, let down):
-            builder.addMatrix(
-                gateUp, count: model.experts, rows: model.intermediate, above: 2, columns: model.hidden)
+            builder.addMatrix(gateUp, count: model.experts, rows: 2 * model.intermediate, columns: model.hidden)
             builder.addMatrix(down, count: model.experts, rows: model.hidden, columns: model.intermediate)
         }
         tensors = builder.items
@@ -137,17 +136,16 @@ private struct LayoutBuilder {
                 count: shape.reduce(1, *)))
     }
 
-    /// A weight matrix, or so many in one tensor, with scales where they are FP8; `above` of them above each other, each
-    /// in blocks of its own.
-    mutating func addMatrix(_ base: String, count: Int? = nil, rows: Int, above: Int = 1, columns: Int) {
+    /// A weight matrix, or so many in one tensor, with scales where they are FP8.
+    mutating func addMatrix(_ base: String, count: Int? = nil, rows: Int, columns: Int) {
         let (name, stack) = (base + ".weight", count.map { [$0] } ?? [])
         let deviation = 1 / Float(columns).squareRoot()
         switch weightType {
         case .bfloat16:
-            add(name, .bfloat16, stack + [above * rows, columns], .weights(deviation: deviation))
+            add(name, .bfloat16, stack + [rows, columns], .weights(deviation: deviation))
         case .float8:
-            let blocks = [above * ScaleGroup.groups(rows), ScaleGroup.groups(columns)]
-            add(name, .float8e4m3, stack + [above * rows, columns], .codes)
+            let blocks = [ScaleGroup.groups(rows), ScaleGroup.groups(columns)]
+            add(name, .float8e4m3, stack + [rows, columns], .codes)
             let scales = scale.map { "\(base).\($0)" } ?? name + "_scale_inv"
             add(scales, .float32, stack + blocks, .scales(deviation: deviation))
         }

@@ -32,6 +32,11 @@ struct MatrixSource {
         (format, values, scales, global) = try finder.find()
         self.rows = rows
         self.columns = columns
+        if case .float8Blocks = format, place.part.count > 1, rows % QuantisedMatrix.block != 0 {
+            // One above the other: blocks of the first would reach into the next.
+            throw .dimensionNotMultiple(
+                matrix: values.tensor.name, rows: rows, columns: columns, multiple: QuantisedMatrix.block)
+        }
         let step = format.columnStep
         guard rows % LayerShape.channelStep == 0, columns % step == 0 else {
             throw .dimensionNotMultiple(matrix: values.tensor.name, rows: rows, columns: columns, multiple: step)
