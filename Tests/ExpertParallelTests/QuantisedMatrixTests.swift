@@ -60,8 +60,8 @@ struct QuantisedMatrixTests {
             quantising: [BFloat16](repeating: BFloat16(1), count: 128 * 128), rows: 128, columns: 128)
         #expect(try whole.padded() == whole)
         let scaled = try QuantisedMatrix(
-            rows: 8, columns: 8, values: [UInt8](repeating: 0x38, count: 64), channelScales: (1...8).map(Float.init))
-        #expect(try scaled.padded().channelScales == (1...8).map(Float.init) + [Float](repeating: 1, count: 120))
+            rows: 8, columns: 8, values: [UInt8](repeating: 0x38, count: 64), channelScales: (1...8).map { Float($0) })
+        #expect(try scaled.padded().channelScales == (1...8).map { Float($0) } + [Float](repeating: 1, count: 120))
     }
 
     @Test("Shapes and counts are checked")
