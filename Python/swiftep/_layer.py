@@ -36,7 +36,8 @@ class SharedExpert(NamedTuple):
 
     #: `[2 * shared_intermediate, hidden]`, gate above up.
     gate_up: Array
-    #: `[2 * shared_intermediate / 128, hidden / 128]`; sizes / 128 are rounded up, here those of gate and of up each.
+    #: `[2 * shared_intermediate / 128, hidden / 128]`; sizes / 128 are rounded up, here those of gate and of up
+    #: each.
     gate_up_scales: Array
     #: `[hidden, shared_intermediate]`.
     down: Array

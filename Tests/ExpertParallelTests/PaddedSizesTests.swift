@@ -98,8 +98,11 @@ import Transport
         let none = LayerWeights.Matrices(
             values: try device.allocate(bytes: 16, label: "values"),
             scales: try device.allocate(bytes: 16, label: "scales"))
-        let (name, value) = hidden % 16 == 0 ? ("intermediate", intermediate) : ("hidden", hidden)
-        #expect(throws: ShapeError(name: name, value: value, range: 16...131_072, step: 16)) {
+        let expected =
+            hidden % 16 == 0
+            ? ShapeError(name: "intermediate", value: intermediate, range: 16...65_536, step: 16)
+            : ShapeError(name: "hidden", value: hidden, range: 16...12_800, step: 16)
+        #expect(throws: expected) {
             try MoELayer(rank, weights: LayerWeights(gateUp: none, down: none))
         }
     }

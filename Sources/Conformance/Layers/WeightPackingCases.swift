@@ -12,7 +12,8 @@ func weightPackingCases() -> [ConformanceCase] {
     let matrices = sizes.flatMap { rows, columns in
         [TileShape.maxN, 128].map { matrixCase(rows: rows, columns: columns, tileN: $0) }
     }
-    let pairs = [(intermediate: 128, columns: 256), (256, 128), (384, 384), (72, 208), (328, 128)].flatMap { intermediate, columns in
+    let pairSizes = [(intermediate: 128, columns: 256), (256, 128), (384, 384), (72, 208), (328, 128)]
+    let pairs = pairSizes.flatMap { intermediate, columns in
         [
             pairCase(.gateUpInTurns, intermediate: intermediate, columns: columns, tileN: TileShape.maxN),
             pairCase(.gateAboveUp, intermediate: intermediate, columns: columns, tileN: 128),
@@ -128,13 +129,12 @@ private func pairCase(
         let gates = try matrices("gate", intermediate, columns, count: experts)
         let ups = try matrices("up", intermediate, columns, count: experts)
         let stream = try device.makeStream(label: "packing")
+        let rows = 2 * ScaleGroup.padded(intermediate)
         let (found, expected) = (
             try buffer(
-                device, rows: 2 * ScaleGroup.padded(intermediate), columns: columns, experts: experts, tileN: tileN, "of the device",
-                on: stream),
+                device, rows: rows, columns: columns, experts: experts, tileN: tileN, "of the device", on: stream),
             try buffer(
-                device, rows: 2 * ScaleGroup.padded(intermediate), columns: columns, experts: experts, tileN: tileN, "of the host",
-                on: stream)
+                device, rows: rows, columns: columns, experts: experts, tileN: tileN, "of the host", on: stream)
         )
         let gate = try EngineWeights(device, gates, gaps: true).unpacked
         let up = try EngineWeights(device, ups, gaps: true).unpacked

@@ -50,7 +50,7 @@ package func combineReceiveKernel(
     // Eight channels to a thread.
     let threads = min(1024, max(128, (shape.paddedHidden / 8 + 31) / 32 * 32))
     let name =
-        "combine_receive_\(window.nameWithTokens)" + (sharedWeights ? "_shared_weights" : "") + (totals ? "_totals" : "")
+        "combine_receive_\(window.tokenName)" + (sharedWeights ? "_shared_weights" : "") + (totals ? "_totals" : "")
     return try KernelBuilder.build(name, threads: threads) { k in
         let parameters = k.parameters(CombineReceiveParameters.self)
         let (own, rank, weights) = (parameters.home.window, parameters.home.rank, parameters.weights)

@@ -17,6 +17,8 @@ public struct LayerShape: Hashable, Sendable {
 
     /// Most channels of a token.
     public static let mostHidden = 12_800
+    /// Most channels between the GEMMs.
+    public static let mostIntermediate = 65_536
     /// Channels that sizes are multiples of: 16 bytes of BF16, which kernels load and store at once.
     public static let channelStep = 8
     /// Most ranks of a layer.
@@ -37,7 +39,8 @@ public struct LayerShape: Hashable, Sendable {
         self.maxTokens = maxTokens
         self.sharedExperts = sharedExperts
         try Self.require("hidden", hidden, Self.channelStep...Self.mostHidden, multipleOf: Self.channelStep)
-        try Self.require("intermediate", intermediate, Self.channelStep...65_536, multipleOf: Self.channelStep)
+        try Self.require(
+            "intermediate", intermediate, Self.channelStep...Self.mostIntermediate, multipleOf: Self.channelStep)
         try Self.require("ranks", ranks, 1...Self.mostRanks)
         try Self.require("experts", experts, ranks...1_024, multipleOf: ranks)
         try Self.require("topK", topK, 1...min(32, experts))

@@ -154,7 +154,7 @@ package struct RankWindow: Hashable, Sendable {
             + scaleFormat.name
     }
     /// For names of kernels that read or write tokens themselves.
-    var nameWithTokens: String { name + (isPadded ? "_of\(shape.hidden)" : "") }
+    var tokenName: String { name + (isPadded ? "_of\(shape.hidden)" : "") }
     /// Whether rows have channels that tokens do not have.
     var isPadded: Bool { shape.hidden < shape.paddedHidden }
 }

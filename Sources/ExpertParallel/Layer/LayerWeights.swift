@@ -56,12 +56,12 @@ package struct LayerWeights {
     /// Throws `ShapeError` for sizes of a layer that weights on a device cannot have.
     func require(_ shape: LayerShape) throws(ShapeError) {
         let sizes = [
-            ("hidden", shape.hidden), ("intermediate", shape.intermediate),
-            ("intermediate of the shared expert", shared?.intermediate ?? 0),
+            ("hidden", shape.hidden, most: LayerShape.mostHidden),
+            ("intermediate", shape.intermediate, most: LayerShape.mostIntermediate),
+            ("intermediate of the shared expert", shared?.intermediate ?? 0, most: LayerShape.mostIntermediate),
         ]
-        for (name, size) in sizes where size % Self.channelStep != 0 {
-            throw ShapeError(
-                name: name, value: size, range: Self.channelStep...WeightPacking.mostChannels, step: Self.channelStep)
+        for (name, size, most) in sizes where size % Self.channelStep != 0 {
+            throw ShapeError(name: name, value: size, range: Self.channelStep...most, step: Self.channelStep)
         }
     }
 

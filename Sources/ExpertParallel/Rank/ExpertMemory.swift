@@ -12,7 +12,8 @@ struct ExpertMemory: Sendable {
     init(_ device: any Device, _ configuration: GroupConfiguration, _ records: RankRecords, label: String) throws {
         let shape = configuration.shape
         output = try device.allocate(
-            BFloat16.self, count: shape.rankExperts * shape.maxRows * shape.paddedHidden, label: "expert output of \(label)")
+            BFloat16.self, count: shape.rankExperts * shape.maxRows * shape.paddedHidden,
+            label: "expert output of \(label)")
         func scratch(_ what: String) throws -> GEMMScratch {
             try GEMMScratch(
                 device, gridSize: configuration.multiprocessors, label: "\(what) of \(label)",

@@ -55,8 +55,8 @@ final class LayerObject {
         guard shared > 0, intermediate > 0 else { return 0 }
         guard shared % LayerWeights.channelStep == 0 else {
             throw ShapeError(
-                name: "shared_intermediate", value: shared, range: LayerWeights.channelStep...65_536,
-                step: LayerWeights.channelStep)
+                name: "shared_intermediate", value: shared,
+                range: LayerWeights.channelStep...LayerShape.mostIntermediate, step: LayerWeights.channelStep)
         }
         return ExpertWeights.parts(ofShared: shared, intermediate: intermediate)
     }

@@ -6,7 +6,7 @@ import ExpertParallel
 /// each in memory of its own.
 struct BenchWeights {
     let weights: LayerWeights
-    /// Bytes of an expert.
+    /// Bytes of an expert as it is packed.
     let expertBytes: Int
 
     /// Draws and uploads them. All ranks and layers of a process use the same.
@@ -14,7 +14,7 @@ struct BenchWeights {
         var random = RandomStream(seed: 1, name: "weights")
         let table = GaussianFloat8Table()
         let (hidden, intermediate, local) = (shape.hidden, shape.intermediate, shape.localExperts)
-        expertBytes = 3 * intermediate * hidden
+        expertBytes = 3 * shape.paddedIntermediate * shape.paddedHidden
         func matrices(_ name: String, rows: Int, above: Int = 1, columns: Int) throws -> LayerWeights.Matrices {
             let one = table.codes(above * rows * columns, from: &random)
             let values = try device.allocate(bytes: local * one.count, label: name)
