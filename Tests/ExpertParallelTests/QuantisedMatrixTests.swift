@@ -57,7 +57,7 @@ struct QuantisedMatrixTests {
             }
         }
         let whole = try QuantisedMatrix(
-            quantising: [BFloat16](repeating: BFloat16(1), count: 128 * 128), rows: 128, columns: 128)
+            quantising: [BFloat16](repeating: BFloat16(Float(1)), count: 128 * 128), rows: 128, columns: 128)
         #expect(try whole.padded() == whole)
         let scaled = try QuantisedMatrix(
             rows: 8, columns: 8, values: [UInt8](repeating: 0x38, count: 64), channelScales: (1...8).map { Float($0) })
