@@ -26,6 +26,8 @@ OVERLAPS: Mapping[str, int] = {
 }
 #: The least normal Float32 number: limits and factors are at least that.
 LEAST_NORMAL = 2.0**-126
+#: What sizes of weights are multiples of: 16 bytes, which are packed at once.
+STEP = 16
 CLAMPS: Mapping[str, int] = {"gate": c.CLAMP_GATE, "silu": c.CLAMP_SILU}
 
 
@@ -34,11 +36,12 @@ class SharedExpert(NamedTuple):
 
     #: `[2 * shared_intermediate, hidden]`, gate above up.
     gate_up: Array
-    #: `[2 * shared_intermediate / 128, hidden / 128]`.
+    #: `[2 * shared_intermediate / 128, hidden / 128]`; sizes / 128 are rounded up, here those of gate and of up
+    #: each.
     gate_up_scales: Array
     #: `[hidden, shared_intermediate]`.
     down: Array
-    #: `[hidden / 128, shared_intermediate / 128]`.
+    #: `[hidden / 128, shared_intermediate / 128]`, rounded up.
     down_scales: Array
 
 
@@ -47,11 +50,12 @@ class LayerWeights(NamedTuple):
 
     #: `[local_experts, 2 * intermediate, hidden]`, gate above up.
     gate_up: Array
-    #: `[local_experts, 2 * intermediate / 128, hidden / 128]`.
+    #: `[local_experts, 2 * intermediate / 128, hidden / 128]`; sizes / 128 are rounded up, here those of gate and of up
+    #: each.
     gate_up_scales: Array
     #: `[local_experts, hidden, intermediate]`.
     down: Array
-    #: `[local_experts, hidden / 128, intermediate / 128]`.
+    #: `[local_experts, hidden / 128, intermediate / 128]`, rounded up.
     down_scales: Array
 
 
@@ -125,7 +129,7 @@ class MoELayer(RankObject):
             local, doubled, hidden = values.shape
             intermediate = _half(doubled, "gate_up")
             places.gate_up = values.address
-            places.gate_up_scales = _scales(gate_up_scales, "gate_up_scales", (local, doubled, hidden), device)
+            places.gate_up_scales = _scales(gate_up_scales, "gate_up_scales", (local, doubled, hidden), device, 2)
             places.down = operand(down, "down", FLOAT8, (local, hidden, intermediate), device).address
             places.down_scales = _scales(down_scales, "down_scales", (local, hidden, intermediate), device)
             shared_intermediate = 0 if shared is None else _shared(shared, places, hidden, device)
@@ -403,18 +407,19 @@ def _swiglu(limit: Any, shared: Any, clamp: Any, alpha: Any, offset: Any) -> dic
     }
 
 
-def _scales(value: Array, name: str, shape: tuple[int, ...], device: Any) -> int:
-    """The address of the scales of 128 x 128 blocks of weights of this shape."""
+def _scales(value: Array, name: str, shape: tuple[int, ...], device: Any, above: int = 1) -> int:
+    """The address of the scales of 128 x 128 blocks of weights of this shape, `above` matrices above each other."""
     *outer, rows, columns = shape
-    if rows % 128 or columns % 128:
+    if rows % STEP or columns % STEP:
         weights = name[: -len("_scales")]
-        raise InvalidArgument(f"{weights} has shape {list(shape)}; give weights whose sizes are multiples of 128")
-    return operand(value, name, FLOAT32, (*outer, rows // 128, columns // 128), device, align=4).address
+        raise InvalidArgument(f"{weights} has shape {list(shape)}; give weights whose sizes are multiples of {STEP}")
+    blocks = above * -(-rows // above // 128), -(-columns // 128)
+    return operand(value, name, FLOAT32, (*outer, *blocks), device, align=4).address
 
 
 def _half(doubled: int, name: str) -> int:
-    if doubled == 0 or doubled % 256:
-        raise InvalidArgument(f"{name} has {doubled} channels, gate above up; give twice a multiple of 128")
+    if doubled == 0 or doubled % (2 * STEP):
+        raise InvalidArgument(f"{name} has {doubled} channels, gate above up; give twice a multiple of {STEP}")
     return doubled // 2
 
 
@@ -425,7 +430,9 @@ def _shared(shared: Any, places: c.LayerWeights, hidden: int, device: Any) -> in
     doubled = values.shape[0]
     intermediate = _half(doubled, "shared.gate_up")
     places.shared_gate_up = values.address
-    places.shared_gate_up_scales = _scales(gate_up_scales, "shared.gate_up_scales", (doubled, hidden), device)
+    places.shared_gate_up_scales = _scales(
+        gate_up_scales, "shared.gate_up_scales", (doubled, hidden), device, 2
+    )
     places.shared_down = operand(down, "shared.down", FLOAT8, (hidden, intermediate), device).address
     places.shared_down_scales = _scales(down_scales, "shared.down_scales", (hidden, intermediate), device)
     return intermediate

@@ -85,8 +85,8 @@ import Testing
 
     @Test(
         arguments: [
-            (["--hidden", "100"], "--hidden is 100; choose a multiple of 128 from 128 to 12800"),
-            (["--intermediate", "64"], "--intermediate is 64; choose a multiple of 128 from 128 to 65536"),
+            (["--hidden", "100"], "--hidden is 100; choose a multiple of 8 from 8 to 12800"),
+            (["--intermediate", "68"], "--intermediate is 68; choose a multiple of 8 from 8 to 65536"),
             (["--experts", "6", "--ranks", "4"], "--experts is 6; choose a multiple of 4 from 4 to 1024"),
             (["--topk", "33"], "--topk is 33; choose from 1 to 32"),
             (["--ranks", "3"], "--experts is 32; choose a multiple of 3 from 3 to 1024; 32 is its default here"),

@@ -161,7 +161,7 @@ struct CheckpointWriterTests {
                 == .optionInvalid(
                     option: "The layer", value: -1, expected: "between 0 and 10000")
         }
-        expect({ $0.configuration.hidden = 200 }) {
+        expect({ $0.configuration.hidden = 204 }) {
             if case .dimensionNotMultiple = $0 { true } else { false }
         }
         expect({ $0.configuration.groups = 4 }) {

@@ -29,8 +29,15 @@ import Transport
     }
 
     @Test func refusesShapesThatKernelsDoNotHave() {
-        #expect(throws: ShapeError(name: "hidden", value: 100, range: 128...12_800, step: 128)) {
-            try LayerShape(hidden: 100, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 1)
+        for hidden in [-8, 0, 4, 100, 12_808] {
+            #expect(throws: ShapeError(name: "hidden", value: hidden, range: 8...12_800, step: 8)) {
+                try LayerShape(hidden: hidden, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 1)
+            }
+        }
+        for intermediate in [0, 132, 65_544] {
+            #expect(throws: ShapeError(name: "intermediate", value: intermediate, range: 8...65_536, step: 8)) {
+                try LayerShape(hidden: 128, intermediate: intermediate, experts: 4, topK: 2, ranks: 2, maxTokens: 1)
+            }
         }
         #expect(throws: ShapeError(name: "experts", value: 5, range: 2...1_024, step: 2)) {
             try LayerShape(hidden: 128, intermediate: 128, experts: 5, topK: 2, ranks: 2, maxTokens: 1)

@@ -39,12 +39,37 @@ struct QuantisedMatrixTests {
         #expect(matrix[0, 0] == BFloat16(bits: 1).float)
     }
 
+    @Test("Blocks at the edges may be parts of blocks, and zeros fill them up")
+    func edges() throws {
+        let (rows, columns) = (136, 200)
+        let weights = (0..<rows * columns).map { BFloat16(Float($0 % 97) - 48) }
+        let matrix = try QuantisedMatrix(quantising: weights, rows: rows, columns: columns)
+        #expect(matrix.scales.count == 4)
+        let padded = try matrix.padded()
+        #expect([padded.rows, padded.columns] == [256, 256])
+        #expect(padded.scales == matrix.scales)
+        for row in 0..<256 {
+            for column in 0..<256 {
+                let isThere = row < rows && column < columns
+                let expected = isThere ? weights[row * columns + column].float : 0
+                #expect((padded[row, column] - expected).magnitude <= expected.magnitude / 15)
+                #expect(!isThere || padded[row, column] == matrix[row, column])
+            }
+        }
+        let whole = try QuantisedMatrix(
+            quantising: [BFloat16](repeating: BFloat16(Float(1)), count: 128 * 128), rows: 128, columns: 128)
+        #expect(try whole.padded() == whole)
+        let scaled = try QuantisedMatrix(
+            rows: 8, columns: 8, values: [UInt8](repeating: 0x38, count: 64), channelScales: (1...8).map { Float($0) })
+        #expect(try scaled.padded().channelScales == (1...8).map { Float($0) } + [Float](repeating: 1, count: 120))
+    }
+
     @Test("Shapes and counts are checked")
     func shapes() throws {
-        for (rows, columns) in [(0, 128), (128, -128), (64, 128), (128, 200), (1 << 62, 128)] {
+        for (rows, columns) in [(0, 128), (128, -128), (64, 4), (132, 128), (1 << 62, 128)] {
             #expect(
                 throws: CheckpointError.dimensionNotMultiple(
-                    matrix: "m", rows: rows, columns: columns, multiple: 128)
+                    matrix: "m", rows: rows, columns: columns, multiple: 8)
             ) {
                 try QuantisedMatrix(rows: rows, columns: columns, values: [], scales: [], name: "m")
             }

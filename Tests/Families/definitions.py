@@ -63,8 +63,9 @@ def get(tensors, name, shape, kinds=("BF16", "F32")):
     return values
 
 
-def weights(config, tensors, base, shape, parameter=False):
-    """The values of a matrix, or of a stack of them; BF16 ones as FP8 in blocks keeps them."""
+def weights(config, tensors, base, shape, parameter=False, above=1):
+    """The values of a matrix, or of a stack of them, `above` of which may lie above each other; BF16 ones as FP8 in blocks of
+    each keeps them."""
     method = (config.get("quantization_config") or {}).get("quant_method")
     *stack, rows, columns = shape
     if base + ".weight_packed" in tensors:
@@ -81,7 +82,7 @@ def weights(config, tensors, base, shape, parameter=False):
     name = base if parameter else base + ".weight"
     check(name in tensors, f"{name} is missing")
     if tensors[name].kind == "BF16":
-        return in_blocks(get(tensors, name, shape))
+        return in_blocks(get(tensors, name, shape).reshape(*stack, above, rows // above, columns)).reshape(shape)
     check(method is not None, "quantised weights without a method")
     if tensors[name].kind == "U8":
         codes = tensors[name].array()
@@ -95,7 +96,7 @@ def weights(config, tensors, base, shape, parameter=False):
         check(scale is not None, f"{inverse} is missing")
         if int(np.prod(scale.shape)) == 1:
             return values * float(scale.values().reshape(()))
-        if scale.shape[-1] == columns // 128 and scale.shape[-2] == rows // 128:
+        if scale.shape[-1] == -(-columns // 128) and scale.shape[-2] == -(-rows // 128):
             return values * spread(get(tensors, name + "_scale", scale.shape), rows, columns)
         return values * get(tensors, name + "_scale", (*stack, rows, 1))
     ceil = lambda size: -(-size // 128)
@@ -151,23 +152,29 @@ def swiglu(x, gate, up, down, glu=plain):
     return glu(x @ gate.T, x @ up.T) @ down.T
 
 
+def grouped(x):
+    """The channels of a token, 128 to a group; zeros behind the last."""
+    return np.pad(x, (0, -x.size % 128)).reshape(-1, 128)
+
+
 def in_powers(x):
     """What `act_quant` with `scale_fmt` "ue8m0" keeps of a token: E4M3, each 128 channels with the least power of two as
     their scale that is not below the largest magnitude / 448; 1 for zeros."""
-    groups = x.reshape(-1, 128)
+    groups = grouped(x)
     largest = np.abs(groups).max(-1, keepdims=True)
     scales = np.exp2(np.ceil(np.log2(np.where(largest == 0, 448, largest) / 448)))
-    return (e4m3_value(e4m3(groups / scales)) * scales).reshape(x.shape)
+    return (e4m3_value(e4m3(groups / scales)) * scales).reshape(-1)[: x.size].reshape(x.shape)
 
 
 def in_groups(x):
     """What E4M3 with one FP32 scale for each 128 channels keeps of a token: the scale is the largest magnitude / 448, and
     codes are made of x * (448 / largest) in FP32, which decides ties; 1 for zeros."""
-    groups = x.reshape(-1, 128).astype(np.float32)
+    groups = grouped(x).astype(np.float32)
     largest = np.abs(groups).max(-1, keepdims=True)
     largest = np.where(largest == 0, np.float32(448), largest)
     codes = e4m3((groups * (np.float32(448) / largest)).astype(np.float64))
-    return (e4m3_value(codes) * (largest / np.float32(448)).astype(np.float64)).reshape(x.shape)
+    values = e4m3_value(codes) * (largest / np.float32(448)).astype(np.float64)
+    return values.reshape(-1)[: x.size].reshape(x.shape)
 
 
 def rounded_swiglu(rounding):
@@ -186,7 +193,7 @@ class Sizes:
 
     def __init__(self, hidden, width, experts, top):
         check(min(hidden, width, experts, top) >= 1 and top <= experts, "sizes out of range")
-        check(hidden % 128 == 0 and width % 128 == 0, "sizes that are no multiples of 128")
+        check(hidden % 8 == 0 and width % 8 == 0, "sizes that are no multiples of 8")
         self.hidden, self.width, self.experts, self.top = hidden, width, experts, top
 
 
@@ -194,7 +201,8 @@ def single_experts(config, tensors, prefix, sizes, names=("gate_proj", "up_proj"
     """Experts by number, or stacked as transformers 5 writes them."""
     shapes = [(sizes.width, sizes.hidden), (sizes.width, sizes.hidden), (sizes.hidden, sizes.width)]
     if prefix + "gate_up_proj" in tensors:
-        both = weights(config, tensors, prefix + "gate_up_proj", (sizes.experts, 2 * sizes.width, sizes.hidden), True)
+        both = weights(
+            config, tensors, prefix + "gate_up_proj", (sizes.experts, 2 * sizes.width, sizes.hidden), True, above=2)
         down = weights(config, tensors, prefix + "down_proj", (sizes.experts, sizes.hidden, sizes.width), True)
         return [(both[e, : sizes.width], both[e, sizes.width :], down[e]) for e in range(sizes.experts)]
     return [
@@ -204,7 +212,7 @@ def single_experts(config, tensors, prefix, sizes, names=("gate_proj", "up_proj"
 
 
 def mlp(config, tensors, prefix, hidden, width):
-    check(width % 128 == 0, "a width that is no multiple of 128")
+    check(width % 8 == 0, "a width that is no multiple of 8")
     return [
         weights(config, tensors, prefix + name, shape)
         for name, shape in (("gate_proj", (width, hidden)), ("up_proj", (width, hidden)), ("down_proj", (hidden, width)))

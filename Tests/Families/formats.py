@@ -40,12 +40,16 @@ def spread(scales, rows, columns):
 
 def in_blocks(weights):
     """What FP8 with one FP32 scale for each 128 x 128 keeps of BF16 weights: the scale is the largest magnitude / 448."""
-    *stack, rows, columns = weights.shape
+    *stack, given_rows, given_columns = weights.shape
+    gaps = [(0, 0)] * len(stack) + [(0, -given_rows % 128), (0, -given_columns % 128)]
+    weights = np.pad(weights, gaps)
+    rows, columns = weights.shape[-2:]
     blocks = weights.reshape(*stack, rows // 128, 128, columns // 128, 128).astype(np.float32)
     largest = np.abs(blocks).max((-3, -1))
     scales = np.where(largest == 0, np.float32(1), largest / np.float32(448)).astype(np.float32)
     each = spread(scales, rows, columns)
-    return e4m3_value(e4m3((weights.astype(np.float32) / each).astype(np.float64))) * each.astype(np.float64)
+    kept = e4m3_value(e4m3((weights.astype(np.float32) / each).astype(np.float64))) * each.astype(np.float64)
+    return kept[..., :given_rows, :given_columns]
 
 
 def write(path, tensors):

@@ -1,6 +1,6 @@
 """Writes a small checkpoint for each case, and beside it what `definitions.py` says of its layer.
 
-    python3 generate.py DIRECTORY
+    python3 generate.py DIRECTORY [CASE...]
 
 `expected.json` holds the layer, the hidden states as BF16 bits, the chosen experts, their weights, where the shared expert has a
 gate its weights, and the layer's output; where scales of activations are to be powers of two, SwiGLU is clamped, or weights have a
@@ -390,8 +390,8 @@ def save(directory, config, tensors, expected):
         json.dump(expected, file)
 
 
-def main(directory):
-    for name in CASES:
+def main(directory, *names):
+    for name in names or CASES:
         config, tensors, random = build(name)
         hidden = hidden_states(random, H)
         expected = {"layer": LAYER, "hidden": hidden.reshape(-1).tolist(), **expectation(config, tensors, hidden),
@@ -402,4 +402,4 @@ def main(directory):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -45,6 +45,36 @@ import Testing
         }
     }
 
+    /// Sizes that are no multiples of 128, and those that they are rounded up to.
+    private static func paddedShapes() throws -> (padded: LayerShape, whole: LayerShape) {
+        func shape(_ size: Int) throws -> LayerShape {
+            try LayerShape(hidden: size, intermediate: size, experts: 32, topK: 4, ranks: 2, maxTokens: 128)
+        }
+        return (try shape(2880), try shape(2944))
+    }
+
+    /// Only what reads or writes tokens, and the packing of weights, knows of padding.
+    @Test(arguments: [false, true])
+    func paddingChangesKernelsOfTokensAndWeights(_ masks: Bool) throws {
+        let (padded, whole) = try Self.paddedShapes()
+        let known = Set(try KernelCatalogue(whole, masks: masks).kernels.map(\.digest))
+        let own = try KernelCatalogue(padded, masks: masks).kernels
+        let others = own.filter { !known.contains($0.digest) }
+        #expect(own.count == known.count)
+        for kernel in others {
+            let prefix = ["dispatch_send_", "combine_receive_", "pack_weights_"].first { kernel.name.hasPrefix($0) }
+            #expect(prefix != nil, "\(kernel.name)")
+            #expect(kernel.name.contains(prefix == "pack_weights_" ? "_padded" : "_of2880"), "\(kernel.name)")
+        }
+        #expect(others.count == 8)
+    }
+
+    @Test(.needsAssembler) func paddedKernelsAssembleWithoutSpills() throws {
+        let (padded, whole) = try Self.paddedShapes()
+        let known = Set(try KernelCatalogue(whole).kernels.map(\.digest))
+        try check(try KernelCatalogue(padded).kernels.filter { !known.contains($0.digest) })
+    }
+
     /// What calls an engine's functions is whole only when it has been linked with them. Calls spill in the highest tiles.
     @Test(.needsAssembler) func kernelsOfAnEngineAssemble() throws {
         let loopback = Set(try KernelCatalogue(Self.shapes[0], network: .loopback).kernels.map(\.digest))

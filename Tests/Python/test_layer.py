@@ -59,6 +59,54 @@ def test_networks_that_there_are_not():
             group.layers(weights=weights, shared=shared, **SIZES)
 
 
+def test_padded_sizes():
+    """Sizes that are no multiples of 128 give the bits of a layer whose weights and tokens are filled up with zeros."""
+    hidden, intermediate, ranks, local = 208, 80, 2, 2
+    inputs = Inputs(190, ranks, hidden=hidden, experts=ranks * local, **SIZES)
+    random = np.random.default_rng(191)
+
+    def matrices(count, *shape):
+        """FP8 weights as they are, with their scales, and filled up."""
+        padded = [(0, -size % 128) for size in shape]
+        values = random.standard_normal((count, *shape), dtype=np.float32) * shape[-1] ** -0.5
+        full, scales = swiftep.quantise_blocks(np.pad(values, [(0, 0), *padded]))
+        return full[:, : shape[0], : shape[1]], scales, full
+
+    def expert(count, kind):
+        """Gate above up, and down, as they are and filled up."""
+        gate, up = (matrices(count, intermediate, hidden) for _ in range(2))
+        gate_up = [np.ascontiguousarray(np.concatenate(pair, axis=1)) for pair in zip(gate, up)]
+        down = [np.ascontiguousarray(part) for part in matrices(count, hidden, intermediate)]
+        own = [gate_up[0], gate_up[1], down[0], down[1]]
+        full = [gate_up[2], gate_up[1], down[2], down[1]]
+        if kind is swiftep.SharedExpert:
+            own, full = ([part[0] for part in parts] for parts in (own, full))
+        return kind(*own), kind(*full)
+
+    weights = [expert(local, swiftep.LayerWeights) for _ in range(ranks)]
+    shared = expert(1, swiftep.SharedExpert)
+    x = [np.pad(part, [(0, 0), (0, -hidden % 128)]) for part in inputs.x]
+    given = inputs.topk_idx, inputs.topk_weights
+    with swiftep.Group.local(ranks, "simulator") as group:
+        full = group.layers(weights=[pair[1] for pair in weights], shared=shared[1], **SIZES)
+        expected = full.step(x, *given, "none")
+        layers = group.layers(weights=[pair[0] for pair in weights], shared=shared[0], two_batch=True, **SIZES)
+        assert layers[0].hidden == hidden and layers[0].intermediate == intermediate
+        for overlap in OVERLAPS:
+            for rank, (a, b) in enumerate(zip(layers.step(inputs.x, *given, overlap), expected)):
+                assert (a == b[:, :hidden]).all(), (overlap, rank)
+                assert a.any() or not len(a)
+        gate_up, scales, down, down_scales = weights[0][0]
+        for wrong, words in [
+            ((gate_up[:, :-2], scales, down, down_scales), "158 channels, gate above up; give twice a multiple of 16"),
+            ((gate_up[..., :200], scales, down, down_scales), "give weights whose sizes are multiples of 16"),
+            ((gate_up, scales[:, :1], down, down_scales), r"gate_up_scales has shape \[2, 1, 2\]; give \[2, 2, 2\]"),
+        ]:
+            wrong = swiftep.LayerWeights(*(np.ascontiguousarray(part) for part in wrong))
+            with pytest.raises(swiftep.InvalidArgument, match=words):
+                group.layers(weights=[wrong] * ranks, **SIZES)
+
+
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_shared_gate(ranks):
     """A shared expert that counts as much as each token says, in all modes; other weights give other results."""

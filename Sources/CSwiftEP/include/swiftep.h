@@ -369,8 +369,9 @@ typedef uint64_t swiftep_layer;
 
 typedef struct {
     uint32_t size;
+    /* Channels of a token, a multiple of 16 up to 12,800. Rows between ranks are padded to a multiple of 128. */
     uint32_t hidden;
-    /* Channels between the GEMMs of a routed expert, a multiple of 128. */
+    /* Channels between the GEMMs of a routed expert, a multiple of 16. */
     uint32_t intermediate;
     uint32_t experts;
     uint32_t top_k;
@@ -409,7 +410,8 @@ typedef struct {
     uint32_t leave_l2;
 } swiftep_layer_configuration;
 
-/* Weights of a rank's own experts: FP8 E4M3 with Float32 scales of 128 x 128 blocks. They are copied. */
+/* Weights of a rank's own experts: FP8 E4M3 with Float32 scales of 128 x 128 blocks. They are copied. Scales of a matrix
+ * `[rows, columns]` are `[rows / 128, columns / 128]`, both rounded up; of gate above up those of gate, then those of up. */
 typedef struct {
     uint32_t size;
     uint32_t reserved;

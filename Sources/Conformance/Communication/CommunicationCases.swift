@@ -8,6 +8,7 @@ func communicationCases() -> [ConformanceCase] {
     DispatchFormat.allCases.flatMap { format in
         [[5], [4, 0], [3, 7, 1, 6]].map { communicationCase(format, tokens: $0) }
     } + ScaleFormat.allCases.flatMap(scaleCases) + [FailurePolicy.stop, .mask].map(sharedWeightsCase)
+        + paddedCases()
 }
 
 /// Dispatch alone of channels whose scales are at the edges of their format.
@@ -19,6 +20,19 @@ private func scaleCases(_ scales: ScaleFormat) -> [ConformanceCase] {
             communicationCase(.float8, scales: scales, hidden: hidden, tokens: [3, 7], content: .edges, onFailure: $0)
         }
     }
+}
+
+/// Tokens that end within a group: within a lane's 16 channels and between two, in the first pass of a block and in the
+/// last, and with groups of words of four exponents.
+private func paddedCases() -> [ConformanceCase] {
+    [8, 200, 328, 1160, 10_120].flatMap { hidden in
+        [FailurePolicy.stop, .mask].flatMap { policy in
+            [ScaleFormat.float32, .powerOfTwo].map {
+                communicationCase(
+                    .float8, scales: $0, hidden: hidden, tokens: [3, 7], content: .edges, onFailure: policy)
+            } + [communicationCase(.bfloat16, hidden: hidden, tokens: [3, 7], onFailure: policy)]
+        }
+    } + [communicationCase(.float8, scales: .exponents, hidden: 488, tokens: [3, 7], content: .edges)]
 }
 
 /// What hidden states are.
@@ -36,7 +50,8 @@ package func communicationCase(
     content: TokenContent = .normal, onFailure: FailurePolicy = .stop
 ) -> ConformanceCase {
     var name = "dispatch and combine \(format.rawValue) tokens=\(tokens)"
-    if content == .edges { name += " scales=\(scales.rawValue) hidden=\(hidden)" }
+    if content == .edges { name += " scales=\(scales.rawValue)" }
+    if content == .edges || hidden != 384 { name += " hidden=\(hidden)" }
     return ConformanceCase(name + (onFailure == .mask ? " with masks" : "")) { device in
         let shape = try LayerShape(
             hidden: hidden, intermediate: 128, experts: tokens.count * 3, topK: 3, ranks: tokens.count, maxTokens: 7)
@@ -170,17 +185,19 @@ private struct ReceivedRows {
         let token = Int(source & 0xFFFF_FFFF)
         let sent = inputs[Int(source >> 32)].hiddenStates[token * shape.hidden..<(token + 1) * shape.hidden]
         let index = local * shape.maxRows + row
+        let first = index * shape.paddedHidden
+        let padding = shape.paddedHidden - shape.hidden
         switch group.configuration.format {
         case .bfloat16:
             let found = try group.device.read(
-                UInt16.self, count: shape.hidden, from: rank.rows, offset: index * shape.hidden * 2)
-            try requireEqual(place, found, sent.map(\.bits))
+                UInt16.self, count: shape.paddedHidden, from: rank.rows, offset: first * 2)
+            try requireEqual(place, found, sent.map(\.bits) + [UInt16](repeating: 0, count: padding))
         case .float8:
             let format = group.configuration.scaleFormat
             let expected = QuantisedRow(quantising: sent.map(\.float), format)
             let found = try group.device.read(
-                UInt8.self, count: shape.hidden, from: rank.rows, offset: index * shape.hidden)
-            try requireEqual(place, found, expected.values)
+                UInt8.self, count: shape.paddedHidden, from: rank.rows, offset: first)
+            try requireEqual(place, found, expected.values + [UInt8](repeating: 0, count: padding))
             let words = shape.hiddenGroups / format.groupsPerWord
             let scales = try group.device.read(
                 UInt32.self, count: words * shape.scaleRows, from: rank.rowScales,

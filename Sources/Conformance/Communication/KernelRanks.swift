@@ -73,7 +73,7 @@ final class KernelRanks {
                 experts: try array(UInt64.self, shape.maxTokens * shape.topK, "experts"),
                 weights: try array(Float.self, shape.maxTokens * shape.topK, "weights"),
                 output: try array(BFloat16.self, shape.maxTokens * shape.hidden, "output"),
-                results: try array(BFloat16.self, shape.rankExperts * shape.maxRows * shape.hidden, "results"),
+                results: try array(BFloat16.self, shape.rankExperts * shape.maxRows * shape.paddedHidden, "results"),
                 rowTotals: try array(UInt32.self, shape.localExperts, "row totals"),
                 dispatchWaits: try array(UInt64.self, shape.ranks, "dispatch waits"),
                 combineWaits: try array(UInt64.self, shape.ranks, "combine waits"))

@@ -6,7 +6,7 @@ import KernelLanguage
 /// Whole layers: every mode against the FP64 reference and against each other, two steps on the same buffers.
 func layerCases() -> [ConformanceCase] {
     tokenCountCases() + rankCases() + selectionCases() + sizeCases() + blockEdgeCases() + powerOfTwoCases()
-        + gateCases() + channelScaleCases() + activationCases()
+        + gateCases() + channelScaleCases() + activationCases() + paddedLayerCases()
 }
 
 /// A layer case; all values that tell it from others go into the name.
@@ -204,5 +204,5 @@ func fullSizeCases() -> [ConformanceCase] {
         // As Qwen3-Next has it, with fewer experts.
         layerCase(
             hidden: 2048, intermediate: 512, experts: 64, topK: 10, tokens: [32, 17], shared: 512, gate: true),
-    ]
+    ] + paddedFullSizeCases()
 }

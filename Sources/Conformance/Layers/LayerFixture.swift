@@ -83,7 +83,8 @@ package struct LayerFixture: Sendable {
         var stream = RandomStream(seed: seed, name: name)
         let values = table.codes(rows * columns, from: &stream)
         let deviation = 1 / (GaussianFloat8Table.deviation * Float(columns).squareRoot())
-        let scales = (0..<(rows / 128) * (columns / 128)).map { _ in deviation * (0.5 + stream.uniform()) }
+        let blocks = ScaleGroup.groups(rows) * ScaleGroup.groups(columns)
+        let scales = (0..<blocks).map { _ in deviation * (0.5 + stream.uniform()) }
         return try QuantisedMatrix(rows: rows, columns: columns, values: values, scales: scales)
     }
 

@@ -5,20 +5,20 @@ import KernelLanguage
 
 /// Ranks that go on without others.
 func maskCases() -> [ConformanceCase] {
-    [1, 3].map(sameBitsCase) + OverlapMode.allCases.map(absentRankCase)
+    [1, 3].map { sameBitsCase($0) } + [sameBitsCase(3, hidden: 200)] + OverlapMode.allCases.map(absentRankCase)
         + OverlapMode.allCases.map(rejoiningCase) + [silentRankCase(), hostMaskCase(), gateCase()]
 }
 
-private func shape(ranks: Int) throws -> LayerShape {
+private func shape(ranks: Int, hidden: Int = 256) throws -> LayerShape {
     try LayerShape(
-        hidden: 256, intermediate: 128, experts: 12, topK: 3, ranks: ranks, maxTokens: 6, sharedExperts: 1)
+        hidden: hidden, intermediate: 128, experts: 12, topK: 3, ranks: ranks, maxTokens: 6, sharedExperts: 1)
 }
 
 private func fixture(
-    ranks: Int, _ pattern: LayerFixture.Pattern = .sparse, gate: Bool = false
+    ranks: Int, hidden: Int = 256, _ pattern: LayerFixture.Pattern = .sparse, gate: Bool = false
 ) throws -> LayerFixture {
     LayerFixture(
-        try shape(ranks: ranks), tokens: (0..<ranks).map { [6, 3, 0, 5][$0] }, pattern: pattern,
+        try shape(ranks: ranks, hidden: hidden), tokens: (0..<ranks).map { [6, 3, 0, 5][$0] }, pattern: pattern,
         sharedIntermediate: 128, hasSharedGate: gate)
 }
 
@@ -27,9 +27,10 @@ private func fixture(
 package func maskWaitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.25 }
 
 /// With nobody masked, all modes have the bits of a group that stops at failures, direct and replayed.
-private func sameBitsCase(_ ranks: Int) -> ConformanceCase {
-    ConformanceCase("masks change no bit, \(ranks) ranks") { device in
-        let fixture = try fixture(ranks: ranks)
+private func sameBitsCase(_ ranks: Int, hidden: Int = 256) -> ConformanceCase {
+    let name = "masks change no bit, \(ranks) ranks" + (hidden == 256 ? "" : ", hidden=\(hidden)")
+    return ConformanceCase(name) { device in
+        let fixture = try fixture(ranks: ranks, hidden: hidden)
         let plain = try fixture.layer(on: device)
         for (communicating, notes) in [(0, false), (fixture.split(of: device), true)] {
             let layer = try fixture.layer(

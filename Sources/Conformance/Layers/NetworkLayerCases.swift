@@ -61,7 +61,7 @@ private func sameBitsCase(_ way: NetworkWay, ranks: Int) -> ConformanceCase {
 /// Choices that fill a header, and rows of other sizes.
 private func sizesCase(_ way: NetworkWay) -> ConformanceCase {
     ConformanceCase("layer by network \(way.name), sizes") { device in
-        for (hidden, experts, topK) in [(128, 4, 1), (512, 16, 11), (384, 8, 8)] {
+        for (hidden, experts, topK) in [(128, 4, 1), (512, 16, 11), (384, 8, 8), (200, 8, 3)] {
             let shape = try LayerShape(
                 hidden: hidden, intermediate: 128, experts: experts, topK: topK, ranks: 2, maxTokens: 17)
             let fixture = LayerFixture(shape, tokens: [17, 5], pattern: .random)

@@ -42,8 +42,12 @@ package func processCases(for kind: DeviceProperties.Kind, processes: Int) -> [P
             ranksPerProcess: ranksPerProcess,
             tokens: (0..<ranks).map { [5, 0, 8, 3][$0 % 4] }, shared: 128)
     }
-    guard kind == .cuda else { return small }
+    let padded = processCase(
+        hidden: 200, intermediate: 72, experts: processes * 2, topK: 2, ranksPerProcess: 1,
+        tokens: (0..<processes).map { [5, 0, 8, 3][$0 % 4] }, shared: 72)
+    guard kind == .cuda else { return small + [padded] }
     return small + [
+        padded,
         processCase(
             hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranksPerProcess: 1,
             tokens: [Int](repeating: 32, count: processes), shared: 2048),

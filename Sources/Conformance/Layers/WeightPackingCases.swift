@@ -5,19 +5,23 @@ import KernelLanguage
 
 /// Weights that are packed on the device, against those that the host packs and uploads.
 func weightPackingCases() -> [ConformanceCase] {
-    let sizes = [(rows: 128, columns: 128), (256, 384), (384, 256), (640, 128), (512, 512)]
+    // The last ones end within blocks.
+    let sizes = [
+        (rows: 128, columns: 128), (256, 384), (384, 256), (640, 128), (512, 512), (8, 16), (200, 256), (328, 208),
+    ]
     let matrices = sizes.flatMap { rows, columns in
         [TileShape.maxN, 128].map { matrixCase(rows: rows, columns: columns, tileN: $0) }
     }
-    let pairs = [(intermediate: 128, columns: 256), (256, 128), (384, 384)].flatMap { intermediate, columns in
+    let pairSizes = [(intermediate: 128, columns: 256), (256, 128), (384, 384), (72, 208), (328, 128)]
+    let pairs = pairSizes.flatMap { intermediate, columns in
         [
             pairCase(.gateUpInTurns, intermediate: intermediate, columns: columns, tileN: TileShape.maxN),
             pairCase(.gateAboveUp, intermediate: intermediate, columns: columns, tileN: 128),
             pairCase(.gateAboveUp, intermediate: intermediate, columns: columns, tileN: TileShape.maxN),
         ]
     }
-    let parts = [(shared: 384, intermediate: 256), (128, 384)].map {
-        partsCase(shared: $0, intermediate: $1, hidden: 256)
+    let parts = [(shared: 384, intermediate: 256, hidden: 256), (128, 384, 256), (336, 72, 208)].map {
+        partsCase(shared: $0, intermediate: $1, hidden: $2)
     }
     return matrices + pairs + parts + [
         inPlaceCase(rows: 512, columns: 256, tileN: TileShape.maxN, .matrix),
@@ -33,7 +37,7 @@ private struct EngineWeights {
 
     init(_ device: any Device, _ matrices: [QuantisedMatrix], gaps: Bool) throws {
         let (rows, columns) = (matrices[0].rows, matrices[0].columns)
-        let (scaleRows, groups) = (rows / 128, columns / 128)
+        let (scaleRows, groups) = (ScaleGroup.groups(rows), ScaleGroup.groups(columns))
         let (rowBytes, scalesOfRow) = (columns + (gaps ? 48 : 0), groups + (gaps ? 3 : 0))
         let rowsBetween = gaps ? 2 : 0
         // What stands in the gaps is no weight.
@@ -81,7 +85,7 @@ private func buffer(
     _ device: any Device, rows: Int, columns: Int, experts: Int, tileN: Int, _ label: String, on stream: DeviceStream
 ) throws -> WeightBuffer {
     let buffer = try WeightBuffer(
-        device, rows: rows, columns: columns, experts: experts, tileN: tileN, label: label)
+        device, rows: rows, columns: ScaleGroup.padded(columns), experts: experts, tileN: tileN, label: label)
     try device.fill(buffer.values, with: 0xEE, on: stream)
     try device.fill(buffer.scales, with: 0xEE, on: stream)
     try device.synchronize(stream)
@@ -95,11 +99,15 @@ private func matrixCase(rows: Int, columns: Int, tileN: Int) -> ConformanceCase 
         let matrices = try matrices("packed", rows, columns, count: experts)
         let stream = try device.makeStream(label: "packing")
         let expected = try buffer(
-            device, rows: rows, columns: columns, experts: experts, tileN: tileN, "of the host", on: stream)
-        for (expert, matrix) in matrices.enumerated() { try expected.write(matrix, of: expert, name: "weights") }
+            device, rows: ScaleGroup.padded(rows), columns: columns, experts: experts, tileN: tileN, "of the host",
+            on: stream)
+        for (expert, matrix) in matrices.enumerated() {
+            try expected.write(matrix.padded(), of: expert, name: "weights")
+        }
         for gaps in [false, true] {
             let found = try buffer(
-                device, rows: rows, columns: columns, experts: experts, tileN: tileN, "of the device", on: stream)
+                device, rows: ScaleGroup.padded(rows), columns: columns, experts: experts, tileN: tileN,
+                "of the device", on: stream)
             let first = try EngineWeights(device, [matrices[0]], gaps: gaps)
             let others = try EngineWeights(device, Array(matrices[1...]), gaps: gaps)
             try found.pack(first.unpacked, of: 0..<1, on: stream)
@@ -121,13 +129,12 @@ private func pairCase(
         let gates = try matrices("gate", intermediate, columns, count: experts)
         let ups = try matrices("up", intermediate, columns, count: experts)
         let stream = try device.makeStream(label: "packing")
+        let rows = 2 * ScaleGroup.padded(intermediate)
         let (found, expected) = (
             try buffer(
-                device, rows: 2 * intermediate, columns: columns, experts: experts, tileN: tileN, "of the device",
-                on: stream),
+                device, rows: rows, columns: columns, experts: experts, tileN: tileN, "of the device", on: stream),
             try buffer(
-                device, rows: 2 * intermediate, columns: columns, experts: experts, tileN: tileN, "of the host",
-                on: stream)
+                device, rows: rows, columns: columns, experts: experts, tileN: tileN, "of the host", on: stream)
         )
         let gate = try EngineWeights(device, gates, gaps: true).unpacked
         let up = try EngineWeights(device, ups, gaps: true).unpacked
@@ -136,7 +143,8 @@ private func pairCase(
         } else {
             try found.pack(gateAboveUp: gate, up, of: 0..<experts, on: stream)
         }
-        for (expert, (gate, up)) in zip(gates, ups).enumerated() {
+        for (expert, (unpaddedGate, unpaddedUp)) in zip(gates, ups).enumerated() {
+            let (gate, up) = (try unpaddedGate.padded(), try unpaddedUp.padded())
             if arrangement == .gateUpInTurns {
                 try expected.write(gate: gate, up: up, of: expert)
             } else {
@@ -157,6 +165,7 @@ private func partsCase(shared: Int, intermediate: Int, hidden: Int) -> Conforman
             gate: try fixture.matrix("gate", shared, hidden), up: try fixture.matrix("up", shared, hidden),
             down: try fixture.matrix("down", hidden, shared))
         let parts = try whole.parts(intermediate: intermediate)
+        let intermediate = ScaleGroup.padded(intermediate)
         let stream = try device.makeStream(label: "packing")
         let (gate, up, down) = (
             try EngineWeights(device, [whole.gate], gaps: true).unpacked,
@@ -170,8 +179,8 @@ private func partsCase(shared: Int, intermediate: Int, hidden: Int) -> Conforman
                         device, rows: 2 * intermediate, columns: hidden, experts: parts.count, tileN: tileN, label,
                         on: stream),
                     try buffer(
-                        device, rows: hidden, columns: intermediate, experts: parts.count, tileN: tileN, label,
-                        on: stream)
+                        device, rows: ScaleGroup.padded(hidden), columns: intermediate, experts: parts.count,
+                        tileN: tileN, label, on: stream)
                 )
             }
             let (found, expected) = (try buffers("of the device"), try buffers("of the host"))
@@ -182,13 +191,13 @@ private func partsCase(shared: Int, intermediate: Int, hidden: Int) -> Conforman
                 let (gate, up) = (gate.part(row: first, rows: width), up.part(row: first, rows: width))
                 if tileN == TileShape.maxN {
                     try found.gateUp.pack(gate: gate, up: up, of: experts, on: stream)
-                    try expected.gateUp.write(gate: part.gate, up: part.up, of: number)
+                    try expected.gateUp.write(gate: part.gate.padded(), up: part.up.padded(), of: number)
                 } else {
                     try found.gateUp.pack(gateAboveUp: gate, up, of: experts, on: stream)
-                    try expected.gateUp.write(gateAboveUp: part.gate, part.up, of: number)
+                    try expected.gateUp.write(gateAboveUp: part.gate.padded(), part.up.padded(), of: number)
                 }
                 try found.down.pack(down.part(column: first, columns: width), of: experts, on: stream)
-                try expected.down.write(part.down, of: number, name: "down")
+                try expected.down.write(part.down.padded(), of: number, name: "down")
             }
             try device.synchronize(stream)
             try requireEqual("gate and up, tiles of \(tileN)", found.gateUp, expected.gateUp, on: device)
@@ -252,9 +261,9 @@ private func refusedPackingCase() -> ConformanceCase {
         }
         try target.pack(good, of: 1..<2, on: stream)
         try target.pack(good, of: 1..<1, on: stream)
-        try refuse("rows of unpacked weights", 200) { $0.rows = 200 }
+        try refuse("rows of unpacked weights", 196) { $0.rows = 196 }
         try refuse("rows of unpacked weights", 384) { $0.rows = 384 }
-        try refuse("columns of unpacked weights", 64) { $0.columns = 64 }
+        try refuse("columns of unpacked weights", 72) { $0.columns = 72 }
         try refuse("bytes from row to row", 264) { $0.rowBytes = 264 }
         try refuse("bytes from row to row", 128) { $0.rowBytes = 128 }
         try refuse("bytes from expert to expert", 65_537) { $0.expertBytes = 65_537 }

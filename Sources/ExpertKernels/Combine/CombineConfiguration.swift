@@ -18,7 +18,7 @@ package struct CombineConfiguration: Hashable, Sendable {
     }
 
     /// Warps of a block: as many as have room for a row each in about 200 KB of shared memory, at most 16.
-    package var warps: Int { min(16, 200 * 1024 / (window.shape.hidden * 2)) }
+    package var warps: Int { min(16, 200 * 1024 / (window.shape.paddedHidden * 2)) }
 
     var kernelName: String {
         "combine_send_\(window.name)" + (signals ? "_m\(blockM)_signals" : "")

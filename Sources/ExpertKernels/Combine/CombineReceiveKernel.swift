@@ -48,9 +48,9 @@ package func combineReceiveKernel(
 ) throws(VerificationError) -> Kernel {
     let shape = window.shape
     // Eight channels to a thread.
-    let threads = min(1024, max(128, (shape.hidden / 8 + 31) / 32 * 32))
+    let threads = min(1024, max(128, (shape.paddedHidden / 8 + 31) / 32 * 32))
     let name =
-        "combine_receive_\(window.name)" + (sharedWeights ? "_shared_weights" : "") + (totals ? "_totals" : "")
+        "combine_receive_\(window.tokenName)" + (sharedWeights ? "_shared_weights" : "") + (totals ? "_totals" : "")
     return try KernelBuilder.build(name, threads: threads) { k in
         let parameters = k.parameters(CombineReceiveParameters.self)
         let (own, rank, weights) = (parameters.home.window, parameters.home.rank, parameters.weights)
@@ -223,7 +223,7 @@ private struct CombinedRows {
             k.if(!isThere.value && !masks.hasMasked(k, owner)) { k.store(1, to: failed, order: .relaxed(.block)) }
         }
         return (
-            isThere.value, window.combineRows.pointer(in: own) + place.multipliedWide(by: window.shape.hidden)
+            isThere.value, window.combineRows.pointer(in: own) + place.multipliedWide(by: window.shape.paddedHidden)
         )
     }
 
@@ -232,16 +232,16 @@ private struct CombinedRows {
         (expert < window.shape.experts).select(expert / window.shape.localExperts, rank)
     }
 
-    /// The rows of a token, BF16 `[tokenRows, hidden]`.
+    /// The rows of a token, BF16 `[tokenRows, paddedHidden]`.
     func row(_ token: Value<UInt32>) -> Pointer<BFloat16> {
         window.combineRows.pointer(in: own)
-            + token.multipliedWide(by: window.shape.tokenRows * window.shape.hidden)
+            + token.multipliedWide(by: window.shape.tokenRows * window.shape.paddedHidden)
     }
 
     /// Discards the rows of a token. All threads call it, when all have loaded.
     func discard(_ k: KernelBuilder, _ token: Value<UInt32>, threads: Int) {
         let channels = Op.discardedBytes / 2
-        let lines = window.shape.tokenRows * window.shape.hidden / channels
+        let lines = window.shape.tokenRows * window.shape.paddedHidden / channels
         k.for(from: k.threadIndex, to: lines, by: threads) { line in
             k.discard(row(token) + line * channels)
         }
@@ -275,7 +275,7 @@ private struct TokenTerms {
     /// Eight channels of the weighted sum, added in Float32 in the order of the rows.
     ///
     /// - Parameters:
-    ///   - token: Row 0 of the token; without masks the others follow `hidden` apart.
+    ///   - token: Row 0 of the token; without masks the others follow `paddedHidden` apart.
     ///   - channel: The first channel.
     func sum(_ k: KernelBuilder, _ token: Pointer<BFloat16>, _ channel: Value<UInt32>) -> [Value<Float>] {
         let first = token + channel
@@ -288,7 +288,7 @@ private struct TokenTerms {
                 k.if(k.load(exists + choice) != 0) {
                     let row = self.rows.map { Pointer<BFloat16>(bits: k.load($0 + choice)) + channel }
                     let loaded = k.loadVector(
-                        (row ?? first + choice * shape.hidden).cast(to: UInt32.self), count: 4)
+                        (row ?? first + choice * shape.paddedHidden).cast(to: UInt32.self), count: 4)
                     for (word, value) in zip(words, loaded) { word.value = value }
                 }
                 return words
@@ -311,7 +311,7 @@ private struct TokenTerms {
         k.for(to: shape.tokenRows) { choice in
             k.if(k.load(exists + choice) != 0) {
                 let row = Pointer<BFloat16>(bits: k.load(rows + choice))
-                k.for(from: k.threadIndex, to: shape.hidden / channels, by: threads) { line in
+                k.for(from: k.threadIndex, to: shape.paddedHidden / channels, by: threads) { line in
                     k.discard(row + line * channels)
                 }
             }

@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// What the combine send is given.
 package struct CombineSendParameters: KernelParameters {
-    /// BF16 `[rankExperts, maxRows, hidden]`: the experts' results.
+    /// BF16 `[rankExperts, maxRows, paddedHidden]`: the experts' results.
     package var rows: MemoryParameter<BFloat16>
     /// UInt32 `[rankExperts]`: rows of each.
     package var counts: MemoryParameter<UInt32>
@@ -69,7 +69,7 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
             peers, links, step: StepCounter(parameters.step).current(k), masks: masks, repeats: configuration.repeats)
         let watchdog = Watchdog(parameters.watchdog, .combineSend, masks: masks)
 
-        let staging = k.shared(BFloat16.self, count: warps * shape.hidden, alignment: 128)
+        let staging = k.shared(BFloat16.self, count: warps * shape.paddedHidden, alignment: 128)
         let barriers = k.memoryBarriers(count: warps)
         let ends = ExpertEnds(k, experts: shape.rankExperts)
         k.if(k.isFirstThread) {
@@ -84,8 +84,8 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
         k.if(k.isFirstLane) {
             let warp = k.threadIndex >> 5
             let mover = RowMover(
-                staging: staging + warp * shape.hidden, barrier: MemoryBarrier(barriers + warp),
-                bytes: shape.hidden * 2, discards: discards, moved: k.variable(UInt32(0)))
+                staging: staging + warp * shape.paddedHidden, barrier: MemoryBarrier(barriers + warp),
+                bytes: shape.paddedHidden * 2, discards: discards, moved: k.variable(UInt32(0)))
             let unready = k.variable(UInt32(0))
             let waits = k.variable(UInt32(0))
             // After a failed dispatch the counts and sources say nothing; then nothing is sent.
@@ -119,7 +119,7 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                     let place = expert.multiply(shape.maxRows, add: row)
                     k.span(.send, (expert, row)) {
                         let destination = home.destination(k, expert: expert, row: row)
-                        let source = { rows + place.multipliedWide(by: shape.hidden) }
+                        let source = { rows + place.multipliedWide(by: shape.paddedHidden) }
                         let store = {
                             mover.move(k, source(), to: destination.row)
                             home.publish(k, destination)

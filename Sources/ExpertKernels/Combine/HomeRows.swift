@@ -54,7 +54,7 @@ struct HomeRows {
         guard let masks else {
             return Destination(
                 exists: arrived == step, rank: rank, choice: choice, window: target,
-                row: rows + choice.multipliedWide(by: window.shape.hidden))
+                row: rows + choice.multipliedWide(by: window.shape.paddedHidden))
         }
         // Each rank has slots of its own.
         let slot = peers.rank.multiply(window.firstCombinedRow(from: 1), add: choice)
@@ -62,7 +62,7 @@ struct HomeRows {
         let isThere = repeats ? isPresent : arrived == step && isPresent
         return Destination(
             exists: isThere && !masks.hasMasked(k, rank), rank: rank, choice: slot, window: target,
-            row: rows + slot.multipliedWide(by: window.shape.hidden), isNetworked: networked.map { $0 != 0 })
+            row: rows + slot.multipliedWide(by: window.shape.paddedHidden), isNetworked: networked.map { $0 != 0 })
     }
 
     /// The word to which one is added when the network has brought a row home.
@@ -74,7 +74,7 @@ struct HomeRows {
     /// it is until the next step's dispatch send has flushed.
     func put(_ k: KernelBuilder, _ network: NetworkPeers, _ source: Pointer<BFloat16>, to destination: Destination) {
         network.adapter.put(
-            k, source, to: destination.row, bytes: k.constant(UInt32(peers.window.shape.hidden * 2)),
+            k, source, to: destination.row, bytes: k.constant(UInt32(peers.window.shape.paddedHidden * 2)),
             over: network.path(to: destination.rank), adding: (k.constant(UInt64(1)), landed(destination)))
     }
 

@@ -60,7 +60,7 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
     let shape = window.shape
     let warps = DispatchedToken.warps(shape)
     let threads = warps * 32
-    return try KernelBuilder.build("dispatch_send_\(window.format)_\(window.name)", threads: threads) { k in
+    return try KernelBuilder.build("dispatch_send_\(window.format)_\(window.tokenName)", threads: threads) { k in
         let parameters = k.parameters(DispatchSendParameters.self)
         let links = PacedLink(k, window)
         let (input, signals) = (parameters.input, parameters.signals)

@@ -10,7 +10,7 @@ struct DispatchedToken {
     /// Warps of a block that holds a token: enough for all of most tokens at once.
     static func warps(_ shape: LayerShape) -> Int { min(16, max(4, (shape.hiddenGroups + 3) / 4)) }
 
-    /// Loads it.
+    /// Loads it: with zeros for channels of the last group that it does not have.
     init(_ k: KernelBuilder, _ window: RankWindow, from row: Pointer<BFloat16>, threads: Int) {
         self.window = window
         self.threads = threads
@@ -20,9 +20,30 @@ struct DispatchedToken {
             let group = (k.threadIndex >> 3) + pass * perPass
             // Lanes beyond the last group take part in its shuffles, and store nothing.
             let known = group.minimum(k.constant(UInt32(groups - 1)))
-            let channels = (row + known.multiply(128, add: (k.lane & 7) * 16)).cast(to: UInt32.self)
-            return (known, group < groups, k.loadVector(channels, count: 4) + k.loadVector(channels + 4, count: 4))
+            let channel = known.multiply(128, add: (k.lane & 7) * 16)
+            let channels = (row + channel).cast(to: UInt32.self)
+            let exists = group < groups
+            let words =
+                if window.shape.hidden < (pass + 1) * perPass * ScaleGroup.channels, window.isPadded {
+                    [0, 8].flatMap { first in
+                        Self.load(k, channels + first / 2, where: channel < window.shape.hidden - first)
+                    }
+                } else {
+                    k.loadVector(channels, count: 4) + k.loadVector(channels + 4, count: 4)
+                }
+            return (known, exists, words)
         }
+    }
+
+    /// Eight channels where the token has them, else zeros.
+    private static func load(
+        _ k: KernelBuilder, _ channels: Pointer<UInt32>, where exists: Condition
+    ) -> [Value<UInt32>] {
+        let words = (0..<4).map { _ in k.variable(UInt32(0)) }
+        k.if(exists) {
+            for (word, value) in zip(words, k.loadVector(channels, count: 4)) { word.value = value }
+        }
+        return words.map(\.value)
     }
 
     /// Where a copy of the token goes.

@@ -1,8 +1,8 @@
 /// Sizes of a set of experts that one launch works on: those of a rank. And what stands between their GEMMs.
 package struct ExpertShape: Hashable, Sendable {
-    /// Channels of a token.
+    /// Channels of a row, a multiple of 128.
     package var hidden: Int
-    /// Channels between an expert's two GEMMs.
+    /// Channels between an expert's two GEMMs, a multiple of 128.
     package var intermediate: Int
     /// Number of experts.
     package var experts: Int
@@ -56,7 +56,7 @@ extension LayerShape {
         blockM: Int, scaleFormat: ScaleFormat = .float32, activation: Activation = .plain
     ) -> ExpertShape {
         ExpertShape(
-            hidden: hidden, intermediate: intermediate, experts: rankExperts, maxRows: maxRows, blockM: blockM,
-            scaleFormat: scaleFormat, activation: activation, sharedExperts: sharedExperts)
+            hidden: paddedHidden, intermediate: paddedIntermediate, experts: rankExperts, maxRows: maxRows,
+            blockM: blockM, scaleFormat: scaleFormat, activation: activation, sharedExperts: sharedExperts)
     }
 }

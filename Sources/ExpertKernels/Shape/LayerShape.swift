@@ -1,8 +1,8 @@
 /// The sizes of one MoE layer on a group of ranks. All kernels are built for one shape.
 public struct LayerShape: Hashable, Sendable {
-    /// Channels of a token: a multiple of 128 from 128 to 12,800.
+    /// Channels of a token: a multiple of 8 from 8 to 12,800.
     public let hidden: Int
-    /// Channels between the two GEMMs of an expert: a multiple of 128.
+    /// Channels between the two GEMMs of an expert: a multiple of 8 from 8 to 65,536.
     public let intermediate: Int
     /// Routed experts of the layer, a multiple of `ranks`, at most 1,024.
     public let experts: Int
@@ -15,6 +15,12 @@ public struct LayerShape: Hashable, Sendable {
     /// Shared experts of a routed one's size, which every rank has and all its own tokens go to: 0 to 8.
     public let sharedExperts: Int
 
+    /// Most channels of a token.
+    public static let mostHidden = 12_800
+    /// Most channels between the GEMMs.
+    public static let mostIntermediate = 65_536
+    /// Channels that sizes are multiples of: 16 bytes of BF16, which kernels load and store at once.
+    public static let channelStep = 8
     /// Most ranks of a layer.
     public static let mostRanks = 256
 
@@ -32,8 +38,9 @@ public struct LayerShape: Hashable, Sendable {
         self.ranks = ranks
         self.maxTokens = maxTokens
         self.sharedExperts = sharedExperts
-        try Self.require("hidden", hidden, 128...12_800, multipleOf: 128)
-        try Self.require("intermediate", intermediate, 128...65_536, multipleOf: 128)
+        try Self.require("hidden", hidden, Self.channelStep...Self.mostHidden, multipleOf: Self.channelStep)
+        try Self.require(
+            "intermediate", intermediate, Self.channelStep...Self.mostIntermediate, multipleOf: Self.channelStep)
         try Self.require("ranks", ranks, 1...Self.mostRanks)
         try Self.require("experts", experts, ranks...1_024, multipleOf: ranks)
         try Self.require("topK", topK, 1...min(32, experts))
@@ -59,8 +66,16 @@ public struct LayerShape: Hashable, Sendable {
     public var maxRows: Int { ranks * maxTokens }
     /// Rows of a scale array.
     public var scaleRows: Int { ScaleGroup.rows(maxRows) }
-    /// Groups of 128 channels that share a scale.
-    public var hiddenGroups: Int { hidden / ScaleGroup.channels }
+    /// Channels of a row, that is of a token on its way to experts and back: `hidden` rounded up to a multiple of 128.
+    /// Those that a token does not have are 0.
+    public var paddedHidden: Int { ScaleGroup.padded(hidden) }
+    /// Channels between the two GEMMs as these have them: `intermediate` rounded up to a multiple of 128. Those that an
+    /// expert does not have are 0.
+    public var paddedIntermediate: Int { ScaleGroup.padded(intermediate) }
+    /// Whether weights are padded with zeros.
+    package var isPadded: Bool { hidden < paddedHidden || intermediate < paddedIntermediate }
+    /// Groups of 128 channels of a row that share a scale.
+    public var hiddenGroups: Int { paddedHidden / ScaleGroup.channels }
 }
 
 /// A size that the kernels do not support.

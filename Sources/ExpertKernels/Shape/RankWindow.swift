@@ -42,7 +42,7 @@ package struct RankWindow: Hashable, Sendable {
     }
 
     /// Bytes of one dispatched row.
-    package var rowBytes: Int { format == .float8 ? shape.hidden : shape.hidden * 2 }
+    package var rowBytes: Int { format == .float8 ? shape.paddedHidden : shape.paddedHidden * 2 }
     /// Words of 4 bytes that hold the scales of one row in FP8.
     package var scaleWords: Int { shape.hiddenGroups / scaleFormat.groupsPerWord }
     private var scaleBytes: Int { format == .float8 ? scaleWords * 4 : 0 }
@@ -51,7 +51,7 @@ package struct RankWindow: Hashable, Sendable {
     /// Bytes of a token as it lands where ranks are masked: the row, then its scales; a multiple of 16.
     package var packetBytes: Int { (rowBytes + scaleBytes + 15) / 16 * 16 }
     /// Bytes that cross the link with one combined row.
-    package var combinedBytes: Int { shape.hidden * 2 + 4 }
+    package var combinedBytes: Int { shape.paddedHidden * 2 + 4 }
     private var places: Int { shape.rankExperts * shape.maxRows }
     private var choices: Int { shape.maxTokens * shape.tokenRows }
 
@@ -71,8 +71,8 @@ package struct RankWindow: Hashable, Sendable {
     /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes
     /// them, and `scales`, `sourceInfo` and `arrivals`.
     package var rows: WindowRegion<UInt32> { region(beat.end, places * rowBytes / 4) }
-    /// Their scales, in words of 4 bytes: Float32 `[rankExperts, hidden / 128, scaleRows]`, or exponents of four groups
-    /// in a word, `[rankExperts, hidden / 512, scaleRows]`; FP8 only.
+    /// Their scales, in words of 4 bytes: Float32 `[rankExperts, hiddenGroups, scaleRows]`, or exponents of four groups
+    /// in a word, `[rankExperts, hiddenGroups / 4, scaleRows]`; FP8 only.
     package var scales: WindowRegion<UInt32> {
         region(rows.end, shape.rankExperts * scaleBytes / 4 * shape.scaleRows)
     }
@@ -105,9 +105,9 @@ package struct RankWindow: Hashable, Sendable {
     package var agreedCounts: WindowRegion<UInt64> { region(landingArrivals.end, masks ? shape.rankExperts : 0) }
     /// Copies of `combineRows` and `combineArrivals`: with masks one for each rank that sends rows home.
     private var homes: Int { masks ? shape.ranks : 1 }
-    /// Combined rows, `[maxTokens, tokenRows, hidden]`; with masks `[ranks, maxTokens, tokenRows, hidden]`, by the rank
-    /// of the expert.
-    package var combineRows: WindowRegion<BFloat16> { region(agreedCounts.end, homes * choices * shape.hidden) }
+    /// Combined rows, `[maxTokens, tokenRows, paddedHidden]`; with masks `[ranks, maxTokens, tokenRows, paddedHidden]`,
+    /// by the rank of the expert.
+    package var combineRows: WindowRegion<BFloat16> { region(agreedCounts.end, homes * choices * shape.paddedHidden) }
     /// `[maxTokens, tokenRows]`, or `[ranks, maxTokens, tokenRows]`: the step in which the combined row came home.
     package var combineArrivals: WindowRegion<UInt32> { region(combineRows.end, homes * choices) }
     /// First of the combined rows that the experts of `rank` send home.
@@ -148,11 +148,15 @@ package struct RankWindow: Hashable, Sendable {
 
     /// For kernel names.
     var name: String {
-        "h\(shape.hidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
+        "h\(shape.paddedHidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
             + (shape.sharedExperts == 0 ? "" : "_s\(shape.sharedExperts)") + (link?.name ?? "")
             + (notesArrivals ? "_noted" : "") + (network.map { "_\($0)" } ?? (masks ? "_masked" : ""))
             + scaleFormat.name
     }
+    /// For names of kernels that read or write tokens themselves.
+    var tokenName: String { name + (isPadded ? "_of\(shape.hidden)" : "") }
+    /// Whether rows have channels that tokens do not have.
+    var isPadded: Bool { shape.hidden < shape.paddedHidden }
 }
 
 /// How dispatched rows travel and arrive.

@@ -11,7 +11,7 @@ public enum ScaleFormat: String, CaseIterable, Hashable, Sendable {
     case powerOfTwo
     /// Powers of two as well, of which dispatch stores the exponents alone, UE8M0: the upper bits of the Float32 from
     /// bit 23 on, those of four neighbouring groups of channels in a UInt32, the first in the lowest byte. Needs FP8
-    /// rows, and a hidden size that is a multiple of 512. The GEMMs do not read it.
+    /// rows, and a row whose channels, padded to 128, are a multiple of 512. The GEMMs do not read it.
     case exponents
 
     /// Whether scales are powers of two.

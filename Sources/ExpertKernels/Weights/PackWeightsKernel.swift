@@ -6,7 +6,7 @@ package struct UnpackedMatrixParameters: KernelParameters {
     /// FP8 `[experts, validRows, validColumns]`, rows and experts as far apart as `UnpackedStrideParameters` says;
     /// aligned to 16 bytes.
     package var values: MemoryParameter<Float8E4M3>
-    /// Float32 `[experts, validRows / 128, validColumns / 128]`, likewise.
+    /// Float32 `[experts, validRows / 128, validColumns / 128]`, both rounded up, likewise.
     package var scales: MemoryParameter<Float>
 
     /// Values and scales.
@@ -40,10 +40,10 @@ package struct PackWeightsParameters: KernelParameters {
     package var scalesOfRow: ScalarParameter<UInt32>
     /// Scales from one expert's to the next.
     package var scalesOfExpert: ScalarParameter<UInt64>
-    /// Rows that each matrix has, a multiple of 128; those of the packing that are missing have weights of 0 and scales
-    /// of 1.
+    /// Rows that each matrix has, a multiple of 128 unless the packing `endsInGroups`; those of the packing that are
+    /// missing have weights of 0 and, where they are whole groups, scales of 1.
     package var validRows: ScalarParameter<UInt32>
-    /// The same of columns.
+    /// The same of columns; a multiple of 16 where the packing `endsInGroups`.
     package var validColumns: ScalarParameter<UInt32>
     /// How many experts are packed.
     package var experts: ScalarParameter<UInt32>
@@ -134,7 +134,7 @@ private struct UnpackedMatrices {
         let group = place ^ (line & 7)
         let column = kBlock.multiply(TileShape.k, add: group * 16)
         let ofExpert = expert.wide * parameters.expertBytes
-        let hasColumn = kBlock * TileShape.k < parameters.validColumns
+        let hasColumn = (packing.endsInGroups ? column : kBlock * TileShape.k) < parameters.validColumns
         let words = (0..<rounds).map { round in
             let words = (0..<4).map { _ in k.variable(UInt32(0)) }
             let packedRow = firstRow + line + round * (threads / 8)
@@ -161,6 +161,10 @@ private struct UnpackedMatrices {
         }
     }
 
+    private func groups(_ channels: Value<UInt32>) -> Value<UInt32> {
+        (packing.endsInGroups ? channels + (ScaleGroup.channels - 1) : channels) / ScaleGroup.channels
+    }
+
     /// A packed scale, by its number among those of all experts.
     func scale(_ k: KernelBuilder, _ number: Value<UInt32>) -> Value<Float> {
         let columns = packing.columns / ScaleGroup.channels
@@ -169,9 +173,7 @@ private struct UnpackedMatrices {
         let origin = origin(packedRow, group: 1)
         let row = origin?.row ?? packedRow
         let scale = k.variable(Float(1))
-        let (rows, validColumns) = (
-            parameters.validRows / ScaleGroup.channels, parameters.validColumns / ScaleGroup.channels
-        )
+        let (rows, validColumns) = (groups(parameters.validRows), groups(parameters.validColumns))
         k.if(column < validColumns && row < rows) {
             let place = expert.wide * parameters.scalesOfExpert + row.multipliedWide(by: parameters.scalesOfRow)
             let matrix =

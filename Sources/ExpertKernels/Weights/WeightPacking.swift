@@ -22,6 +22,8 @@ package struct WeightPacking: Hashable, Sendable {
     package let tileN: Int
     /// What it is made of.
     package let arrangement: Arrangement
+    /// Whether matrices may end within 128 rows or 16 to 112 columns of them. What they do not have is zeros.
+    package let endsInGroups: Bool
 
     /// Most rows or columns.
     package static let mostChannels = 131_072
@@ -30,11 +32,14 @@ package struct WeightPacking: Hashable, Sendable {
     ///
     /// - Throws: `ShapeError` for rows or columns that are no multiples of 128 (rows of gate and of up each), and for
     ///   tiles that no GEMM has.
-    package init(rows: Int, columns: Int, tileN: Int, _ arrangement: Arrangement) throws(ShapeError) {
+    package init(
+        rows: Int, columns: Int, tileN: Int, _ arrangement: Arrangement, endsInGroups: Bool = false
+    ) throws(ShapeError) {
         self.rows = rows
         self.columns = columns
         self.tileN = tileN
         self.arrangement = arrangement
+        self.endsInGroups = endsInGroups
         try ScaleGroup.require("rows of weights", rows, upTo: Self.mostChannels, times: arrangement.matrices)
         try ScaleGroup.require("columns of weights", columns, upTo: Self.mostChannels)
         let widest = arrangement == .gateUpInTurns ? TileShape.maxN : ScaleGroup.channels
@@ -67,17 +72,25 @@ package struct WeightPacking: Hashable, Sendable {
             case .gateAboveUp: "_above"
             }
         return "pack_weights_n\(rows)_k\(columns)" + (tileN == TileShape.maxN ? "" : "_t\(tileN)") + order
+            + (endsInGroups ? "_padded" : "")
     }
 }
 
 extension LayerShape {
     /// How weights of the experts' GEMMs are packed, for wide tiles and for narrow ones.
     package func weightPackings() throws(ShapeError) -> [WeightPacking] {
-        [
-            try WeightPacking(rows: 2 * intermediate, columns: hidden, tileN: TileShape.maxN, .gateUpInTurns),
-            try WeightPacking(rows: 2 * intermediate, columns: hidden, tileN: 128, .gateAboveUp),
-            try WeightPacking(rows: hidden, columns: intermediate, tileN: TileShape.maxN, .matrix),
-            try WeightPacking(rows: hidden, columns: intermediate, tileN: 128, .matrix),
+        func packing(
+            _ rows: Int, _ columns: Int, tileN: Int, _ arrangement: WeightPacking.Arrangement
+        ) throws(ShapeError) -> WeightPacking {
+            try WeightPacking(
+                rows: rows, columns: columns, tileN: tileN, arrangement, endsInGroups: isPadded)
+        }
+        let (hidden, intermediate) = (paddedHidden, paddedIntermediate)
+        return [
+            try packing(2 * intermediate, hidden, tileN: TileShape.maxN, .gateUpInTurns),
+            try packing(2 * intermediate, hidden, tileN: 128, .gateAboveUp),
+            try packing(hidden, intermediate, tileN: TileShape.maxN, .matrix),
+            try packing(hidden, intermediate, tileN: 128, .matrix),
         ]
     }
 }

@@ -40,7 +40,7 @@ public final class CommunicationBuffer {
     /// when all ranks have been made.
     ///
     /// - Throws: `GroupError` when the configuration could not be resident, fits no kernel or is for another number of
-    ///   ranks; `DeviceError` when memory runs out; `TransportError`.
+    ///   ranks; `ShapeError` for a hidden size that is no multiple of 128; `DeviceError` when memory runs out; `TransportError`.
     public init(device: any Device, configuration: GroupConfiguration, transport: any Transport) throws {
         try configuration.validate(on: device.properties)
         let (rank, shape) = (transport.rank, configuration.shape)
@@ -48,6 +48,7 @@ public final class CommunicationBuffer {
             throw GroupError.rankCount(transport: transport.ranks, shape: shape.ranks)
         }
         guard configuration.network == nil else { throw GroupError.networkInBuffer }
+        try Self.require(shape)
         guard shape.sharedExperts == 0 else { throw GroupError.sharedExpertsInBuffer(shape.sharedExperts) }
         (self.device, self.configuration, self.transport) = (device, configuration, transport)
         let stream = try device.makeStream(label: "buffer of rank \(rank)", rank: rank)
@@ -65,6 +66,12 @@ public final class CommunicationBuffer {
         expertOutputs = exchanges.map { _ in nil }
         try state.prepareToLook()
         try state.offer(clearingOn: stream)
+    }
+
+    /// Throws `ShapeError` for a hidden size that is no multiple of 128: an engine's kernels take rows as wide as its
+    /// tokens.
+    package static func require(_ shape: LayerShape) throws(ShapeError) {
+        try ScaleGroup.require("hidden", shape.hidden, upTo: LayerShape.mostHidden)
     }
 
     /// Finds the other ranks' windows. Called once, when every rank of the group has been or is being made.

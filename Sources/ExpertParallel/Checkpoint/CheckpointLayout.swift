@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 /// The tensors of one layer, in the order in which they are written, with the way to make their bytes.
@@ -60,7 +61,7 @@ struct CheckpointLayout: Sendable {
     /// Bytes of all tensors.
     var bytes: Int { tensors.reduce(0) { $0 + $1.count * $1.tensor.type.size } }
 
-    /// The layout for a model of a family whose sizes are in range and multiples of 128.
+    /// The layout for a model of a family whose sizes are in range and multiples of 8.
     init(model: ModelConfiguration, family: ModelFamily, layer: Int, weightType: CheckpointWriter.WeightType) {
         let names = family.tensors
         var builder = LayoutBuilder(
@@ -143,10 +144,10 @@ private struct LayoutBuilder {
         case .bfloat16:
             add(name, .bfloat16, stack + [rows, columns], .weights(deviation: deviation))
         case .float8:
-            let block = QuantisedMatrix.block
+            let blocks = [ScaleGroup.groups(rows), ScaleGroup.groups(columns)]
             add(name, .float8e4m3, stack + [rows, columns], .codes)
             let scales = scale.map { "\(base).\($0)" } ?? name + "_scale_inv"
-            add(scales, .float32, stack + [rows / block, columns / block], .scales(deviation: deviation))
+            add(scales, .float32, stack + blocks, .scales(deviation: deviation))
         }
     }
 }

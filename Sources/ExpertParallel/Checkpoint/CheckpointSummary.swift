@@ -88,8 +88,9 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
     public func bytesPerLayer(ranks: Int) -> Int? {
         let model = configuration
         guard ranks >= 1, model.experts % ranks == 0 else { return nil }
-        let width = model.experts / ranks * model.intermediate + model.sharedIntermediate
-        let elements = 3 * model.hidden * width
+        let width =
+            model.experts / ranks * ScaleGroup.padded(model.intermediate) + ScaleGroup.padded(model.sharedIntermediate)
+        let elements = 3 * ScaleGroup.padded(model.hidden) * width
         return elements + elements / (QuantisedMatrix.block * QuantisedMatrix.block) * 4
     }
 

@@ -1,4 +1,5 @@
 import Dispatch
+import ExpertKernels
 import KernelLanguage
 import Synchronization
 
@@ -102,10 +103,10 @@ public struct CheckpointWriter: Sendable {
         let json = try family.encode(model)
         let read = try ModelConfiguration(
             ConfigurationReader(file: CheckpointDirectory.FileName.configuration, object: json))
-        let block = QuantisedMatrix.block
-        guard read.hidden % block == 0, read.intermediate % block == 0, read.sharedIntermediate % block == 0 else {
+        let step = LayerShape.channelStep
+        guard read.hidden % step == 0, read.intermediate % step == 0, read.sharedIntermediate % step == 0 else {
             throw .dimensionNotMultiple(
-                matrix: "of the experts", rows: read.hidden, columns: read.intermediate, multiple: block)
+                matrix: "of the experts", rows: read.hidden, columns: read.intermediate, multiple: step)
         }
         return (read, json)
     }

@@ -234,7 +234,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return "rows that travel as \(format) have no scales whose exponents could be stored; dispatch .float8"
         case .packedScales(let hidden):
             return
-                "a hidden size of \(hidden) has \(hidden / 128) scales a row, and exponents are stored four in a word; "
+                "a hidden size of \(hidden) has \(ScaleGroup.groups(hidden)) scales a row, and exponents are stored four in a word; "
                 + "use .powerOfTwo or a multiple of 512"
         case .outOfOrder(let call, let expected):
             return "\(call) was called where \(expected) must come next; a step is dispatch, receive, combine, receive"

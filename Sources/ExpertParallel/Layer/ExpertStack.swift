@@ -6,13 +6,13 @@ import KernelLanguage
 final class ExpertStack {
     /// What the stack reads and writes.
     struct Operands {
-        /// FP8 `[experts, maxRows, hidden]`.
+        /// FP8 `[experts, maxRows, paddedHidden]`.
         var rows: DeviceBuffer
-        /// Float32 `[experts, hidden / 128, scaleRows]`.
+        /// Float32 `[experts, hiddenGroups, scaleRows]`.
         var rowScales: DeviceBuffer
         /// UInt32 `[experts]`.
         var counts: DeviceBuffer
-        /// BF16 `[experts, maxRows, hidden]`.
+        /// BF16 `[experts, maxRows, paddedHidden]`.
         var output: DeviceBuffer
     }
 
@@ -38,9 +38,9 @@ final class ExpertStack {
     private let down: GroupedGEMM
     private let downWithSignals: GroupedGEMM?
     private let downToHome: GroupedGEMM?
-    /// FP8 `[experts, maxRows, intermediate]`.
+    /// FP8 `[experts, maxRows, paddedIntermediate]`.
     let activated: DeviceBuffer
-    /// Float32 `[experts, intermediate / 128, scaleRows]`.
+    /// Float32 `[experts, paddedIntermediate / 128, scaleRows]`.
     let activatedScales: DeviceBuffer
 
     /// Allocates the stack of a rank's experts and uploads its weights, one expert at a time.
@@ -102,8 +102,10 @@ final class ExpertStack {
         signalThreshold = plainDown.tilesAcross
         switch source {
         case .upload(let weights):
+            let layer = exchange.configuration.shape
             for expert in 0..<experts {
                 let own = try weights(expert)
+                    .padded(layer, isShared: expert < layer.sharedExperts, number: expert)
                 try gateUp.write(own, of: expert)
                 try downWeights.write(own.down, of: expert, name: "down")
             }

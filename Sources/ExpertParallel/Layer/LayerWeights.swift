@@ -8,7 +8,8 @@ package struct LayerWeights {
     package struct Matrices {
         /// FP8 E4M3 `[experts, rows, columns]`.
         package var values: DeviceBuffer
-        /// Float32 `[experts, rows / 128, columns / 128]`.
+        /// Float32 `[experts, rows / 128, columns / 128]`, both rounded up; of gate above up the scales of gate and
+        /// then those of up, each rounded up.
         package var scales: DeviceBuffer
 
         /// Matrices as given.
@@ -24,7 +25,7 @@ package struct LayerWeights {
         package var gateUp: Matrices
         /// `[hidden, intermediate]`.
         package var down: Matrices
-        /// Channels between its GEMMs, a multiple of 128.
+        /// Channels between its GEMMs, a multiple of 16.
         package var intermediate: Int
 
         /// Matrices as given.
@@ -49,6 +50,21 @@ package struct LayerWeights {
         self.shared = shared
     }
 
+    /// What sizes are multiples of: as many FP8 weights as are packed at once.
+    package static let channelStep = PackedWeights.groupBytes
+
+    /// Throws `ShapeError` for sizes of a layer that weights on a device cannot have.
+    func require(_ shape: LayerShape) throws(ShapeError) {
+        let sizes = [
+            ("hidden", shape.hidden, most: LayerShape.mostHidden),
+            ("intermediate", shape.intermediate, most: LayerShape.mostIntermediate),
+            ("intermediate of the shared expert", shared?.intermediate ?? 0, most: LayerShape.mostIntermediate),
+        ]
+        for (name, size, most) in sizes where size % Self.channelStep != 0 {
+            throw ShapeError(name: name, value: size, range: Self.channelStep...most, step: Self.channelStep)
+        }
+    }
+
     /// What is packed for experts of `shape`, the parts of the shared expert first: gate, up and down of some experts
     /// that follow one another.
     func parts(_ shape: LayerShape) -> [(
@@ -56,9 +72,10 @@ package struct LayerWeights {
     )] {
         let intermediate = shape.intermediate
         let sharedParts = shared.map { shared in
-            stride(from: 0, to: shared.intermediate, by: intermediate).enumerated().map { number, first in
-                let width = min(intermediate, shared.intermediate - first)
-                let both = unpacked(shared.gateUp, rows: 2 * shared.intermediate, columns: shape.hidden)
+            let partWidth = shape.paddedIntermediate
+            return stride(from: 0, to: shared.intermediate, by: partWidth).enumerated().map { number, first in
+                let width = min(partWidth, shared.intermediate - first)
+                let both = gateAboveUp(shared.gateUp, intermediate: shared.intermediate, columns: shape.hidden)
                 let down = unpacked(shared.down, rows: shape.hidden, columns: shared.intermediate)
                 return (
                     gate: both.part(row: first, rows: width),
@@ -67,13 +84,19 @@ package struct LayerWeights {
                 )
             }
         }
-        let both = unpacked(gateUp, rows: 2 * intermediate, columns: shape.hidden)
+        let both = gateAboveUp(gateUp, intermediate: intermediate, columns: shape.hidden)
         let routed = (
             gate: both.part(row: 0, rows: intermediate), up: both.part(row: intermediate, rows: intermediate),
             down: unpacked(down, rows: shape.hidden, columns: intermediate),
             experts: shape.sharedExperts..<shape.rankExperts
         )
         return (sharedParts ?? []) + [routed]
+    }
+
+    private func gateAboveUp(_ matrices: Matrices, intermediate: Int, columns: Int) -> UnpackedWeights {
+        UnpackedWeights(
+            values: matrices.values, scales: matrices.scales, rows: 2 * intermediate, columns: columns,
+            scalesOfExpert: 2 * ScaleGroup.groups(intermediate) * ScaleGroup.groups(columns))
     }
 
     private func unpacked(_ matrices: Matrices, rows: Int, columns: Int) -> UnpackedWeights {

@@ -69,7 +69,10 @@ public final class MoELayer {
     }
 
     /// Allocates the layer and packs the rank's own experts, whose weights are on the device.
+    ///
+    /// - Throws: `ShapeError` for sizes that are no multiples of 16.
     package convenience init(_ rank: ExpertRank, weights: LayerWeights) throws {
+        try weights.require(rank.configuration.shape)
         try self.init(rank, sharedIntermediate: weights.shared?.intermediate, droppedSignal: nil) {
             try $0(.device(weights))
         }

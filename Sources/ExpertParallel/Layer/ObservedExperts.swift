@@ -47,15 +47,15 @@ extension ObservedExperts {
     fileprivate mutating func addActivations(of layer: MoELayer, _ missing: MissingRanks) throws {
         let (rank, stack) = (layer.rank, layer.stack)
         let shape = rank.configuration.shape
-        let groups = shape.intermediate / QuantisedRow.block
+        let width = shape.paddedIntermediate
+        let groups = width / QuantisedRow.block
         let counts = try rank.device.read(Int32.self, count: shape.rankExperts, from: rank.receivedCount)
         for local in 0..<shape.rankExperts where counts[local] > 0 {
             let count = Int(counts[local])
             let sources = try rank.device.read(
                 UInt64.self, count: count, from: rank.sourceInfo, offset: local * shape.maxRows * 8)
             let values = try rank.device.read(
-                UInt8.self, count: count * shape.intermediate, from: stack.activated,
-                offset: local * shape.maxRows * shape.intermediate)
+                UInt8.self, count: count * width, from: stack.activated, offset: local * shape.maxRows * width)
             let scales = try rank.device.read(
                 Float.self, count: groups * shape.scaleRows, from: stack.activatedScales,
                 offset: local * groups * shape.scaleRows * 4)
@@ -68,7 +68,8 @@ extension ObservedExperts {
                     expert: routed < 0 ? nil : rank.index * shape.localExperts + routed, rank: Int(source >> 32),
                     token: token, sharedPart: routed < 0 ? local : 0)
                 activations[key] = QuantisedRow(
-                    values: Array(values[row * shape.intermediate..<(row + 1) * shape.intermediate]),
+                    // Parts of a shared expert are padded; a routed one has as many channels as the model says.
+                    values: Array(values[row * width..<row * width + (routed < 0 ? width : shape.intermediate)]),
                     scales: (0..<groups).map { scales[$0 * shape.scaleRows + row] })
             }
         }
@@ -91,7 +92,7 @@ extension ObservedExperts {
                     sharedPart: max(0, row - shape.topK))
                 outputs[key] = try rank.device.read(
                     BFloat16.self, count: shape.hidden, from: rank.whole.window,
-                    offset: window.combineRows.offset + place * shape.hidden * 2)
+                    offset: window.combineRows.offset + place * shape.paddedHidden * 2)
             }
         }
     }

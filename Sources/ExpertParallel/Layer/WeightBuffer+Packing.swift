@@ -7,11 +7,11 @@ import KernelLanguage
 package struct UnpackedWeights: Sendable {
     /// FP8 E4M3 `[experts, rows, columns]`, at a multiple of 16 bytes.
     package var values: DeviceBuffer
-    /// Float32 `[experts, rows / 128, columns / 128]`.
+    /// Float32 `[experts, rows / 128, columns / 128]`, both rounded up.
     package var scales: DeviceBuffer
-    /// Rows that there are, a multiple of 128.
+    /// Rows that there are, a multiple of 8.
     package var rows: Int
-    /// Columns that there are, a multiple of 128.
+    /// Columns that there are, a multiple of 16.
     package var columns: Int
     /// Bytes from one row to the next, a multiple of 16.
     package var rowBytes: Int
@@ -33,29 +33,30 @@ package struct UnpackedWeights: Sendable {
         self.columns = columns
         self.rowBytes = rowBytes ?? columns
         self.expertBytes = expertBytes ?? rows * self.rowBytes
-        self.scalesOfRow = scalesOfRow ?? columns / QuantisedMatrix.block
-        self.scalesOfExpert = scalesOfExpert ?? rows / QuantisedMatrix.block * self.scalesOfRow
+        self.scalesOfRow = scalesOfRow ?? ScaleGroup.groups(columns)
+        self.scalesOfExpert = scalesOfExpert ?? ScaleGroup.groups(rows) * self.scalesOfRow
     }
 
     /// Checks that `experts` of them can be packed as matrices of a size that they do not exceed.
     fileprivate func validate(experts: Int, rows mostRows: Int, columns mostColumns: Int) throws {
-        let block = QuantisedMatrix.block
-        try ScaleGroup.require("rows of unpacked weights", rows, upTo: mostRows)
-        try ScaleGroup.require("columns of unpacked weights", columns, upTo: mostColumns)
         func require(_ name: String, _ value: Int, atLeast least: Int, upTo most: Int, step: Int) throws(ShapeError) {
             guard (least...most).contains(value), value % step == 0 else {
                 throw ShapeError(name: name, value: value, range: least...most, step: step)
             }
         }
         let (most, farthest, step) = (Int(UInt32.max), 1 << 40, PackedWeights.groupBytes)
+        let rowStep = LayerShape.channelStep
+        try require("rows of unpacked weights", rows, atLeast: rowStep, upTo: mostRows, step: rowStep)
+        try require("columns of unpacked weights", columns, atLeast: step, upTo: mostColumns, step: step)
         try require("bytes from row to row", rowBytes, atLeast: columns, upTo: most, step: step)
         try require("bytes from expert to expert", expertBytes, atLeast: 0, upTo: farthest, step: step)
-        try require("scales from row to row", scalesOfRow, atLeast: columns / block, upTo: most, step: 1)
+        try require("scales from row to row", scalesOfRow, atLeast: ScaleGroup.groups(columns), upTo: most, step: 1)
         try require("scales from expert to expert", scalesOfExpert, atLeast: 0, upTo: farthest, step: 1)
         try Self.require(
             values, needed: (experts - 1) * expertBytes + (rows - 1) * rowBytes + columns,
             alignment: PackedWeights.groupBytes)
-        let scaleCount = (experts - 1) * scalesOfExpert + (rows / block - 1) * scalesOfRow + columns / block
+        let scaleCount =
+            (experts - 1) * scalesOfExpert + (ScaleGroup.groups(rows) - 1) * scalesOfRow + ScaleGroup.groups(columns)
         try Self.require(scales, needed: scaleCount * 4, alignment: 4)
     }
 
@@ -72,12 +73,12 @@ package struct UnpackedWeights: Sendable {
 /// Packing of weights that are on the device already; see `PackedWeights`. What is packed is the same bit for bit as what
 /// `write` uploads. All only enqueue work on a stream.
 ///
-/// They throw `ShapeError` for sizes that are no multiples of 128 and for strides that are too small,
+/// They throw `ShapeError` for rows that are no multiples of 8, columns that are none of 16, and for strides that are too small,
 /// `GroupError.bufferTooSmall` or `.misaligned` for memory that kernels cannot read so, and `DeviceError`. Scales are not
 /// looked at: one that is not finite shows in the layer's output alone.
 extension WeightBuffer {
-    /// Packs a matrix of each of these experts. Rows and columns that the source does not have are weights of 0 with
-    /// scales of 1.
+    /// Packs a matrix of each of these experts. Rows and columns that the source does not have are weights of 0, and
+    /// blocks of them have scales of 1.
     package func pack(_ source: UnpackedWeights, of experts: Range<Int>, on stream: DeviceStream) throws {
         try pack(source, nil, .matrix, of: experts, on: stream)
     }
@@ -149,7 +150,8 @@ extension WeightBuffer {
         _ first: UnpackedWeights, _ up: UnpackedWeights?, _ arrangement: WeightPacking.Arrangement,
         of experts: Range<Int>, on stream: DeviceStream
     ) throws {
-        let packing = try WeightPacking(rows: rows, columns: columns, tileN: tileN, arrangement)
+        let packing = try WeightPacking(
+            rows: rows, columns: columns, tileN: tileN, arrangement, endsInGroups: first.endsInGroups)
         let most = min(values.bytes / packing.bytes, scales.bytes / (packing.scales * 4))
         guard experts.lowerBound >= 0, experts.upperBound <= most else {
             let outside = experts.lowerBound < 0 ? experts.lowerBound : experts.upperBound
@@ -204,12 +206,18 @@ extension UnpackedWeights {
 }
 
 extension UnpackedWeights {
-    /// `rows` rows from `row` on, which must be there; both multiples of 128.
-    package func part(row: Int, rows: Int) -> UnpackedWeights {
-        part(bytes: row * rowBytes, scales: row / QuantisedMatrix.block * scalesOfRow, rows: rows, columns: columns)
+    /// Whether a matrix ends within a block of 128 x 128.
+    fileprivate var endsInGroups: Bool {
+        rows % ScaleGroup.channels != 0 || columns % ScaleGroup.channels != 0
     }
 
-    /// `columns` columns from `column` on, which must be there; both multiples of 128.
+    /// `rows` rows from `row` on, which must be there. Blocks begin there: at a multiple of 128, or that far behind the
+    /// end of a matrix whose last block is a part of one.
+    package func part(row: Int, rows: Int) -> UnpackedWeights {
+        part(bytes: row * rowBytes, scales: ScaleGroup.groups(row) * scalesOfRow, rows: rows, columns: columns)
+    }
+
+    /// `columns` columns from `column` on, which must be there; `column` is a multiple of 128.
     package func part(column: Int, columns: Int) -> UnpackedWeights {
         part(bytes: column, scales: column / QuantisedMatrix.block, rows: rows, columns: columns)
     }

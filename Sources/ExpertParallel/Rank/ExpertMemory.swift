@@ -5,7 +5,7 @@ import Transport
 
 /// What a rank's experts need besides the rows that arrive: room for their results, and what their GEMMs pass on.
 struct ExpertMemory: Sendable {
-    /// BF16 `[rankExperts, maxRows, hidden]`, which the combine sends home.
+    /// BF16 `[rankExperts, maxRows, paddedHidden]`, which the combine sends home.
     let output: DeviceArray<BFloat16>
     /// For the GEMMs: one for gate and up, and one for down, which may begin before the other has ended.
     let scratch: (gateUp: GEMMScratch, down: GEMMScratch)
@@ -15,7 +15,7 @@ struct ExpertMemory: Sendable {
         label: String
     ) throws {
         let (shape, what) = (configuration.shape, "expert output of \(label)")
-        let count = shape.rankExperts * shape.maxRows * shape.hidden
+        let count = shape.rankExperts * shape.maxRows * shape.paddedHidden
         output =
             try configuration.network == nil
             ? device.allocate(BFloat16.self, count: count, label: what)

@@ -190,10 +190,10 @@ public final class ExpertRank {
     // MARK: What dispatch and combine read and write
 
     /// Dispatched rows of all experts of the rank, the shared ones first, packed: FP8 or BF16 `[rankExperts, maxRows,
-    /// hidden]`.
+    /// paddedHidden]`; channels that tokens do not have are 0.
     public var rows: DeviceBuffer { whole.rows.buffer }
-    /// Float32 `[rankExperts, hidden / 128, scaleRows]`, or UInt32 `[rankExperts, hidden / 512, scaleRows]` where exponents
-    /// are stored, see `ScaleFormat`; FP8 only.
+    /// Float32 `[rankExperts, hiddenGroups, scaleRows]`, or UInt32 `[rankExperts, hiddenGroups / 4, scaleRows]` where
+    /// exponents are stored, see `ScaleFormat`; FP8 only.
     public var rowScales: DeviceBuffer { whole.rowScales.buffer }
     /// Int32 `[rankExperts]`: rows of each local expert.
     public var receivedCount: DeviceBuffer { whole.receivedCount.buffer }
@@ -201,7 +201,7 @@ public final class ExpertRank {
     public var sourceInfo: DeviceBuffer { whole.sourceInfo.buffer }
     /// Int64 `[rankExperts, ranks]`: count in the low 32 bits, first row in the high ones.
     public var layoutRange: DeviceBuffer { whole.layoutRange.buffer }
-    /// BF16 `[rankExperts, maxRows, hidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in it.
+    /// BF16 `[rankExperts, maxRows, paddedHidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in it.
     public var expertOutput: DeviceBuffer { wholeMemory.output.buffer }
     /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
     public var signals: DeviceBuffer { whole.signals.buffer }

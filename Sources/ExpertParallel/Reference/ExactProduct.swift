@@ -1,8 +1,9 @@
 import Dispatch
+import ExpertKernels
 import KernelLanguage
 
 /// Rows of activations in FP64, stored so that the exact product reads them in order: `[columns / 128, rows, 128]`,
-/// with rows padded to an even number.
+/// with rows padded to an even number and columns with zeros.
 struct ExactActivations {
     let rows: Int
     let columns: Int
@@ -11,23 +12,20 @@ struct ExactActivations {
 
     fileprivate static let vectorsPerBlock = QuantisedMatrix.block / 4
 
-    /// Zeros; `columns` is a multiple of 128.
+    /// Zeros; `columns` is a multiple of 4.
     init(rows: Int, columns: Int) {
         self.rows = rows
         self.columns = columns
         padded = rows + rows % 2
-        storage = [SIMD4<Double>](repeating: .zero, count: padded * columns / 4)
+        storage = [SIMD4<Double>](repeating: .zero, count: padded * ScaleGroup.padded(columns) / 4)
     }
 
     /// Sets one row, channel by channel.
     mutating func set(row: Int, _ value: (Int) -> Double) {
-        for block in 0..<columns / QuantisedMatrix.block {
-            let start = (block * padded + row) * Self.vectorsPerBlock
-            for vector in 0..<Self.vectorsPerBlock {
-                let channel = block * QuantisedMatrix.block + vector * 4
-                storage[start + vector] = SIMD4(
-                    value(channel), value(channel + 1), value(channel + 2), value(channel + 3))
-            }
+        for channel in stride(from: 0, to: columns, by: 4) {
+            let (block, vector) = (channel / QuantisedMatrix.block, channel % QuantisedMatrix.block / 4)
+            storage[(block * padded + row) * Self.vectorsPerBlock + vector] = SIMD4(
+                value(channel), value(channel + 1), value(channel + 2), value(channel + 3))
         }
     }
 }
@@ -41,10 +39,11 @@ func exactProduct(_ x: ExactActivations, _ weight: QuantisedMatrix) -> [Double] 
     return [Double](unsafeUninitializedCapacity: x.rows * weight.rows) { output, count in
         // Safe to share: every chunk writes columns of its own.
         nonisolated(unsafe) let output = output
-        DispatchQueue.concurrentPerform(iterations: weight.rows / chunk) { index in
+        DispatchQueue.concurrentPerform(iterations: (weight.rows + chunk - 1) / chunk) { index in
             let first = index * chunk
-            let sums = chunkProduct(x, weight, rows: first..<first + chunk)
-            for row in 0..<chunk {
+            let rows = first..<min(first + chunk, weight.rows)
+            let sums = chunkProduct(x, weight, rows: rows)
+            for row in 0..<rows.count {
                 let scale = Double(weight.channelScales?[first + row] ?? 1)
                 for token in 0..<x.rows {
                     output[token * weight.rows + first + row] = sums[row * x.padded + token] * scale
@@ -60,7 +59,7 @@ func exactProduct(_ x: ExactActivations, _ weight: QuantisedMatrix) -> [Double] 
 private func chunkProduct(_ x: ExactActivations, _ weight: QuantisedMatrix, rows: Range<Int>) -> [Double] {
     let block = QuantisedMatrix.block
     let vectors = ExactActivations.vectorsPerBlock
-    let blocks = weight.columns / block
+    let blocks = ScaleGroup.groups(weight.columns)
     var sums = [Double](repeating: 0, count: rows.count * x.padded)
     var tile = [SIMD4<Double>](repeating: .zero, count: rows.count * vectors)
     for column in 0..<blocks {
@@ -90,7 +89,8 @@ private func chunkProduct(_ x: ExactActivations, _ weight: QuantisedMatrix, rows
 
 private let decodedCodes = Float8E4M3.decoded.map(Double.init)
 
-/// The values of some weight rows in one block of columns, without their scale.
+/// The values of some weight rows in one block of columns, without their scale. Behind those of a last block that is
+/// only a part of one stays what was there, which is multiplied with zeros of the activations.
 private func decode(_ weight: QuantisedMatrix, rows: Range<Int>, column: Int, into tile: inout [SIMD4<Double>]) {
     let vectors = ExactActivations.vectorsPerBlock
     weight.values.withUnsafeBufferPointer { codes in
@@ -98,7 +98,7 @@ private func decode(_ weight: QuantisedMatrix, rows: Range<Int>, column: Int, in
             tile.withUnsafeMutableBufferPointer { tile in
                 for (index, row) in rows.enumerated() {
                     let start = row * weight.columns + column
-                    for vector in 0..<vectors {
+                    for vector in 0..<min(vectors, (weight.columns - column) / 4) {
                         let code = start + vector * 4
                         tile[index * vectors + vector] = SIMD4(
                             decoded[Int(codes[code])], decoded[Int(codes[code + 1])],

@@ -8,9 +8,9 @@ import KernelLanguage
 package struct LayerReference {
     /// Experts of the layer.
     package let experts: Int
-    /// Channels of a token; a multiple of 128.
+    /// Channels of a token; a multiple of 8.
     package let hidden: Int
-    /// Channels between the projections of a routed expert; a multiple of 128.
+    /// Channels between the projections of a routed expert; a multiple of 8.
     package let intermediate: Int
     /// Which roundings are made.
     package var model: QuantisationModel
@@ -28,10 +28,10 @@ package struct LayerReference {
         experts: Int, hidden: Int, intermediate: Int, model: QuantisationModel = .asKernels,
         scaleFormat: ScaleFormat = .float32, observed: ObservedQuantisation? = nil
     ) throws(ReferenceError) {
-        guard hidden > 0, hidden % QuantisedMatrix.block == 0 else {
+        guard hidden > 0, hidden % LayerShape.channelStep == 0 else {
             throw .dimensionNotMultiple(what: "hidden size", value: hidden)
         }
-        guard intermediate > 0, intermediate % QuantisedMatrix.block == 0 else {
+        guard intermediate > 0, intermediate % LayerShape.channelStep == 0 else {
             throw .dimensionNotMultiple(what: "intermediate size", value: intermediate)
         }
         self.experts = experts

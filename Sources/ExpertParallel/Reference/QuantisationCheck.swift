@@ -19,10 +19,11 @@ struct QuantisationCheck {
         let block = QuantisedRow.block
         for start in stride(from: 0, to: exact.count, by: block) {
             let scale = Double(observed.scales[start / block])
-            if let difference = scaleDifference(scale, start: start, exact: exact, range: range) {
+            let channels = start..<min(start + block, exact.count)
+            if let difference = scaleDifference(scale, channels, exact: exact, range: range) {
                 return difference
             }
-            for channel in start..<start + block {
+            for channel in channels {
                 let value = Float8E4M3(bits: observed.values[channel]).float
                 if let difference = valueDifference(
                     Double(value), scale: scale, channel: channel, exact: exact[channel], range: range)
@@ -35,9 +36,9 @@ struct QuantisationCheck {
     }
 
     private func scaleDifference(
-        _ scale: Double, start: Int, exact: UnsafeBufferPointer<Double>, range: (Int) -> ClosedRange<Double>
+        _ scale: Double, _ channels: Range<Int>, exact: UnsafeBufferPointer<Double>,
+        range: (Int) -> ClosedRange<Double>
     ) -> QuantisationDifference? {
-        let channels = start..<start + QuantisedRow.block
         let largest = channels.reduce(0) { max($0, exact[$1].magnitude) }
         let own = self.scale(ofLargest: largest)
         let limit = scaleFormat.isPowerOfTwo ? 0 : own * scaleTolerance + Self.rounding
@@ -60,7 +61,7 @@ struct QuantisationCheck {
         }
         if low == 0, scale == 1 { return nil }
         return QuantisationDifference(
-            stage: stage, part: .scale, row: row, channel: start, observed: scale, expected: own,
+            stage: stage, part: .scale, row: row, channel: channels.lowerBound, observed: scale, expected: own,
             limit: max(limit, own - lowest, highest - own))
     }
 

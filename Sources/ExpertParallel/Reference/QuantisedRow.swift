@@ -21,14 +21,14 @@ package struct QuantisedRow: Hashable, Sendable {
     /// when all are zero, and each code is `Float8E4M3(x * (448 / largest))`. Where scales are powers of two, it is the
     /// scale that is rounded up to one, and each code is `Float8E4M3(x / scale)`.
     ///
-    /// The number of channels is a multiple of 128; channels after the last whole block are left out.
+    /// The last block may have fewer channels.
     package init(quantising row: some RandomAccessCollection<Float>, _ format: ScaleFormat = .float32) {
         values = []
         scales = []
         values.reserveCapacity(row.count)
         var start = row.startIndex
-        for _ in 0..<row.count / Self.block {
-            let end = row.index(start, offsetBy: Self.block)
+        while start != row.endIndex {
+            let end = row.index(start, offsetBy: Self.block, limitedBy: row.endIndex) ?? row.endIndex
             let largest = row[start..<end].reduce(Float(0)) { max($0, $1.magnitude) }
             let (scale, inverse) = Self.scale(ofLargest: largest, format)
             scales.append(scale)

@@ -1,8 +1,10 @@
+import ExpertKernels
+
 /// Why the reference does not compute, or does not agree with what it was given.
 package enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible {
     /// An array or matrix has another size than the layer's shape asks for.
     case sizeMismatch(what: String, expected: Int, found: Int)
-    /// A dimension is not a positive multiple of 128.
+    /// A dimension is not a positive multiple of 8.
     case dimensionNotMultiple(what: String, value: Int)
     /// A routing names an expert that the layer does not have; -1 for none is allowed.
     case expertOutOfRange(rank: Int, token: Int, slot: Int, expert: Int64, experts: Int)
@@ -19,7 +21,7 @@ package enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible
         case .sizeMismatch(let what, let expected, let found):
             "The reference needs \(expected) \(what) and got \(found)."
         case .dimensionNotMultiple(let what, let value):
-            "The reference's \(what) is \(value) and must be a positive multiple of 128."
+            "The reference's \(what) is \(value) and must be a positive multiple of \(LayerShape.channelStep)."
         case .expertOutOfRange(let rank, let token, let slot, let expert, let experts):
             "Rank \(rank), token \(token), choice \(slot) is expert \(expert); experts are 0 to \(experts - 1), or -1."
         case .hiddenNotFinite(let rank, let token, let channel):

@@ -147,9 +147,9 @@ struct ReferenceExpert {
             throw .sizeMismatch(
                 what: "observed codes of the \(stage.rawValue)", expected: exact.count, found: seen.values.count)
         }
-        guard seen.scales.count == exact.count / QuantisedRow.block else {
+        guard seen.scales.count == ScaleGroup.groups(exact.count) else {
             throw .sizeMismatch(
-                what: "observed scales of the \(stage.rawValue)", expected: exact.count / QuantisedRow.block,
+                what: "observed scales of the \(stage.rawValue)", expected: ScaleGroup.groups(exact.count),
                 found: seen.scales.count)
         }
         let check = QuantisationCheck(

@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 /// How far a projection's sums may be from exact ones because a product of two scales underflows in FP32.
@@ -10,7 +11,7 @@ struct SumUnderflow {
     private let smallest: Float
 
     init(of weight: QuantisedMatrix) {
-        blocks = weight.columns / QuantisedMatrix.block
+        blocks = ScaleGroup.groups(weight.columns)
         smallest = weight.scales.reduce(.infinity) { $1 == 0 ? $0 : min($0, $1.magnitude) }
     }
 

@@ -33,6 +33,7 @@ func groupConfiguration(
     let shape = try LayerShape(
         hidden: Int(given.hidden), intermediate: 128, experts: Int(given.experts), topK: Int(given.top_k),
         ranks: ranks, maxTokens: Int(given.max_tokens))
+    try CommunicationBuffer.require(shape)
     var result = GroupConfiguration(
         shape: shape, format: try Choices.format(given.format), deviceMultiprocessors: deviceMultiprocessors,
         ranksOnDevice: ranksOnDevice, blockM: given.block_m == 0 ? 64 : Int(given.block_m),

@@ -54,8 +54,10 @@ final class LayerObject {
     private static func sharedParts(_ given: swiftep_layer_configuration) throws(ShapeError) -> Int {
         let (shared, intermediate) = (Int(given.shared_intermediate), Int(given.intermediate))
         guard shared > 0, intermediate > 0 else { return 0 }
-        guard shared % 128 == 0 else {
-            throw ShapeError(name: "shared_intermediate", value: shared, range: 128...65_536, step: 128)
+        guard shared % LayerWeights.channelStep == 0 else {
+            throw ShapeError(
+                name: "shared_intermediate", value: shared,
+                range: LayerWeights.channelStep...LayerShape.mostIntermediate, step: LayerWeights.channelStep)
         }
         return ExpertWeights.parts(ofShared: shared, intermediate: intermediate)
     }
@@ -64,29 +66,27 @@ final class LayerObject {
         _ given: swiftep_layer_weights, _ shape: LayerShape, shared: Int, _ device: any Device
     ) throws -> LayerWeights {
         func matrices(
-            _ name: String, _ values: UInt64, _ scales: UInt64, experts: Int, rows: Int, columns: Int
+            _ name: String, _ values: UInt64, _ scales: UInt64, count: Int, rows: Int, columns: Int
         ) throws -> LayerWeights.Matrices {
-            let bytes = experts * rows * columns
+            let blocks = count * ScaleGroup.groups(rows) * ScaleGroup.groups(columns)
             return LayerWeights.Matrices(
-                values: try device.adopt(address: values, bytes: bytes, label: name) {},
-                scales: try device.adopt(
-                    address: scales, bytes: bytes / (128 * 128) * 4, label: "scales of \(name)"
-                ) {})
+                values: try device.adopt(address: values, bytes: count * rows * columns, label: name) {},
+                scales: try device.adopt(address: scales, bytes: blocks * 4, label: "scales of \(name)") {})
         }
         let (hidden, intermediate, local) = (shape.hidden, shape.intermediate, shape.localExperts)
         var result = LayerWeights(
             gateUp: try matrices(
-                "gate_up", given.gate_up, given.gate_up_scales, experts: local, rows: 2 * intermediate,
+                "gate_up", given.gate_up, given.gate_up_scales, count: 2 * local, rows: intermediate,
                 columns: hidden),
             down: try matrices(
-                "down", given.down, given.down_scales, experts: local, rows: hidden, columns: intermediate))
+                "down", given.down, given.down_scales, count: local, rows: hidden, columns: intermediate))
         if shared > 0 {
             result.shared = LayerWeights.Shared(
                 gateUp: try matrices(
-                    "shared_gate_up", given.shared_gate_up, given.shared_gate_up_scales, experts: 1,
-                    rows: 2 * shared, columns: hidden),
+                    "shared_gate_up", given.shared_gate_up, given.shared_gate_up_scales, count: 2,
+                    rows: shared, columns: hidden),
                 down: try matrices(
-                    "shared_down", given.shared_down, given.shared_down_scales, experts: 1, rows: hidden,
+                    "shared_down", given.shared_down, given.shared_down_scales, count: 1, rows: hidden,
                     columns: shared), intermediate: shared)
         }
         return result

@@ -6,8 +6,9 @@ import ExpertParallel
 ///
 /// They take any positive number: `LayerShape` knows which ones the kernels support, and says so.
 enum ShapeOptions {
-    static let hidden = size("hidden", "Channels of a token, a multiple of 128.")
-    static let intermediate = size("intermediate", "Channels between an expert's two GEMMs, a multiple of 128.")
+    static let hidden = size("hidden", "Channels of a token, a multiple of \(LayerShape.channelStep).")
+    static let intermediate = size(
+        "intermediate", "Channels between an expert's two GEMMs, a multiple of \(LayerShape.channelStep).")
     static let experts = size("experts", "Routed experts, a multiple of the ranks.")
     static let topK = size("topk", "Experts that each token selects, 1 to 32.")
     static let ranks = size("ranks", "Ranks that share the experts, 1 to \(LayerShape.mostRanks).")

@@ -24,9 +24,9 @@ enum SimulatorMemory {
     /// The same for a layer: the windows and outputs of all ranks, and so many sets of weights.
     static func check(_ shape: LayerShape, weightSets: Int) throws(UsageError) {
         let experts = shape.ranks * shape.rankExperts
-        let rows = shape.ranks * RankWindow(shape, .float8).bytes + experts * shape.maxRows * shape.hidden * 2
+        let rows = shape.ranks * RankWindow(shape, .float8).bytes + experts * shape.maxRows * shape.paddedHidden * 2
         try check(
-            rows + weightSets * experts * 3 * shape.intermediate * shape.hidden,
+            rows + weightSets * experts * 3 * shape.paddedIntermediate * shape.paddedHidden,
             options: "--hidden, --intermediate, --experts, --ranks and --tokens")
     }
 }

@@ -107,12 +107,33 @@ enum FamilyCases {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .path + "/Families"
 
-    private static let written = Result {
-        let directory = try TemporaryDirectory()
-        try Python.run(["\(scripts)/generate.py", directory.path + "/cases"])
-        return directory
-    }
+    private static let written = write([])
 
     /// The directory that holds all cases.
     static func directory() throws -> String { try written.get().path + "/cases" }
+
+    /// Cases that are written a second time, in sizes that are no multiples of 128: a family each of the ways in which
+    /// weights are stored.
+    static let padded = [
+        "deepseek-v3", "deepseek-v3-e8m0", "deepseek-v3.1", "deepseek-v4", "glm-4.5", "glm-4.5-fp8", "kimi-k2-int4",
+        "qwen3-moe-blocks", "qwen3-moe-mxfp4", "qwen3-moe-stacked", "qwen3-moe-tensor", "qwen3-next",
+    ]
+    /// Gate above up in one tensor of such a size, whose blocks are of both.
+    static let straddling = "qwen3-moe-stacked-fp8"
+
+    private static let paddedWritten = write(padded + [straddling], sizes: "224,96,8,3")
+
+    /// The directory that holds those.
+    static func paddedDirectory() throws -> String { try paddedWritten.get().path + "/cases" }
+
+    /// - Parameter sizes: Channels, width of an expert, experts and chosen ones.
+    private static func write(_ names: [String], sizes: String? = nil) -> Result<TemporaryDirectory, any Error> {
+        Result {
+            let directory = try TemporaryDirectory()
+            let environment = sizes.map { ["FAMILIES_SIZES": $0] } ?? [:]
+            try Python.run(
+                ["\(scripts)/generate.py", directory.path + "/cases"] + names, environment: environment)
+            return directory
+        }
+    }
 }

@@ -1,7 +1,5 @@
-import Accelerator
 import ExpertKernels
 import ExpertParallel
-import KernelLanguage
 import TestSupport
 import Testing
 
@@ -22,60 +20,9 @@ struct RoundedActivationTests {
         ("step-3.5-clamped", Activation(limit: 7, sharedLimit: 16, clamping: .output)),
     ]
 
-    /// A case, its experts' choices as numpy has them, and numpy's output of rounded activations.
-    private struct Rounded {
-        let checkpoint: MoELayerCheckpoint
-        let input: RankInput
-        let output: [Double]
-        let activation: Activation
-
-        init(_ name: String) throws {
-            let directory = try FamilyCases.directory() + "/" + name
-            let expected = try FamilyExpectation(directory: directory)
-            let chosen = try #require(expected.chosen)
-            checkpoint = try MoELayerCheckpoint(directory: directory, layer: expected.layer)
-            input = RankInput(
-                hiddenStates: expected.hidden.map { BFloat16(bits: $0) },
-                routing: Routing(
-                    tokens: chosen.count, topK: chosen[0].count, experts: chosen.flatMap { $0 },
-                    weights: try #require(expected.weights).flatMap { $0 }.map { Float($0) }))
-            output = try #require(expected.rounded).flatMap { $0 }
-            activation = checkpoint.configuration.activation(ofLayer: expected.layer)
-        }
-
-        func reference(_ scales: ScaleFormat, _ activation: Activation? = nil) throws -> [Double] {
-            let model = checkpoint.configuration
-            var reference = try LayerReference(
-                experts: model.experts, hidden: model.hidden, intermediate: model.intermediate, scaleFormat: scales)
-            reference.activation = activation ?? self.activation
-            return try reference.output(of: [input], shared: checkpoint.sharedExpert(), weights: checkpoint.expert)[0]
-        }
-
-        /// The kernels' output, on one rank of the simulator.
-        func kernels(
-            _ scales: ScaleFormat, _ mode: OverlapMode, _ activation: Activation? = nil, channelScales: Bool? = nil
-        ) throws -> [Double] {
-            let model = checkpoint.configuration
-            let device = SimulatedDevice(seed: 1)
-            let shape = try LayerShape(
-                hidden: model.hidden, intermediate: model.intermediate, experts: model.experts, topK: model.topK,
-                ranks: 1, maxTokens: input.routing.tokens, sharedExperts: model.sharedExperts)
-            var configuration = GroupConfiguration(
-                shape: shape, deviceMultiprocessors: device.properties.multiprocessors)
-            configuration.scaleFormat = scales
-            configuration.channelScales = channelScales ?? checkpoint.hasChannelScales
-            configuration.activation = activation ?? self.activation
-            configuration.twoBatch = true
-            let layer = try MoELayerGroup(
-                RankGroup(device: device, configuration: configuration), shared: checkpoint.sharedExpert(),
-                weights: checkpoint.expert)
-            return try layer.step([input], overlap: mode)[0].map { Double($0.float) }
-        }
-    }
-
     @Test("The reference agrees with numpy, and with exact scales it does not", arguments: names)
     func reference(_ name: String) throws {
-        let rounded = try Rounded(name)
+        let rounded = try RoundedLayer(name)
         #expect(rounded.checkpoint.configuration.scaleFormat == .powerOfTwo)
         let (right, wrong) = (try rounded.reference(.powerOfTwo), try rounded.reference(.float32))
         #expect(relativeError(right, rounded.output) < 1e-3)
@@ -84,7 +31,7 @@ struct RoundedActivationTests {
 
     @Test("The kernels agree with numpy, and with exact scales they do not", arguments: names)
     func kernels(_ name: String) throws {
-        let rounded = try Rounded(name)
+        let rounded = try RoundedLayer(name)
         for mode in [OverlapMode.none, .direct] {
             let error = relativeError(try rounded.kernels(.powerOfTwo, mode), rounded.output)
             #expect(error < 3e-3, "\(mode)")
@@ -94,7 +41,7 @@ struct RoundedActivationTests {
 
     @Test("With a scale for each row of weights, reference and kernels agree with numpy", arguments: perRow)
     func rows(_ name: String) throws {
-        let rounded = try Rounded(name)
+        let rounded = try RoundedLayer(name)
         #expect(rounded.checkpoint.hasChannelScales)
         #expect(relativeError(try rounded.reference(.float32), rounded.output) < 1e-3)
         for mode in OverlapMode.allCases {
@@ -110,7 +57,7 @@ struct RoundedActivationTests {
     @Test(
         "With limits, reference and kernels agree with numpy, and without they do not", arguments: clamped.map(\.name))
     func clamps(_ name: String) throws {
-        let rounded = try Rounded(name)
+        let rounded = try RoundedLayer(name)
         let wanted = Self.clamped.first { $0.name == name }?.activation
         #expect(rounded.activation == wanted)
         let scales = rounded.checkpoint.configuration.scaleFormat

@@ -9,7 +9,7 @@ extension ModelFamily {
             "it is published as `glm5_next`, and where its layers stand without that is not defined"),
         refused(
             "gpt-oss", "gpt-oss", ["gpt_oss"],
-            "its experts have biases and a clamped SwiGLU of their own, and 2880 channels are no multiple of 128"),
+            "its experts have biases, and rows of gate and up in turns"),
         refused(
             "kimi-k3", "Kimi-K3", ["kimi_k3"],
             "its experts work on a latent vector, with an activation other than SwiGLU"),

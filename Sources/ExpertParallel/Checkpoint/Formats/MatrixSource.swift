@@ -1,3 +1,4 @@
+import ExpertKernels
 import KernelLanguage
 
 /// A weight matrix on disk, in one of the known formats: a whole tensor, or a part of a stacked one.
@@ -31,9 +32,14 @@ struct MatrixSource {
         (format, values, scales, global) = try finder.find()
         self.rows = rows
         self.columns = columns
-        let block = QuantisedMatrix.block
-        guard rows % block == 0, columns % block == 0 else {
-            throw .dimensionNotMultiple(matrix: values.tensor.name, rows: rows, columns: columns, multiple: block)
+        if case .float8Blocks = format, place.part.count > 1, rows % QuantisedMatrix.block != 0 {
+            // One above the other: blocks of the first would reach into the next.
+            throw .dimensionNotMultiple(
+                matrix: values.tensor.name, rows: rows, columns: columns, multiple: QuantisedMatrix.block)
+        }
+        let step = format.columnStep
+        guard rows % LayerShape.channelStep == 0, columns % step == 0 else {
+            throw .dimensionNotMultiple(matrix: values.tensor.name, rows: rows, columns: columns, multiple: step)
         }
         if format != .bfloat16, declared.method == nil {
             throw .quantisationUndeclared(
@@ -51,7 +57,7 @@ struct MatrixSource {
             return try QuantisedMatrix(
                 rows: rows, columns: columns, values: try values.float8Codes(), scales: try scaleValues(), name: name)
         case .float8PerTensor:
-            let count = rows / QuantisedMatrix.block * (columns / QuantisedMatrix.block)
+            let count = ScaleGroup.groups(rows) * ScaleGroup.groups(columns)
             let scale = try scaleValues().first ?? 1
             return try QuantisedMatrix(
                 rows: rows, columns: columns, values: try values.float8Codes(),
@@ -98,12 +104,11 @@ struct MatrixSource {
 
     private func exactly(_ value: (Int, Int) -> Double) throws(CheckpointError) -> QuantisedMatrix {
         var inexact: (row: Int, column: Int)?
-        let block = QuantisedMatrix.block
         let matrix = try QuantisedMatrix(
             exactly: rows, columns: columns, name: values.tensor.name, inexact: &inexact
-        ) { row, column, values in
-            for r in 0..<block {
-                for c in 0..<block { values[r * block + c] = value(row + r, column + c) }
+        ) { rows, columns, values in
+            for (r, row) in rows.enumerated() {
+                for (c, column) in columns.enumerated() { values[r * columns.count + c] = value(row, column) }
             }
         }
         guard let matrix else {

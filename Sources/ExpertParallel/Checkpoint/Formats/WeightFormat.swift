@@ -1,3 +1,5 @@
+import ExpertKernels
+
 /// How the weights of a matrix are stored.
 public enum WeightFormat: Hashable, Sendable {
     /// BF16, converted to FP8 in blocks of 128 x 128, with a loss.
@@ -14,6 +16,16 @@ public enum WeightFormat: Hashable, Sendable {
     case nvfp4
     /// Signed four-bit numbers with a scale for so many columns.
     case int4(group: Int)
+
+    /// What columns are a multiple of: what kernels ask for, and whole groups that share a scale within a row.
+    var columnStep: Int {
+        switch self {
+        case .bfloat16, .float8Blocks, .float8PerTensor, .float8PerRow: LayerShape.channelStep
+        case .mxfp4: 32
+        case .nvfp4: 16
+        case .int4(let group): group
+        }
+    }
 
     /// Whether the format can be kept exactly by FP8 with scales of blocks and of rows: always, or only for some
     /// weights, which is seen when they are read.
