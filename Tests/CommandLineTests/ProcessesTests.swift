@@ -88,7 +88,7 @@ import Testing
         let arguments = ["verify", "--device", "simulator", "--processes", "2"]
         let result = try Program.run(arguments)
         #expect(
-            result.code == 0 && result.output.contains("2 passed in 2 processes"), "\(Self.text(arguments, result))")
+            result.code == 0 && result.output.contains("3 passed in 2 processes"), "\(Self.text(arguments, result))")
     }
 
     @Test(arguments: ["dispatch", "combine", "dispatch-combine", "layer"]) func benches(_ what: String) throws {

@@ -44,11 +44,11 @@ struct LayerShapeTests {
 
     @Test("A size out of range is refused by name, with the range")
     func refusals() {
-        #expect(refused { $0.hidden = 0 } == "hidden is 0; choose a multiple of 128 from 128 to 12800")
-        #expect(refused { $0.hidden = 200 } == "hidden is 200; choose a multiple of 128 from 128 to 12800")
-        #expect(refused { $0.hidden = 12_928 } == "hidden is 12928; choose a multiple of 128 from 128 to 12800")
+        #expect(refused { $0.hidden = 0 } == "hidden is 0; choose a multiple of 8 from 8 to 12800")
+        #expect(refused { $0.hidden = 204 } == "hidden is 204; choose a multiple of 8 from 8 to 12800")
+        #expect(refused { $0.hidden = 12_928 } == "hidden is 12928; choose a multiple of 8 from 8 to 12800")
         #expect(
-            refused { $0.intermediate = -128 } == "intermediate is -128; choose a multiple of 128 from 128 to 65536")
+            refused { $0.intermediate = -128 } == "intermediate is -128; choose a multiple of 8 from 8 to 65536")
         #expect(refused { $0.ranks = 0 } == "ranks is 0; choose from 1 to 256")
         #expect(refused { $0.experts = 7 } == "experts is 7; choose a multiple of 2 from 2 to 1024")
         #expect(refused { $0.topK = 0 } == "topK is 0; choose from 1 to 8")

@@ -39,12 +39,6 @@ package struct Redundancy: Sendable {
                 "One block alone notes how many rows came, as in a dispatch send. Where all blocks take notes, the "
                 + "mutation is found."),
         Redundancy(
-            kernel: "dispatch unpack", mutation: "RowCounts.swift acquire (system scope) load: relaxed",
-            proof:
-                "Where ranks are masked, a count is taken as a number only: each row that it counts is acquired by a word of "
-                + "its own. That memory of the step before the last is free follows as well from the results that have come "
-                + "home from there, and from stores that depend on what was read."),
-        Redundancy(
             kernel: "gemm", mutation: "AgreedCounts.swift acquire (gpu scope) load: relaxed",
             proof:
                 "The GEMM takes a number of rows from it; each of these is acquired by a word of its own. In the unpack, which "
@@ -56,23 +50,18 @@ package struct Redundancy: Sendable {
                 + "Such faults are explored without masks, where the store is at another line, and there the mutation is "
                 + "found."),
         Redundancy(
-            kernel: "combine receive", mutation: "Patience.swift relaxed (system scope) store: gpu scope",
-            proof:
-                "Another rank looks at the word if it waits for this one while this one waits for a third. The workloads have "
-                + "such chains in the dispatch unpack, which stores by the same line, and there the mutation is found."),
-        Redundancy(
             kernel: "dispatch unpack", mutation: "Patience.swift relaxed (system scope) load: gpu scope",
             proof:
                 "The workloads have no rank that beats while another waits for it in its unpack. In the combine receive, "
                 + "which loads by the same line, the mutation is found."),
         Redundancy(
-            kernel: "dispatch unpack", mutation: "Patience.swift relaxed (gpu scope) load: block scope",
+            kernel: "dispatch unpack", mutation: "Watchdog.swift relaxed (gpu scope) load: block scope",
             proof:
-                "Blocks of an unpack wait for its first one, and look at the word while that beats; the schedules find it out "
-                + "where the load is weak. In the GEMM, which loads by the same line, this mutation is found as well."),
+                "Where ranks are masked, a record is written when a wait for a kernel of the own rank fails. The send "
+                + "before the unpack waits for nobody, and kernels beside the unpack wait on while it shows that it lives. "
+                + "The weak load is found."),
         ownBeatOfSend("block scope"), ownBeatOfSend("weak"),
-        failureOfOwnKernel("block scope"), failureOfOwnKernel("weak"), failureWithMasks("block scope"),
-        failureWithMasks("weak"),
+        failureWithMasks("block scope"), failureWithMasks("weak"),
         settledMask("dispatch send", "block scope"), settledMask("dispatch send", "weak"),
         settledMask("combine send", "block scope"), settledMask("combine send", "weak"),
         Redundancy(
@@ -80,11 +69,6 @@ package struct Redundancy: Sendable {
             proof:
                 "A barrier is one thread block, and kernels of its rank whose waits fail have ended before it. Where several "
                 + "blocks fail, the mutation is found."),
-        Redundancy(
-            kernel: "rank barrier", mutation: "Patience.swift relaxed (system scope) store: gpu scope",
-            proof:
-                "Who waits at a barrier has published all that others wait for, so that nobody waits for it. In the dispatch "
-                + "unpack, which stores by the same line, the mutation is found."),
         failureAtBarrier("block scope"), failureAtBarrier("weak"), maskAtBarrier("block scope"), maskAtBarrier("weak"),
         resetOfCounter("block scope"), resetOfCounter("weak"),
         Redundancy(
@@ -152,15 +136,6 @@ package struct Redundancy: Sendable {
             proof:
                 "Where ranks are masked, a record is written only if a wait for a kernel of the own rank fails. Such faults "
                 + "are explored without masks, where the load is at another line, and there the mutation is found.")
-    }
-
-    private static func failureOfOwnKernel(_ change: String) -> Redundancy {
-        Redundancy(
-            kernel: "dispatch unpack", mutation: "Watchdog.swift relaxed (gpu scope) load: \(change)",
-            proof:
-                "Where ranks are masked, a record is written when a wait for a kernel of the own rank fails. The send "
-                + "before the unpack waits for nobody, and kernels beside the unpack wait on while it shows that it lives."
-        )
     }
 
     private static func settledMask(_ kernel: String, _ change: String) -> Redundancy {
