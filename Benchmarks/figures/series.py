@@ -25,12 +25,14 @@ def layer_over_tokens(rows):
 
 
 def layer_over_experts(rows):
-    """A panel for each number of tokens."""
+    """A panel for each number of tokens that was measured with several numbers of experts."""
     chosen = layers(rows)
-    return [
-        panel(f"{count} tokens", layer_lines([row for row in chosen if row["tokens"] == count], "experts"))
-        for count in values(chosen, "tokens")
-    ]
+    panels = []
+    for count in values(chosen, "tokens"):
+        own = [row for row in chosen if row["tokens"] == count]
+        if len(values(own, "experts")) > 1:
+            panels.append(panel(f"{count} tokens", layer_lines(own, "experts")))
+    return panels
 
 
 def linked(rows):
