@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func refusesANamedPipe() throws {
+    @Test(.timeLimit(.minutes(5))) func refusesANamedPipe() throws {
         try TemporaryFolder.with { folder in
             #expect(mkfifo(folder + "/config.json", 0o600) == 0)
             let result = try Program.run(["checkpoint", "inspect", folder])

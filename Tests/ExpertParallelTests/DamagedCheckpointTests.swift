@@ -40,7 +40,7 @@ struct DamagedCheckpointTests {
 
     @Test(
         "What is no regular file is refused at once",
-        .timeLimit(.minutes(1)), arguments: ["config.json", index, shard], ["a named pipe", "a directory", "a device"])
+        .timeLimit(.minutes(5)), arguments: ["config.json", index, shard], ["a named pipe", "a directory", "a device"])
     func irregular(_ name: String, _ kind: String) throws {
         let directory = try TemporaryDirectory.copyOfFixture()
         let path = directory.path + "/" + name
