@@ -12,6 +12,9 @@ extension Workload {
         let narrow = try LayerShape(hidden: 128, intermediate: 128, experts: 2, topK: 2, ranks: 2, maxTokens: 2)
         let large = try LayerShape(hidden: 512, intermediate: 256, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
         let tall = try LayerShape(hidden: 512, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 3)
+        // Few experts with a long K, which is cut into slices of few k-blocks.
+        let alone = try LayerShape(hidden: 4096, intermediate: 128, experts: 11, topK: 1, ranks: 1, maxTokens: 1)
+        let few = try LayerShape(hidden: 4096, intermediate: 128, experts: 22, topK: 1, ranks: 2, maxTokens: 1)
         let many = try LayerShape(hidden: 128, intermediate: 128, experts: 40, topK: 8, ranks: 2, maxTokens: 2)
         var gemms = TileShape.heights.flatMap {
             [
@@ -30,8 +33,8 @@ extension Workload {
         ]
         // K in slices: more sums than slots, and sums of high tiles.
         gemms += [
-            gemm(counts: [33, 3], n: 384, k: 256, blockM: 16, tileN: 128, slices: 2, signals: true, grid: 2),
-            gemm(counts: [64, 3], n: 256, k: 512, blockM: 64, slices: 4, dependent: true, grid: 3),
+            gemm(counts: [33, 3], n: 384, k: 512, blockM: 16, tileN: 128, slices: 2, signals: true, grid: 2),
+            gemm(counts: [64, 3], n: 256, k: 1024, blockM: 64, slices: 4, dependent: true, grid: 3),
         ]
         let masking = try maskWorkloads(narrow: narrow, tall: tall)
         let networks = try networkLayers(narrow: narrow, tall: tall)
@@ -65,6 +68,8 @@ extension Workload {
                 layer(shape, tokens: [3, 2], overlap: .singleBatch, communicating: 0),
                 layer(shape, tokens: [3, 2], overlap: .direct, gate: true),
                 layer(narrow, tokens: [2, 1], overlap: .singleBatch, enqueueing: .replayed, communicating: 0),
+                layer(alone, tokens: [1], overlap: .direct, multiprocessors: 8),
+                layer(few, tokens: [1, 1], overlap: .singleBatch, multiprocessors: 16, communicating: 0),
                 layer(narrow, tokens: [2, 0], overlap: .singleBatch, enqueueing: .streamed, communicating: 0),
                 failingLayer(
                     tall, tokens: [3, 2], overlap: .singleBatch, fault: .droppedSignal, multiprocessors: 2,

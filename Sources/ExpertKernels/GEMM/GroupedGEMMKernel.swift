@@ -8,6 +8,7 @@ import KernelLanguage
 /// rows go home `NetworkParameters` with a network, and with scales of channels `ChannelScaleParameters`.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
+    precondition(configuration.fitsSlices, "slices of K need two k-blocks each")
     let pipeline = configuration.pipeline
     return try KernelBuilder.build(configuration.kernelName, threads: pipeline.threads) { k in
         let kernel = GroupedGEMM(k, configuration)

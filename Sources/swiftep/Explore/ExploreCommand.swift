@@ -1,6 +1,7 @@
 import Accelerator
 import Conformance
 import ExpertParallel
+import NVSHMEM
 import Simulator
 
 /// `swiftep explore`
@@ -116,10 +117,21 @@ enum ExploreCommand {
             arguments, layer, tokens: tokens, sharedExperts: arguments[sharedExperts] ?? 1)
         try SimulatorMemory.check(shape, weightSets: 1)
         let network = try RankTransport.network(arguments)
+        guard arguments[RankTransport.option] != .nvshmem else {
+            throw UsageError.conflict("\(NVSHMEMError.needsGPU(device: "the simulator"))")
+        }
+        let own = arguments[multiprocessors] ?? 2
+        var configuration = GroupConfiguration(shape: shape, deviceMultiprocessors: shape.ranks * own)
+        configuration.network = network
+        do {
+            try configuration.validate(deviceMultiprocessors: shape.ranks * own)
+        } catch {
+            throw UsageError.conflict("\(error)")
+        }
         return modes.map {
             .layer(
                 shape, tokens: [Int](repeating: tokens, count: shape.ranks), overlap: $0,
-                multiprocessors: arguments[multiprocessors] ?? 2, network: network,
+                multiprocessors: own, network: network,
                 simulated: NetworkOptions.simulated(arguments))
         }
     }

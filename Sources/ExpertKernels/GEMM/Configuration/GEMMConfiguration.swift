@@ -71,6 +71,10 @@ package struct GEMMConfiguration: Hashable, Sendable {
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { role.output == .bfloat16 || tile.n == TileShape.maxN }
 
+    /// Whether slices of K are long enough: while one is loaded the next work tile is fetched, and consumers may be as many
+    /// stages behind as the ring has (`WorkTileQueue.capacity`).
+    var fitsSlices: Bool { tile.slices == 1 || problem.kBlocks >= 2 * tile.slices }
+
     /// How many tiles' partials a grid of `gridSize` thread blocks has room for: those of a tile's slices, whatever the
     /// grid, and of as many others.
     package static func partialSlots(gridSize: Int) -> Int { gridSize + TileShape.mostSlices }

@@ -72,9 +72,9 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
             return slices
         }
         // Where K is long, wide tiles can have SwiGLU in their epilogue. With more than 32 rows they have so many sums that
-        // more than two slices cost more than narrow tiles.
+        // more than two slices cost more than narrow tiles; with 128 there are no registers for it.
         let isLong = problem.kBlocks >= longKBlocks
-        let ofWide = slices(wide, atMost: !isLong ? 1 : wholeM > 32 ? 2 : mostSlices)
+        let ofWide = slices(wide, atMost: !isLong || wholeM > 64 ? 1 : wholeM > 32 ? 2 : mostSlices)
         if wide < keepingUp, ofWide > 1, wide * ofWide >= keepingUp { return TileShape(m: m, slices: ofWide) }
         let ofNarrow = slices(narrow, atMost: 4)
         if narrow < keepingUp, ofNarrow > 1 { return TileShape(m: m, n: maxN / 2, slices: ofNarrow) }

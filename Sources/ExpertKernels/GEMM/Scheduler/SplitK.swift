@@ -22,9 +22,6 @@ struct SplitK<Number: ScheduleNumber> {
         let sums: Number
     }
 
-    /// How many slices leave sums if there are `workTiles` in all.
-    func sums(ofWorkTiles workTiles: Number) -> Number { workTiles - workTiles / slices }
-
     /// What work tile `number` is.
     func slice(_ number: Number) -> Slice {
         let tile = number / slices

@@ -42,14 +42,19 @@ package struct TileScheduler {
         var isPart: Bool { split != nil || slice != nil }
     }
 
-    /// What a work tile is where K is cut into slices.
+    /// What a work tile is where K is cut into slices; worked out where it is asked for, as registers are rare.
     package struct Slice {
+        let splitK: SplitK<Value<UInt32>>
+        /// Number of the work tile among those of all.
+        let number: Value<UInt32>
+        let tiles: ExpertTiles
+
         /// Whether it is the tile's last, which finishes it.
-        package let isLast: Condition
+        package var isLast: Condition { splitK.slice(number).isLast }
         /// Number of its sums; of a last slice the number behind those of the tile's others.
-        let sums: Value<UInt32>
-        /// How many there are in this launch.
-        let allSums: Value<UInt32>
+        var sums: Value<UInt32> { splitK.slice(number).sums }
+        /// How many sums there are in this launch.
+        func allSums(_ k: KernelBuilder) -> Value<UInt32> { tiles.count(k) * (splitK.slices - 1) }
     }
 
     /// What a work tile is where tiles may be split.
@@ -92,8 +97,7 @@ package struct TileScheduler {
             return WorkTile(
                 tile: tiles.tile(k, slice.tile), firstKBlock: slice.firstKBlock, endKBlock: slice.endKBlock,
                 index: index, block: block, split: nil,
-                slice: Slice(
-                    isLast: slice.isLast, sums: slice.sums, allSums: splitK.sums(ofWorkTiles: block.workTiles)),
+                slice: Slice(splitK: splitK, number: number, tiles: tiles),
                 isAmongLast: number + k.gridSize >= block.workTiles)
         }
         guard let work = block.split?.workTile(number) else {

@@ -140,11 +140,13 @@ struct ProducerWarp {
     // MARK: Work tiles
 
     /// The k-block at which the next kernel may start; see `GEMMSchedule.kBlocksLeftAtLaunch`. A thread block that
-    /// fetches a work tile in vain lets it start as well.
+    /// fetches a work tile in vain lets it start as well. Of the first slice not before its rows have been waited for, and
+    /// with them for what ran before: the next kernel may rely on that. Where slices are short, they are fetched behind.
     private func launchKBlock(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) -> Value<UInt32>? {
         guard configuration.role.isDependent, let isAmongLast = workTile.isAmongLast else { return nil }
         let left = configuration.schedule.kBlocksLeftAtLaunch
-        let kBlock = (workTile.endKBlock.maximum(left) - left).maximum(workTile.firstKBlock)
+        let first = workTile.slice == nil ? workTile.firstKBlock : workTile.firstKBlock + ringOfFirst(k, workTile)
+        let kBlock = (workTile.endKBlock.maximum(left) - left).maximum(first)
         return isAmongLast.select(kBlock, k.constant(UInt32.max))
     }
 
@@ -158,8 +160,12 @@ struct ProducerWarp {
             let kBlock = max(stages, kBlocks - left)
             return kBlock < kBlocks ? k.constant(UInt32(kBlock)) : nil
         }
-        let ofRing = (workTile.index == 0).select(k.constant(UInt32(stages)), k.constant(UInt32(0)))
-        return (workTile.firstKBlock + ofRing).maximum(workTile.endKBlock.maximum(left) - left)
+        return (workTile.firstKBlock + ringOfFirst(k, workTile)).maximum(workTile.endKBlock.maximum(left) - left)
+    }
+
+    /// k-blocks that fill the ring, if it is the thread block's first work tile; else none.
+    private func ringOfFirst(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) -> Value<UInt32> {
+        (workTile.index == 0).select(k.constant(UInt32(ring.pipeline.stages)), k.constant(UInt32(0)))
     }
 
     /// Fetches the thread block's next work tile. If there is none, the next kernel may start. Where rows arrive it
