@@ -114,12 +114,9 @@ struct SplitPartials {
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, of last: TileScheduler.Slice, to sums: [Variable<Float>]
     ) {
         let others = self.tile.slices - 1
-        // A lane for each slice; worked out anew where it is wanted, for want of registers in between.
-        func own() -> Turn { Turn(k, self, last.sums - others + k.lane) }
-        k.if(k.lane < others) {
-            let own = own()
-            awaitFlag(k, tile, own.flag, own.full)
-        }
+        // A lane for each slice.
+        let own = Turn(k, self, last.sums - others + k.lane.minimum(others - 1))
+        k.if(k.lane < others) { awaitFlag(k, tile, own.flag, own.full) }
         k.syncWarp()  // what a lane has seen, all rely on
         let slices = (0..<others).map { partials(of: Turn(k, self, last.sums - others + $0).slot) }
         let vectors = slices.flatMap { slice in
@@ -136,7 +133,6 @@ struct SplitPartials {
         }
         k.syncWarp()  // every lane has loaded
         k.if(k.lane < others) {
-            let own = own()
             // The last turn leaves the flag as the next launch is to find it.
             let isLast = last.sums - others + k.lane + Turn.slots(k) >= last.allSums(k)
             k.store(isLast.select(k.constant(UInt32(0)), own.full + 1), to: own.flag, order: .release(.gpu))
