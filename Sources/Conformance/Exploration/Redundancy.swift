@@ -8,7 +8,9 @@ package struct Redundancy: Sendable {
     package let proof: String
 
     /// All there are.
-    package static let all = [
+    package static let all = others + waitsOfDispatchSend.map(flushOfDispatchSend)
+
+    private static let others = [
         Redundancy(
             kernel: "dispatch send", mutation: "PacedLink.swift relaxed (gpu scope) atomic: block scope",
             proof:
@@ -60,6 +62,25 @@ package struct Redundancy: Sendable {
                 "Where ranks are masked, a record is written when a wait for a kernel of the own rank fails. The send "
                 + "before the unpack waits for nobody, and kernels beside the unpack wait on while it shows that it lives. "
                 + "The weak load is found."),
+        Redundancy(
+            kernel: "combine receive", mutation: "RankMasks.swift relaxed (system scope) store: gpu scope",
+            proof:
+                "Another rank looks at the word if it waits for this one while this one waits for a third. The workloads have "
+                + "such chains in the dispatch unpack, which stores by the same line, and there the mutation is found."),
+        Redundancy(
+            kernel: "rank barrier", mutation: "RankMasks.swift relaxed (system scope) store: gpu scope",
+            proof:
+                "Who waits at a barrier has published all that others wait for, so that nobody waits for it. In the dispatch "
+                + "unpack, which stores by the same line, the mutation is found."),
+        Redundancy(
+            kernel: "combine send", mutation: "CombineSendKernel.swift network put with signal: another channel",
+            proof:
+                "The rows that it puts are overwritten by GEMMs behind the next step's receive, which has seen answers of all "
+                + "that live; the flush, and so the channel, counts for ranks that are lost. In the GEMM and the dispatch send "
+                + "the mutation is found."),
+        lastBeat("dispatch send"), beatTaken("dispatch send"), lastBeat("combine receive"), lastBeat("dispatch unpack"),
+        beatTaken("combine receive"),
+        beatTaken("dispatch unpack"),
         ownBeatOfSend("block scope"), ownBeatOfSend("weak"),
         failureWithMasks("block scope"), failureWithMasks("weak"),
         settledMask("dispatch send", "block scope"), settledMask("dispatch send", "weak"),
@@ -97,6 +118,42 @@ package struct Redundancy: Sendable {
         diagnosis("dispatch receive"), diagnosis("gemm"),
         diagnosedCount("gpu scope"), diagnosedCount("weak"),
     ]
+
+    /// What a wait of a dispatch send does that its first look does not end.
+    private static let waitsOfDispatchSend = [
+        "Patience.swift relaxed (system scope) load: gpu scope", "Patience.swift relaxed (system scope) load: weak",
+        "RankMasks.swift relaxed (system scope) store: gpu scope",
+        "RankMasks.swift relaxed (system scope) store: weak", "RankMasks.swift relaxed (system scope) load: weak",
+        "Watchdog.swift polling loop: not waiting",
+        "Watchdog.swift relaxed (gpu scope) load: block scope", "Watchdog.swift relaxed (gpu scope) load: weak",
+        "Watchdog.swift relaxed (system scope) load: gpu scope", "Watchdog.swift relaxed (system scope) load: weak",
+    ]
+
+    private static func flushOfDispatchSend(_ mutation: String) -> Redundancy {
+        Redundancy(
+            kernel: "dispatch send", mutation: mutation,
+            proof:
+                "Where ranks are masked, a dispatch send waits for the flush over a network alone, and in all workloads that has "
+                + "ended at its first look. That it waits for the flush at all is found, and so is this mutation in other "
+                + "kernels, which wait by the same line.")
+    }
+
+    private static func lastBeat(_ kernel: String) -> Redundancy {
+        Redundancy(
+            kernel: kernel, mutation: "RankMasks.swift relaxed (system scope) load: gpu scope",
+            proof:
+                "Kernels of the own rank alone change the word that it looks at. Where waits last, the weak load is found."
+        )
+    }
+
+    private static func beatTaken(_ kernel: String) -> Redundancy {
+        Redundancy(
+            kernel: kernel, mutation: "RankMasks.swift relaxed (system scope) atomic: gpu scope",
+            proof:
+                "Ranks that a network reaches are told by adds, and do not look at the word. Those of the same node do, if they "
+                + "wait for this one while it waits for a third; the workloads have such chains without nodes of several ranks."
+        )
+    }
 
     private static func signOfLife(_ kernel: String) -> Redundancy {
         Redundancy(
