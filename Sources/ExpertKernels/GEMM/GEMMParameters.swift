@@ -50,8 +50,8 @@ package struct GEMMParameters: KernelParameters {
 package struct SplitPartialParameters: KernelParameters {
     /// Float32, `GEMMConfiguration.partialBytes`.
     package var splitSums: MemoryParameter<Float>
-    /// UInt32 `[GEMMConfiguration.partialFlags]`, zero before and after, of which the first counts work tiles that thread blocks have
-    /// fetched.
+    /// UInt32 `[GEMMConfiguration.partialFlags]`, zero before and after, of which the first counts work tiles that
+    /// thread blocks have fetched.
     package var splitFlags: MemoryParameter<UInt32>
 
     /// Both.

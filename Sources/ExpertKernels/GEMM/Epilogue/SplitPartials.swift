@@ -1,9 +1,9 @@
 import KernelLanguage
 
-/// Partials of a split tile that one thread block of the grid sums up and another goes on from, or adds to its own, on
-/// their way through global memory. Who has the first split stores them from registers. Who has the second loads them like weights, into
+/// Partials of a split tile that one thread block sums up and another goes on from, or adds to its own, on their way
+/// through global memory. The first split's are stored from registers. Who has the second loads them like weights, into
 /// a stage of its ring before those of the split, if they fit one (`GEMMPipeline.partialsFitStage`): they are there
-/// when they are wanted. Else the consumer warps load them themselves.
+/// when they are wanted. Else, and those of slices, the consumer warps load them themselves.
 struct SplitPartials {
     /// Float32 `[partialSlots, tile.n * tile.m]`, in the order of registers; of as many tiles as are split, fewer than the
     /// grid has thread blocks, or of slices, which take the slots in turns.

@@ -2,7 +2,7 @@
 /// number, each a work tile that is summed up by itself. The thread block that has a tile's last slice adds the others'
 /// sums to its own, in the order of the slices, and finishes the tile.
 ///
-/// How many slices there are follows from the sizes alone (`TileShape.slices`), so a row has the same bits whatever the
+/// How many slices there are follows from the sizes alone (`TileShape.tile`), so a row has the same bits whatever the
 /// grid and the other rows. Slices of a tile are neighbours in the order in which work tiles are fetched, the last one
 /// last, so that who waits does so for work that others have had before.
 struct SplitK<Number: ScheduleNumber> {
