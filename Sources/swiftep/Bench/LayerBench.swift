@@ -1,6 +1,7 @@
 import Accelerator
 import ExpertKernels
 import ExpertParallel
+import KernelLanguage
 
 /// Times steps of layers with random weights, or of their communication alone, as replays of graphs of several steps
 /// each.
@@ -61,56 +62,70 @@ final class LayerBench {
             let floor = try floor(bytes: read.bytes, sets: sets)
             try processes.meet("a step")
             let expected = try layers.outputs(own)
-            for mode in modes {
-                processes.progress("\(plan.shape.maxTokens) tokens, \(routing), overlap \(mode.rawValue)")
-                var measurement = LayerMeasurement(
+            var measurements = modes.map { mode in
+                LayerMeasurement(
                     tokens: plan.shape.maxTokens, routing: routing,
                     rowsOfExperts: BenchRouting.rows(inputs, plan.shape), mode: mode, weightSets: sets,
                     expertsRead: read.experts, floor: floor)
-                // With work in between, both sides of the choice are measured, one after the other.
-                let choices = between != nil && plan.setAside == .layer ? [L2SetAside.layer, .driver] : [plan.setAside]
-                for choice in choices {
-                    let share = try choice == .layer ? group.ranks[0].keepInL2() : nil
-                    let times = try withExtendedLifetime(share) {
-                        try measure(layers, mode: mode, between: between, setAside: choice, share: share)
-                    }
-                    measurement.times.append(times)
-                    guard try layers.lastOutputs(own) == expected else { throw ReplayError(mode: mode) }
-                }
-                result.append(measurement)
             }
+            processes.progress("\(plan.shape.maxTokens) tokens, \(routing)")
+            // With work in between, both sides of the choice are measured, one after the other.
+            let choices = between != nil && plan.setAside == .layer ? [L2SetAside.layer, .driver] : [plan.setAside]
+            for choice in choices {
+                let share = try choice == .layer ? group.ranks[0].keepInL2() : nil
+                try withExtendedLifetime(share) {
+                    let times = try measure(
+                        layers, modes: modes, between: between, setAside: choice, share: share,
+                        inputs: own, expected: expected)
+                    for place in modes.indices { measurements[place].times.append(times[place]) }
+                }
+            }
+            result += measurements
         }
         return result
     }
 
-    /// Times steps of a mode as they are chosen, and with work in between less that work's own time.
+    /// Times steps of each mode as they are chosen, and with work in between less that work's own time. Throws
+    /// `ReplayError` for a mode whose outputs are not as expected.
     private func measure(
-        _ layers: LayerSets, mode: OverlapMode, between: BetweenWork?, setAside: L2SetAside, share: L2Share?
-    ) throws -> LayerMeasurement.Times {
+        _ layers: LayerSets, modes: [OverlapMode], between: BetweenWork?, setAside: L2SetAside, share: L2Share?,
+        inputs: [RankInput], expected: [[BFloat16]]
+    ) throws -> [LayerMeasurement.Times] {
         let count = WeightSets.launches(steps, sets: layers.count)
-        func time(_ step: (_ number: Int, _ place: Int) throws -> Void) throws -> Times {
-            let graphs = try layers.group.ranks.enumerated().map { place, rank in
+        func graphs(_ step: (_ number: Int, _ place: Int) throws -> Void) throws -> [DeviceGraph] {
+            try layers.group.ranks.enumerated().map { place, rank in
                 try device.capture(on: rank.compute) { for number in 0..<count { try step(number, place) } }
             }
-            let times = try measure(steps: count) {
-                for (rank, graph) in zip(layers.group.ranks, graphs) { try device.replay(graph, on: rank.compute) }
-            }
+        }
+        let alone = try modes.map { mode in try graphs { try layers.enqueue($0, place: $1, mode) } }
+        let all =
+            try alone
+            + (between.map { between in
+                try [graphs { try between.enqueue($1, of: layers.group) }]
+                    + modes.map { mode in
+                        try graphs { number, place in
+                            try layers.enqueue(number, place: place, mode)
+                            try between.enqueue(place, of: layers.group)
+                        }
+                    }
+            } ?? [])
+        let times = try measure(all, on: layers.group, steps: count)
+        for (mode, graphs) in zip(modes, alone) {
+            try replay(graphs, on: layers.group)
             try layers.group.synchronize()
-            return times
+            guard try layers.lastOutputs(inputs) == expected else { throw ReplayError(mode: mode) }
         }
-        let alone = try time { try layers.enqueue($0, place: $1, mode) }
-        var result = LayerMeasurement.Times(
-            setAside: setAside, setAsideBytes: setAside == .none ? 0 : share?.setAsideBytes, alone: alone,
-            between: nil)
-        guard let between else { return result }
-        let work = try time { try between.enqueue($1, of: layers.group) }
-        let both = try time { number, place in
-            try layers.enqueue(number, place: place, mode)
-            try between.enqueue(place, of: layers.group)
+        return modes.indices.map { place in
+            var result = LayerMeasurement.Times(
+                setAside: setAside, setAsideBytes: setAside == .none ? 0 : share?.setAsideBytes, alone: times[place],
+                between: nil)
+            if between != nil {
+                let own = median(times[modes.count]) ?? 0
+                result.between = LayerMeasurement.Between(
+                    own: own, step: times[modes.count + 1 + place].map { $0 - own })
+            }
+            return result
         }
-        let own = median(work) ?? 0
-        result.between = LayerMeasurement.Between(own: own, step: both.map { $0 - own })
-        return result
     }
 
     /// Times a dispatch, and a dispatch followed by a combine, one such pair behind the other.
@@ -121,15 +136,11 @@ final class LayerBench {
             try device.fill(rank.expertOutput, with: 0x3F, on: rank.compute)
         }
         processes.progress("\(plan.shape.maxTokens) tokens")
-        func times(_ step: @escaping (ExpertRank) throws -> Void) throws -> Times {
+        func times(_ step: (ExpertRank) throws -> Void) throws -> Times {
             let graphs = try group.ranks.map { rank in
                 try device.capture(on: rank.compute) { for _ in 0..<steps { try step(rank) } }
             }
-            let times = try measure(steps: steps) {
-                for (rank, graph) in zip(group.ranks, graphs) { try device.replay(graph, on: rank.compute) }
-            }
-            try group.synchronize()
-            return times
+            return try measure([graphs], on: group, steps: steps)[0]
         }
         return (
             try dispatchAlone ? times { try $0.dispatchOnly() } : [],
@@ -207,15 +218,33 @@ final class LayerBench {
         }.max { $0.total < $1.total }
     }
 
-    private func measure(steps: Int, _ replay: () throws -> Void) throws -> Times {
-        try processes.meet("a measurement")
-        try replay()
-        let own = try (0..<rounds).map { _ in
+    /// Times works of a group side by side: a measurement of each in turn, so that none of them has the device cooler or
+    /// its power less used than the others.
+    ///
+    /// - Parameter works: For each, a graph of `steps` steps for each rank of this process.
+    /// - Returns: Microseconds of a step of each, in each measurement.
+    private func measure(_ works: [[DeviceGraph]], on group: RankGroup, steps: Int) throws -> [Times] {
+        for work in works {
             try processes.meet("a measurement")
-            return try clock.measure { for _ in 0..<replays { try replay() } } / Double(steps * replays) / 1e3
+            try replay(work, on: group)
         }
-        let all = try processes.gather("times", own).compactMap { $0 }
-        return own.indices.map { round in all.map { $0[round] }.max() ?? 0 }
+        var own = works.map { _ in Times() }
+        for _ in 0..<rounds {
+            for (number, work) in works.enumerated() {
+                try processes.meet("a measurement")
+                let time = try clock.measure { for _ in 0..<replays { try replay(work, on: group) } }
+                own[number].append(time / Double(steps * replays) / 1e3)
+            }
+        }
+        try group.synchronize()
+        return try own.map { own in
+            let all = try processes.gather("times", own).compactMap { $0 }
+            return own.indices.map { round in all.map { $0[round] }.max() ?? 0 }
+        }
+    }
+
+    private func replay(_ graphs: [DeviceGraph], on group: RankGroup) throws {
+        for (rank, graph) in zip(group.ranks, graphs) { try device.replay(graph, on: rank.compute) }
     }
 
     private func group(_ plan: Plan, twoBatch: Bool = false) throws -> RankGroup {
