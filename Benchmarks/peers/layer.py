@@ -271,8 +271,8 @@ def main():
     if missing:
         print(f"The peer is missing, so no ratio can be given. {missing}", file=sys.stderr)
     report = ours(arguments.swiftep, experts, tokens, arguments.between, arguments.results)
-    # With --between the driver's own choice of what is set aside is measured as well.
-    entries = {(entry["tokens"], entry["what"]): entry for entry in report["entries"] if entry["setAside"] == "layer"}
+    # With --between layers with a part of the L2 set aside are measured as well.
+    entries = {(entry["tokens"], entry["what"]): entry for entry in report["entries"] if entry["setAside"] == "driver"}
     between = size(arguments.between) if arguments.between else 0
 
     peer = results = None

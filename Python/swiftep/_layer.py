@@ -83,7 +83,8 @@ class MoELayer(RankObject):
         communication_multiprocessors: How many of them communicate in overlapped phases; None for the usual split.
         two_batch: Whether "two_batch" may be used, which takes memory.
         set_l2_aside: Whether a part of the GPU's L2 is set aside for what the layer's kernels hand on to each other, as
-            long as the layer lives and for all work of the process on the GPU. Results are the same without.
+            long as the layer lives and for all work of the process on the GPU, which has less of it then. Results are
+            the same.
         mask, wait_seconds, link_bytes_per_second, link_latency_seconds, connect: As in ``Buffer``.
 
     Raises ``InvalidArgument``, ``DeviceError``, ``TransportError``."""
@@ -114,7 +115,7 @@ class MoELayer(RankObject):
         multiprocessors: int = 0,
         communication_multiprocessors: int | None = None,
         two_batch: bool = False,
-        set_l2_aside: bool = True,
+        set_l2_aside: bool = False,
         mask: bool = False,
         wait_seconds: float = 0.0,
         link_bytes_per_second: float = 0.0,
@@ -157,7 +158,7 @@ class MoELayer(RankObject):
                 if split is None
                 else 1 + _check.integer(split, "communication_multiprocessors", high=2**31),
                 two_batch=_check.flag(two_batch, "two_batch"),
-                leave_l2=1 - _check.flag(set_l2_aside, "set_l2_aside"),
+                set_l2_aside=_check.flag(set_l2_aside, "set_l2_aside"),
                 mask=_check.flag(mask, "mask"),
                 shared_gate=gated,
                 wait_seconds=_check.number(wait_seconds, "wait_seconds"),

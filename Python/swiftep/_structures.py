@@ -172,7 +172,7 @@ class LayerConfiguration(Structure):
         ("swiglu_alpha", c_double),
         ("swiglu_offset", c_double),
         ("swiglu_clamp", c_uint32),
-        ("leave_l2", c_uint32),
+        ("set_l2_aside", c_uint32),
     ]
 
 

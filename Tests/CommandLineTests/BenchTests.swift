@@ -112,10 +112,14 @@ import Testing
 
     // MARK: Other work
 
+    @Test func layersSetNothingAsideUnlessAskedTo() throws {
+        #expect(try Self.report(Self.layer + ["--overlap", "none"]).entries.map(\.setAside) == ["driver"])
+    }
+
     @Test func workBetweenStepsIsTakenOut() throws {
         let arguments = Self.layer + ["--overlap", "direct", "--between", "2MB"]
         let rows = try Self.report(arguments).entries
-        #expect(rows.map(\.setAside) == ["layer", "driver"])
+        #expect(rows.map(\.setAside) == ["driver", "layer"])
         for row in rows {
             let (alone, between) = (try #require(row.aloneMicroseconds), try #require(row.betweenMicroseconds))
             #expect(between > 0)

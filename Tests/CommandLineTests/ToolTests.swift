@@ -19,6 +19,15 @@ import Testing
         #expect(some.output.split(separator: "\n").map(String.init) == names.filter { $0.contains(word) })
     }
 
+    /// Every case is in one part.
+    @Test func sharesCasesAmongParts() throws {
+        let list = ["verify", "--device", "simulator", "--list"]
+        let all = try Program.run(list).output.split(separator: "\n")
+        let parts = try (1...3).map { try Program.run(list + ["--part", "\($0)/3"]).output.split(separator: "\n") }
+        #expect(parts.allSatisfy { $0.count >= all.count / 3 })
+        #expect(parts.joined().sorted() == all.sorted())
+    }
+
     @Test func runsACase() throws {
         let list = try Program.run(["verify", "--device", "simulator", "--list"])
         let name = try #require(list.output.split(separator: "\n").first.map(String.init))

@@ -74,6 +74,13 @@ import Testing
                 ["verify", "--device", "simulator", "--filter", "no such case"],
                 "no case's name contains 'no such case'"
             ),
+            (["verify", "--part", "5/4"], "--part is '5/4'; it takes a part and the number of parts, 1 to 1000"),
+            (["verify", "--part", "0/4"], "--part is '0/4'; it takes a part and the number of parts"),
+            (["verify", "--part", "1/1001"], "--part is '1/1001'; it takes a part and the number of parts"),
+            (["verify", "--part", "1/2/3"], "--part is '1/2/3'; it takes a part and the number of parts"),
+            (
+                ["verify", "--device", "simulator", "--part", "999/1000"], "cases have no part 999/1000; take at most"
+            ),
         ])
     func refuses(_ words: [String], _ message: String) throws {
         let result = try Program.run(words)

@@ -405,9 +405,9 @@ typedef struct {
     double swiglu_offset;
     /* SWIFTEP_CLAMP_…; of no meaning without a limit. */
     uint32_t swiglu_clamp;
-    /* 1: sets nothing of the L2 cache aside; 0: as much as the layer's kernels hand on to each other, as long as it lives
-     * and for all work of the process on the device. Results are the same. */
-    uint32_t leave_l2;
+    /* 1: sets as much of the L2 cache aside as the layer's kernels hand on to each other, as long as it lives and for all
+     * work of the process on the device, which that slows down; 0: nothing. Results are the same. */
+    uint32_t set_l2_aside;
 } swiftep_layer_configuration;
 
 /* Weights of a rank's own experts: FP8 E4M3 with Float32 scales of 128 x 128 blocks. They are copied. Scales of a matrix

@@ -41,8 +41,8 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// Whether layers set a part of the L2 aside for what their kernels hand on to each other (`Device.keepInL2`), as long
     /// as they live and for all work on the device. Where they do not, results are the same, and the driver's own choice
-    /// holds.
-    public var setsL2Aside = true
+    /// holds. Layers of 64 tokens and more gain up to 3 % by it; what runs between them loses more.
+    public var setsL2Aside = false
 
     /// What happens in the group when a rank's wait for another times out. All ranks have the same.
     public var onFailure = FailurePolicy.stop

@@ -31,7 +31,7 @@ final class LayerObject {
         configuration.hasSharedGate = try Choices.flag("shared_gate", given.shared_gate)
         configuration.activation = try Choices.activation(given)
         configuration.twoBatch = try Choices.flag("two_batch", given.two_batch)
-        configuration.setsL2Aside = try !Choices.flag("leave_l2", given.leave_l2)
+        configuration.setsL2Aside = try Choices.flag("set_l2_aside", given.set_l2_aside)
         configuration.network = group.network
         if given.multiprocessors > 0 { configuration.multiprocessors = Int(given.multiprocessors) }
         if try Choices.flag("mask", given.mask) { configuration.onFailure = .mask }

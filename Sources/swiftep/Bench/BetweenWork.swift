@@ -24,6 +24,7 @@ struct BetweenWork {
         }
     }
 
+    private let device: any Device
     private let kernel: LoadedKernel
     private let chunks: Int
     private let launches: Int
@@ -34,6 +35,7 @@ struct BetweenWork {
     /// Allocates the memory of `group`'s ranks, which share the amount with all others of the device.
     init(_ group: RankGroup, _ amount: Amount) throws {
         let (device, configuration) = (group.device, group.configuration)
+        self.device = device
         kernel = try device.load(streamKernel(.copy))
         let blocks = configuration.multiprocessors
         let chunks = max(1, amount.memoryBytes / (2 * streamChunkBytes * configuration.ranksOnDevice))
@@ -50,16 +52,19 @@ struct BetweenWork {
         }
     }
 
-    /// Enqueues it on the stream of a rank of this process, given by its place among them.
-    func enqueue(_ place: Int, of group: RankGroup) throws {
+    /// Ranks of this process, each of which has its part of the work.
+    var places: Int { memory.count }
+
+    /// Enqueues the part of a rank of this process, given by its place among them.
+    func enqueue(_ place: Int, on stream: DeviceStream) throws {
         let (source, destination) = memory[place]
         for _ in 0..<launches {
-            try group.device.launch(
+            try device.launch(
                 kernel, blocks: blocks,
                 arguments: [
                     .address(source.address), .address(destination.address), .uint32(UInt32(chunks)), .uint32(1),
                 ],
-                dependentLaunch: false, on: group.ranks[place].compute)
+                dependentLaunch: false, on: stream)
         }
     }
 }

@@ -17,8 +17,9 @@ final class LayerBench {
         var routings = [BenchRouting.even]
         /// What happens between steps.
         var between: BetweenWork.Amount?
-        /// What of the L2 is set aside.
-        var setAside = L2SetAside.layer
+        /// What of the L2 is set aside; nil for the driver's choice, with which the layer's is compared where there is
+        /// work between steps.
+        var setAside: L2SetAside?
     }
 
     let processes: Processes
@@ -59,7 +60,7 @@ final class LayerBench {
         var result: [LayerMeasurement] = []
         for (routing, (inputs, read)) in zip(plan.routings, zip(inputs, reads)) {
             let own = processes.local(inputs)
-            let floor = try floor(bytes: read.bytes, sets: sets)
+            let floor = try floor(bytes: read.bytes, sets: sets, between: between)
             try processes.meet("a step")
             let expected = try layers.outputs(own)
             var measurements = modes.map { mode in
@@ -69,8 +70,7 @@ final class LayerBench {
                     expertsRead: read.experts, floor: floor)
             }
             processes.progress("\(plan.shape.maxTokens) tokens, \(routing)")
-            // With work in between, both sides of the choice are measured, one after the other.
-            let choices = between != nil && plan.setAside == .layer ? [L2SetAside.layer, .driver] : [plan.setAside]
+            let choices = plan.setAside.map { [$0] } ?? (between == nil ? [.driver] : [.driver, .layer])
             for choice in choices {
                 let share = try choice == .layer ? group.ranks[0].keepInL2() : nil
                 try withExtendedLifetime(share) {
@@ -101,11 +101,11 @@ final class LayerBench {
         let all =
             try alone
             + (between.map { between in
-                try [graphs { try between.enqueue($1, of: layers.group) }]
+                try [graphs { try between.enqueue($1, on: layers.group.ranks[$1].compute) }]
                     + modes.map { mode in
                         try graphs { number, place in
                             try layers.enqueue(number, place: place, mode)
-                            try between.enqueue(place, of: layers.group)
+                            try between.enqueue(place, on: layers.group.ranks[place].compute)
                         }
                     }
             } ?? [])
@@ -169,32 +169,41 @@ final class LayerBench {
         return (experts, experts * weights.expertBytes, sets)
     }
 
-    /// Microseconds of a kernel that only reads as many bytes, from each of as many sets in turn as layers have: the
-    /// first process measures it for all. It has the device to itself, if processes share it.
-    private func floor(bytes: Int, sets: Int) throws -> Double {
+    /// Microseconds of a kernel that only reads as many bytes, from each of as many sets in turn as layers have, and
+    /// among the same work: the first process measures it for all. It has the device to itself, if processes share it.
+    private func floor(bytes: Int, sets: Int, between: BetweenWork?) throws -> Double {
         if let known = floors[bytes] { return known }
         try processes.meet("the floor")
-        if processes.isFirst { floors[bytes] = try measureFloor(bytes: bytes, sets: sets) }
+        if processes.isFirst { floors[bytes] = try measureFloor(bytes: bytes, sets: sets, between: between) }
         try processes.meet("the end of the floor")
         let floor = floors[bytes] ?? 0
         floors[bytes] = floor
         return floor
     }
 
-    private func measureFloor(bytes: Int, sets: Int) throws -> Double {
+    private func measureFloor(bytes: Int, sets: Int, between: BetweenWork?) throws -> Double {
         let chunks = max(1, bytes / streamChunkBytes)
         let kernel = try device.load(streamKernel(.read))
         let stream = try device.makeStream(label: "floor")
         let source = try device.allocate(bytes: sets * chunks * streamChunkBytes, label: "floor's weights")
         try device.fill(source, with: 0x5A, on: stream)
-        let times = try GraphTimer(device.properties.kind, sets: sets).measure(device, on: stream) { launch in
+        let timer = GraphTimer(device.properties.kind, sets: sets)
+        func read(_ launch: Int) throws {
             let offset = UInt64(launch % sets * chunks * streamChunkBytes)
             try device.launch(
                 kernel, blocks: device.properties.multiprocessors,
                 arguments: [.address(source.address + offset), .uint32(UInt32(chunks))], dependentLaunch: false,
                 on: stream)
         }
-        return (median(times) ?? 0) / 1e3
+        func others() throws {
+            for place in 0..<(between?.places ?? 0) { try between?.enqueue(place, on: stream) }
+        }
+        let both = try timer.measure(device, on: stream) { launch in
+            try read(launch)
+            try others()
+        }
+        let own = between == nil ? [] : try timer.measure(device, on: stream) { _ in try others() }
+        return ((median(both) ?? 0) - (median(own) ?? 0)) / 1e3
     }
 
     /// What the busiest link carries in a step; nil without links.

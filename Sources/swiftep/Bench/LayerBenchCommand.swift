@@ -80,8 +80,8 @@ enum LayerBenchCommand {
                 + "and go home under the down GEMM but for those of the first and the last expert. Ranks that share a "
                 + "GPU hide some even without overlap: while one waits, the other has the memory to itself.",
             "With --between, steps are measured among other work, whose own time, measured alone in graphs of the same "
-                + "form, is taken out; and what layers have set aside of the L2 is compared with what the driver sets "
-                + "aside by itself: what it gains a step, and what it costs the other work.",
+                + "form, is taken out, and so is the floor. Layers with a part of the L2 set aside are measured as well: "
+                + "what it gains a step, and what it costs the other work.",
         ],
         options: [
             tokens, BenchOptions.overlap, BenchOptions.skew, BenchOptions.between, BenchOptions.setAside, sharedExpert,
@@ -160,7 +160,7 @@ enum LayerBenchCommand {
                 link: arguments[BenchOptions.link],
                 communicationMultiprocessors: arguments[BenchOptions.communication],
                 onFailure: arguments[ProcessOptions.onFailure] ?? .stop, network: network, routings: routings,
-                between: arguments[BenchOptions.between], setAside: arguments[BenchOptions.setAside] ?? .layer)
+                between: arguments[BenchOptions.between], setAside: arguments[BenchOptions.setAside])
             return weights ? [plan] : routings.map { plan.with($0) }
         }
         try ProcessOptions.check(plans[0].onFailure, link: plans[0].link)

@@ -78,7 +78,7 @@ enum BenchOptions {
         "set-aside",
         help:
             "Who has a part of the L2 set aside: layer, as much as the layer's kernels hand on to each other; driver, what "
-            + "the driver does by itself; none, not even that. Default: layer.")
+            + "the driver does by itself; none, not even that. Default: driver, and with --between layer as well.")
 
     /// Bytes of a size with its unit.
     private static func bytes(_ text: Substring) -> Int? {

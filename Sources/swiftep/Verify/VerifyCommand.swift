@@ -5,6 +5,10 @@ import Transport
 /// `swiftep verify`
 enum VerifyCommand {
     static let filter = Option<String>.text("filter", "TEXT", help: "Only cases whose name contains TEXT.")
+    static let part = Option<CasePart>(
+        "part", "I/N",
+        help: "Of N parts of the cases only the Ith, to share them among processes or machines. Default: all.",
+        expected: "a part and the number of parts, 1 to 1000, such as 2/4", parse: CasePart.init)
     static let list = Option<Bool>.flag("list", help: "Print the names of the cases instead of running them.")
     static let seed = Option<UInt64>.seed(help: "Seed of the simulator's schedule. Default: 1.")
 
@@ -16,7 +20,7 @@ enum VerifyCommand {
             "With --processes, other cases are run: ranks that processes share give the bits of the same ranks in one "
                 + "process.",
         ],
-        options: [DeviceOptions.device, ProcessOptions.processes, filter, list, seed, CommonOptions.json],
+        options: [DeviceOptions.device, ProcessOptions.processes, filter, part, list, seed, CommonOptions.json],
         run: { arguments in
             try withProcesses(
                 arguments, ranks: { processes, _ in processes }, seed: arguments[seed] ?? 1, longestWait: longestWait
@@ -30,13 +34,14 @@ enum VerifyCommand {
         if let group = processes.group { return try run(arguments, processes, group.rendezvous) }
         let device = processes.device
         let all = ConformanceSuite.cases(for: device.properties.kind)
-        let cases = all.filter { arguments[filter].map($0.name.contains) ?? true }
-        guard !cases.isEmpty else {
+        let named = all.filter { arguments[filter].map($0.name.contains) ?? true }
+        guard !named.isEmpty else {
             throw UsageError.conflict(
                 "no case's name contains '\(arguments[filter] ?? "")'; swiftep verify --list prints all "
                     + "\(all.count)"
             )
         }
+        let cases = try part(arguments, of: named)
         if arguments[list] {
             if arguments[CommonOptions.json] {
                 try Console.json(cases.map(\.name))
@@ -51,11 +56,12 @@ enum VerifyCommand {
     /// Runs the cases for several processes; the first of them says how they went.
     private static func run(_ arguments: Arguments, _ processes: Processes, _ rendezvous: Rendezvous) throws -> Int32 {
         let device = processes.device
-        let cases = processCases(for: device.properties.kind, processes: processes.count)
+        let named = processCases(for: device.properties.kind, processes: processes.count)
             .filter { arguments[filter].map($0.name.contains) ?? true }
-        guard !cases.isEmpty else {
+        guard !named.isEmpty else {
             throw UsageError.conflict("no case for processes has a name that contains '\(arguments[filter] ?? "")'")
         }
+        let cases = try part(arguments, of: named)
         var report = VerifyReport(device: device.properties.name)
         for processCase in cases where !arguments[list] {
             processes.progress(processCase.name)
@@ -76,6 +82,16 @@ enum VerifyCommand {
             try Console.result("\(report.passed) passed in \(processes.count) processes")
         }
         return 0
+    }
+
+    /// The cases of the part that was asked for.
+    private static func part<Case>(_ arguments: Arguments, of cases: [Case]) throws(UsageError) -> [Case] {
+        guard let part = arguments[part] else { return cases }
+        let found = part.cases(of: cases)
+        guard !found.isEmpty else {
+            throw .conflict("\(cases.count) cases have no part \(part); take at most \(cases.count) parts")
+        }
+        return found
     }
 
     /// Runs all cases, also after failures; gives the exit code.

@@ -1,0 +1,24 @@
+/// One of several parts of a list of cases.
+struct CasePart: Hashable, Sendable, CustomStringConvertible {
+    /// From 1 to `count`.
+    let number: Int
+    let count: Int
+
+    /// Reads `2/4`; nil for anything else.
+    init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let number = strictInteger(String(parts[0])),
+            let count = strictInteger(String(parts[1])),
+            (1...1000).contains(count), (1...count).contains(number)
+        else { return nil }
+        self.number = number
+        self.count = count
+    }
+
+    var description: String { "\(number)/\(count)" }
+
+    /// Every `count`th case, as those that follow one another take alike long.
+    func cases<Case>(of all: [Case]) -> [Case] {
+        all.indices.filter { $0 % count == number - 1 }.map { all[$0] }
+    }
+}
