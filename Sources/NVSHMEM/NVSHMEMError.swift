@@ -84,7 +84,7 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
                 "NVSHMEM \(hasEnded ? "has been started before" : "runs") in this process, which starts it once; make all "
                 + "layers in one group, and close that at the end"
         case .nodes(let ranks, let ofProcess, let ofMachine):
-            let machine = ofMachine.map { "machines have \($0) each" } ?? "machines have different numbers of them"
+            let machine = ofMachine.map { "a machine has \($0)" } ?? "machines have different numbers of them"
             return
                 "nodes of \(ranks) ranks cannot be: a process has \(ofProcess), and \(machine); choose 1, or a multiple of "
                 + "\(ofProcess) that divides the ranks of a machine"

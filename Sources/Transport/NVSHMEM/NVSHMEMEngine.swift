@@ -90,7 +90,7 @@ public final class NVSHMEMEngine: NetworkLinker {
             try settle()
         }
         let (next, gone) = state.withLock { ($0.heap.next, $0.heap.statement()) }
-        try agree("how many groups of ranks there have been", "\(next)")
+        try agree("a group of ranks over NVSHMEM", "number \(next)")
         let statements = try everyone("what has gone", gone, within: patience)
         try free(SymmetricHeapBook.agreed(statements))
         let windows = NVSHMEMTransport.Windows(state.withLock { $0.heap.begin() }, of: self)
@@ -153,7 +153,7 @@ public final class NVSHMEMEngine: NetworkLinker {
 
     /// Memory of the symmetric heap, which all processes allocate together: for the same one of their ranks, as much.
     func allocate(bytes: Int, label: String, group number: Int, place: Int) throws -> DeviceBuffer {
-        try agree("memory of NVSHMEM", "\(bytes) bytes for rank \(place) of each process")
+        try agree("memory of NVSHMEM", "\(bytes) bytes for its rank \(place)")
         let address = try device.context.makingCurrent { try library.allocate(bytes: bytes, for: label) }
         state.withLock { $0.heap.note(address, bytes: bytes, of: number) }
         return try device.adopt(mapped: address, bytes: bytes, label: label)
