@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import swiftep
+from pair import both, finish
 from process import run
 from swiftep import _group
 
@@ -42,17 +43,6 @@ def compare(file, wanted):
     return calls
 
 
-def finish(processes, seconds=120):
-    """Waits for processes, and ends those that do not end by themselves."""
-    try:
-        return [process.communicate(timeout=seconds) for process in processes]
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-
-
 def start(environment, *arguments):
     return subprocess.Popen(
         [sys.executable, "-X", "faulthandler", SCRIPT, *arguments],
@@ -62,26 +52,6 @@ def start(environment, *arguments):
         text=True,
         env=environment,
     )
-
-
-def both(environment, code):
-    """Output and errors of two processes that run `code`, of which the first prints the identity that both read."""
-    first, second = (
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(process)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for process in range(2)
-    )
-    identity = first.stdout.readline()
-    for process in (first, second):
-        process.stdin.write(identity)
-        process.stdin.flush()
-    return finish((first, second), 60)
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
