@@ -30,7 +30,7 @@ let package = Package(
         .target(
             name: "SwiftEPABI",
             dependencies: [
-                "CSwiftEP", "KernelLanguage", "Accelerator", "ExpertKernels", "Transport", "ExpertParallel",
+                "CSwiftEP", "KernelLanguage", "Accelerator", "ExpertKernels", "NVSHMEM", "Transport", "ExpertParallel",
             ]),
         .target(
             name: "Conformance",

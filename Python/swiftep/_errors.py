@@ -37,7 +37,7 @@ class DeviceError(Error, RuntimeError):
 
 
 class TransportError(Error, ConnectionError):
-    """Other processes: not there in time, gone, or with other settings."""
+    """Other processes: not there in time, gone, with other settings, or not to be reached, as NVSHMEM is missing."""
 
     code = c.TRANSPORT
 

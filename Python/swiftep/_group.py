@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import ctypes
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from ._layer import LocalLayers, MoELayer
 
 #: How layers reach ranks of other nodes: all ranks are of one; an adapter that loads and stores in the end; a network
-#: engine, which only the simulator has.
+#: engine, which only the simulator has; NVSHMEM, between processes on GPUs.
 TRANSPORTS: Mapping[str, int] = {
     "load_store": c.NETWORK_NONE,
     "loopback": c.NETWORK_LOOPBACK,
     "network": c.NETWORK_ENGINE,
+    "nvshmem": c.NETWORK_NVSHMEM,
 }
 #: Seconds for which processes wait for each other, unless told otherwise.
 SECONDS = 60.0
@@ -35,9 +37,15 @@ class Group(Handle):
 
     All of these take `transport` and `ranks_per_node`, the same in all processes: how layers reach other ranks. By
     "load_store" ranks load from and store to each other's memory. By "loopback" all that goes to a rank of another
-    node takes the way through a network adapter, which loads and stores in the end, and by "network" through a network
-    engine, which only the simulator has; `ranks_per_node` ranks that follow one another are of one node. Buffers cannot
-    be made in a group with a network."""
+    node takes the way through a network adapter, which loads and stores in the end, by "network" through a network
+    engine, which only the simulator has, and by "nvshmem" through NVSHMEM, between processes on GPUs of one or several
+    machines. `ranks_per_node` ranks that follow one another are of one node: 1 where it is None, but with "nvshmem" on
+    several machines the ranks of a machine. Buffers cannot be made in a group with a network.
+
+    A process has one group with "nvshmem" in its life. All processes make its layers together, and close it together;
+    its layers have no masks. `host`, for groups of several machines, is a name or number of the machine of process 0 by
+    which the others reach it: where it is None ``MASTER_ADDR`` with "nvshmem", if that is set and torchrun does not say
+    that there is one machine, and else this machine alone."""
 
     def __init__(
         self, number: int, device: Device, owns_device: bool, seconds: float, network: tuple[int, int] = (0, 1)
@@ -47,7 +55,13 @@ class Group(Handle):
         self._core = Core("group", number, _GroupClose(seconds, parent if owns_device else None), parent)
         info = c.GroupInfo()
         call("swiftep_group_describe", self._number, ctypes.byref(info))
-        call("swiftep_group_network", self._number, *network)
+        try:
+            call("swiftep_group_network", self._number, *network)
+        except BaseException:
+            # The others leave as well, and do not wait for this process.
+            with contextlib.suppress(Error):
+                self._core.close()
+            raise
         #: Ranks of the group.
         self.ranks: int = info.ranks
         self.processes: int = info.processes
@@ -65,7 +79,7 @@ class Group(Handle):
         ranks: int,
         device: Device | str | None = None,
         transport: str = "load_store",
-        ranks_per_node: int = 1,
+        ranks_per_node: int | None = None,
     ) -> Group:
         """All ranks in this process, on one device: a ``Device``, the name of one, or None for PyTorch's current GPU
         or else the simulator.
@@ -79,11 +93,18 @@ class Group(Handle):
             return cls(number.value, opened, owned, SECONDS, network)
 
     @staticmethod
-    def identify(processes: int) -> str:
+    def identify(processes: int, host: str | None = None) -> str:
         """Begins a group of several processes, in the one that will be its process 0: text that the others must be
-        told, and that all then ``join`` with. It names a socket of this machine and a secret."""
+        told, and that all then ``join`` with. It names a socket of this machine and a secret.
+
+        host: a name or number of this machine by which others reach it; None where all processes are on it."""
         text = ctypes.create_string_buffer(c.IDENTITY_BYTES)
-        call("swiftep_group_identify", _check.integer(processes, "processes", 1, 1024), text, c.IDENTITY_BYTES)
+        processes = _check.integer(processes, "processes", 1, 1024)
+        if host is None:
+            call("swiftep_group_identify", processes, text, c.IDENTITY_BYTES)
+        else:
+            name = _check.instance(host, "host", str, "a name or number of this machine").encode()
+            call("swiftep_group_identify_at", name, processes, text, c.IDENTITY_BYTES)
         return text.value.decode()
 
     @classmethod
@@ -96,7 +117,7 @@ class Group(Handle):
         device: Device | str | None = None,
         seconds: float = SECONDS,
         transport: str = "load_store",
-        ranks_per_node: int = 1,
+        ranks_per_node: int | None = None,
     ) -> Group:
         """Joins a group as `process` of `processes`, which all do.
 
@@ -131,14 +152,15 @@ class Group(Handle):
         device: Device | str | None = None,
         seconds: float = SECONDS,
         transport: str = "load_store",
-        ranks_per_node: int = 1,
+        ranks_per_node: int | None = None,
+        host: str | None = None,
     ) -> Group:
         """Joins the processes of a ``torch.distributed`` process group, None for the default one: its processes are the
         group's processes. As ``join``."""
         import torch.distributed as distributed
 
         process, processes = distributed.get_rank(process_group), distributed.get_world_size(process_group)
-        told: list[Any] = [_identity(processes) if process == 0 else None]
+        told: list[Any] = [_identity(processes, transport, host) if process == 0 else None]
         source = 0 if process_group is None else distributed.get_global_rank(process_group, 0)
         distributed.broadcast_object_list(told, src=source, group=process_group)
         return cls.join(_told(told[0]), process, processes, ranks, device, seconds, transport, ranks_per_node)
@@ -151,11 +173,12 @@ class Group(Handle):
         device: Device | str | None = None,
         seconds: float = SECONDS,
         transport: str = "load_store",
-        ranks_per_node: int = 1,
+        ranks_per_node: int | None = None,
+        host: str | None = None,
     ) -> Group:
         """Joins the processes of a communicator of mpi4py. As ``join``."""
         process, processes = communicator.Get_rank(), communicator.Get_size()
-        told = communicator.bcast(_identity(processes) if process == 0 else None, root=0)
+        told = communicator.bcast(_identity(processes, transport, host) if process == 0 else None, root=0)
         return cls.join(_told(told), process, processes, ranks, device, seconds, transport, ranks_per_node)
 
     def buffers(self, **configuration: Any) -> list[Buffer]:
@@ -232,9 +255,16 @@ class _GroupClose:
                 self.device.close()
 
 
-def _network(transport: str, ranks_per_node: int) -> tuple[int, int]:
+def _network(transport: str, ranks_per_node: int | None) -> tuple[int, int]:
     """What the library is told of the way to other ranks."""
-    return _check.choice(transport, "transport", TRANSPORTS), _check.integer(ranks_per_node, "ranks_per_node", 1, 1024)
+    network = _check.choice(transport, "transport", TRANSPORTS)
+    if network == c.NETWORK_NVSHMEM:
+        # Where this interpreter's packages are, NVSHMEM among them, which the library does not know.
+        packages = [path for path in sys.path if os.path.isdir(os.path.join(path, "nvidia"))]
+        os.environ.setdefault("SWIFTEP_SITE_PACKAGES", os.pathsep.join(packages))
+    if ranks_per_node is None:
+        return network, 0 if network == c.NETWORK_NVSHMEM else 1
+    return network, _check.integer(ranks_per_node, "ranks_per_node", 1, 1024)
 
 
 @contextlib.contextmanager
@@ -257,12 +287,16 @@ def _opened(device: Device | str | None) -> Iterator[tuple[Device, bool]]:
         raise
 
 
-def _identity(processes: int) -> tuple[str, str]:
+def _identity(processes: int, transport: str, host: str | None) -> tuple[str, str]:
     """What the first process tells the others: an identity, or what went wrong, so that they do not wait for one."""
+    # torchrun says how many processes there are, and how many on this machine.
+    is_one_machine = os.environ.get("WORLD_SIZE", "") == os.environ.get("LOCAL_WORLD_SIZE")
+    if host is None and transport == "nvshmem" and not is_one_machine:
+        host = os.environ.get("MASTER_ADDR")
     try:
-        return "identity", Group.identify(processes)
+        return "identity", Group.identify(processes, host)
     except Error as wrong:
-        return "error", str(wrong)
+        return "error", f"{wrong}" + ("" if host is None else f"; it was to meet the others at host {host!r}")
 
 
 def _told(told: tuple[str, str]) -> str:

@@ -53,6 +53,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "swiftep_graph_free": (result, [graph]),
     # Groups of ranks
     "swiftep_group_identify": (result, [c_uint32, c_char_p, c_size_t]),
+    "swiftep_group_identify_at": (result, [c_char_p, c_uint32, c_char_p, c_size_t]),
     "swiftep_group_join": (result, [device, c_char_p, c_uint32, c_uint32, c_uint32, seconds, _P(group)]),
     "swiftep_group_local": (result, [device, c_uint32, _P(group)]),
     "swiftep_group_describe": (result, [group, _P(GroupInfo)]),

@@ -18,6 +18,14 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
     case call(String, status: Int32, activity: String, context: String)
     /// Processes have different versions.
     case disagreement([String])
+    /// Another process cannot use NVSHMEM, and says why.
+    case elsewhere(process: Int, reason: String)
+    /// NVSHMEM is, or was, between other processes, or in another group.
+    case onePerProcess(hasEnded: Bool)
+    /// Nodes of ranks that are not on one machine, or that divide a process.
+    case nodes(ranks: Int, ofProcess: Int, ofMachine: Int?)
+    /// What uses NVSHMEM is still there when it is to end.
+    case inUse(Int)
     /// NVSHMEM numbers processes in another way than the group.
     case numbering(process: Int, processes: Int, found: Int, of: Int)
     /// Processes are on several machines, and this one has no network card that NVSHMEM can use.
@@ -30,7 +38,7 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
     case needsGPU(device: String)
     /// NVSHMEM is between processes.
     case needsProcesses
-    /// NVSHMEM ends all processes when one has gone.
+    /// NVSHMEM has no way to go on without a process.
     case cannotMask
 
     /// One sentence with value, limit and remedy.
@@ -69,6 +77,21 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
         case .disagreement(let versions):
             return
                 "processes have NVSHMEM \(versions.joined(separator: ", ")), in their order; use one version in all of them"
+        case .elsewhere(let process, let reason):
+            return "process \(process) cannot use NVSHMEM: \(reason)"
+        case .onePerProcess(let hasEnded):
+            return
+                "NVSHMEM \(hasEnded ? "has been started before" : "runs") in this process, which starts it once; make all "
+                + "layers in one group, and close that at the end"
+        case .nodes(let ranks, let ofProcess, let ofMachine):
+            let machine = ofMachine.map { "a machine has \($0)" } ?? "machines have different numbers of them"
+            return
+                "nodes of \(ranks) ranks cannot be: a process has \(ofProcess), and \(machine); choose 1, or a multiple of "
+                + "\(ofProcess) that divides the ranks of a machine"
+        case .inUse(let count):
+            return
+                "NVSHMEM is to end, and memory of \(count) layer\(count == 1 ? " is" : "s is") still in use; free layers before "
+                + "their group"
         case .numbering(let process, let processes, let found, let count):
             return
                 "process \(process) of \(processes) is PE \(found) of \(count) to NVSHMEM; leave its variables of the bootstrap "
@@ -88,16 +111,16 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "(CUDA_VISIBLE_DEVICES), and use GPUs with peer access"
         case .needsGPU(let device):
             return
-                "NVSHMEM moves memory of GPUs, and ranks run on \(device); use --device cuda, or --transport network, which "
-                + "simulates one"
+                "NVSHMEM moves memory of GPUs, and ranks run on \(device); use a GPU (--device cuda), or the simulated network "
+                + "(--transport network)"
         case .needsProcesses:
             return
-                "NVSHMEM is between processes, and all ranks are in this one; give --processes 2 or more, or start them by "
-                + "torchrun or srun"
+                "NVSHMEM is between processes, and all ranks are in this one; start several, by --processes 2, torchrun or "
+                + "srun"
         case .cannotMask:
             return
-                "NVSHMEM ends all processes when one of them has gone, so nothing goes on without it; leave out --on-failure "
-                + "mask"
+                "NVSHMEM cannot go on without a process: its waits have no deadline, and its own threads end the process when "
+                + "a transfer fails; leave out masks (--on-failure mask)"
         }
     }
 

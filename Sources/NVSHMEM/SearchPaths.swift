@@ -25,7 +25,8 @@ package struct SearchPaths: Sendable {
         return unique(named + sitePackages.map { "\($0)/\(package)" } + usual + libraryParents)
     }
 
-    /// Python's directories of packages: of the virtual environment, of interpreters in `PATH`, and the usual ones.
+    /// Python's directories of packages: of the interpreter that runs this process and says so, of the virtual
+    /// environment, of interpreters in `PATH`, and the usual ones.
     package var sitePackages: [String] {
         let interpreters = list("PATH").filter { FileManager.default.isExecutableFile(atPath: "\($0)/python3") }
         let prefixes =
@@ -34,7 +35,8 @@ package struct SearchPaths: Sendable {
         let found = unique(prefixes).flatMap { prefix in
             versions(in: "\(prefix)/lib").flatMap { ["\($0)/site-packages", "\($0)/dist-packages"] }
         }
-        return unique(list("PYTHONPATH") + found + ["/usr/lib/python3/dist-packages"]).filter(exists)
+        return unique(list("SWIFTEP_SITE_PACKAGES") + list("PYTHONPATH") + found + ["/usr/lib/python3/dist-packages"])
+            .filter(exists)
     }
 
     /// Parents of the directories in `LD_LIBRARY_PATH`.

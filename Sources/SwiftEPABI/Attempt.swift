@@ -2,6 +2,7 @@ import Accelerator
 import CSwiftEP
 import ExpertKernels
 import ExpertParallel
+import NVSHMEM
 import Transport
 
 /// Does what a call asks for, and notes what went wrong.
@@ -31,6 +32,12 @@ private func code(of error: any Error) -> swiftep_result {
         case .notDeviceMemory, .hostAlignment, .adoptedInPart, .foreignStream, .allocation, .bufferRange:
             SWIFTEP_INVALID
         default: SWIFTEP_DEVICE
+        }
+    case let error as NVSHMEMError:
+        switch error {
+        case .needsGPU, .needsProcesses, .cannotMask, .nodes: SWIFTEP_INVALID
+        case .onePerProcess, .inUse: SWIFTEP_STATE
+        default: SWIFTEP_TRANSPORT
         }
     case is TransportError: SWIFTEP_TRANSPORT
     default: SWIFTEP_INTERNAL

@@ -47,18 +47,36 @@ extension GroupObject {
 public func swiftep_group_identify(
     _ processes: UInt32, _ identity: UnsafeMutablePointer<CChar>!, _ bytes: Int
 ) -> swiftep_result {
+    attempt { try begin(processes, host: "127.0.0.1", identity, bytes) }
+}
+
+@c @implementation
+public func swiftep_group_identify_at(
+    _ host: UnsafePointer<CChar>!, _ processes: UInt32, _ identity: UnsafeMutablePointer<CChar>!, _ bytes: Int
+) -> swiftep_result {
     attempt {
-        let target = try require(identity, "identity")
-        let processes = try Choices.count("processes", processes)
-        let secret = RendezvousSecret()
-        let server = try RendezvousServer(processes: processes, secret: secret)
-        let text = "\(Identity(server.address, secret))"
-        guard text.utf8.count < bytes else {
-            throw ABIError.room("the identity", bytes: bytes, needed: text.utf8.count + 1)
-        }
-        text.withCString { _ = strcpy(target, $0) }
-        begun.withLock { $0[text] = server }
+        guard let host else { throw ABIError.null("host") }
+        try begin(processes, host: String(cString: host), identity, bytes)
     }
+}
+
+/// Begins a group whose processes meet at a free port of `host`, and writes its identity.
+private func begin(
+    _ processes: UInt32, host: String, _ identity: UnsafeMutablePointer<CChar>?, _ bytes: Int
+) throws {
+    let target = try require(identity, "identity")
+    let processes = try Choices.count("processes", processes)
+    guard !host.isEmpty, !host.contains(where: \.isWhitespace) else {
+        throw ABIError.value("host", given: "\"\(host)\"", choices: "a name or number of this machine")
+    }
+    let secret = RendezvousSecret()
+    let server = try RendezvousServer(processes: processes, secret: secret, at: .tcp(host: host, port: 0))
+    let text = "\(Identity(server.address, secret))"
+    guard text.utf8.count < bytes else {
+        throw ABIError.room("the identity", bytes: bytes, needed: text.utf8.count + 1)
+    }
+    text.withCString { _ = strcpy(target, $0) }
+    begun.withLock { $0[text] = server }
 }
 
 @c @implementation
@@ -88,7 +106,9 @@ public func swiftep_group_join(
         (object.device as? SimulatedDevice)?.followHostClock()
         let joined = try ProcessGroup(rendezvous, ranks: ranks, device: object.device, within: seconds)
         try write(
-            Handles.keep(GroupObject(object, ranks: ranks, processes: joined, server: server)), to: group, "group")
+            Handles.keep(
+                GroupObject(object, ranks: ranks, processes: joined, server: server, patience: seconds)),
+            to: group, "group")
     }
 }
 
@@ -128,9 +148,14 @@ public func swiftep_group_network(
 ) -> swiftep_result {
     attempt {
         let object = try GroupObject.find(group)
-        let adapter = try Choices.network(network)
+        let network = try Choices.network(network)
+        if case .nvshmem = network, ranksPerNode == 0 { return try object.useNVSHMEM(ranksPerNode: nil) }
         let ranks = try Choices.count("ranks_per_node", ranksPerNode)
-        object.network = adapter.map { GroupNetwork($0, ranksPerNode: ranks) }
+        switch network {
+        case .none: object.setNetwork(nil)
+        case .adapter(let adapter): object.setNetwork(GroupNetwork(adapter, ranksPerNode: ranks))
+        case .nvshmem: try object.useNVSHMEM(ranksPerNode: ranks)
+        }
     }
 }
 

@@ -50,6 +50,9 @@ public protocol Transport: AnyObject, Sendable {
     /// for.
     func settle() throws
 
+    /// Throws where the ranks of a group cannot go on without one that has gone.
+    func requireMasks() throws
+
     /// Returns when all ranks have called it as often as this one.
     ///
     /// - Throws: `TransportError.missingRanks` when the time is over.
@@ -67,6 +70,9 @@ extension Transport {
 
     /// Nothing is under way without an engine of the transport's.
     public func settle() {}
+
+    /// They can.
+    public func requireMasks() {}
 }
 
 /// How a rank reaches the memory of another.

@@ -185,6 +185,13 @@ int main(void) {
     FAILS(SWIFTEP_INVALID, swiftep_group_local(device, UINT32_MAX, &refused));
     FAILS(SWIFTEP_INVALID, swiftep_group_local(device, 0, &refused));
     FAILS(SWIFTEP_INVALID, swiftep_group_identify(UINT32_MAX, identity, sizeof identity));
+    FAILS(SWIFTEP_INVALID, swiftep_group_identify_at(NULL, 2, identity, sizeof identity));
+    FAILS(SWIFTEP_INVALID, swiftep_group_identify_at("two words", 2, identity, sizeof identity));
+    FAILS(SWIFTEP_INVALID, swiftep_group_identify_at("127.0.0.1", 2, identity, 8));
+    /* An address for documentation, which no machine has. */
+    FAILS(SWIFTEP_TRANSPORT, swiftep_group_identify_at("192.0.2.1", 2, identity, sizeof identity));
+    OK(swiftep_group_identify_at("localhost", 2, identity, sizeof identity));
+    CHECK(strncmp(identity, "localhost:", 10) == 0, "the identity is %s", identity);
     OK(swiftep_group_identify(2, identity, sizeof identity));
     FAILS(SWIFTEP_INVALID, swiftep_group_join(device, identity, 0, 2, UINT32_MAX, 1, &refused));
     FAILS(SWIFTEP_INVALID, swiftep_group_join(device, identity, 5, 2, 2, 1, &refused));

@@ -131,7 +131,10 @@ int main(void) {
     OK(swiftep_device_open("simulator", &device));
     swiftep_group group;
     OK(swiftep_group_local(device, RANKS, &group));
-    FAILS(SWIFTEP_INVALID, swiftep_group_network(group, 3, 1));
+    FAILS(SWIFTEP_INVALID, swiftep_group_network(group, 4, 1));
+    /* NVSHMEM is for GPUs. */
+    FAILS(SWIFTEP_INVALID, swiftep_group_network(group, SWIFTEP_NETWORK_NVSHMEM, 0));
+    FAILS(SWIFTEP_INVALID, swiftep_group_network(group, SWIFTEP_NETWORK_NVSHMEM, UINT32_MAX));
     FAILS(SWIFTEP_INVALID, swiftep_group_network(group, SWIFTEP_NETWORK_LOOPBACK, 0));
     static uint8_t of_kind[KINDS][RANKS * OUTPUT_BYTES];
     for (int kind = 0; kind < KINDS; kind++) {

@@ -40,6 +40,11 @@ import Testing
         try FileManager.default.setAttributes(mode, ofItemAtPath: "\(folder.path)/venv/bin/python3")
         let beside = try NVSHMEMInstallation.find(SearchPaths(environment: ["PATH": "/none:\(folder.path)/venv/bin"]))
         #expect(beside.home == found.home)
+        // One that runs this process says it.
+        let packages = "\(folder.path)/venv/lib/python3.9/site-packages"
+        let said = try NVSHMEMInstallation.find(
+            SearchPaths(environment: ["SWIFTEP_SITE_PACKAGES": packages, "PATH": "\(folder.path)/venv/bin"]))
+        #expect(said.home == "\(packages)/nvidia/nvshmem")
     }
 
     @Test func oneThatIsNamedIsNotReplacedByAnother() throws {

@@ -1,5 +1,9 @@
 """The package on a GPU, with PyTorch's tensors and streams."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from inputs import Inputs, layer_weights
@@ -87,6 +91,17 @@ def test_streams_and_graphs():
         torch.cuda.synchronize()
         layer.check()
         del graph
+
+
+def test_nvshmem(environment):
+    """Two processes, of which each has a rank, or two."""
+    if not any((Path(path) / "nvidia" / "nvshmem" / "include").is_dir() for path in sys.path):
+        pytest.skip("needs NVSHMEM in Python's packages")
+    script = str(Path(__file__).resolve().parent / "nvshmem.py")
+    for ranks in ("2", "4"):
+        command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script, ranks]
+        run = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300, env=environment)
+        assert run.returncode == 0 and run.stdout.count("all right") == 2, run.stdout + run.stderr[-4000:]
 
 
 def test_buffers():

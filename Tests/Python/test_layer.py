@@ -53,6 +53,10 @@ def test_networks(transport, ranks_per_node):
 def test_networks_that_there_are_not():
     with pytest.raises(swiftep.InvalidArgument, match="transport is 'pigeon'; use one of 'load_store'"):
         swiftep.Group.local(2, "simulator", transport="pigeon")
+    with pytest.raises(swiftep.InvalidArgument, match="NVSHMEM moves memory of GPUs, and ranks run on simulated machine"):
+        swiftep.Group.local(2, "simulator", transport="nvshmem")
+    with pytest.raises(swiftep.InvalidArgument, match="ranks_per_node is 0; give a whole number from 1"):
+        swiftep.Group.local(2, "simulator", transport="nvshmem", ranks_per_node=0)
     inputs, weights, shared = make(2, 131)
     with swiftep.Group.local(2, "simulator", transport="loopback", ranks_per_node=3) as group:
         with pytest.raises(swiftep.InvalidArgument, match="nodes of 3 ranks in a group of 2"):

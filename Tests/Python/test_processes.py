@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import swiftep
+from pair import both, finish
 from process import run
+from swiftep import _group
 
 SCRIPT = str(Path(__file__).resolve().parent / "process.py")
 
@@ -39,17 +41,6 @@ def compare(file, wanted):
     for name, values in calls.items():
         assert (values == wanted[name.replace("call", "single_batch")]).all(), name
     return calls
-
-
-def finish(processes, seconds=120):
-    """Waits for processes, and ends those that do not end by themselves."""
-    try:
-        return [process.communicate(timeout=seconds) for process in processes]
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
 
 
 def start(environment, *arguments):
@@ -110,6 +101,43 @@ def test_from_mpi(environment, tmp_path, wanted):
     compare(file, wanted(2))
 
 
+def test_a_network_that_simulators_have_not(environment):
+    """All processes are told so and leave, and none waits for another."""
+    code = """
+import sys, time, swiftep
+process = int(sys.argv[1])
+if process == 0:
+    print(swiftep.Group.identify(2, "localhost"), flush=True)
+identity, began = sys.stdin.readline().strip(), time.monotonic()
+try:
+    swiftep.Group.join(identity, process, 2, device="simulator", seconds=30, transport="nvshmem")
+except swiftep.InvalidArgument as wrong:
+    print("refused:", wrong, "in time" if time.monotonic() - began < 20 else "late")
+"""
+    for output, errors in both(environment, code):
+        assert output.startswith("refused: NVSHMEM moves memory of GPUs") and output.endswith("in time\n"), errors
+
+
+def test_where_processes_meet(monkeypatch):
+    assert swiftep.Group.identify(2).startswith("127.0.0.1:")
+    assert swiftep.Group.identify(2, "localhost").startswith("localhost:")
+    with pytest.raises(swiftep.TransportError, match="cannot listen at 192.0.2.1:0"):
+        swiftep.Group.identify(2, "192.0.2.1")
+    with pytest.raises(swiftep.InvalidArgument, match="host is 7; give a name or number of this machine"):
+        swiftep.Group.identify(2, 7)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    assert _group._identity(2, "nvshmem", None)[1].startswith("localhost:")
+    assert _group._identity(2, "nvshmem", "127.0.0.1")[1].startswith("127.0.0.1:")
+    assert _group._identity(2, "load_store", None)[1].startswith("127.0.0.1:")
+    monkeypatch.setenv("MASTER_ADDR", "192.0.2.1")
+    with pytest.raises(swiftep.TransportError, match="cannot listen .*it was to meet the others at host '192.0.2.1'"):
+        _group._told(_group._identity(2, "nvshmem", None))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert _group._identity(2, "nvshmem", None)[1].startswith("127.0.0.1:")
+
+
 def test_nobody_comes():
     with swiftep.Device() as device:
         identity = swiftep.Group.identify(2)
@@ -125,7 +153,8 @@ def test_the_others_say_something_else(environment):
     """Processes with different numbers of ranks find out when they join."""
     code = """
 import sys, swiftep
-process, ranks = int(sys.argv[1]), int(sys.argv[2])
+process = int(sys.argv[1])
+ranks = 2 + 2 * process
 if process == 0:
     print(swiftep.Group.identify(2), flush=True)
 try:
@@ -133,22 +162,7 @@ try:
 except swiftep.TransportError as wrong:
     print("refused:", wrong)
 """
-    first, second = (
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(process), str(2 + 2 * process)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for process in range(2)
-    )
-    identity = first.stdout.readline()
-    for process in (first, second):
-        process.stdin.write(identity)
-        process.stdin.flush()
-    for output, errors in finish((first, second), 60):
+    for output, errors in both(environment, code):
         assert output.startswith("refused:"), errors
 
 

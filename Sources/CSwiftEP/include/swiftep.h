@@ -37,7 +37,7 @@ typedef int32_t swiftep_result;
 #define SWIFTEP_TIMEOUT 3
 /* The device, its driver or its memory. */
 #define SWIFTEP_DEVICE 4
-/* Other processes: not there in time, gone, or with other settings. */
+/* Other processes: not there in time, gone, with other settings, or not to be reached, as NVSHMEM is not usable. */
 #define SWIFTEP_TRANSPORT 5
 /* A fault of SwiftEP. */
 #define SWIFTEP_INTERNAL 6
@@ -129,6 +129,9 @@ typedef struct {
 /* Begins a group of `processes`, in the one that will be its process 0: gives text that the others must be told, by whatever connects
  * them already, and that all then join with. It names a socket of this machine and a secret. */
 swiftep_result swiftep_group_identify(uint32_t processes, char *identity, size_t bytes);
+/* The same where processes are on several machines: they meet at a free port of `host`, a name or number of this
+ * machine by which the others reach it. */
+swiftep_result swiftep_group_identify_at(const char *host, uint32_t processes, char *identity, size_t bytes);
 /* Joins the group as `process` of `processes`, which all do; each has `ranks / processes` ranks on `device`. Waits for
  * the others, `seconds` at most; when they do not come, the group is over and needs another identity. */
 swiftep_result swiftep_group_join(
@@ -139,13 +142,20 @@ swiftep_result swiftep_group_local(swiftep_device device, uint32_t ranks, swifte
 swiftep_result swiftep_group_describe(swiftep_group group, swiftep_group_info *info);
 
 /* What reaches ranks of other nodes: nothing, all ranks are of one; an adapter that loads and stores in the end; a
- * network engine, which only the simulator has. */
+ * network engine, which only the simulator has; NVSHMEM between processes on GPUs, of several machines as well. */
 #define SWIFTEP_NETWORK_NONE 0
 #define SWIFTEP_NETWORK_LOOPBACK 1
 #define SWIFTEP_NETWORK_ENGINE 2
+#define SWIFTEP_NETWORK_NVSHMEM 3
 
 /* How layers reach other ranks that are made from now on: `ranks_per_node` ranks that follow one another are of one
- * node. The same in all processes. Buffers have no network: they cannot be made in a group that has one. */
+ * node. The same in all processes. Buffers have no network: they cannot be made in a group that has one.
+ *
+ * With NVSHMEM `ranks_per_node` may be 0: the ranks of a machine where there are several machines, else 1. All processes
+ * make the call together, which starts NVSHMEM, once in a process: SWIFTEP_TRANSPORT where it is missing or cannot be
+ * started. From then on all processes make layers together, those of a process in one order, and close the group
+ * together; these calls wait for each other as long as `swiftep_group_join`. Memory of layers that all processes have
+ * freed is used again for the next ones. Layers with NVSHMEM have no masks. */
 swiftep_result swiftep_group_network(swiftep_group group, uint32_t network, uint32_t ranks_per_node);
 /* Waits until all processes have come here. */
 swiftep_result swiftep_group_barrier(swiftep_group group, double seconds);

@@ -47,7 +47,7 @@ public final class CommunicationBuffer {
         guard transport.ranks == shape.ranks else {
             throw GroupError.rankCount(transport: transport.ranks, shape: shape.ranks)
         }
-        guard configuration.network == nil else { throw GroupError.networkInBuffer }
+        try Self.require(configuration)
         try Self.require(shape)
         guard shape.sharedExperts == 0 else { throw GroupError.sharedExpertsInBuffer(shape.sharedExperts) }
         (self.device, self.configuration, self.transport) = (device, configuration, transport)
@@ -66,6 +66,11 @@ public final class CommunicationBuffer {
         expertOutputs = exchanges.map { _ in nil }
         try state.prepareToLook()
         try state.offer(clearingOn: stream)
+    }
+
+    /// Throws `GroupError.networkInBuffer` for a configuration with a network.
+    package static func require(_ configuration: GroupConfiguration) throws(GroupError) {
+        guard configuration.network == nil else { throw .networkInBuffer }
     }
 
     /// Throws `ShapeError` for a hidden size that is no multiple of 128: an engine's kernels take rows as wide as its

@@ -40,7 +40,7 @@ public final class RankGroup {
         without missing: Set<Int> = []
     ) throws {
         try configuration.validate(on: processes.device.properties)
-        let transports: [any Transport] = network?.transports() ?? processes.transports()
+        let transports: [any Transport] = try network?.transports() ?? processes.transports()
         try self.init(
             transports.map {
                 try ExpertRank(device: processes.device, configuration: configuration, transport: $0)

@@ -60,6 +60,7 @@ public final class ExpertRank {
         {
             throw GroupError.noNetworkEngine
         }
+        if configuration.onFailure == .mask { try transport.requireMasks() }
         self.device = device
         self.configuration = configuration
         self.transport = transport

@@ -14,6 +14,7 @@ final class BufferObject {
             configuration, ranks: group.ranks, ranksOnDevice: group.ranksOnDevice,
             deviceMultiprocessors: properties.multiprocessors)
         made.network = group.network
+        try CommunicationBuffer.require(made)
         let (configuration, device) = (made, device.device)
         buffer = try group.make(rank) {
             try CommunicationBuffer(device: device, configuration: configuration, transport: $0)

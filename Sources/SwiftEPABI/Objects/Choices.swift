@@ -59,12 +59,19 @@ enum Choices {
         }
     }
 
-    /// nil for none.
-    static func network(_ number: UInt32) throws(ABIError) -> NetworkAdapter? {
+    /// What reaches ranks of other nodes.
+    enum Network {
+        case none
+        case adapter(NetworkAdapter)
+        case nvshmem
+    }
+
+    static func network(_ number: UInt32) throws(ABIError) -> Network {
         switch Int32(bitPattern: number) {
-        case SWIFTEP_NETWORK_NONE: nil
-        case SWIFTEP_NETWORK_LOOPBACK: .loopback
-        case SWIFTEP_NETWORK_ENGINE: .engine
+        case SWIFTEP_NETWORK_NONE: .none
+        case SWIFTEP_NETWORK_LOOPBACK: .adapter(.loopback)
+        case SWIFTEP_NETWORK_ENGINE: .adapter(.engine)
+        case SWIFTEP_NETWORK_NVSHMEM: .nvshmem
         default: throw .value("network", given: "\(number)", choices: "one of SWIFTEP_NETWORK_…")
         }
     }

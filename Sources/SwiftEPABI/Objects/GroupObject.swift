@@ -1,5 +1,6 @@
 import Accelerator
 import ExpertParallel
+import NVSHMEM
 import Transport
 
 /// A group of ranks of which this process has some.
@@ -9,7 +10,13 @@ final class GroupObject {
     /// nil where all ranks are in this process.
     let processes: ProcessGroup?
     /// How layers that are made next reach ranks of other nodes; nil where all ranks are of one.
-    var network: GroupNetwork?
+    private(set) var network: GroupNetwork?
+    /// NVSHMEM, once it has been asked for.
+    private var engine: NVSHMEMEngine?
+    /// Whether layers that are made next use it.
+    private var usesEngine = false
+    /// Seconds that processes wait for each other.
+    private let patience: Double
     /// Kept by the process that began the group.
     private let server: RendezvousServer?
     /// Transports of what ranks make one after the other, windows of each have names of their own: by how much a rank has
@@ -18,8 +25,12 @@ final class GroupObject {
     /// How much each rank of this process has made.
     private var made: [Int]
 
-    init(_ device: DeviceObject, ranks: Int, processes: ProcessGroup? = nil, server: RendezvousServer? = nil) {
+    init(
+        _ device: DeviceObject, ranks: Int, processes: ProcessGroup? = nil, server: RendezvousServer? = nil,
+        patience: Double = 60
+    ) {
         (self.device, self.ranks, self.processes, self.server) = (device, ranks, processes, server)
+        self.patience = patience
         made = [Int](repeating: 0, count: processes?.ranksPerProcess ?? ranks)
     }
 
@@ -28,16 +39,47 @@ final class GroupObject {
     /// Ranks of the group on this process's device.
     var ranksOnDevice: Int { processes?.ranksOnDevice ?? ranks }
 
+    /// Has layers that are made next reach ranks of other nodes by an adapter, or by loads and stores alone.
+    func setNetwork(_ network: GroupNetwork?) { (self.network, usesEngine) = (network, false) }
+
+    /// Has layers that are made next reach ranks of other nodes by NVSHMEM, which is started the first time. All processes
+    /// do it together.
+    ///
+    /// - Parameter ranksPerNode: nil for what machines have.
+    func useNVSHMEM(ranksPerNode: Int?) throws {
+        guard device.device.properties.kind == .cuda else {
+            throw NVSHMEMError.needsGPU(device: device.device.properties.name)
+        }
+        guard let processes else { throw NVSHMEMError.needsProcesses }
+        let started = try engine ?? NVSHMEMEngine(processes, ranksPerNode: ranksPerNode, within: patience)
+        engine = started
+        guard ranksPerNode == nil || ranksPerNode == started.ranksPerNode else {
+            throw ABIError.value(
+                "ranks_per_node", given: "\(ranksPerNode ?? 0)",
+                choices: "\(started.ranksPerNode), with which NVSHMEM was started")
+        }
+        (network, usesEngine) = (GroupNetwork(.engine, ranksPerNode: started.ranksPerNode), true)
+    }
+
     /// Makes what `rank` makes next, with its transport. When that fails, the next try is in its place.
     func make<Made>(_ rank: Int, _ body: (any Transport) throws -> Made) throws -> Made {
         guard localRanks.contains(rank) else { throw ABIError.foreignRank(rank, local: localRanks) }
         let (place, number) = (rank - localRanks.lowerBound, made[rank - localRanks.lowerBound])
         if transports[number] == nil {
-            let all: [any Transport] = try processes?.transports() ?? LocalTransport.group(ranks: ranks)
+            let all: [any Transport] =
+                try usesEngine
+                ? engine?.transports() ?? [] : processes?.transports() ?? LocalTransport.group(ranks: ranks)
             transports[number] = Dictionary(uniqueKeysWithValues: zip(0..., all))
         }
         guard let transport = transports[number]?[place] else { preconditionFailure("a rank takes its own once") }
-        let result = try body(transport)
+        let result: Made
+        do {
+            result = try body(transport)
+        } catch {
+            // Windows that have been made stay in the symmetric heap; the next try has others.
+            if usesEngine, !made.contains(where: { $0 > number }) { transports[number] = nil }
+            throw error
+        }
         made[place] += 1
         // Whoever has it keeps it, and lets go of its windows.
         transports[number]?[place] = nil
@@ -48,6 +90,10 @@ final class GroupObject {
     /// Leaves, when everything that ranks have made is gone.
     func close(within seconds: Double) throws {
         transports = [:]
+        if let engine {
+            guard engine.groupsInUse == 0 else { throw NVSHMEMError.inUse(engine.groupsInUse) }
+            try engine.end(within: seconds)
+        }
         try processes?.leave(within: seconds)
     }
 }

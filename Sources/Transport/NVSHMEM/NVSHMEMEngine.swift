@@ -3,11 +3,6 @@ import CUDADriver
 import NVSHMEM
 import Synchronization
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -16,13 +11,14 @@ import Synchronization
     import Darwin
 #endif
 
-/// NVSHMEM between the processes of a group: the engine of `NetworkAdapter.engine` on GPUs. A process has one at a time.
+/// NVSHMEM between the processes of a group: the engine of `NetworkAdapter.engine` on GPUs. A process starts it once.
 ///
 /// A process is a PE. Windows, and what is put, lie in the symmetric heap, which all processes extend together: ranks of a
 /// group are made in the same order in all of them. Kernels are given addresses of the own heap, whatever rank they are
 /// for, and PEs follow from numbers of ranks.
 ///
-/// Its memory is kept until `end`, since all processes would have to free it together.
+/// Memory of a group of ranks that has gone in all processes is free when the next group is made. NVSHMEM's collective
+/// calls wait without a deadline, so processes meet before each of them, with one.
 public final class NVSHMEMEngine: NetworkLinker {
     /// The processes.
     public let group: ProcessGroup
@@ -36,11 +32,12 @@ public final class NVSHMEMEngine: NetworkLinker {
     let reachesMappedMemoryAlone: Bool
     private let library: NVSHMEMLibrary
     private let shim: NVSHMEMShim
+    /// Seconds that processes wait for each other.
+    private let patience: Double
     private let state = Mutex(State())
 
     private struct State {
-        /// What has been allocated, in order.
-        var addresses: [UInt64] = []
+        var heap = SymmetricHeapBook()
         var hasEnded = false
     }
 
@@ -49,86 +46,121 @@ public final class NVSHMEMEngine: NetworkLinker {
     ///
     /// - Parameters:
     ///   - group: The processes, on GPUs.
-    ///   - ranksPerNode: See `ranksPerNode`; a process's ranks are on one node unless it is 1.
-    ///   - seconds: How long to wait for others.
+    ///   - ranksPerNode: See `ranksPerNode`. When nil, the ranks of a machine where there are several machines with as many
+    ///     ranks each, and else 1: then NVSHMEM is between any two ranks.
+    ///   - seconds: How long to wait for others, here and when ranks are made.
     /// - Throws: `NVSHMEMError`, `TransportError`; `DeviceError` of the GPU.
-    public init(_ group: ProcessGroup, ranksPerNode: Int = 1, within seconds: Double = 120) throws {
+    public init(_ group: ProcessGroup, ranksPerNode: Int? = nil, within seconds: Double = 120) throws {
         guard let device = group.device as? CUDADevice else {
             throw NVSHMEMError.needsGPU(device: group.device.properties.name)
         }
-        (self.group, self.ranksPerNode, self.device) = (group, ranksPerNode, device)
-        try Self.prepare(group, device)
+        (self.group, self.device, patience) = (group, device, seconds)
+        self.ranksPerNode = try Self.ranksPerNode(
+            ranksPerNode, ofProcess: group.ranksPerProcess, ofMachine: group.ranksPerHost,
+            machines: group.extent.hosts)
+        let start = try NVSHMEMStart.make(group, device, within: seconds)
+        (library, shim) = (start.library, start.shim)
         reachesMappedMemoryAlone = getenv("NVSHMEM_REMOTE_TRANSPORT").map { String(cString: $0) } == "none"
-        let installation = try NVSHMEMInstallation.find()
-        library = try NVSHMEMLibrary(installation)
-        shim = try NVSHMEMShim(installation, CUDAToolkit.find())
-        let rendezvous = group.rendezvous
-        let versions = try rendezvous.gather("NVSHMEM's version", Array("\(library.version)".utf8), within: seconds)
-        let texts = versions.map { String(decoding: $0 ?? [], as: UTF8.self) }
-        guard Set(texts).count == 1 else { throw NVSHMEMError.disagreement(texts) }
-        let own = try rendezvous.process == 0 ? library.makeUniqueID().bytes : []
-        let ids = try rendezvous.gather("NVSHMEM's meeting place", own, within: seconds)
-        guard let id = UniqueID(bytes: ids[0] ?? []) else {
-            throw TransportError.malformed(from: 0, what: "NVSHMEM's meeting place")
-        }
-        try device.context.makingCurrent {
-            try library.start(id, process: rendezvous.process, of: rendezvous.processes)
-        }
         device.setNetwork(self)
     }
 
-    /// Sets variables that NVSHMEM reads, unless they are set already, and sees whether there can be a network.
-    private static func prepare(_ group: ProcessGroup, _ device: CUDADevice) throws {
-        // Several processes of a GPU cannot be in one multicast group, and nothing here is multicast.
-        setenv("NVSHMEM_DISABLE_NVLS", "1", 0)
-        // As many multiprocessors as they need is what ranks of a GPU see to themselves.
-        setenv("NVSHMEM_IGNORE_CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "1", 0)
-        let hosts = group.extent.hosts
-        guard hosts > 1 else {
-            // On one machine no network card is needed, and none is to be looked for.
-            setenv("NVSHMEM_REMOTE_TRANSPORT", "none", 0)
-            setenv("NVSHMEM_BOOTSTRAP_UID_SOCK_IFNAME", "lo", 0)
-            return
+    /// Ranks of a node: those asked for, if they can be.
+    package static func ranksPerNode(
+        _ asked: Int?, ofProcess: Int, ofMachine: Int?, machines: Int
+    ) throws(NVSHMEMError) -> Int {
+        guard let asked else { return machines > 1 ? ofMachine ?? 1 : 1 }
+        if asked == 1 { return 1 }
+        guard asked > 0, asked % ofProcess == 0, let ofMachine, ofMachine % asked == 0 else {
+            throw .nodes(ranks: asked, ofProcess: ofProcess, ofMachine: ofMachine)
         }
-        let cards = (try? FileManager.default.contentsOfDirectory(atPath: "/sys/class/infiniband")) ?? []
-        if cards.isEmpty, getenv("NVSHMEM_REMOTE_TRANSPORT") == nil { throw NVSHMEMError.noNetworkCard(hosts: hosts) }
-        // NVSHMEM's own waits flush where this is needed; those of kernels here do not.
-        guard try device.context.attribute(.remoteWriteOrdering) >= 100 else {
-            throw NVSHMEMError.unorderedWrites(device: device.properties.name)
-        }
+        return asked
     }
 
-    /// Transports of this process's ranks, in order, for a group of ranks. All processes make them in the same order.
-    public func transports() -> [NVSHMEMTransport] {
-        let windows = NVSHMEMTransport.Windows()
+    /// Groups of ranks that have been made and are still there.
+    public var groupsInUse: Int { state.withLock { $0.heap.inUse } }
+
+    /// Transports of this process's ranks, in order, for a group of ranks. All processes make them in the same order, and
+    /// wait for each other; memory of groups that have gone is freed.
+    ///
+    /// - Throws: `TransportError` when other processes do not come, have gone or make something else.
+    public func transports() throws -> [NVSHMEMTransport] {
+        // Nothing that has been asked for may come when memory is free.
+        if !state.withLock({ $0.heap.statement().isEmpty }) {
+            try device.synchronize()
+            try settle()
+        }
+        let (next, gone) = state.withLock { ($0.heap.next, $0.heap.statement()) }
+        try agree("a group of ranks over NVSHMEM", "number \(next)")
+        let statements = try everyone("what has gone", gone, within: patience)
+        try free(SymmetricHeapBook.agreed(statements))
+        let windows = NVSHMEMTransport.Windows(state.withLock { $0.heap.begin() }, of: self)
         return group.localRanks.map { NVSHMEMTransport(rank: $0, of: self, windows) }
     }
 
-    /// Ends NVSHMEM. All processes do it together, when ranks and layers have gone; nothing may run on the GPU.
-    public func end() throws {
+    /// Ends NVSHMEM. All processes do it together, when ranks and layers have gone; nothing may run on the GPU. Where a
+    /// process has gone NVSHMEM is left as it is, since its end would wait for that one.
+    ///
+    /// - Parameter seconds: How long to wait for the others.
+    /// - Throws: `TransportError.missingProcesses`; it may be called again then.
+    public func end(within seconds: Double = 60) throws {
+        if state.withLock({ $0.hasEnded }) { return }
         // Kernels that nobody holds are unloaded.
         try device.synchronize()
-        device.setNetwork(nil)
-        let addresses = state.withLock { state -> [UInt64]? in
-            if state.hasEnded { return nil }
-            state.hasEnded = true
-            return state.addresses
+        let own = state.withLock { $0.heap.statement(ofAll: true) }
+        let statements: [String]?
+        do {
+            statements = try everyone("the end of NVSHMEM", own, within: seconds)
+        } catch TransportError.lostProcesses {
+            statements = nil
         }
-        guard let addresses else { return }
-        try device.context.makingCurrent {
-            for address in addresses { library.free(address) }
-            library.end()
+        device.setNetwork(nil)
+        defer {
+            state.withLock { $0.hasEnded = true }
+            NVSHMEMStart.noteEnd()
+        }
+        guard let statements else { return }
+        try free(SymmetricHeapBook.agreed(statements))
+        try device.context.makingCurrent { library.end() }
+    }
+
+    // MARK: What processes agree on
+
+    private func everyone(_ what: String, _ text: String, within seconds: Double) throws -> [String] {
+        try group.rendezvous.everyone(what, Array(text.utf8), within: seconds).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
+
+    /// Throws `TransportError.disagreement` when processes say different things.
+    private func agree(_ what: String, _ text: String) throws {
+        let all = try everyone(what, text, within: patience)
+        let others = all.indices.filter { all[$0] != all[0] }
+        guard others.isEmpty else {
+            throw TransportError.disagreement(
+                others.map { .init(name: what, expected: all[0], of: 0, found: all[$0], in: $0) })
+        }
+    }
+
+    /// Frees memory of groups, which all processes do in this order.
+    private func free(_ groups: [Int]) throws {
+        for number in groups {
+            let addresses = state.withLock { $0.heap.take(number) }
+            try device.context.makingCurrent { for address in addresses { library.free(address) } }
         }
     }
 
     // MARK: For transports and the device
 
-    /// Memory of the symmetric heap, which all processes allocate together.
-    func allocate(bytes: Int, label: String) throws -> DeviceBuffer {
+    /// Memory of the symmetric heap, which all processes allocate together: for the same one of their ranks, as much.
+    func allocate(bytes: Int, label: String, group number: Int, place: Int) throws -> DeviceBuffer {
+        try agree("memory of NVSHMEM", "\(bytes) bytes for its rank \(place)")
         let address = try device.context.makingCurrent { try library.allocate(bytes: bytes, for: label) }
-        state.withLock { $0.addresses.append(address) }
+        state.withLock { $0.heap.note(address, bytes: bytes, of: number) }
         return try device.adopt(mapped: address, bytes: bytes, label: label)
     }
+
+    /// Notes that a group of ranks has gone.
+    func leave(_ number: Int) { state.withLock { $0.heap.leave(number) } }
 
     /// Where memory of another process is mapped here: memory at the place of `buffer` in its heap.
     func mapped(_ buffer: DeviceBuffer, of process: Int, label: String) throws -> DeviceBuffer {

@@ -12,7 +12,16 @@ public final class NVSHMEMTransport: Transport {
     private let windows: Windows
 
     /// Windows of a process's ranks: the first rank of each process has its window at the same place of the heap, and so on.
+    /// Their memory may be freed when nobody holds them.
     final class Windows: Sendable {
+        /// Of the group of ranks.
+        let number: Int
+        private let engine: NVSHMEMEngine
+
+        init(_ number: Int, of engine: NVSHMEMEngine) { (self.number, self.engine) = (number, engine) }
+
+        deinit { engine.leave(number) }
+
         struct Key: Hashable {
             /// A rank's number in its process.
             let place: Int
@@ -54,14 +63,18 @@ public final class NVSHMEMTransport: Transport {
         guard windows.made.withLock({ $0[key] }) == nil else {
             throw TransportError.repeatedWindow(rank: rank, name: name)
         }
-        let window = try engine.allocate(bytes: bytes, label: "\(name) of rank \(rank)")
+        let window = try allocate(bytes: bytes, label: "\(name) of rank \(rank)")
         windows.made.withLock { $0[key] = window }
         return window
     }
 
     /// Engines read what is put from the symmetric heap.
     public func makeSource(_ label: String, bytes: Int, on device: any Device) throws -> DeviceBuffer {
-        try engine.allocate(bytes: bytes, label: label)
+        try allocate(bytes: bytes, label: label)
+    }
+
+    private func allocate(bytes: Int, label: String) throws -> DeviceBuffer {
+        try engine.allocate(bytes: bytes, label: label, group: windows.number, place: rank % group.ranksPerProcess)
     }
 
     /// See ``Transport/offerWindow(_:)``. Others learn of it when they meet in ``windows(_:within:)``.
@@ -90,6 +103,11 @@ public final class NVSHMEMTransport: Transport {
         }
         return window
     }
+
+    /// Groups over NVSHMEM do not go on without a rank.
+    ///
+    /// - Throws: `NVSHMEMError.cannotMask`.
+    public func requireMasks() throws { throw NVSHMEMError.cannotMask }
 
     /// There are no groups over NVSHMEM that take ranks in again.
     public func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer {

@@ -157,6 +157,21 @@ public final class Rendezvous: Sendable {
         }
     }
 
+    /// The same where no process may be missing, whatever the policy.
+    ///
+    /// - Throws: Also `TransportError.lostProcesses` when one has gone.
+    package func everyone(_ name: String, _ bytes: [UInt8], within seconds: Double) throws(TransportError) -> [[UInt8]]
+    {
+        let parts = try gather(name, bytes, within: seconds)
+        let gone = parts.indices.filter { parts[$0] == nil }
+        guard gone.isEmpty else {
+            let reasons = lost
+            throw .lostProcesses(
+                Dictionary(uniqueKeysWithValues: gone.map { ($0, reasons[$0] ?? "it has gone") }), what: name)
+        }
+        return parts.compactMap { $0 }
+    }
+
     /// The same for the collective in which a process that has come again is taken in, which has no part in others until
     /// then.
     package func gather(

@@ -52,7 +52,7 @@ final class Processes {
 
     /// Parts from the others, when all work is done.
     func leave() throws {
-        try engine?.end()
+        try engine?.end(within: Self.patience)
         try group?.leave(within: Self.patience)
     }
 

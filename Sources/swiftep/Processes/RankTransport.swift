@@ -55,8 +55,8 @@ enum RankTransport: String, CaseIterable {
         return network
     }
 
-    /// Starts NVSHMEM if it was asked for. Where ranks are on several machines it is between those, and on one machine
-    /// between all ranks.
+    /// Starts NVSHMEM if it was asked for. Unless nodes are said, it is between machines where ranks are on several, and on
+    /// one machine between all ranks.
     ///
     /// - Parameter group: The processes; nil where all ranks are in this one.
     /// - Throws: `UsageError` for a device that has no such network, or too few processes; `NVSHMEMError`.
@@ -69,8 +69,8 @@ enum RankTransport: String, CaseIterable {
             throw UsageError.conflict("\(NVSHMEMError.needsGPU(device: device.properties.name))")
         case (.nvshmem, .cuda):
             guard let group else { throw UsageError.conflict("\(NVSHMEMError.needsProcesses)") }
-            let nodes = group.extent.hosts > 1 ? group.ranksPerHost : nil
-            return try NVSHMEMEngine(group, ranksPerNode: nodes ?? 1)
+            return try NVSHMEMEngine(
+                group, ranksPerNode: arguments[NetworkOptions.ranksPerNode], within: Processes.patience)
         default: return nil
         }
     }
