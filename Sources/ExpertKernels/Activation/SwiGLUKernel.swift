@@ -24,7 +24,7 @@ package struct SwiGLUParameters: KernelParameters {
 }
 
 /// SwiGLU and quantisation between the two GEMMs: `silu(gate) * up`, or what the shape's activation says, quantised per
-/// row and 128 channels. Given `SwiGLUParameters`.
+/// row and 128 channels. Given `SwiGLUParameters`. Launched dependently, behind the GEMM; the next one may be so too.
 package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Kernel {
     let (intermediate, experts, maxRows, scaleRows) = (
         shape.intermediate, shape.experts, shape.maxRows, shape.scaleRows
@@ -36,11 +36,17 @@ package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Ker
     return try KernelBuilder.build(name, threads: warps * 32) { k in
         let parameters = k.parameters(SwiGLUParameters.self)
         let (gateUp, rows, scales) = (parameters.gateUp, parameters.rows, parameters.scales)
-        let warp = k.blockIndex * warps + k.warpIndex
+        let allWarps = k.gridSize * warps
+        // Warps take items in turns, across experts.
+        let next = k.variable(k.blockIndex * warps + k.warpIndex)
+        k.waitForPrerequisites()
+        // The next kernel may start once all those before this one have ended.
+        k.launchDependents()
         k.for(to: experts) { expert in
             let items = k.load(parameters.counts + expert) * groups
             let swiGLU = SwiGLU(k, activation, expert: expert)
-            k.for(from: warp, to: items, by: k.gridSize * warps) { item in
+            k.while({ next.value < items }) {
+                let item = next.value
                 let row = item / groups
                 let group = item % groups
                 let globalRow = expert.multiply(maxRows, add: row)
@@ -55,7 +61,9 @@ package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Ker
                 k.if(k.isFirstLane) {
                     k.store(scale, to: scales + expert.multiply(groups, add: group).multiply(scaleRows, add: row))
                 }
+                next.add(allWarps)
             }
+            next.value = next.value - items
         }
     }
 }

@@ -98,8 +98,9 @@ struct GateUp {
     func enqueue(blocks: Int, arriving: Bool, on stream: DeviceStream) throws {
         try ((arriving ? arrivingGEMM : nil) ?? gemm).enqueue(blocks: blocks, on: stream)
         if let swiGLU {
+            // Several small thread blocks to a multiprocessor: each warp waits for its loads.
             try device.launch(
-                swiGLU.kernel, blocks: blocks, arguments: swiGLU.arguments, dependentLaunch: false, on: stream)
+                swiGLU.kernel, blocks: 4 * blocks, arguments: swiGLU.arguments, dependentLaunch: true, on: stream)
         }
     }
 }
