@@ -43,8 +43,9 @@ extension Workload {
                 masking(narrow, tokens: [2, 2], overlap: mode, fault: .absentRank, network: engine),
             ]
         } + [
-            layer(narrow, tokens: [2, 1], overlap: .none, enqueueing: .streamed, network: modelled),
-            layer(narrow, tokens: [2, 1], overlap: .direct, notesArrivals: true, network: modelled),
+            layer(
+                narrow, tokens: [2, 1], overlap: .none, enqueueing: .streamed, multiprocessors: 4, network: modelled),
+            layer(tall, tokens: [3, 2], overlap: .direct, notesArrivals: true, network: modelled),
             layer(tall, tokens: [3, 2], overlap: .direct, network: engine),
             layer(tall, tokens: [3, 2], overlap: .singleBatch, multiprocessors: 4, communicating: 2, network: engine),
             layer(narrow, tokens: [2, 1], overlap: .none, notesArrivals: true, network: engine),

@@ -23,7 +23,8 @@ enum NetworkWord {
 ///
 /// As a real one, it does not hold up who asks: a message gets its time when it is asked for, and the loopback adapter
 /// brings it at once. Behind each word that the adapter adds to or puts, the window of the rank there has another one,
-/// which says when it would have arrived. That is written before, so who sees the word knows it, and waits until then.
+/// which says when it would have arrived. That is written before, so who acquires the word knows it, and waits until
+/// then; and it is written anew only when the rank there has answered to what the word said.
 struct NetworkCard {
     let model: NetworkModel
     private let window: RankWindow
@@ -46,9 +47,12 @@ struct NetworkCard {
         _ = k.atomic(.maximum, busyUntil, k.globalTimer, order: .relaxed(.gpu))
         let gap = k.constant(UInt64(model.gap(bytes: bytes)))
         let start = k.atomic(.add, busyUntil, gap, order: .relaxed(.gpu))
-        // Of several messages that are counted by one word the last counts.
-        _ = k.atomic(
-            .maximum, due(kind, of: word), start + model.transit(bytes: bytes), order: .relaxed(.system))
+        let arrival = start + model.transit(bytes: bytes)
+        switch kind {
+        case .rowCount, .result: k.store(arrival, to: due(kind, of: word))
+        // Of several messages that one word counts the last.
+        case .rows: _ = k.atomic(.maximum, due(kind, of: word), arrival, order: .relaxed(.gpu))
+        }
     }
 
     /// UInt64: device time in nanoseconds at which all has arrived that the word says.
@@ -76,7 +80,7 @@ struct NetworkCard {
         let arrived = k.variable(wait.arrived)
         let time = wait.nanoseconds.map { k.variable($0) }
         k.if(wait.arrived) {
-            let due = k.load(self.due(kind, of: word), order: .relaxed(.system))
+            let due = k.load(self.due(kind, of: word))
             let arrival = watchdog.wait(k, for: subject, until: due, source: source, timed: timed)
             arrived.value = arrival.arrived
             if let waited = arrival.nanoseconds { time?.add(waited) }
