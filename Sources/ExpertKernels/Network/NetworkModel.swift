@@ -44,7 +44,8 @@ public struct NetworkModel: Hashable, Sendable, CustomStringConvertible {
     /// Microseconds from when an idle card is given messages to the arrival of the last one.
     ///
     /// - Parameters:
-    ///   - messages: How many of `bytes` each.
+    ///   - messages: How many.
+    ///   - bytes: Of each.
     ///   - words: How many of 8 bytes go before them.
     public func microseconds(messages: Int, bytes: Int, words: Int = 0) -> Double {
         guard messages > 0 else { return words > 0 ? microseconds(messages: words, bytes: 8) : 0 }
