@@ -13,13 +13,15 @@ package struct KernelCatalogue: Sendable {
     ///   - notesArrivals: Whether they note whom they wait for.
     ///   - masks: Whether ranks are masked, see `RankMasks`; not with a link.
     ///   - network: What reaches ranks of other nodes; nil where there are none.
+    ///   - networkModel: The modelled card of each rank; nil for none.
     ///   - scaleFormat: How activations are rounded. Where exponents are stored, there are no GEMMs.
     ///   - channelScales: Whether weights have a scale for each output channel.
     ///   - activation: What stands between an expert's GEMMs.
     package init(
         _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
         notesArrivals: Bool = false, masks: Bool = false, scaleFormat: ScaleFormat = .float32,
-        network: NetworkAdapter? = nil, channelScales: Bool = false, activation: Activation = .plain
+        network: NetworkAdapter? = nil, networkModel: NetworkModel? = nil, channelScales: Bool = false,
+        activation: Activation = .plain
     ) throws {
         let masks = masks || network != nil
         var kernels: [Kernel] = []
@@ -27,7 +29,7 @@ package struct KernelCatalogue: Sendable {
         func window(_ format: DispatchFormat) -> RankWindow {
             RankWindow(
                 shape, format, link: link, notesArrivals: notesArrivals, masks: masks, scaleFormat: scaleFormat,
-                network: network)
+                network: network, networkModel: networkModel)
         }
         for format in DispatchFormat.allCases where format == .float8 || scaleFormat != .exponents {
             let window = window(format)

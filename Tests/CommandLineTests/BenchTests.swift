@@ -33,7 +33,11 @@ import Testing
         let betweenMicroseconds: Double?
         let rowBytes: Int?
         let gigabytesPerSecond: Double?
+        let linkMicroseconds: Double?
+        let withoutLinkMicroseconds: Double?
         let hiddenShare: Double?
+        let network: String?
+        let networkLink: String?
         // Of lines only.
         let schema: Int?
         let date: String?
@@ -159,6 +163,49 @@ import Testing
         let rate = Double(sent + home) / pair.medianMicroseconds / 1e3
         #expect(abs(try #require(pair.gigabytesPerSecond) - rate) < 1e-6 * rate)
         #expect(pair.medianMicroseconds > dispatch.medianMicroseconds)
+    }
+
+    // MARK: Modelled networks
+
+    private static let card = ["--transport", "loopback", "--network-link", "50GB/s,20us,1us"]
+
+    /// Cards send a message each microsecond here, whatever its size.
+    @Test func cardsTakeTheirTime() throws {
+        for what in ["dispatch", "combine", "dispatch-combine"] {
+            let row = try #require(Self.report(["bench", what] + Self.small + Self.card).entries.first)
+            let without = try #require(
+                Self.report(["bench", what] + Self.small + ["--transport", "loopback"]).entries.first)
+            let ways = what == "dispatch-combine" ? 2.0 : 1
+            // No rank sends more than its 6 choices, and numbers of rows for 4 experts; and gets more than 6 results.
+            let time = try #require(row.linkMicroseconds)
+            #expect((20 * ways...(20 + 6 + 5) * ways).contains(time), "\(what): \(time)")
+            #expect(without.linkMicroseconds == 0)
+            #expect(row.medianMicroseconds > without.medianMicroseconds + 10 * ways, "\(what)")
+        }
+    }
+
+    @Test func layersWithCardsAndWithout() throws {
+        try TemporaryFolder.with { folder in
+            let file = folder + "/results.jsonl"
+            let arguments = Self.layer + Self.card + ["--overlap", "none,direct"]
+            let result = try Program.run(arguments + ["--results", file])
+            #expect(result.code == 0, "\(result.errors)")
+            #expect(
+                result.output.contains("network: loopback with cards of 50.0 GB/s, 20.0 µs, 1.0 µs a message"),
+                "\(result.output)")
+            #expect(result.output.contains("network µs"), "\(result.output)")
+            #expect(result.output.contains("of what can be"), "\(result.output)")
+            for row in try Self.lines(file) {
+                #expect(row.networkLink == "50.0 GB/s, 20.0 µs, 1.0 µs a message")
+                let (time, without) = (
+                    try #require(row.linkMicroseconds), try #require(row.withoutLinkMicroseconds)
+                )
+                #expect(time > 40 && row.medianMicroseconds > without)
+                let hidden = time - (row.medianMicroseconds - without)
+                #expect(abs(try #require(row.hiddenShare) - hidden / time) < 1e-9)
+                #expect(try #require(row.idealMicroseconds) >= time)
+            }
+        }
     }
 
     // MARK: Results

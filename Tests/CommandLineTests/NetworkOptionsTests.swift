@@ -26,6 +26,16 @@ import Testing
             (["--ranks-per-node", "2"], "--ranks-per-node is of a network; choose one with --transport"),
             (["--queue-depth", "9", "--transport", "loadStore"], "--queue-depth is of a network"),
             (["--network-order", "connected", "--transport", "loopback"], "--network-order is of an engine"),
+            (["--network-link", "50GB/s,5us,0.2us"], "--network-link is of a network; choose one with --transport"),
+            (
+                ["--transport", "network", "--network-link", "50GB/s,5us,0.2us"],
+                "an engine takes a time of its own; use --transport loopback"
+            ),
+            (["--transport", "loopback", "--link", "50GB/s,5us"], "models a network is --network-link"),
+            (["--transport", "loopback", "--network-link", "50GB/s,5us"], "it takes a rate from 0.1GB/s"),
+            (["--transport", "loopback", "--network-link", "50,5us,0.2us"], "it takes a rate from 0.1GB/s"),
+            (["--transport", "loopback", "--network-link", "50GB/s,5us,1001ms"], "in ns, us, ms or s up to 1s"),
+            (["--transport", "loopback", "--network-link", "50GB/s,20s,0.2us"], "in ns, us, ms or s up to 1s"),
             (["--network-order", "sorted"], "--network-order is 'sorted'; it takes unordered or connected"),
             (["--transport", "loopback", "--ranks-per-node", "4"], "nodes of 4 ranks in a group of 3; choose 1 to 3"),
         ])
@@ -35,6 +45,25 @@ import Testing
             #expect(result.code == 64, "\(command) \(options): \(result.output)")
             #expect(result.errors.contains(message), "\(result.errors)")
         }
+    }
+
+    /// Every row would come too late.
+    @Test(arguments: ["50GB/s,30ms,1us", "50GB/s,1us,30ms"])
+    func refusesCardsSlowerThanWaitsLast(_ link: String) throws {
+        let result = try Program.run(Self.run + ["--transport", "loopback", "--network-link", link])
+        #expect(result.code == 64, "\(result.output)")
+        #expect(result.errors.hasPrefix("swiftep: error: --network-link is 50.0 GB/s, "), "\(result.errors)")
+        #expect(result.errors.contains("a longer --wait-limit"), "\(result.errors)")
+    }
+
+    /// Rows come late and have the same bits.
+    @Test func modelledCards() throws {
+        let options = ["--transport", "loopback", "--ranks-per-node", "2", "--network-link", "50GB/s,5us,0.2us"]
+        let result = try Program.run(Self.run + options)
+        #expect(result.code == 0, "\(result.errors)")
+        let name = "loopback between nodes of 2 with cards of 50.0 GB/s, 5.0 µs, 0.2 µs a message"
+        #expect(result.output.contains("\"network\" : \"\(name)\""), "\(result.output)")
+        #expect(result.output.contains("\"identical\" : true"), "\(result.output)")
     }
 
     /// Before anything is made.

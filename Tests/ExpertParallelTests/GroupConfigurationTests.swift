@@ -5,18 +5,28 @@ import Testing
 /// What a group's configuration chooses by itself.
 @Suite("Group configuration")
 struct GroupConfigurationTests {
-    private func configuration(tokens: Int, link: LinkModel?) throws -> GroupConfiguration {
+    private func configuration(
+        tokens: Int, link: LinkModel?, network: GroupNetwork? = nil
+    ) throws -> GroupConfiguration {
         let shape = try LayerShape(
             hidden: 7168, intermediate: 2048, experts: 16, topK: 8, ranks: 2, maxTokens: tokens)
-        return GroupConfiguration(shape: shape, deviceMultiprocessors: 132, link: link)
+        return GroupConfiguration(shape: shape, deviceMultiprocessors: 132, link: link, network: network)
     }
 
-    @Test("Multiprocessors are split where rows travel over links, and only there", arguments: [8, 32, 64, 128])
+    @Test(
+        "Multiprocessors are split where rows travel over modelled links or cards, and only there",
+        arguments: [8, 32, 64, 128])
     func split(tokens: Int) throws {
         let link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
         let expected = [8: 2, 32: 8, 64: 18, 128: 18]
         #expect(try configuration(tokens: tokens, link: nil).communicationMultiprocessors == 0)
         #expect(try configuration(tokens: tokens, link: link).communicationMultiprocessors == expected[tokens])
+        let model = try NetworkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000, messageNanoseconds: 200)
+        let (plain, modelled) = (GroupNetwork(.loopback), GroupNetwork(.loopback, model: model))
+        #expect(try configuration(tokens: tokens, link: nil, network: plain).communicationMultiprocessors == 0)
+        #expect(
+            try configuration(tokens: tokens, link: nil, network: modelled).communicationMultiprocessors
+                == expected[tokens])
         // Two Batch Overlap communicates beside the GEMMs in any case.
         #expect(try configuration(tokens: tokens, link: nil).splitMultiprocessors == expected[tokens])
     }

@@ -31,14 +31,16 @@ import Testing
         }
     }
 
-    /// Links, notes of arrivals and masks need registers of the warps that wait.
+    /// Links, network cards, notes of arrivals and masks need registers of the warps that wait.
     @Test(.needsAssembler) func kernelsWithOptionsAssembleWithoutSpills() throws {
         let link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
+        let card = try NetworkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000, messageNanoseconds: 200)
         let plain = Set(try KernelCatalogue(Self.shapes[0]).kernels.map(\.digest))
         let others =
             try KernelCatalogue(Self.shapes[0], link: link, notesArrivals: true).kernels
             + KernelCatalogue(Self.shapes[0], notesArrivals: true, masks: true).kernels
             + KernelCatalogue(Self.shapes[0], network: .loopback).kernels
+            + KernelCatalogue(Self.shapes[0], notesArrivals: true, network: .loopback, networkModel: card).kernels
         for kernel in others where !plain.contains(kernel.digest) {
             let usage = try #require(try Tool.assemble(kernel.ptx()).usage(of: kernel.name))
             #expect(usage.spillStoreBytes == 0 && usage.spillLoadBytes == 0, "\(kernel.name) spills")

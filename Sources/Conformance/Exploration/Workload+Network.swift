@@ -31,6 +31,8 @@ extension Workload {
         let three = try LayerShape(hidden: 128, intermediate: 128, experts: 3, topK: 2, ranks: 3, maxTokens: 2)
         let chain = try LayerShape(hidden: 128, intermediate: 128, experts: 3, topK: 1, ranks: 3, maxTokens: 2)
         let (engine, loopback) = (GroupNetwork(.engine), GroupNetwork(.loopback))
+        let card = try NetworkModel(bytesPerSecond: 50e9, latencyNanoseconds: 500, messageNanoseconds: 100)
+        let modelled = GroupNetwork(.loopback, model: card)
         return OverlapMode.allCases.flatMap { mode in
             [
                 layer(narrow, tokens: [2, 1], overlap: mode, enqueueing: .streamed, network: engine),
@@ -41,6 +43,9 @@ extension Workload {
                 masking(narrow, tokens: [2, 2], overlap: mode, fault: .absentRank, network: engine),
             ]
         } + [
+            layer(
+                narrow, tokens: [2, 1], overlap: .none, enqueueing: .streamed, multiprocessors: 4, network: modelled),
+            layer(tall, tokens: [3, 2], overlap: .direct, notesArrivals: true, network: modelled),
             layer(tall, tokens: [3, 2], overlap: .direct, network: engine),
             layer(tall, tokens: [3, 2], overlap: .singleBatch, multiprocessors: 4, communicating: 2, network: engine),
             layer(narrow, tokens: [2, 1], overlap: .none, notesArrivals: true, network: engine),

@@ -162,7 +162,7 @@ package struct LayerFixture: Sendable {
     ) throws -> MoELayerGroup {
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.properties.multiprocessors, blockM: blockM,
-            communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link)
+            communicationMultiprocessors: communicating, waitLimit: waitLimit, link: link, network: network)
         configuration.scaleFormat = scaleFormat
         configuration.hasSharedGate = hasSharedGate
         configuration.channelScales = channelScales
@@ -170,7 +170,6 @@ package struct LayerFixture: Sendable {
         configuration.twoBatch = halves
         configuration.notesArrivals = notesArrivals
         configuration.onFailure = onFailure
-        configuration.network = network
         let group =
             mapsWindowsAnew
             ? try RankGroup(

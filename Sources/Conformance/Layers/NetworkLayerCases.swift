@@ -6,7 +6,10 @@ import Simulator
 /// Layers whose ranks reach each other by a network adapter: the loopback on every device, the engine where there is one.
 func networkLayerCases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
     let loopback = NetworkWay(network: GroupNetwork(.loopback))
-    var ways = [loopback, NetworkWay(network: GroupNetwork(.loopback, ranksPerNode: 2))]
+    var ways = [
+        loopback, NetworkWay(network: GroupNetwork(.loopback, ranksPerNode: 2)),
+        NetworkWay(network: GroupNetwork(.loopback, model: NetworkWay.card)),
+    ]
     if kind == .simulator {
         ways += NetworkConfiguration.Order.allCases.map { NetworkWay(network: GroupNetwork(.engine), order: $0) }
         ways.append(NetworkWay(network: GroupNetwork(.engine, ranksPerNode: 2)))
@@ -20,7 +23,7 @@ func networkLayerCases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
     for way in ways where way.network.ranksPerNode == 2 { cases.append(sameBitsCase(way, ranks: 3)) }
     for way in ways { cases += [absentRankCase(way), failedStepCase(way)] }
     cases += networkReadmissionCases(ways)
-    cases.append(refusalCase())
+    cases += [cardCase(), refusalCase()]
     return cases
 }
 
@@ -124,6 +127,40 @@ private func failedStepCase(_ way: NetworkWay) -> ConformanceCase {
     }
 }
 
+/// Modelled cards change no bit, and no step is over before they can have sent its rows.
+private func cardCase() -> ConformanceCase {
+    ConformanceCase("network cards delay rows and change no bit") { device in
+        let fixture = try networkFixture(ranks: 2)
+        let shape = fixture.shape
+        let inputs = fixture.inputs()
+        let plain = try fixture.layer(on: device).step(inputs, overlap: .none)
+        // The wire is what holds rows up, and then the engine.
+        for (rate, cost) in [(2e8, 500), (50e9, 4_000)] {
+            let model = try NetworkModel(bytesPerSecond: rate, latencyNanoseconds: 3_000, messageNanoseconds: cost)
+            let layer = try fixture.layer(on: device, network: GroupNetwork(.loopback, model: model))
+            let window = RankWindow(shape, .float8, network: .loopback)
+            let rows = inputs[0].routing.experts.count { $0 >= shape.localExperts }
+            try require(rows > 1, "\(rows) rows go out")
+            let least =
+                model.microseconds(messages: rows, bytes: window.networkPacketBytes)
+                + model.microseconds(bytes: shape.paddedHidden * 2)
+            for mode in OverlapMode.allCases {
+                try layer.group.load(inputs)
+                let (start, end) = (try device.makeEvent(), try device.makeEvent())
+                let home = layer.group.ranks[0].compute
+                try device.record(start, on: home)
+                for rank in layer.group.ranks { try layer.enqueue(rank, overlap: mode) }
+                try device.record(end, on: home)
+                try layer.group.synchronize()
+                let time = try device.nanoseconds(from: start, to: end) / 1e3
+                try require(time >= least, "\(mode), \(model): \(time) µs, and the cards need \(least)")
+                try requireIdentical(
+                    "\(mode), \(model)", try layer.outputs(inputs), plain, hidden: shape.hidden)
+            }
+        }
+    }
+}
+
 /// What does not go together with a network is refused.
 private func refusalCase() -> ConformanceCase {
     ConformanceCase("what a network refuses") { device in
@@ -141,6 +178,8 @@ private func refusalCase() -> ConformanceCase {
             }
         }
         try refuses({ $0.link = try LinkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500) }, .networkWithLink)
+        let model = try NetworkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500, messageNanoseconds: 100)
+        try refuses({ $0.network = GroupNetwork(.engine, model: model) }, .modelOfEngine)
         try refuses({ $0.network?.ranksPerNode = 0 }, .ranksPerNode(0, ranks: 2))
         if device.properties.kind == .cuda { try refuses({ $0.network?.adapter = .engine }, .noNetworkEngine) }
     }

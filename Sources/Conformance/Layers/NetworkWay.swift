@@ -9,6 +9,13 @@ struct NetworkWay {
     /// Of the simulator's engine.
     var order = NetworkConfiguration.Order.unordered
 
+    /// A modelled card.
+    static let card: NetworkModel = {
+        let model = try? NetworkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000, messageNanoseconds: 200)
+        guard let model else { preconditionFailure("all of it is in range") }
+        return model
+    }()
+
     var name: String { "\(network)" + (network.adapter == .engine ? ", \(order.rawValue)" : "") }
 
     /// The device to use: that given, or one with a network like this.

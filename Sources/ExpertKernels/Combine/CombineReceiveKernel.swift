@@ -165,11 +165,15 @@ private struct CombinedRows {
         let subject = Watchdog.Subject(kind: .result, expert: expert, place: token, expected: expected)
         let word = window.landedResults.pointer(in: own) + place
         let notes = ArrivalNotes(window, own: own)
-        let wait = watchdog.wait(k, for: subject, from: owner, timed: notes != nil || waits != nil) {
+        let isTimed = notes != nil || waits != nil
+        let count = watchdog.wait(k, for: subject, from: owner, timed: isTimed) {
             let seen = k.load(word, order: .acquire(.system))
             let isCounted = watchdog.masks.map { !$0.hasMasked(k, owner) } ?? k.constant(true)
             return .init(isCounted && seen >= expected, seen: seen)
         }
+        let arrival = network.awaitArrival(
+            k, watchdog, after: count, for: subject, .result, at: word, from: owner, timed: isTimed)
+        let wait = arrival ?? count
         k.if(wait.arrived) { k.store(expected, to: before) }
         notes?.note(k, .results, source: owner, nanoseconds: wait.nanoseconds)
         waits?.add(k, source: owner, nanoseconds: wait.nanoseconds)

@@ -156,6 +156,7 @@ private func put(
 ) {
     switch network.adapter {
     case .loopback:
+        network.pace(k, bytes: mover.bytes, .result, at: home.landed(destination))
         mover.move(k, source, to: destination.row)
         k.atomicAdd(home.landed(destination), 1, order: .release(.system))
     case .engine:

@@ -73,9 +73,9 @@ struct HomeRows {
     /// Puts a finished row home by the network, which publishes it there. The warp calls it together; `source` stays as
     /// it is until the next step's dispatch send has flushed.
     func put(_ k: KernelBuilder, _ network: NetworkPeers, _ source: Pointer<BFloat16>, to destination: Destination) {
-        network.adapter.put(
-            k, source, to: destination.row, bytes: k.constant(UInt32(peers.window.shape.paddedHidden * 2)),
-            over: network.path(to: destination.rank), adding: (k.constant(UInt64(1)), landed(destination)))
+        network.put(
+            k, source, to: destination.row, bytes: peers.window.shape.paddedHidden * 2, of: destination.rank,
+            counting: .result, at: landed(destination))
     }
 
     /// Publishes the row at its home rank, when it has been written.

@@ -144,7 +144,7 @@ private struct DispatchUnpack {
                 let count = k.variable(UInt32(0))
                 k.if(source() < shape.ranks) {
                     let (wait, rows) = published.await(
-                        k, own, watchdog, source: source(), expert: number(of: local), timed: isTimed)
+                        k, own, watchdog, over: network, source: source(), expert: number(of: local), timed: isTimed)
                     count.value = expect(k, rows, of: source(), expert: local)
                     notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
                     totals?.waits.add(k, source: source(), nanoseconds: wait.nanoseconds)
@@ -282,7 +282,10 @@ private struct DispatchUnpack {
             k.if(landed >= expected) { choice.value = k.constant(UInt32(0)) }
             return .init(landed >= expected, seen: landed)
         }
-        note(k, wait, source)
+        let arrival = network.awaitArrival(
+            k, watchdog, after: wait, for: subject, .rows, at: counter, from: source, timed: isTimed)
+        if let arrival { k.if(!arrival.arrived) { choice.value = k.constant(RankWindow.absentRow) } }
+        note(k, arrival ?? wait, source)
     }
 
     private func note(_ k: KernelBuilder, _ wait: Watchdog.Wait, _ source: Value<UInt32>) {

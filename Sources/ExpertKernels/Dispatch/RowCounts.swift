@@ -44,9 +44,9 @@ struct RowCounts {
         _ k: KernelBuilder, _ network: NetworkPeers, owner: Value<UInt32>, expert: Value<UInt32>, rows: Value<UInt32>
     ) {
         let words = window.rowCounts.pointer(at: network.window(k, of: owner))
-        network.adapter.put(
-            k, word: k.packUInt64(low: rows, high: step), to: words + index(source: network.rank, expert: expert),
-            over: network.path(to: owner))
+        network.put(
+            k, rowCount: k.packUInt64(low: rows, high: step),
+            to: words + index(source: network.rank, expert: expert), of: owner)
     }
 
     /// Waits until `source` has published its number of rows for `expert`; 0 when it does not in time. Lanes wait
@@ -134,6 +134,21 @@ struct RowCounts {
             k.breakIf(row < end.value)
         }
         return found.value
+    }
+
+    /// Likewise of one rank, which a network may reach: with a modelled one until the number would have arrived.
+    func await(
+        _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, over network: NetworkPeers?,
+        source: Value<UInt32>, expert: Value<UInt32>, timed: Bool
+    ) -> (wait: Watchdog.Wait, rows: Value<UInt32>) {
+        let (wait, rows) = self.await(k, own, watchdog, source: source, expert: expert, timed: timed)
+        guard let network, window.networkModel != nil else { return (wait, rows) }
+        let word = window.rowCounts.pointer(in: own) + index(source: source, expert: expert)
+        guard
+            let arrival = network.awaitArrival(
+                k, watchdog, after: wait, for: subject(k, expert), .rowCount, at: word, from: source, timed: timed)
+        else { return (wait, rows) }
+        return (arrival, arrival.arrived.select(rows, k.constant(UInt32(0))))
     }
 
     private func subject(_ k: KernelBuilder, _ expert: Value<UInt32>) -> Watchdog.Subject {

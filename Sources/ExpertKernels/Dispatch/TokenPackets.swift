@@ -56,12 +56,11 @@ struct TokenPackets {
                 let expert = k.load(experts + row)
                 let numbers = ExpertNumbers(shape: shape)
                 let counter = network.rank.multiply(shape.rankExperts, add: numbers.local(expert))
-                network.adapter.put(
+                network.put(
                     k, packet,
                     to: landing.window.networkLanding.pointer(at: base) + landing.networkPacket(entry(row)),
-                    bytes: k.constant(UInt32(landing.window.networkPacketBytes)),
-                    over: network.path(to: numbers.owner(expert)),
-                    adding: (k.constant(UInt64(1)), landing.window.landedRows.pointer(at: base) + counter))
+                    bytes: landing.window.networkPacketBytes, of: numbers.owner(expert),
+                    counting: .rows, at: landing.window.landedRows.pointer(at: base) + counter)
             }
         }
     }

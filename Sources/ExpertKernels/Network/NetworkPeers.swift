@@ -54,6 +54,8 @@ struct NetworkPeers {
     private let staging: Pointer<UInt32>
     private let expectedRows: Pointer<UInt64>
     private let expectedResults: Pointer<UInt64>
+    /// What all that goes out is sent through; nil where nothing is modelled.
+    private let card: NetworkCard?
 
     /// Declares the parameters where `window` has a network; nil where it has none: then kernels are as if there were
     /// no such thing.
@@ -67,6 +69,7 @@ struct NetworkPeers {
         staging = parameters.staging
         expectedRows = parameters.expectedRows
         expectedResults = parameters.expectedResults
+        card = NetworkCard(k, window)
     }
 
     // MARK: Ways
@@ -80,6 +83,43 @@ struct NetworkPeers {
     /// The way to `peer`.
     func path(to peer: Value<UInt32>) -> NetworkPath {
         NetworkPath(context: context, peer: peer, channel: peer % Self.channels)
+    }
+
+    // MARK: Messages
+
+    /// Puts `bytes` to the memory of `peer`, with one added to `word` there. See `NetworkAdapter.put`.
+    func put<T: Scalar, U: Scalar>(
+        _ k: KernelBuilder, _ source: Pointer<T>, to target: Pointer<U>, bytes: Int, of peer: Value<UInt32>,
+        counting kind: NetworkWord, at word: @autoclosure () -> Pointer<UInt64>
+    ) {
+        let (size, path, one) = (k.constant(UInt32(bytes)), path(to: peer), k.constant(UInt64(1)))
+        let word = word()
+        if let card { k.if(k.isFirstLane) { card.send(k, bytes: bytes, kind, at: word) } }
+        adapter.put(k, source, to: target, bytes: size, over: path, adding: (one, word))
+    }
+
+    /// Puts a word to the memory of `peer`, whose rows it counts. Each active lane does so for itself.
+    func put(
+        _ k: KernelBuilder, rowCount value: Value<UInt64>, to word: Pointer<UInt64>, of peer: Value<UInt32>
+    ) {
+        let path = path(to: peer)
+        card?.send(k, bytes: 8, .rowCount, at: word)
+        adapter.put(k, word: value, to: word, over: path)
+    }
+
+    /// Gives a message to the modelled card, if there is one, that the calling thread itself sends.
+    func pace(_ k: KernelBuilder, bytes: Int, _ kind: NetworkWord, at word: @autoclosure () -> Pointer<UInt64>) {
+        card?.send(k, bytes: bytes, kind, at: word())
+    }
+
+    /// With a modelled card: waits until what `word` says has arrived. See `NetworkCard.awaitArrival`.
+    ///
+    /// - Returns: nil without one.
+    func awaitArrival(
+        _ k: KernelBuilder, _ watchdog: Watchdog, after wait: Watchdog.Wait, for subject: Watchdog.Subject,
+        _ kind: NetworkWord, at word: Pointer<UInt64>, from source: Value<UInt32>, timed: Bool
+    ) -> Watchdog.Wait? {
+        card?.awaitArrival(k, watchdog, after: wait, for: subject, kind, at: word, from: source, timed: timed)
     }
 
     // MARK: Own memory

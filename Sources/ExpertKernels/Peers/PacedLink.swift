@@ -30,11 +30,11 @@ struct PacedLink {
 }
 
 extension Watchdog {
-    /// Waits until the device's clock shows `due`, when what rank `source` sent has crossed the link.
+    /// Waits until the device's clock shows `due`, when what rank `source` sent has arrived.
     func wait(
         _ k: KernelBuilder, for subject: Subject, until due: Value<UInt64>, source: Value<UInt32>, timed: Bool = false
     ) -> Wait {
-        wait(k, for: subject.expecting(due), timed: timed) {
+        wait(k, for: subject.expecting(due), from: source, timed: timed) {
             let now = k.globalTimer
             return Poll(now >= due, seen: now, source: { source })
         }

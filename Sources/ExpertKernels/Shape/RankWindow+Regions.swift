@@ -19,6 +19,8 @@ extension RankWindow {
             ("arrivalNotes", arrivalNotes.bytes), ("barriers", barriers.bytes),
             ("networkLanding", networkLanding.bytes),
             ("landedRows", landedRows.bytes), ("landedResults", landedResults.bytes),
+            ("rowCountsDue", rowCountsDue.bytes), ("landedRowsDue", landedRowsDue.bytes),
+            ("landedResultsDue", landedResultsDue.bytes),
         ]
         return all.filter { $0.1 > 0 }.map { RegionSize(name: $0.0, bytes: $0.1) }
     }

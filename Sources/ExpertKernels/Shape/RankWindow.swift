@@ -23,12 +23,16 @@ package struct RankWindow: Hashable, Sendable {
     /// What reaches ranks that this one cannot load from and store to; nil where there are none. Rows then land as with
     /// masks, see `NetworkPeers`.
     package let network: NetworkAdapter?
+    /// The modelled card through which ranks reach the network, if any; see `NetworkCard`.
+    package let networkModel: NetworkModel?
 
     /// The window of this shape and format.
     package init(
         _ shape: LayerShape, _ format: DispatchFormat, link: LinkModel? = nil, notesArrivals: Bool = false,
-        masks: Bool = false, scaleFormat: ScaleFormat = .float32, network: NetworkAdapter? = nil
+        masks: Bool = false, scaleFormat: ScaleFormat = .float32, network: NetworkAdapter? = nil,
+        networkModel: NetworkModel? = nil
     ) {
+        precondition(networkModel == nil || network == .loopback, "an engine takes a time of its own")
         precondition(
             scaleFormat != .exponents || (format == .float8 && shape.hiddenGroups % scaleFormat.groupsPerWord == 0),
             "packed scales need FP8 rows of whole words of scales: a hidden size that is a multiple of 512")
@@ -38,6 +42,7 @@ package struct RankWindow: Hashable, Sendable {
         self.notesArrivals = notesArrivals
         self.masks = masks || network != nil
         self.network = network
+        self.networkModel = networkModel
         self.scaleFormat = scaleFormat
     }
 
@@ -140,17 +145,25 @@ package struct RankWindow: Hashable, Sendable {
     }
     /// `[ranks, maxTokens, tokenRows]`: how often the combined row has come home, from the rank of its expert.
     package var landedResults: WindowRegion<UInt64> { region(landedRows.end, networked(homes * choices)) }
+    private func modelled(_ count: Int) -> Int { networkModel == nil ? 0 : count }
+    /// With a modelled card, for each word of `rowCounts` device time in nanoseconds at which it arrives.
+    package var rowCountsDue: WindowRegion<UInt64> { region(landedResults.end, modelled(rowCounts.count)) }
+    /// For each word of `landedRows` time at which the last row arrives that it has counted.
+    package var landedRowsDue: WindowRegion<UInt64> { region(rowCountsDue.end, modelled(landedRows.count)) }
+    /// For each word of `landedResults` time at which the row arrives.
+    package var landedResultsDue: WindowRegion<UInt64> { region(landedRowsDue.end, modelled(landedResults.count)) }
     /// What `arrivals` has instead of a row's choice if the row will not come.
     static var absentRow: UInt32 { .max }
 
     /// Size of the window.
-    package var bytes: Int { network == nil ? barriers.end : landedResults.end }
+    package var bytes: Int { network == nil ? barriers.end : landedResultsDue.end }
 
     /// For kernel names.
     var name: String {
         "h\(shape.paddedHidden)_e\(shape.experts)_k\(shape.topK)_n\(shape.ranks)"
             + (shape.sharedExperts == 0 ? "" : "_s\(shape.sharedExperts)") + (link?.name ?? "")
             + (notesArrivals ? "_noted" : "") + (network.map { "_\($0)" } ?? (masks ? "_masked" : ""))
+            + (networkModel?.name ?? "")
             + scaleFormat.name
     }
     /// For names of kernels that read or write tokens themselves.

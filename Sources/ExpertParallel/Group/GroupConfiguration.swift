@@ -66,15 +66,17 @@ public struct GroupConfiguration: Hashable, Sendable {
     ///   - deviceMultiprocessors: Multiprocessors of the device.
     ///   - ranksOnDevice: How many ranks share the device; all of the group's when nil.
     ///   - blockM: Rows of a row block; chosen for an even spread of tokens over experts when nil.
-    ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link, and none without:
+    ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link or a modelled network, and
+    ///     none without:
     ///     where rows are home as soon as they are written, the end of the GEMM hides a send as well as a split does,
     ///     and the GEMM misses nothing.
     ///   - waitLimit: Deadline of every wait on the device, in seconds.
     ///   - link: Models a link between ranks that share the device; nil for none.
+    ///   - network: How ranks reach each other that are not of one node; nil for loads and stores.
     public init(
         shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int,
         ranksOnDevice: Int? = nil, blockM: Int? = nil, communicationMultiprocessors: Int? = nil, waitLimit: Double = 10,
-        link: LinkModel? = nil
+        link: LinkModel? = nil, network: GroupNetwork? = nil
     ) {
         self.shape = shape
         self.format = format
@@ -84,7 +86,9 @@ public struct GroupConfiguration: Hashable, Sendable {
         self.communicationMultiprocessors = communicationMultiprocessors ?? 0
         self.waitLimit = waitLimit
         self.link = link
-        if communicationMultiprocessors == nil, link != nil { self.communicationMultiprocessors = usualSplit }
+        self.network = network
+        let takesTime = link != nil || network?.model != nil
+        if communicationMultiprocessors == nil, takesTime { self.communicationMultiprocessors = usualSplit }
     }
 
     /// How many of a rank's multiprocessors send while the others run the down GEMM, by the rows that come home.
@@ -120,7 +124,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         RankWindow(
             shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask,
             scaleFormat: scaleFormat,
-            network: network?.adapter)
+            network: network?.adapter, networkModel: network?.model)
     }
     /// The rank's experts.
     var experts: ExpertShape {
@@ -162,6 +166,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         guard activation.isValid else { throw .activation(activation) }
         if let network {
             guard link == nil else { throw .networkWithLink }
+            guard network.model == nil || network.adapter == .loopback else { throw .modelOfEngine }
             guard (1...shape.ranks).contains(network.ranksPerNode) else {
                 throw .ranksPerNode(network.ranksPerNode, ranks: shape.ranks)
             }
@@ -191,7 +196,7 @@ public struct GroupConfiguration: Hashable, Sendable {
         var configuration = GroupConfiguration(
             shape: half, format: format, deviceMultiprocessors: multiprocessors * ranksOnDevice,
             ranksOnDevice: ranksOnDevice, communicationMultiprocessors: communicationMultiprocessors,
-            waitLimit: waitLimit, link: link)
+            waitLimit: waitLimit, link: link, network: network)
         configuration.scaleFormat = scaleFormat
         configuration.hasSharedGate = hasSharedGate
         configuration.channelScales = channelScales
@@ -200,7 +205,6 @@ public struct GroupConfiguration: Hashable, Sendable {
         configuration.notesArrivals = notesArrivals
         configuration.setsL2Aside = setsL2Aside
         configuration.onFailure = onFailure
-        configuration.network = network
         configuration.wholeBlockM = blockM
         return configuration
     }

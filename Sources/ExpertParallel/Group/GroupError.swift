@@ -106,6 +106,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case stepCounters(given: Int, expected: Int)
     /// A network together with a modelled link.
     case networkWithLink
+    /// A modelled card before a network engine.
+    case modelOfEngine
     /// Nodes of more ranks than there are, or of none.
     case ranksPerNode(Int, ranks: Int)
     /// A network whose queues hold less than a rank may ask of a dead one.
@@ -266,6 +268,10 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "a modelled link and a network do not go together: rows that a network brings cross no modelled link; leave "
                 + "out one of them"
+        case .modelOfEngine:
+            return
+                "a modelled network card and an engine do not go together: an engine takes a time of its own; leave out the "
+                + "model, or use the loopback adapter"
         case .ranksPerNode(let count, let ranks):
             return "nodes of \(count) ranks in a group of \(ranks); choose 1 to \(ranks)"
         case .networkQueue(let depth, let needed):

@@ -10,12 +10,16 @@ public struct GroupNetwork: Hashable, Sendable, CustomStringConvertible {
     /// Operations that the engine holds on their way from one rank to another; who asks for more waits. nil where that
     /// is not known, and not checked. `docs/network.md` says how many a layer needs.
     public var queueDepth: Int?
+    /// A modelled card of each rank, through which all goes that the loopback adapter brings; nil where that arrives as
+    /// fast as it is written. Ranks must share a device, whose clock says when things arrive.
+    public var model: NetworkModel?
 
     /// A network between nodes of this many ranks.
-    public init(_ adapter: NetworkAdapter, ranksPerNode: Int = 1, queueDepth: Int? = nil) {
+    public init(_ adapter: NetworkAdapter, ranksPerNode: Int = 1, queueDepth: Int? = nil, model: NetworkModel? = nil) {
         self.adapter = adapter
         self.ranksPerNode = ranksPerNode
         self.queueDepth = queueDepth
+        self.model = model
     }
 
     /// Operations that a rank may ask for to another one that has died, and for which nothing happens any more, until
@@ -40,5 +44,8 @@ public struct GroupNetwork: Hashable, Sendable, CustomStringConvertible {
     public func isBetween(_ rank: Int, _ other: Int) -> Bool { rank / ranksPerNode != other / ranksPerNode }
 
     /// For people.
-    public var description: String { adapter.rawValue + (ranksPerNode == 1 ? "" : " between nodes of \(ranksPerNode)") }
+    public var description: String {
+        adapter.rawValue + (ranksPerNode == 1 ? "" : " between nodes of \(ranksPerNode)")
+            + (model.map { " with cards of \($0)" } ?? "")
+    }
 }

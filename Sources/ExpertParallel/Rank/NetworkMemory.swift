@@ -19,13 +19,15 @@ struct NetworkMemory: Sendable {
     private let ranks: Int
     /// For each kernel that reaches other ranks.
     let parameters: NetworkParameters
+    /// Likewise; nil without a modelled card.
+    let card: NetworkCardParameters?
 
     /// nil without a network.
     init?(
         _ device: any Device, _ configuration: GroupConfiguration, _ transport: any Transport,
-        beats: DeviceArray<UInt64>?, label: String
+        masks: RankMaskMemory?, label: String
     ) throws {
-        guard let network = configuration.network, let beats else { return nil }
+        guard let network = configuration.network, let masks, let beats = masks.networkBeats else { return nil }
         (self.network, self.rank) = (network, transport.rank)
         let (shape, layout) = (configuration.shape, configuration.window)
         ranks = shape.ranks
@@ -37,6 +39,7 @@ struct NetworkMemory: Sendable {
             UInt64.self, count: layout.landedRows.count, label: "expected rows of \(label)")
         expectedResults = try device.allocate(
             UInt64.self, count: layout.landedResults.count, label: "expected results of \(label)")
+        card = masks.cardBusy.map { NetworkCardParameters(cardBusy: $0.parameter) }
         // The simulator's engine and loopback need nothing.
         parameters = NetworkParameters(
             context: transport.networkContext ?? 0, windows: windows.parameter, beats: beats.parameter,

@@ -11,6 +11,8 @@ struct RankMaskMemory: Sendable {
     /// UInt64 `[ranks]`: addresses of the windows with the ranks' beats, as a network adapter has them; nil without
     /// one.
     let networkBeats: DeviceArray<UInt64>?
+    /// UInt64 `[1]`: see `NetworkCard`; nil without a modelled one. All exchanges of the rank send through it.
+    let cardBusy: DeviceArray<UInt64>?
     /// For each kernel that waits for ranks or sends to them.
     let parameters: MaskParameters
 
@@ -22,6 +24,9 @@ struct RankMaskMemory: Sendable {
         networkBeats =
             try configuration.network == nil
             ? nil : device.allocate(UInt64.self, count: shape.ranks, label: "network beats of rank \(rank)")
+        cardBusy =
+            try configuration.network?.model == nil
+            ? nil : device.allocate(UInt64.self, count: 1, label: "network card of rank \(rank)")
         parameters = MaskParameters(masks: records.parameter, beats: beats.parameter, rank: rank)
     }
 

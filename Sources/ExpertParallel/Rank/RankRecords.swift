@@ -29,7 +29,8 @@ struct RankRecords: Sendable {
 
     /// All of it, which is zero at first.
     var state: [DeviceBuffer] {
-        [fault.buffer, statistics.buffer] + [trace?.buffer, masks?.records.buffer].compactMap { $0 }
+        [fault.buffer, statistics.buffer]
+            + [trace?.buffer, masks?.records.buffer, masks?.cardBusy?.buffer].compactMap { $0 }
     }
 
     /// What a traced kernel is given besides, as the launch of `phase`.

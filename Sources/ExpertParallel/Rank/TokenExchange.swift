@@ -124,7 +124,7 @@ final class TokenExchange {
         linkBusy = try device.allocate(UInt64.self, count: shape.ranks, label: "links of \(label)")
         peers = try device.allocate(UInt64.self, count: shape.ranks, label: "peers of \(label)")
         network = try NetworkMemory(
-            device, configuration, transport, beats: records.masks?.networkBeats, label: label)
+            device, configuration, transport, masks: records.masks, label: label)
     }
 
     /// The number of the rank.
@@ -225,7 +225,7 @@ final class TokenExchange {
     /// nil without links.
     var links: LinkParameters? { configuration.link.map { _ in LinkParameters(linkBusy: linkBusy.parameter) } }
     /// What kernels are given that reach other ranks besides what they have of them; nil where there is nothing.
-    var reach: [(any KernelParameters)?] { [records.masks?.parameters, network?.parameters] }
+    var reach: [(any KernelParameters)?] { [records.masks?.parameters, network?.parameters, network?.card] }
     /// For a kernel that waits for rows itself.
     var arriving: ArrivingParameters {
         ArrivingParameters(
@@ -234,7 +234,7 @@ final class TokenExchange {
     /// For a kernel that sends rows home itself, besides masks.
     var home: [any KernelParameters] {
         let parameters: [(any KernelParameters)?] = [
-            HomeParameters(ranks: ranks, step: step.parameter), links, network?.parameters,
+            HomeParameters(ranks: ranks, step: step.parameter), links, network?.parameters, network?.card,
         ]
         return parameters.compactMap { $0 }
     }

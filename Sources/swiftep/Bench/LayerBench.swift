@@ -20,6 +20,17 @@ final class LayerBench {
         /// What of the L2 is set aside; nil for the driver's choice, with which the layer's is compared where there is
         /// work between steps.
         var setAside: L2SetAside?
+
+        /// Whether rows arrive later than they are written.
+        var isModelled: Bool { link != nil || network?.model != nil }
+
+        /// The same where rows arrive as they are written.
+        var unmodelled: Plan {
+            var plan = self
+            plan.link = nil
+            plan.network?.model = nil
+            return plan
+        }
     }
 
     let processes: Processes
@@ -206,27 +217,6 @@ final class LayerBench {
         return ((median(both) ?? 0) - (median(own) ?? 0)) / 1e3
     }
 
-    /// What the busiest link carries in a step; nil without links.
-    static func linkTime(_ plan: Plan, _ routing: BenchRouting) -> LinkTime? {
-        guard let link = plan.link else { return nil }
-        let shape = plan.shape
-        let window = RankWindow(shape, .float8, link: link)
-        let rows = routing.inputs(shape).map { input in
-            var rows = [Int](repeating: 0, count: shape.ranks)
-            for expert in input.routing.experts where expert >= 0 { rows[Int(expert) / shape.localExperts] += 1 }
-            return rows
-        }
-        // Rows go one way with dispatch and come back the other way with combine.
-        return rows.indices.flatMap { source in
-            rows.indices.filter { $0 != source }.map { owner in
-                LinkTime(
-                    dispatch: link.microseconds(bytes: rows[source][owner] * window.dispatchedBytes),
-                    combine: link.microseconds(bytes: rows[source][owner] * window.combinedBytes),
-                    latency: link.microseconds(bytes: 0))
-            }
-        }.max { $0.total < $1.total }
-    }
-
     /// Times works of a group side by side: a measurement of each in turn, so that none of them has the device cooler or
     /// its power less used than the others.
     ///
@@ -260,11 +250,9 @@ final class LayerBench {
         var configuration = GroupConfiguration(
             shape: plan.shape, deviceMultiprocessors: device.properties.multiprocessors,
             ranksOnDevice: processes.ranksOnDevice, communicationMultiprocessors: plan.communicationMultiprocessors,
-            waitLimit: DeviceLimits.waitLimit,
-            link: plan.link)
+            waitLimit: DeviceLimits.waitLimit, link: plan.link, network: plan.network)
         configuration.twoBatch = twoBatch
         configuration.onFailure = plan.onFailure
-        configuration.network = plan.network
         // The bench holds what layers would, so that the same layers are measured with it and without.
         configuration.setsL2Aside = false
         return try processes.makeGroup(configuration)

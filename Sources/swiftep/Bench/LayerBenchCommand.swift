@@ -29,7 +29,7 @@ enum LayerBenchCommand {
         run: { arguments in
             try run(arguments, "dispatch") { bench, plan, report in
                 let times = try bench.communication(plan)
-                report.add(plan, "dispatch", times.dispatch, rowBytes: plan.rowBytes.dispatch)
+                report.add(plan, "dispatch", times.dispatch, rowBytes: plan.rowBytes.dispatch, modelled: \.dispatch)
             }
         })
 
@@ -46,7 +46,9 @@ enum LayerBenchCommand {
             try run(arguments, "combine") { bench, plan, report in
                 let times = try bench.communication(plan)
                 let dispatch = median(times.dispatch) ?? 0
-                report.add(plan, "combine", times.both.map { $0 - dispatch }, rowBytes: plan.rowBytes.combine)
+                report.add(
+                    plan, "combine", times.both.map { $0 - dispatch }, rowBytes: plan.rowBytes.combine,
+                    modelled: \.combine)
             }
         })
 
@@ -62,7 +64,7 @@ enum LayerBenchCommand {
             try run(arguments, "dispatch-combine") { bench, plan, report in
                 let bytes = plan.rowBytes
                 let pairs = try bench.communication(plan, dispatchAlone: false).both
-                report.add(plan, "pair", pairs, rowBytes: bytes.dispatch + bytes.combine)
+                report.add(plan, "pair", pairs, rowBytes: bytes.dispatch + bytes.combine, modelled: \.total)
             }
         })
 
@@ -74,8 +76,9 @@ enum LayerBenchCommand {
             "Steps go round several layers with weights of their own, as many as it takes for three times the L2 "
                 + "between two uses of the same weights. The floor is a kernel that only reads the weights of experts "
                 + "that have rows, round as many sets; the ideal is the larger of it and of "
-                + "the time for which the busiest link carries rows. With links every mode is measured without them "
-                + "as well; \"hidden\" is the share of the link's time by which the step does not become longer, and "
+                + "the time for which the busiest link, or the busiest network card in each direction, carries rows. With links or "
+                + "cards every mode is measured without them as well; \"hidden\" is the share of their time by which "
+                + "the step does not become longer, and "
                 + "\"of what can be\" the same as a share of what a step can hide: rows come in under gate and up, "
                 + "and go home under the down GEMM but for those of the first and the last expert. Ranks that share a "
                 + "GPU hide some even without overlap: while one waits, the other has the memory to itself.",
@@ -94,9 +97,7 @@ enum LayerBenchCommand {
         run: { arguments in
             let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
             return try run(arguments, "layer", weights: true) { bench, plan, report in
-                var unlinked = plan
-                unlinked.link = nil
-                let without = plan.link == nil ? nil : try bench.layer(unlinked, modes: modes)
+                let without = try plan.isModelled ? bench.layer(plan.unmodelled, modes: modes) : nil
                 for (index, measured) in try bench.layer(plan, modes: modes).enumerated() {
                     report.add(plan, measured, withoutLink: without?[index])
                 }

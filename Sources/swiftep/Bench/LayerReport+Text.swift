@@ -11,7 +11,7 @@ extension LayerReport {
     private var sizes: String {
         "\(header.ranks) ranks, hidden \(header.hidden), intermediate \(header.intermediate), \(header.experts) experts, "
             + "top-\(header.topK)" + (header.sharedExpert ? ", shared expert" : "")
-            + (header.link.map { ", links of \($0)" } ?? "")
+            + (header.link.map { ", links of \($0)" } ?? "") + (header.network.map { ", network: \($0)" } ?? "")
     }
 
     private typealias Column = (title: String, alignment: Table.Alignment, cell: (Entry) -> String)
@@ -56,9 +56,12 @@ extension LayerReport {
         } else {
             columns.append(("GB/s", .right, { $0.gigabytesPerSecond.map { fixed($0, 1) } ?? "-" }))
         }
-        if header.link != nil {
+        if header.link != nil || header.networkLink != nil {
+            columns.append(
+                Self.microseconds(header.link == nil ? "network µs" : "link µs") { $0.linkMicroseconds })
+        }
+        if entries.contains(where: { $0.withoutLinkMicroseconds != nil }) {
             columns += [
-                Self.microseconds("link µs") { $0.linkMicroseconds },
                 Self.microseconds("without µs") { $0.withoutLinkMicroseconds },
                 Self.share("hidden") { $0.hiddenShare }, Self.share("of what can be") { $0.hiddenShareOfHideable },
             ]

@@ -21,6 +21,8 @@ struct LayerReport: BenchReport {
         let betweenMemoryBytes: Int?
         /// What is between ranks; nil for loads and stores.
         let network: String?
+        /// The modelled cards of a network; nil without.
+        let networkLink: String?
     }
 
     /// One number of tokens in one mode or phase.
@@ -41,11 +43,11 @@ struct LayerReport: BenchReport {
         /// Bytes of rows that each rank sends, and how many times 10⁹ of them in a second, at the median.
         var rowBytes: Int?
         var gigabytesPerSecond: Double?
-        /// The modelled link's time for the step, 0 without one.
+        /// The time of the modelled link or network cards for the step or phase, 0 without; see `LinkTime`.
         var linkMicroseconds: Double = 0
-        /// The same step without links.
+        /// The same step where nothing is modelled.
         var withoutLinkMicroseconds: Double?
-        /// The share of the link's time that the step does not take longer for than without links.
+        /// The share of the link's time that the step does not take longer for than without.
         var hiddenShare: Double?
         /// What can be hidden of the link's time at most, see `LinkTime.hideable`.
         var hideableMicroseconds: Double?
@@ -85,18 +87,25 @@ struct LayerReport: BenchReport {
             onFailure: plan.onFailure.rawValue, experts: shape.experts, hidden: shape.hidden,
             intermediate: shape.intermediate, topK: shape.topK, sharedExpert: shape.sharedExperts > 0,
             link: plan.link?.description, betweenBytes: plan.between?.bytes,
-            betweenMemoryBytes: plan.between?.memoryBytes, network: processes.description(of: plan.network))
+            betweenMemoryBytes: plan.between?.memoryBytes, network: processes.description(of: plan.network),
+            networkLink: plan.network?.model?.description)
     }
 
     /// Adds the times of one phase.
     ///
-    /// - Parameter rowBytes: What each rank sends.
-    mutating func add(_ plan: LayerBench.Plan, _ what: String, _ times: LayerBench.Times, rowBytes: Int) {
+    /// - Parameters:
+    ///   - rowBytes: What each rank sends.
+    ///   - modelled: The phase's part of the time of what is modelled.
+    mutating func add(
+        _ plan: LayerBench.Plan, _ what: String, _ times: LayerBench.Times, rowBytes: Int,
+        modelled: KeyPath<LinkTime, Double>
+    ) {
         let routing = plan.routings.first ?? .even
         var entry = Entry(
             plan.shape.maxTokens, routing, what, times,
             rows: BenchRouting.rows(routing.inputs(plan.shape), plan.shape))
         entry.rowBytes = rowBytes
+        entry.linkMicroseconds = LinkTime(plan, routing)?[keyPath: modelled] ?? 0
         if entry.medianMicroseconds > 0 {
             entry.gigabytesPerSecond = Double(rowBytes) / entry.medianMicroseconds / 1e3
         }
@@ -105,9 +114,9 @@ struct LayerReport: BenchReport {
 
     /// Adds the times of one mode, an entry for each choice of what is set aside.
     ///
-    /// - Parameter withoutLink: The same without links, where there are links.
+    /// - Parameter withoutLink: The same where nothing is modelled, if something is.
     mutating func add(_ plan: LayerBench.Plan, _ measured: LayerMeasurement, withoutLink: LayerMeasurement? = nil) {
-        let link = LayerBench.linkTime(plan, measured.routing)
+        let link = LinkTime(plan, measured.routing)
         for (index, times) in measured.times.enumerated() {
             var entry = Entry(
                 measured.tokens, measured.routing, measured.mode.rawValue, times.step, rows: measured.rowsOfExperts)

@@ -1,6 +1,7 @@
 import ExpertKernels
+import ExpertParallel
 
-/// Microseconds for which a modelled link carries a step's rows, latencies included.
+/// Microseconds for which a modelled link, or modelled network cards, carry a step's rows, latencies included.
 struct LinkTime {
     /// Rows on their way to experts.
     let dispatch: Double
@@ -21,5 +22,60 @@ struct LinkTime {
         let beforeLast = (combine - latency) * Double(shape.localExperts - 1) / Double(shape.localExperts)
         let besideDown = step / 3 * Double(shape.localExperts - 1) / Double(shape.rankExperts)
         return min(dispatch, step * 2 / 3) + min(beforeLast, besideDown)
+    }
+}
+
+extension LinkTime {
+    /// What the busiest link or card carries in a step; nil where none is modelled.
+    init?(_ plan: LayerBench.Plan, _ routing: BenchRouting) {
+        let shape = plan.shape
+        // Rows go one way with dispatch and come back the other way with combine.
+        let rows = routing.inputs(shape).map { input in
+            var rows = [Int](repeating: 0, count: shape.ranks)
+            for expert in input.routing.experts where expert >= 0 { rows[Int(expert) / shape.localExperts] += 1 }
+            return rows
+        }
+        if let link = plan.link {
+            self.init(shape, link, rows)
+        } else if let network = plan.network, let model = network.model {
+            self.init(shape, network, model, rows)
+        } else {
+            return nil
+        }
+    }
+
+    /// Of each ordered pair of ranks with a link of its own that which takes longest.
+    private init?(_ shape: LayerShape, _ link: LinkModel, _ rows: [[Int]]) {
+        let window = RankWindow(shape, .float8, link: link)
+        let times = rows.indices.flatMap { source in
+            rows.indices.filter { $0 != source }.map { owner in
+                LinkTime(
+                    dispatch: link.microseconds(bytes: rows[source][owner] * window.dispatchedBytes),
+                    combine: link.microseconds(bytes: rows[source][owner] * window.combinedBytes),
+                    latency: link.microseconds(bytes: 0))
+            }
+        }
+        guard let longest = times.max(by: { $0.total < $1.total }) else { return nil }
+        self = longest
+    }
+
+    /// Of all ranks' cards, in each phase that which takes longest: one carries all that its rank sends, numbers of
+    /// rows too.
+    private init(_ shape: LayerShape, _ network: GroupNetwork, _ model: NetworkModel, _ rows: [[Int]]) {
+        let window = RankWindow(shape, .float8, network: network.adapter)
+        let ranks = rows.indices
+        func peers(_ rank: Int) -> [Int] { ranks.filter { network.isBetween(rank, $0) } }
+        let dispatch = ranks.map { rank in
+            model.microseconds(
+                messages: peers(rank).map { rows[rank][$0] }.reduce(0, +), bytes: window.networkPacketBytes,
+                words: peers(rank).count * shape.rankExperts)
+        }
+        let combine = ranks.map { rank in
+            model.microseconds(
+                messages: peers(rank).map { rows[$0][rank] }.reduce(0, +), bytes: shape.paddedHidden * 2)
+        }
+        self.init(
+            dispatch: dispatch.max() ?? 0, combine: combine.max() ?? 0,
+            latency: Double(model.latencyNanoseconds) / 1e3)
     }
 }

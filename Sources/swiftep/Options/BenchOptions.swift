@@ -33,8 +33,8 @@ enum BenchOptions {
         help:
             "Multiprocessors of each rank that communicate in overlapped phases; the others compute. They must be "
             + "fewer than the rank's share of the device. With 0 all compute, and the combine send takes them over as "
-            + "they come free. Default: 0 without links; with links from 3 to 27 % of the rank's share, by the number "
-            + "of rows that come home.")
+            + "they come free. Default: 0; with --link or --network-link from 3 to 27 % of the rank's share, by the "
+            + "number of rows that come home.")
 
     static let link = Option<LinkModel>(
         "link", "RATE,LATENCY",
@@ -45,10 +45,10 @@ enum BenchOptions {
         expected: "a rate from 0.1GB/s to 10000GB/s and a latency in ns, us, ms or s up to 1s, such as 50GB/s,5us"
     ) { text in
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0].hasSuffix("GB/s"), let rate = decimal(parts[0].dropLast(4)),
-            let latency = nanoseconds(parts[1]), latency <= 1e9
-        else { return nil }
-        return try? LinkModel(bytesPerSecond: rate * 1e9, latencyNanoseconds: Int(latency.rounded()))
+        guard parts.count == 2, let rate = bytesPerSecond(parts[0]), let latency = nanoseconds(parts[1]) else {
+            return nil
+        }
+        return try? LinkModel(bytesPerSecond: rate, latencyNanoseconds: latency)
     }
 
     static let skew = Option<Double>.positive(
@@ -89,12 +89,18 @@ enum BenchOptions {
         return number * factor
     }
 
-    /// Nanoseconds of a time with its unit.
-    private static func nanoseconds(_ text: Substring) -> Double? {
+    /// Bytes in a second of a rate such as 50GB/s.
+    static func bytesPerSecond(_ text: Substring) -> Double? {
+        text.hasSuffix("GB/s") ? decimal(text.dropLast(4)).map { $0 * 1e9 } : nil
+    }
+
+    /// Nanoseconds of a time with its unit, up to a second.
+    static func nanoseconds(_ text: Substring) -> Int? {
         // The unit that ends all others comes last.
         let units = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)]
         guard let (unit, factor) = units.first(where: { text.hasSuffix($0.0) }) else { return nil }
-        return decimal(text.dropLast(unit.count)).map { $0 * factor }
+        guard let time = decimal(text.dropLast(unit.count)), time * factor <= 1e9 else { return nil }
+        return Int((time * factor).rounded())
     }
 
     /// A decimal number without sign or exponent.

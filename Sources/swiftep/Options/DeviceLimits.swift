@@ -25,8 +25,7 @@ enum DeviceLimits {
             shape: shape, deviceMultiprocessors: device.multiprocessors, ranksOnDevice: processes.ranksOnDevice,
             blockM: arguments[RunCommand.blockM],
             communicationMultiprocessors: arguments[BenchOptions.communication], waitLimit: waitLimit,
-            link: arguments[BenchOptions.link])
-        configuration.network = try RankTransport.network(arguments)
+            link: arguments[BenchOptions.link], network: try RankTransport.network(arguments))
         let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
         configuration.twoBatch = weightSets > 0 && modes.contains(.twoBatch)
         do throws(GroupError) {
@@ -34,13 +33,40 @@ enum DeviceLimits {
         } catch {
             throw usageError(error)
         }
-        guard let link = configuration.link, shape.ranks > 1 else { return }
-        let window = RankWindow(shape, configuration.format, link: link)
-        let seconds = link.microseconds(bytes: max(window.dispatchedBytes, window.combinedBytes)) / 1e6
-        guard seconds < waitLimit else {
+        if configuration.network?.model != nil, device.kind == .cuda, let devices = processes.group?.extent.devices,
+            devices > 1
+        {
             throw .conflict(
-                "--link is \(link), so that a row takes \(seconds) s to arrive, and a wait for it is given up after "
-                    + "\(waitLimit) s; choose a faster link, or a longer --wait-limit where the command has it")
+                "--\(NetworkOptions.link.name) goes by the clock of one GPU, and the processes have \(devices); let all ranks "
+                    + "share one, or leave it out")
+        }
+        try checkArrival(configuration, waitLimit: waitLimit)
+    }
+
+    /// Throws `UsageError` if a row takes longer on what is modelled than it is waited for.
+    private static func checkArrival(_ configuration: GroupConfiguration, waitLimit: Double) throws(UsageError) {
+        let shape = configuration.shape
+        guard shape.ranks > 1 else { return }
+        let window = RankWindow(
+            shape, configuration.format, link: configuration.link, network: configuration.network?.adapter)
+        let models: [(option: String, model: String, microseconds: Double)] = [
+            configuration.link.map {
+                (
+                    BenchOptions.link.name, "\($0)",
+                    $0.microseconds(bytes: max(window.dispatchedBytes, window.combinedBytes))
+                )
+            },
+            configuration.network?.model.map {
+                (
+                    NetworkOptions.link.name, "\($0)",
+                    $0.microseconds(bytes: max(window.networkPacketBytes, shape.paddedHidden * 2))
+                )
+            },
+        ].compactMap { $0 }
+        for (option, model, microseconds) in models where microseconds / 1e6 >= waitLimit {
+            throw .conflict(
+                "--\(option) is \(model), so that a row takes \(microseconds / 1e6) s to arrive, and a wait for it is given "
+                    + "up after \(waitLimit) s; choose a faster one, or a longer --wait-limit where the command has it")
         }
     }
 

@@ -40,10 +40,13 @@ enum RankTransport: String, CaseIterable {
         try NetworkOptions.check(arguments, found?.adapter)
         guard var network = found else { return nil }
         guard arguments[BenchOptions.link] == nil else {
-            throw .conflict("--link models links of loads and stores; leave it out, or leave out --transport")
+            throw .conflict(
+                "--link models links of loads and stores; leave it out, or leave out --transport. What models a network "
+                    + "is --\(NetworkOptions.link.name), with --transport loopback")
         }
         if let ranks = arguments[NetworkOptions.ranksPerNode] { network.ranksPerNode = ranks }
         network.queueDepth = arguments[NetworkOptions.queueDepth]
+        network.model = arguments[NetworkOptions.link]
         if arguments[option] == .nvshmem, arguments[ProcessOptions.restart] {
             throw .conflict(
                 "--restart takes ranks in again, which NVSHMEM does not; leave it out, or leave out --transport nvshmem"

@@ -32,7 +32,7 @@ struct LayerRun {
             shape: source.shape, deviceMultiprocessors: properties.multiprocessors,
             ranksOnDevice: processes.ranksOnDevice, blockM: settings.blockM,
             communicationMultiprocessors: settings.communicationMultiprocessors,
-            waitLimit: settings.waitLimit(on: processes), link: settings.link)
+            waitLimit: settings.waitLimit(on: processes), link: settings.link, network: settings.network)
         configuration.scaleFormat = source.scaleFormat
         configuration.hasSharedGate = source.checkpoint.configuration.hasSharedGate
         configuration.channelScales = source.checkpoint.hasChannelScales
@@ -41,7 +41,6 @@ struct LayerRun {
         configuration.notesArrivals = settings.arrivals
         configuration.twoBatch = settings.modes.contains(.twoBatch)
         configuration.onFailure = settings.onFailure
-        configuration.network = settings.network
         self.configuration = configuration
         if let dropped = settings.droppedSignal { try check(dropped) }
         if let lost = settings.lostRank, lost.rank >= source.shape.ranks {

@@ -24,7 +24,7 @@ enum RunCommand {
         "wait-limit", "SECONDS", limit: 3_600,
         help:
             "Seconds of the device's clock after which a kernel gives up waiting for memory and the run fails; more "
-            + "than a row takes over --link. Default: \(Int(DeviceLimits.waitLimit)) on a GPU, "
+            + "than a row takes over --link or --network-link. Default: \(Int(DeviceLimits.waitLimit)) on a GPU, "
             + "\(DeviceLimits.simulatedWaitLimit) on the simulator.")
     static let dropSignal = Option<MoELayerGroup.DroppedSignal>(
         "drop-signal", "RANK:EXPERT:BLOCK",
