@@ -15,7 +15,7 @@ import pathlib
 import re
 import sys
 
-from figures import rows, tables
+from figures import phases as table, rows
 
 NAME = re.compile(r"e(\d+)-t(\d+)\.json")
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
@@ -76,7 +76,7 @@ def main():
             if other["card"] == arguments.card and other["bench"] != "timeline"]
     except rows.ResultsError as error:
         sys.exit(f"account.py: error: {error}")
-    print(tables.account_table([*measured, *found]).markdown())
+    print(table.account_table([*measured, *found]).markdown())
     if arguments.results:
         with open(arguments.results, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(one, sort_keys=True, separators=(",", ":")) + "\n" for one in found)

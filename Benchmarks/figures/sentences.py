@@ -1,8 +1,9 @@
 """What tables show, in sentences, so that no number in a page's text is typed."""
 
+from .cells import best, cases, columns, fastest_peer, median
+from .other_work import alone, between, both_choices
 from .rows import OURS, label, layers, order
-from .series import linked
-from .tables import alone, best, between, both_choices, cases, columns, fastest_peer, gemms, median
+from .series import gemms, linked
 
 #: Up to as many tokens memory is the limit of 16 experts; from twice as many on power is one too (docs/measurements.md).
 FEW_TOKENS = 32

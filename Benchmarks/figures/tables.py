@@ -1,62 +1,10 @@
-"""Tables of rows, and the rows that are in them."""
+"""Tables of layers, links, GEMMs and communication, and the list of all tables."""
 
-from typing import NamedTuple
-
-from .rows import OURS, label, layers, order, values
+from .cells import Table, best, cases, columns, fastest_peer, median, microseconds, percent, ratio
+from .other_work import among_others_table, set_aside_table
+from .phases import account_table
+from .rows import OURS, label, layers
 from .series import gemms, linked
-
-
-class Table(NamedTuple):
-    header: list
-    body: list
-    #: The rows that it shows, which have a date and a commit.
-    rows: list
-
-    def markdown(self):
-        lines = ["| " + " | ".join(self.header) + " |", "|" + " --- |" * len(self.header)]
-        return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in self.body])
-
-
-def microseconds(value):
-    return "" if value is None else f"{value:.1f}"
-
-
-def percent(value, digits=0):
-    # Adding zero makes -0.0 0.0.
-    return "" if value is None else f"{round(100 * value, digits) + 0.0:.{digits}f} %"
-
-
-def ratio(value, of):
-    return "" if value is None or of is None else f"{value / of:.3f}"
-
-
-def median(row):
-    return row and row["medianMicroseconds"]
-
-
-def columns(rows):
-    """Names of modes and of peers, which tables have columns of."""
-    ours = sorted({label(row) for row in rows if row["source"] == OURS}, key=order)
-    return ours, sorted({label(row) for row in rows if row["source"] != OURS})
-
-
-def cases(rows, *names):
-    """Rows that agree in `names`, largest number of experts first: the values, and the rows by their labels."""
-    found = {}
-    for row in rows:
-        found.setdefault(tuple(row[name] for name in names), {})[label(row)] = row
-    # Names that have experts have them first.
-    return sorted(found.items(), key=lambda item: (
-        (-item[0][0], *item[0][1:]) if names[0] == "experts" else item[0]))
-
-
-def best(own):
-    """The fastest of our modes."""
-    return min((row for row in own.values() if row["source"] == OURS), key=median, default=None)
-
-
-def fastest_peer(own):
-    return min((row for row in own.values() if row["source"] != OURS), key=median, default=None)
 
 
 def layer_table(rows):
@@ -143,69 +91,6 @@ def communication_table(rows):
     return Table(["ranks", "experts", "tokens", "dispatch", "combine", "both"], body, chosen)
 
 
-def between(row):
-    """How much other work there is, and in how much memory where that is less."""
-    size, memory = row["betweenBytes"], row.get("betweenMemoryBytes") or row["betweenBytes"]
-    return f"{size / 1e6:g} MB" + ("" if memory >= size else f" in {memory / 1e6:g} MB")
-
-
-def alone(row, rows):
-    """The time of the same step with nothing in between; of a peer, what another run of it had."""
-    if row.get("aloneMicroseconds") is not None:
-        return row["aloneMicroseconds"]
-    plain = [
-        other for other in layers(rows)
-        if (label(other), other["experts"], other["tokens"]) == (label(row), row["experts"], row["tokens"])
-    ]
-    return median(plain[0]) if plain else None
-
-
-def among_others_table(rows):
-    """Steps with other work between them, beside the same steps alone."""
-    chosen = layers(rows, betweenBytes=bool, betweenMemoryBytes=lambda value: True)
-    modes, peers = columns(chosen)
-    body = []
-    found = cases(chosen, "experts", "betweenBytes", "betweenMemoryBytes", "tokens")
-    for (count, _, _, tokens), own in sorted(found, key=lambda item: (*(-value for value in item[0][:3]), item[0][3])):
-        row = best(own) or next(iter(own.values()))
-        cells = [str(count), between(row), str(tokens), microseconds(row["floorMicroseconds"])]
-        for name in modes + peers:
-            here = own.get(name)
-            before = here and alone(here, rows)
-            cells.append("" if not here else microseconds(median(here)) if before is None else (
-                f"{before:.1f} → {median(here):.1f} ({percent(median(here) / before - 1, 1)})"))
-        body.append(cells)
-    return Table(["experts", "between", "tokens", "floor", *modes, *peers], body, chosen)
-
-
-def both_choices(rows):
-    """Steps among other work that were measured with the driver's choice and with a part of the L2 set aside: pairs."""
-    chosen = layers(rows, betweenBytes=bool, betweenMemoryBytes=lambda value: True, setAside=bool)
-    found = {}
-    for row in (row for row in chosen if row["source"] == OURS and row.get("betweenMicroseconds") is not None):
-        key = (-row["experts"], -row["betweenBytes"], -row["betweenMemoryBytes"], row["tokens"], order(label(row)))
-        found.setdefault(key, {})[row["setAside"]] = row
-    return [(own["driver"], own["layer"]) for _, own in sorted(found.items()) if {"driver", "layer"} <= set(own)]
-
-
-def set_aside_table(rows):
-    """A step and the other work, without and with a part of the L2 set aside, and what that costs both together."""
-    pairs = both_choices(rows)
-    body = []
-    for without, having in pairs:
-        times = [(median(row), row["betweenMicroseconds"]) for row in (without, having)]
-        (step, work), (step_aside, work_aside) = times
-        longer = step_aside + work_aside - step - work
-        body.append([
-            str(without["experts"]), between(without), str(without["tokens"]), label(without),
-            f"{having['setAsideL2Megabytes']:.1f}", *map(microseconds, (step, step_aside, work, work_aside)),
-            microseconds(step + work), microseconds(step_aside + work_aside),
-            f"{longer:.1f} ({percent(longer / (step + work), 1)})"])
-    header = ["experts", "between", "tokens", "mode", "MB set aside", "step without", "with", "other work without",
-              "with", "both without", "with", "with takes longer by"]
-    return Table(header, body, [row for pair in pairs for row in pair])
-
-
 def skew_table(rows):
     """Layers with a skewed routing beside the even one."""
     skewed = layers(rows, routing=lambda value: value != "even")
@@ -226,45 +111,6 @@ def skew_table(rows):
     for name in modes:
         header += [f"{name}, even", "skewed"]
     return Table(header, body, shown)
-
-
-def account_table(rows):
-    """When the phases of a step end, and what each takes beyond its share of the floor."""
-    chosen = [row for row in rows if row["bench"] == "timeline"]
-    body = []
-    for (count, what, tokens), own in cases(chosen, "experts", "what", "tokens"):
-        row = own[what]
-        floor = floor_of(rows, row)
-        ends = [row[name] for name in (
-            "rowsThereMicroseconds", "gateAndUpMicroseconds", "activationMicroseconds", "downMicroseconds",
-            "medianMicroseconds")]
-        rows_there, up, activation, down, end = ends
-        body.append([str(count), str(tokens), *(f"{time:.1f}" for time in (rows_there, up)),
-                     microseconds(activation if activation > up else None), *map(microseconds, (down, end)),
-                     *map(microseconds, above(row, floor)), microseconds(floor and end - floor)])
-    header = ["experts", "tokens", "rows are there", "gate and up end", "SwiGLU's kernel ends", "down ends",
-              "combine ends", "above the floor: rows", "gate and up", "SwiGLU", "down", "combine", "all"]
-    return Table(header, body, chosen)
-
-
-def floor_of(rows, row):
-    """The floor of the layer that a timeline is of."""
-    found = [
-        other for other in layers(rows)
-        if other["source"] == OURS and (other["experts"], other["tokens"]) == (row["experts"], row["tokens"])
-    ]
-    return found[0]["floorMicroseconds"] if found else None
-
-
-def above(row, floor):
-    """What phases take beyond reading the weights: two thirds are those of gate and up, one third those of down."""
-    if floor is None:
-        return [None] * 5
-    rows_there, up, activation = (
-        row[name] for name in ("rowsThereMicroseconds", "gateAndUpMicroseconds", "activationMicroseconds"))
-    return [
-        rows_there, up - rows_there - floor * 2 / 3, activation - up, row["downMicroseconds"] - activation - floor / 3,
-        row["medianMicroseconds"] - row["downMicroseconds"]]
 
 
 #: Names on pages, titles, and what makes the tables.

@@ -136,7 +136,7 @@ class PlotsTests(unittest.TestCase):
             case = int(line[header.index("tokens")]), line[header.index("mode")]
             both = [
                 row["medianMicroseconds"] + row["betweenMicroseconds"]
-                for row in (found[*case, "driver"], found[*case, "layer"])]
+                for row in (found[(*case, "driver")], found[(*case, "layer")])]
             self.assertEqual(line[-1].split()[0], f"{both[1] - both[0]:.1f}")
 
     def test_layers_as_they_are_by_default(self):
