@@ -1,44 +1,34 @@
-"""Makes the plots and tables of the documentation from files of results.
+"""Makes the plots, tables and sentences of the documentation from files of results.
 
-    python3 plots.py [--results FILE …] [--out DIR] [--tables-only] [--simulated]
+    python3 plots.py [--check] [--results FILE …] [--out DIR] [--page FILE …] [--tables-only] [--simulated]
 
 Without files all of Benchmarks/results are taken. DIR (docs/images/benchmarks) then has for each card and plot four
-files, light and dark, SVG and PNG, and tables.md. The same rows give the same bytes. Plots need matplotlib, tables
-nothing.
+files, light and dark, SVG and PNG, and tables.md with all tables. In each page (README.md and docs/performance.md,
+none by itself where files are given) what stands between markers is made anew (figures/pages.py). With --check nothing
+is written: it fails where a table or a page is not what the rows give. The same rows give the same bytes. Plots need
+matplotlib, the rest nothing.
 """
 
 import argparse
 import pathlib
-import re
 import sys
 
-from figures import drawing, rows, series, tables
+from figures import drawing, pages, rows, series, tables
 
 ROOT = pathlib.Path(__file__).resolve().parent
-
-
-def slug(card):
-    """A card's name as a part of a file's."""
-    return re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-")
-
-
-def caption(own):
-    """Where rows come from."""
-    dates, commits = sorted({row["date"][:10] for row in own}), sorted({row.get("commit") or "unknown" for row in own})
-    days = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{own[0]['card']}, {days}, commit {', '.join(commits)}"
+PAGES = [ROOT.parent / "README.md", ROOT.parent / "docs" / "performance.md"]
 
 
 def texts(found):
     """A section for each card, size of model and table."""
     for card in rows.values(found, "card"):
         own = [row for row in found if row["card"] == card]
-        yield f"## {card}\n\n{caption(own)}."
-        for title, make in tables.TABLES:
+        yield f"## {card}\n\n{pages.caption(own)}."
+        for _, title, make in tables.TABLES:
             for size, chosen in models(own):
-                text = make(chosen)
-                if text:
-                    yield f"### {title}{size}\n\n{text}"
+                table = make(chosen)
+                if table.body:
+                    yield f"### {title}{size}\n\n{table.markdown()}"
 
 
 def models(own):
@@ -62,12 +52,28 @@ def plot(found, folder):
     for card in rows.values(found, "card"):
         own = [row for row in found if row["card"] == card]
         for number, (size, chosen) in enumerate(models(own)):
-            for name, title, x, y, logarithmic, make in series.FIGURES:
+            for name, title, x, y, scale, make in series.FIGURES:
                 panels = [panel for panel in make(chosen) if panel["lines"]]
                 if panels:
-                    path = folder / f"{slug(card)}-{name}{f'-{number + 1}' if number else ''}"
-                    drawing.draw(path, f"{title}{size}, {card}", x, y, logarithmic, panels)
+                    path = folder / f"{rows.slug(card)}-{name}{f'-{number + 1}' if number else ''}"
+                    drawing.draw(path, f"{title}{size}, {card}", x, y, scale, panels)
                     print(path)
+
+
+def written(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"plots.py: error: {path} cannot be read: {error}")
+
+
+def check(made):
+    """Fails if a file is not what the rows give."""
+    wrong = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in wrong:
+        print(f"{path} is not what the results give", file=sys.stderr)
+    if wrong:
+        sys.exit("plots.py: error: run python3 Benchmarks/plots.py")
 
 
 def main():
@@ -75,6 +81,8 @@ def main():
     parser.add_argument("--results", nargs="+", type=pathlib.Path, metavar="FILE", help="files of results")
     parser.add_argument(
         "--out", type=pathlib.Path, default=ROOT.parent / "docs" / "images" / "benchmarks", metavar="DIR")
+    parser.add_argument("--page", nargs="+", type=pathlib.Path, metavar="FILE", help="pages with parts made of results")
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail where tables or pages differ")
     parser.add_argument("--tables-only", action="store_true", help="no plots, and no need of matplotlib")
     parser.add_argument("--simulated", action="store_true", help="rows of the simulator instead of GPUs', for tests")
     arguments = parser.parse_args()
@@ -85,10 +93,18 @@ def main():
         sys.exit(f"plots.py: error: {error}")
     if not found:
         sys.exit("plots.py: error: there are no rows in " + (", ".join(map(str, paths)) or "Benchmarks/results"))
+    made = {arguments.out / "tables.md": "# Results\n\n" + "\n\n".join(texts(found)) + "\n"}
+    try:
+        for page in arguments.page or ([] if arguments.results else PAGES):
+            made[page] = pages.filled(written(page), found, page)
+    except pages.PagesError as error:
+        sys.exit(f"plots.py: error: {error}")
+    if arguments.check:
+        return check(made)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "tables.md").write_text(
-        "# Results\n\n" + "\n\n".join(texts(found)) + "\n", encoding="utf-8")
-    print(arguments.out / "tables.md")
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
+        print(path)
     if arguments.tables_only:
         return
     try:

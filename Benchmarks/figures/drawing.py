@@ -2,20 +2,24 @@
 
 import math
 
-from .rows import order
+from .rows import MODES, order
 
 #: Background, text, grid, and colours of lines that people with colour-blindness tell apart.
 THEMES = {
-    "light": ("#ffffff", "#1f2328", "#d1d9e0", ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#9a6700"]),
-    "dark": ("#0d1117", "#e6edf3", "#30363d", ["#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#f778ba", "#d29922"]),
+    "light": ("#ffffff", "#1f2328", "#d1d9e0", (
+        "#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#9a6700", "#57606a", "#0f766e")),
+    "dark": ("#0d1117", "#e6edf3", "#30363d", (
+        "#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#f778ba", "#d29922", "#9198a1", "#39c5cf")),
 }
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX*"
 #: Lines that are no measurements of anybody, and are dashed.
 BOUNDS = ("floor", "can be hidden")
 MOST_COLUMNS = 3
+#: Inches; a title needs them where there is one panel only.
+LEAST_WIDTH = 6.4
 
 
-def draw(path, title, x, y, logarithmic, panels):
+def draw(path, title, x, y, scale, panels):
     """Writes `path`-light.svg, -dark.svg, -light.png and -dark.png."""
     import matplotlib
 
@@ -35,29 +39,44 @@ def draw(path, title, x, y, logarithmic, panels):
             columns = min(MOST_COLUMNS, len(panels))
             rows = math.ceil(len(panels) / columns)
             figure, axes = pyplot.subplots(
-                rows, columns, figsize=(1 + 3.2 * columns, 1.1 + 2.6 * rows), squeeze=False, layout="constrained")
+                rows, columns, figsize=(max(LEAST_WIDTH, 1 + 3.2 * columns), 1.1 + 2.6 * rows), squeeze=False,
+                layout="constrained")
             places = [place for line in axes for place in line]
             for place in places[len(panels):]:
                 place.set_visible(False)
             handles = {}
             for place, panel in zip(places, panels):
-                axis(place, panel, x, y, logarithmic, names, colours, text, handles)
+                axis(place, panel, x, y, scale, names, colours, text, handles)
             figure.suptitle(title)
             figure.legend(
                 [handles[name] for name in names], names, loc="outside lower center",
-                ncols=min(2 * columns, len(names)), frameon=False)
+                ncols=legend_columns(names, figure.get_figwidth()), frameon=False)
             figure.savefig(f"{path}-{theme}.svg", metadata={"Date": None, "Creator": None})
             figure.savefig(f"{path}-{theme}.png", dpi=160, metadata={"Software": None})
             pyplot.close(figure)
 
 
-def axis(place, panel, x, y, logarithmic, names, colours, text, handles):
+def legend_columns(names, width):
+    """As many as fit into `width` inches."""
+    entry = 0.6 + 0.075 * max(len(name) for name in names)
+    return max(1, min(len(names), int(width / entry)))
+
+
+def look(name, measured):
+    """The number of a line's colour and marker. A mode has the same in all figures."""
+    if name in MODES:
+        return MODES.index(name)
+    others = [other for other in measured if other not in MODES]
+    return others.index(name) + (len(MODES) if len(others) < len(measured) else 0)
+
+
+def axis(place, panel, x, y, scale, names, colours, text, handles):
     """One panel. A line looks the same in all of them."""
     measured = [name for name in names if name not in BOUNDS]
     ticks = sorted({at for line in panel["lines"].values() for at in line})
     for name, line in panel["lines"].items():
         bound = name in BOUNDS
-        number = 0 if bound else measured.index(name)
+        number = 0 if bound else look(name, measured)
         points = sorted(line.items())
         handles[name], = place.plot(
             [at for at, _ in points], [value for _, value in points], label=name,
@@ -67,11 +86,14 @@ def axis(place, panel, x, y, logarithmic, names, colours, text, handles):
     place.set_xscale("log", base=2)
     place.set_xticks(ticks, [str(tick) for tick in ticks])
     place.minorticks_off()
-    if logarithmic:
+    found = [value for line in panel["lines"].values() for value in line.values()]
+    if scale == "logarithmic":
         place.set_yscale("log")
-        levels(place, [value for line in panel["lines"].values() for value in line.values()])
-    elif y == "%":
-        place.set_ylim(min(0, *(value for line in panel["lines"].values() for value in line.values())), 110)
+        levels(place, found)
+    elif scale == "percent":
+        place.set_ylim(min(0, *found), max(110, *found))
+    elif scale == "from zero":
+        place.set_ylim(0, 1.05 * max(found))
     place.set_xlabel(x)
     place.set_ylabel(y)
     place.grid(True, linewidth=0.6)

@@ -1,6 +1,7 @@
 """Rows of results (`Benchmarks/results/README.md`): reading, and choosing."""
 
 import json
+import re
 
 SCHEMA = 1
 #: What every row has, and of which type.
@@ -60,18 +61,40 @@ def parse(line, place):
 def layers(rows, **fields):
     """Whole steps of layers with nothing unusual, unless `fields` say otherwise."""
     usual = {
-        "ranks": 1, "link": None, "betweenBytes": None, "routing": "even", "sharedExpert": False, "setAside": "layer",
-        "onFailure": "stop", **fields,
+        "ranks": 1, "link": None, "betweenBytes": None, "routing": "even", "sharedExpert": False, "onFailure": "stop",
+        **fields,
     }
     # Peers know nothing of these.
     ours = ("setAside", "onFailure")
-    return [
+    chosen = [
         row for row in rows
         if row["bench"] == "layer" and row["what"] not in PARTS and all(
             callable(value) and value(row.get(name)) or row.get(name) == value
             or name in ours and row["source"] != OURS
             for name, value in usual.items())
     ]
+    return chosen if "setAside" in fields else as_default(chosen)
+
+
+def as_default(rows):
+    """One row of those that differ in who sets a part of the L2 aside: the latest, and of one run the driver's choice.
+
+    That is the default; in earlier states it was a part set aside. What --set-aside asked for is nobody's default.
+    """
+    subject = [name for name in SUBJECT if name != "setAside"]
+    kept = {}
+    for row in rows:
+        choice = row.get("setAside")
+        if choice == "none" or choice == "layer" and "--set-aside" in row.get("command", ""):
+            continue
+        key = json.dumps([row.get(name) for name in subject])
+        if key not in kept or newer(row) > newer(kept[key]):
+            kept[key] = row
+    return list(kept.values())
+
+
+def newer(row):
+    return row["date"], row.get("setAside") == "driver"
 
 
 def label(row):
@@ -79,10 +102,21 @@ def label(row):
     return row["what"] if row["source"] == OURS else f"{row['source']} {row['what']}"
 
 
+#: In this order in columns and legends, after the floor.
+MODES = ("none", "singleBatch", "twoBatch", "direct")
+
+
 def order(name):
-    """Floors first, then our modes, then peers."""
-    known = ("floor", "none", "singleBatch", "twoBatch", "direct")
-    return (known.index(name) if name in known else len(known), name)
+    """Floors first, then our modes, then others: largest numbers first, so that 16 experts are before 8."""
+    if name in ("floor", *MODES):
+        return ("floor", *MODES).index(name), 0, name
+    number = re.match(r"\d+", name)
+    return 1 + len(MODES), -int(number.group()) if number else 0, name
+
+
+def slug(card):
+    """A card's name as a part of a file's."""
+    return re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-")
 
 
 def values(rows, name):

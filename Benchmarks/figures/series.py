@@ -3,6 +3,10 @@
 from .rows import OURS, label, layers, values
 
 
+#: Modes whose communication is hidden inside a batch.
+OVERLAPPED = ("singleBatch", "direct")
+
+
 def panel(title, lines):
     return {"title": title, "lines": {name: line for name, line in lines.items() if line}}
 
@@ -22,6 +26,19 @@ def layer_over_tokens(rows):
         panel(experts(count), layer_lines([row for row in chosen if row["experts"] == count], "tokens"))
         for count in reversed(values(chosen, "experts"))
     ]
+
+
+def layer_of_most_experts(rows):
+    """The largest number of experts that a peer was measured with (else the largest), up to where the peer was."""
+    chosen = layers(rows)
+    peers = [row for row in chosen if row["source"] != OURS]
+    count = max(values(peers or chosen, "experts"), default=None)
+    tokens = values([row for row in peers or chosen if row["experts"] == count], "tokens")
+    own = [
+        row for row in chosen
+        if row["experts"] == count and row["tokens"] in tokens and (row["source"] != OURS or row["what"] in OVERLAPPED)
+    ]
+    return [panel(experts(count), layer_lines(own, "tokens"))]
 
 
 def layer_over_experts(rows):
@@ -55,17 +72,22 @@ def link_hidden(rows):
 
 
 def gemms(rows):
-    """Grouped GEMMs launch behind launch, as they are used: ours that write BF16, and peers'."""
+    """Grouped GEMMs on the whole GPU that write BF16: ours and peers'."""
     return [
         row for row in rows
-        if row["bench"] == "gemm" and (row["source"] != OURS or row["dependent"] and not row["swiGLU"])
-        and not row["signals"]
+        if row["bench"] == "gemm" and not row["swiGLU"] and not row["signals"]
+        and row.get("gemmMultiprocessors") in (None, row.get("multiprocessors"))
     ]
+
+
+def chained(rows):
+    """GEMMs launch behind launch, as layers have them."""
+    return [row for row in gemms(rows) if row["source"] != OURS or row["dependent"]]
 
 
 def gemm_over_floor(rows):
     """A panel for each shape: time over floor by tokens of an expert."""
-    chosen = gemms(rows)
+    chosen = chained(rows)
     panels = []
     for n, k in sorted({(row["n"], row["k"]) for row in chosen}):
         lines = {}
@@ -80,10 +102,12 @@ def experts(count):
     return "1 expert" if count == 1 else f"{count} experts"
 
 
-#: Name, title, axes, whether y is logarithmic, and what makes the panels.
+#: Name, title, axes, the scale of y, and what makes the panels.
 FIGURES = (
-    ("layer-over-tokens", "A layer on one rank", "tokens", "µs", True, layer_over_tokens),
-    ("layer-over-experts", "A layer on one rank", "experts of the rank", "µs", True, layer_over_experts),
-    ("link-hidden", "Link time that a step hides", "tokens of each rank", "%", False, link_hidden),
-    ("gemm-over-floor", "Grouped GEMM over its floor", "rows of each expert", "time / floor", False, gemm_over_floor),
+    ("layer", "A layer on one rank", "tokens", "µs", "from zero", layer_of_most_experts),
+    ("layer-over-tokens", "A layer on one rank", "tokens", "µs", "logarithmic", layer_over_tokens),
+    ("layer-over-experts", "A layer on one rank", "experts of the rank", "µs", "logarithmic", layer_over_experts),
+    ("link-hidden", "Link time that a step hides", "tokens of each rank", "%", "percent", link_hidden),
+    ("gemm-over-floor", "Grouped GEMM over its floor", "rows of each expert", "time / floor", "fitting",
+     gemm_over_floor),
 )

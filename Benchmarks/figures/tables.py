@@ -1,113 +1,123 @@
-"""Markdown tables of rows."""
+"""Tables of layers, links, GEMMs and communication, and the list of all tables."""
 
-from .rows import OURS, label, layers, order, values
+from .cells import Table, best, cases, columns, fastest_peer, median, microseconds, percent, ratio
+from .other_work import among_others_table, set_aside_table
+from .phases import account_table
+from .rows import OURS, label, layers
 from .series import gemms, linked
 
 
-def table(header, body):
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in body])
-
-
-def microseconds(value):
-    return "" if value is None else f"{value:.1f}"
-
-
-def percent(value):
-    return "" if value is None else f"{100 * value:.0f} %"
-
-
 def layer_table(rows):
-    """Experts and tokens by floor, modes and peers; the best of ours, and each peer, over the floor."""
+    """Experts and tokens by floor, modes and peers; the best of ours, and the best peer, over the floor."""
     chosen = layers(rows)
-    names = sorted({label(row) for row in chosen}, key=order)
+    modes, peers = columns(chosen)
     body = []
-    for count in reversed(values(chosen, "experts")):
-        for tokens in values(chosen, "tokens"):
-            own = [row for row in chosen if (row["experts"], row["tokens"]) == (count, tokens)]
-            if not own:
-                continue
-            times = {label(row): row["medianMicroseconds"] for row in own}
-            ours = [row for row in own if row["source"] == OURS]
-            floor = (ours or own)[0]["floorMicroseconds"]
-            best = min((row["medianMicroseconds"] for row in ours), default=None)
-            peers = [row["medianMicroseconds"] / floor for row in own if row["source"] != OURS]
-            body.append(
-                [str(count), str(tokens), microseconds(floor)] + [microseconds(times.get(name)) for name in names]
-                + ["" if best is None else f"{best / floor:.3f}", f"{min(peers):.3f}" if peers else ""])
-    return table(["experts", "tokens", "floor", *names, "best / floor", "peer / floor"], body) if body else None
+    for (count, tokens), own in cases(chosen, "experts", "tokens"):
+        ours, theirs = best(own), fastest_peer(own)
+        floor = (ours or theirs)["floorMicroseconds"]
+        cells = [str(count), str(tokens), microseconds(floor)]
+        cells += [microseconds(median(own.get(name))) for name in modes + peers]
+        cells += [microseconds(ours and median(ours) - floor), ratio(median(ours), floor)]
+        if peers:
+            # A peer's row has the floor of its own run.
+            cells += [
+                ratio(median(theirs), theirs and theirs["floorMicroseconds"]), ratio(median(theirs), median(ours))]
+        body.append(cells)
+    header = ["experts", "tokens", "floor", *modes, *peers, "above floor", "best / floor"]
+    return Table(header + (["peer / floor", "peer / best"] if peers else []), body, chosen)
 
 
 def link_table(rows):
-    """Links and tokens by mode: the time, and what of the link's is hidden."""
-    body = [
-        [row["link"], str(row["tokens"]), microseconds(row["linkMicroseconds"]), label(row),
-         microseconds(row["withoutLinkMicroseconds"]), microseconds(row["medianMicroseconds"]),
-         percent(row["hiddenShare"]), percent(row.get("hiddenShareOfHideable"))]
-        for row in sorted(linked(rows), key=lambda row: (row["link"], row["tokens"], order(label(row))))
-        if row.get("hiddenShare") is not None
-    ]
-    header = ["link", "tokens", "its time", "overlap", "without", "with", "hidden", "of what can be"]
-    return table(header, body) if body else None
+    """Links and tokens: what the link needs, and for each mode the time and what of the link's is hidden."""
+    chosen = [row for row in linked(rows) if row.get("hiddenShare") is not None]
+    modes, _ = columns(chosen)
+    body = []
+    for (ranks, link, tokens), own in sorted(
+            cases(chosen, "ranks", "link", "tokens"), key=lambda item: (item[0][0], link_rate(item[0][1]), item[0][2])):
+        any_row = next(iter(own.values()))
+        cells = [str(ranks), link, str(tokens), microseconds(any_row["linkMicroseconds"])]
+        for row in (own.get(mode, {}) for mode in modes):
+            cells += [microseconds(row.get("medianMicroseconds")), percent(row.get("hiddenShare")),
+                      percent(row.get("hiddenShareOfHideable"))]
+        body.append(cells)
+    header = ["ranks", "link", "tokens", "its time"]
+    for mode in modes:
+        header += [mode, "hidden", "of what can be"]
+    return Table(header, body, chosen)
+
+
+def link_rate(name):
+    """Faster links first."""
+    return -float(name.split()[0])
 
 
 def gemm_table(rows):
-    """Shapes, experts and rows by time and time over floor."""
-    body = [
-        [f"[{row['n']}, {row['k']}]", str(row["experts"]), str(row["tokens"]), row["source"],
-         microseconds(row["floorMicroseconds"]), microseconds(row["medianMicroseconds"]),
-         f"{row['medianMicroseconds'] / row['floorMicroseconds']:.3f}"]
-        for row in sorted(gemms(rows), key=lambda row: (
-            row["n"], row["k"], -row["experts"], row["tokens"], row["source"] != OURS, row["source"]))
-    ]
-    return table(["weights", "experts", "rows of each", "whose", "floor", "time", "/ floor"], body) if body else None
+    """Shapes, experts and rows: floors, launches by themselves and chained, and peers."""
+    chosen = gemms(rows)
+    peers = sorted({row["source"] for row in chosen if row["source"] != OURS})
+    found = {}
+    for row in chosen:
+        key = row["n"], row["k"], -row["experts"], row["tokens"]
+        found.setdefault(key, {})[row["dependent"] if row["source"] == OURS else row["source"]] = row
+    body = []
+    for (n, k, count, tokens), own in sorted(found.items()):
+        alone, chained = own.get(False), own.get(True)
+        row = chained or alone or next(iter(own.values()))
+        theirs = min((own[name] for name in peers if name in own), key=median, default=None)
+        cells = [f"[{n}, {k}]", str(-count), str(tokens), microseconds(row["floorMicroseconds"]),
+                 microseconds(row.get("floorWithOutputMicroseconds")), microseconds(median(alone)),
+                 microseconds(median(chained)), ratio(median(chained), row["floorMicroseconds"])]
+        cells += [microseconds(median(own.get(name))) for name in peers]
+        if peers:
+            cells += [ratio(median(theirs), theirs and theirs["floorMicroseconds"]),
+                      ratio(median(theirs), median(alone)), ratio(median(theirs), median(chained))]
+        body.append(cells)
+    header = ["weights", "experts", "rows of each", "floor", "with output", "by itself", "chained", "chained / floor"]
+    if peers:
+        header += [*peers, "peer / floor", "peer / by itself", "peer / chained"]
+    return Table(header, body, chosen)
 
 
 def communication_table(rows):
-    """Dispatch, combine and pairs."""
+    """Dispatch, combine, and one after the other."""
     kinds = ("dispatch", "combine", "dispatch-combine")
     chosen = [row for row in rows if row["bench"] in kinds and row["routing"] == "even" and not row.get("link")]
+    found = {}
+    for row in chosen:
+        found.setdefault((row["ranks"], row["experts"], row["tokens"]), {})[row["bench"]] = row
     body = [
-        [row["bench"], str(row["ranks"]), str(row["experts"]), str(row["tokens"]),
-         microseconds(row["medianMicroseconds"]), f"{row.get('gigabytesPerSecond', 0):.0f}"]
-        for row in sorted(chosen, key=lambda row: (
-            kinds.index(row["bench"]), row["ranks"], row["experts"], row["tokens"]))
-    ]
-    return table(["what", "ranks", "experts", "tokens", "time", "GB/s"], body) if body else None
-
-
-def among_others_table(rows):
-    """Layers with other work between steps, by what is set aside of the L2."""
-    chosen = layers(rows, betweenBytes=bool, setAside=bool)
-    body = [
-        [str(row["experts"]), str(row["tokens"]), label(row), f"{row['betweenBytes'] / 1e6:g} MB",
-         row.get("setAside", ""), microseconds(row.get("aloneMicroseconds")), microseconds(row["medianMicroseconds"]),
-         microseconds(row.get("betweenMicroseconds"))]
-        for row in sorted(chosen, key=lambda row: (
-            -row["experts"], row["tokens"], row["betweenBytes"], order(label(row)), row.get("setAside", "")))
-    ]
-    header = ["experts", "tokens", "", "between", "set aside by", "alone", "among it", "its own time"]
-    return table(header, body) if body else None
+        [*map(str, key), *(microseconds(median(own.get(kind))) for kind in kinds)]
+        for key, own in sorted(found.items())]
+    return Table(["ranks", "experts", "tokens", "dispatch", "combine", "both"], body, chosen)
 
 
 def skew_table(rows):
     """Layers with a skewed routing beside the even one."""
-    chosen = layers(rows, routing=lambda value: value != "even")
+    skewed = layers(rows, routing=lambda value: value != "even")
     even = {(row["experts"], row["tokens"], label(row)): row for row in layers(rows)}
-    body = []
-    for row in sorted(chosen, key=lambda row: (-row["experts"], row["tokens"], row["routing"], order(label(row)))):
-        beside = even.get((row["experts"], row["tokens"], label(row)))
-        body.append([
-            str(row["experts"]), str(row["tokens"]), label(row), row["routing"], str(max(row["rowsOfExperts"])),
-            microseconds(row["floorMicroseconds"]), microseconds(row["medianMicroseconds"]),
-            microseconds(beside and beside["medianMicroseconds"])])
-    header = ["experts", "tokens", "", "routing", "most rows", "floor", "time", "even"]
-    return table(header, body) if body else None
+    modes, _ = columns(skewed)
+    body, shown = [], []
+    for (count, routing, tokens), own in cases(skewed, "experts", "routing", "tokens"):
+        plain = {name: even.get((count, tokens, name)) for name in modes}
+        shown += [row for row in [*own.values(), *plain.values()] if row]
+        cells = [str(count), str(tokens), routing]
+        for found in (next((row for row in plain.values() if row), None), next(iter(own.values()))):
+            cells += [
+                str(max(found["rowsOfExperts"])) if found else "", microseconds(found and found["floorMicroseconds"])]
+        for name in modes:
+            cells += [microseconds(median(plain[name])), microseconds(median(own.get(name)))]
+        body.append(cells)
+    header = ["experts", "tokens", "routing", "most rows, even", "floor", "most rows, skewed", "floor"]
+    for name in modes:
+        header += [f"{name}, even", "skewed"]
+    return Table(header, body, shown)
 
 
-#: Titles, and what makes the tables.
+#: Names on pages, titles, and what makes the tables.
 TABLES = (
-    ("A layer on one rank, µs", layer_table), ("With links, µs", link_table), ("Grouped GEMM, µs", gemm_table),
-    ("Communication alone, µs", communication_table), ("Among other work, µs", among_others_table),
-    ("Skewed routing, µs", skew_table),
+    ("layer", "A layer on one rank, µs", layer_table), ("links", "With links, µs", link_table),
+    ("gemm", "Grouped GEMM, µs", gemm_table), ("communication", "Communication alone, µs", communication_table),
+    ("among-other-work", "Among other work, µs", among_others_table),
+    ("set-aside", "A part of the L2 set aside, among other work, µs", set_aside_table),
+    ("skew", "Skewed routing, µs", skew_table), ("account", "Phases of a step, µs", account_table),
 )

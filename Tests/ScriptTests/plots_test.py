@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCRIPT = ROOT / "Benchmarks" / "plots.py"
 SURVEY = HERE / "Fixtures" / "simulated-survey.jsonl"
-FIGURES = ("layer-over-tokens", "layer-over-experts", "link-hidden", "gemm-over-floor")
+FIGURES = ("layer", "layer-over-tokens", "layer-over-experts", "link-hidden", "gemm-over-floor")
 PEER = "sgl-deep-gemm 0.1.5"
 
 has_matplotlib = importlib.util.find_spec("matplotlib") is not None
@@ -71,14 +71,15 @@ class PlotsTests(unittest.TestCase):
         ]
         header, *body = self.tables()["A layer on one rank, µs"]
         self.assertEqual(
-            header, ["experts", "tokens", "floor", "none", "singleBatch", "direct", "best / floor", "peer / floor"])
+            header, ["experts", "tokens", "floor", "none", "singleBatch", "direct", "above floor", "best / floor"])
         sizes = sorted({(-row["experts"], row["tokens"]) for row in found})
         self.assertEqual([(-int(line[0]), int(line[1])) for line in body], sizes)
         for line in body:
             own = {row["what"]: row for row in found if (row["experts"], row["tokens"]) == (int(line[0]), int(line[1]))}
             times = [own[mode]["medianMicroseconds"] for mode in header[3:6]]
             floor = own["none"]["floorMicroseconds"]
-            expected = [f"{floor:.1f}", *(f"{time:.1f}" for time in times), f"{min(times) / floor:.3f}", ""]
+            best = min(times)
+            expected = [f"{number:.1f}" for number in (floor, *times, best - floor)] + [f"{best / floor:.3f}"]
             self.assertEqual(line[2:], expected)
 
     def test_a_peer_has_a_column(self):
@@ -89,22 +90,25 @@ class PlotsTests(unittest.TestCase):
         header, *body = self.tables([*rows(), theirs])["A layer on one rank, µs"]
         self.assertIn(f"{PEER} megaMoE", header)
         place = [ours["experts"], ours["tokens"]]
-        ratios = {(int(line[0]), int(line[1])): line[-1] for line in body}
-        self.assertEqual(ratios.pop(tuple(place)), "3.000")
-        self.assertEqual(set(ratios.values()), {""})
+        self.assertEqual(header[-2:], ["peer / floor", "peer / best"])
+        ratios = {(int(line[0]), int(line[1])): line[-2:] for line in body}
+        over_floor, over_ours = ratios.pop(tuple(place))
+        self.assertEqual(over_floor, "3.000")
+        self.assertGreater(float(over_ours), 0)
+        self.assertEqual(list(ratios.values()), [["", ""]] * len(ratios))
 
     def test_other_tables(self):
         tables = self.tables()
         every = rows()
         links = [row for row in every if "hiddenShare" in row]
-        self.assertEqual(len(tables["With links, µs"]) - 1, len(links))
+        self.assertEqual(len(tables["With links, µs"]) - 1, len({(row["link"], row["tokens"]) for row in links}))
         self.assertEqual(len(tables["Grouped GEMM, µs"]) - 1, sum(row["bench"] == "gemm" for row in every))
         header, *body = tables["Communication alone, µs"]
-        self.assertEqual([line[0] for line in body], ["dispatch"] * 2 + ["combine"] * 2 + ["dispatch-combine"] * 2)
-        header, *body = tables["Among other work, µs"]
-        self.assertEqual({line[header.index("set aside by")] for line in body}, {"layer", "driver"})
+        self.assertEqual(header, ["ranks", "experts", "tokens", "dispatch", "combine", "both"])
+        self.assertEqual([line[2] for line in body], ["2", "4"])
+        self.assertTrue(all(all(line) for line in body))
         header, *body = tables["Skewed routing, µs"]
-        self.assertTrue(body and all(line[-1] for line in body), "the even routing is beside the skewed one")
+        self.assertTrue(body and all(all(line) for line in body), "the even routing is beside the skewed one")
 
     def test_the_latest_counts(self):
         first, *rest = (row for row in rows() if row["bench"] == "layer" and row["ranks"] == 1)
@@ -113,6 +117,53 @@ class PlotsTests(unittest.TestCase):
             header, *body = self.tables(found)["A layer on one rank, µs"]
             line = next(line for line in body if line[:2] == [str(first["experts"]), str(first["tokens"])])
             self.assertEqual(line[header.index(first["what"])], "1234.5")
+
+    def test_among_other_work(self):
+        between = [row for row in rows() if "betweenBytes" in row]
+        header, *body = self.tables()["Among other work, µs"]
+        self.assertEqual(len(body), len({row["tokens"] for row in between}))
+        for line in body:
+            row = next(row for row in between if row["setAside"] == "driver" and row["what"] == "direct"
+                       and row["tokens"] == int(line[header.index("tokens")]))
+            self.assertTrue(line[header.index("direct")].startswith(
+                f"{row['aloneMicroseconds']:.1f} → {row['medianMicroseconds']:.1f} ("), line)
+
+    def test_a_part_of_the_l2_set_aside(self):
+        header, *body = self.tables()["A part of the L2 set aside, among other work, µs"]
+        found = {(row["tokens"], row["what"], row["setAside"]): row for row in rows() if "betweenBytes" in row}
+        self.assertEqual(2 * len(body), len(found))
+        for line in body:
+            case = int(line[header.index("tokens")]), line[header.index("mode")]
+            both = [
+                row["medianMicroseconds"] + row["betweenMicroseconds"]
+                for row in (found[(*case, "driver")], found[(*case, "layer")])]
+            self.assertEqual(line[-1].split()[0], f"{both[1] - both[0]:.1f}")
+
+    def test_layers_as_they_are_by_default(self):
+        """Of rows that differ in who sets a part of the L2 aside, the later counts; not what somebody asked for."""
+        first, *rest = (
+            row for row in rows() if row["bench"] == "layer" and row["ranks"] == 1 and "--skew" not in row["command"])
+        self.assertEqual(first["setAside"], "layer")
+        later = {**first, "date": "2999-01-01T00:00:00Z"}
+        asked = {"command": f"{first['command']} --set-aside layer"}
+        cases = [
+            ({**first, "setAside": "driver", "medianMicroseconds": 1.25}, "1.2"),
+            ({**later, "setAside": "driver", "medianMicroseconds": 2.5}, "2.5"),
+            ({**later, "setAside": "none", "medianMicroseconds": 3.5}, f"{first['medianMicroseconds']:.1f}"),
+            ({**later, **asked, "medianMicroseconds": 4.5, "what": "other"}, None),
+        ]
+        for other, shown in cases:
+            for found in ([first, other, *rest], [other, first, *rest]):
+                header, *body = self.tables(found)["A layer on one rank, µs"]
+                self.assertNotIn("other", header)
+                line = next(line for line in body if line[:2] == [str(first["experts"]), str(first["tokens"])])
+                if shown:
+                    self.assertEqual(line[header.index(first["what"])], shown)
+
+    def test_gemms_on_the_whole_gpu(self):
+        row = next(row for row in rows() if row["bench"] == "gemm")
+        fewer = {**row, "date": "2999-01-01T00:00:00Z", "gemmMultiprocessors": 66, "medianMicroseconds": 987.6}
+        self.assertEqual(self.tables([*rows(), fewer]), self.tables())
 
     # Errors
 
@@ -147,7 +198,8 @@ class PlotsTests(unittest.TestCase):
     @needs_matplotlib
     def test_plots_show_lines_and_labels(self):
         self.run_script("--simulated")
-        text = {"layer-over-tokens": ["4 experts", "2 experts", "floor", "none", "singleBatch", "direct", "µs"],
+        text = {"layer": ["4 experts", "floor", "singleBatch", "direct", "µs"],
+                "layer-over-tokens": ["4 experts", "2 experts", "floor", "none", "singleBatch", "direct", "µs"],
                 "layer-over-experts": ["2 tokens", "4 tokens", "floor", "direct", "experts of the rank"],
                 "link-hidden": ["links of 160", "links of 50", "can be hidden", "singleBatch", "%"],
                 "gemm-over-floor": ["[512, 256]", "[256, 256]", "4 experts", "2 experts", "time / floor"]}

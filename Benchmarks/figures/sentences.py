@@ -1,0 +1,215 @@
+"""What tables show, in sentences, so that no number in a page's text is typed."""
+
+from .cells import best, cases, columns, fastest_peer, median
+from .other_work import alone, between, both_choices
+from .rows import OURS, label, layers, order
+from .series import gemms, linked
+
+#: Up to as many tokens memory is the limit of 16 experts; from twice as many on power is one too (docs/measurements.md).
+FEW_TOKENS = 32
+#: What decode has on a rank, seldom more.
+MOST_TOKENS = 128
+
+
+def span(values, digits=2, unit=""):
+    """The range of numbers."""
+    # Adding zero makes -0.0 0.0.
+    low, high = (f"{round(value, digits) + 0.0:.{digits}f}" for value in (min(values), max(values)))
+    return (low if low == high else f"{low} to {high}") + unit
+
+
+def percents(values):
+    return span([100 * value for value in values], 1, " %")
+
+
+def experts(count):
+    return "1 expert" if count == 1 else f"{count} experts"
+
+
+def by(rows, *names):
+    """Rows by the values of fields, largest first."""
+    found = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in names), []).append(row)
+    return [(key, found[key]) for key in sorted(found, reverse=True)]
+
+
+def layer(rows):
+    """Times over the floor, of the best of ours and of the peer."""
+    said = []
+    for (count,), chosen in by(layers(rows), "experts"):
+        pairs = [(best(own), fastest_peer(own)) for _, own in cases(chosen, "tokens")]
+        both = [(ours, theirs) for ours, theirs in pairs if ours and theirs]
+        if both:
+            ours = span([median(mine) / mine["floorMicroseconds"] for mine, _ in both])
+            theirs = span([median(peer) / peer["floorMicroseconds"] for _, peer in both])
+            apart = span([median(peer) / median(mine) for mine, peer in both])
+            said.append(
+                f"With {experts(count)} and {tokens([mine for mine, _ in both])} tokens, the best mode takes {ours} "
+                f"times the floor and the peer {theirs} times: {apart} times as long as ours.")
+        else:
+            left = [
+                median(ours) - ours["floorMicroseconds"] for ours, _ in pairs if ours and ours["tokens"] <= MOST_TOKENS]
+            if left:
+                said.append(
+                    f"With {experts(count)} and up to {MOST_TOKENS} tokens, the best mode is {span(left, 1, ' µs')} "
+                    "above the floor.")
+    return said
+
+
+def tokens(rows):
+    return span([row["tokens"] for row in rows], 0)
+
+
+def speed(rows):
+    """The README's sentence: the layer of the most experts that a peer was measured with."""
+    chosen = layers(rows)
+    peers = [row for row in chosen if row["source"] != OURS]
+    if not peers:
+        return []
+    count = max(row["experts"] for row in peers)
+    of_most = cases([row for row in chosen if row["experts"] == count], "tokens")
+    both = [(best(own), fastest_peer(own)) for _, own in of_most]
+    both = [(mine, peer) for mine, peer in both if mine and peer]
+    last = max(peer["tokens"] for _, peer in both)
+    few = [(mine, peer) for mine, peer in both if mine["tokens"] <= FEW_TOKENS] or both
+    over_floor = span([median(mine) / mine["floorMicroseconds"] for mine, _ in few])
+    apart = span([median(peer) / median(mine) for mine, peer in both])
+    return [
+        f"With up to {max(mine['tokens'] for mine, _ in few)} tokens a step of {experts(count)} takes {over_floor} times "
+        f"as long as reading their weights; the peer, the fused layer (\"Mega MoE\") of {both[0][1]['source']}, takes "
+        f"{apart} times as long as SwiftEP with up to {last} tokens."]
+
+
+def slow_link(rows):
+    """The step with the longest transfers."""
+    chosen = [row for row in linked(rows) if row.get("hiddenShare") is not None]
+    if not chosen:
+        return []
+    slowest = max(chosen, key=lambda row: row["linkMicroseconds"])
+    same = [
+        row for row in chosen if all(row[name] == slowest[name] for name in ("link", "tokens", "ranks", "experts"))]
+    times = {label(row): median(row) for row in same}
+    named = [f"{times[name]:.0f} µs with `{name}`" for name in sorted(times, key=order)]
+    ranks = slowest["ranks"]
+    return [
+        f"With a slow link to hide, the modes differ more: {ranks} ranks with links of {slowest['link'].split(',')[0]} "
+        f"and {slowest['tokens']} tokens take {listed(named)}."]
+
+
+def listed(names):
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
+
+
+def links(rows):
+    """The share of the links' time that each mode hides, and which is fastest."""
+    chosen = [row for row in linked(rows) if row.get("hiddenShare") is not None]
+    shares = [
+        f"`{name}` hides {span([100 * row['hiddenShare'] for row in chosen if label(row) == name], 0, ' %')}"
+        for name in columns(chosen)[0]]
+    said = [f"Of the links' time {listed(shares)}."] if shares else []
+    for (link,), own in sorted(by(chosen, "link"), key=lambda item: -float(item[0][0].split()[0])):
+        fastest = {}
+        for (count,), found in cases(own, "tokens"):
+            fastest.setdefault(label(best(found)), []).append(str(count))
+        parts = [f"`{name}` with {listed(counts)}" for name, counts in fastest.items()]
+        said.append(f"Over links of {link} the fastest is {listed(parts)} tokens.")
+    return said
+
+
+def gemm(rows):
+    """Chained launches over the floor, and the peer over them."""
+    said = []
+    for (count,), chosen in by(gemms(rows), "experts"):
+        found = {}
+        for row in chosen:
+            found.setdefault((row["n"], row["tokens"]), {})["peer" if row["source"] != OURS else row["dependent"]] = row
+        few = [own[True]["medianMicroseconds"] / own[True]["floorMicroseconds"]
+               for (_, number), own in found.items() if True in own and number <= 64]
+        peers = [own for own in found.values() if "peer" in own]
+        if not few or not peers:
+            continue
+        text = f"With {experts(count)} and up to 64 rows of each, a chained launch takes {span(few)} times the floor. "
+        ratios = [
+            f"{span([median(own['peer']) / median(own[kind]) for own in peers if kind in own])} times as long as {what}"
+            for kind, what in ((True, "ours chained"), (False, "ours by itself")) if any(kind in own for own in peers)]
+        said.append(f"{text}The peer takes {listed(ratios)}.")
+    return said
+
+
+def longer(row, rows):
+    before = alone(row, rows)
+    return None if before is None else median(row) / before - 1
+
+
+def among(rows):
+    """How much longer a step takes among other work: up to a few tokens, and with more."""
+    said = []
+    chosen = layers(rows, betweenBytes=bool, betweenMemoryBytes=lambda value: True)
+    for (count, _, _), own in by(chosen, "experts", "betweenBytes", "betweenMemoryBytes"):
+        parts = []
+        for name, ours in (("steps change", True), ("the peer's change", False)):
+            ranges = []
+            for some, few in ((f"up to {FEW_TOKENS} tokens", True), ("more", False)):
+                changes = [
+                    longer(row, rows) for row in own
+                    if (row["source"] == OURS) == ours and (row["tokens"] <= FEW_TOKENS) == few]
+                changes = [change for change in changes if change is not None]
+                if changes:
+                    ranges.append(f"by {percents(changes)} with {some}")
+            if ranges:
+                parts.append(f"{name} {listed(ranges)}")
+        if parts:
+            said.append(f"{experts(count).capitalize()}, {between(own[0])} in between: {'; '.join(parts)}.")
+    return said
+
+
+def set_aside(rows):
+    """What a part of the L2 set aside gains steps, costs other work, and costs both together."""
+    groups = {}
+    for pair in both_choices(rows):
+        groups.setdefault((pair[0]["experts"], between(pair[0])), []).append(pair)
+    said = []
+    for (count, size), pairs in groups.items():
+        step = percents([1 - median(having) / median(without) for without, having in pairs])
+        work = percents([
+            having["betweenMicroseconds"] / without["betweenMicroseconds"] - 1 for without, having in pairs])
+        both = percents([
+            (median(having) + having["betweenMicroseconds"]) / (median(without) + without["betweenMicroseconds"]) - 1
+            for without, having in pairs])
+        said.append(
+            f"{experts(count).capitalize()}, {size} in between: steps gain {step}, the other work takes {work} longer, "
+            f"and both together take {both} longer.")
+    return said
+
+
+def skew(rows):
+    """How much longer skewed steps take."""
+    skewed = layers(rows, routing=lambda value: value != "even")
+    even = {(row["experts"], row["tokens"], label(row)): row for row in layers(rows)}
+    found = {}
+    for row in skewed:
+        plain = even.get((row["experts"], row["tokens"], label(row)))
+        if plain:
+            found.setdefault(row["tokens"], []).append(median(row) / median(plain) - 1)
+    parts = [f"{percents(changes)} with {number} tokens" for number, changes in sorted(found.items())]
+    return [f"Against the even routing, a skewed one changes the time by {listed(parts)}."] if parts else []
+
+
+def account(rows):
+    """How long down waits for SwiGLU where that is a kernel of its own."""
+    timelines = [row for row in rows if row["bench"] == "timeline"]
+    kernels = [row["activationMicroseconds"] - row["gateAndUpMicroseconds"] for row in timelines]
+    kernels = [time for time in kernels if time > 0]
+    return [
+        f"Where SwiGLU is a kernel of its own, down begins {span(kernels, 1, ' µs')} after gate and up have ended."
+    ] if kernels else []
+
+
+#: Under the tables of these names.
+UNDER = {
+    "layer": layer, "links": links, "gemm": gemm, "among-other-work": among, "set-aside": set_aside, "skew": skew,
+    "account": account,
+}
+#: By themselves.
+TEXTS = {"speed": speed, "slow-link": slow_link}

@@ -1,0 +1,120 @@
+"""Tests of what Benchmarks/plots.py writes into pages: python3 Tests/ScriptTests/pages_test.py"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SCRIPT = ROOT / "Benchmarks" / "plots.py"
+SURVEY = HERE / "Fixtures" / "simulated-survey.jsonl"
+CARD = "simulated-machine-seed-1"
+
+
+class PagesTests(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.page = self.folder / "page.md"
+        self.results = SURVEY
+
+    def run_script(self, *arguments, code=0):
+        command = [
+            sys.executable, "-B", SCRIPT, "--results", self.results, "--out", self.folder / "out", "--page", self.page,
+            "--simulated", "--tables-only", *arguments]
+        result = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stderr
+
+    def filled(self, marker):
+        """What the script writes between a marker and the end."""
+        before, after = f"# A page\n\nBefore.\n\n{marker}\n", "<!-- end -->\n\nAfter.\n"
+        self.page.write_text(before + "Something old.\n" + after)
+        self.run_script()
+        text = self.page.read_text()
+        self.assertTrue(text.startswith(before) and text.endswith(after), text)
+        return text[len(before):-len(after)]
+
+    def rows(self, change):
+        """Takes the survey's rows, changed."""
+        self.results = self.folder / "results.jsonl"
+        found = [change(json.loads(line)) for line in SURVEY.read_text().splitlines()]
+        self.results.write_text("".join(json.dumps(row) + "\n" for row in found))
+
+    def test_a_table_says_where_it_comes_from(self):
+        text = self.filled(f"<!-- table: layer {CARD} -->")
+        self.assertTrue(text.startswith("simulated machine, seed 1, 29 November 2026, commit 0123456789ab; layers set a "
+                                        "part of the L2 aside.\n\n| experts |"), text)
+        self.assertIn("- With 4 experts and up to 128 tokens, the best mode is ", text)
+
+    def test_a_new_default_is_said(self):
+        self.rows(lambda row: {**row, "setAside": "driver"} if row.get("setAside") == "layer" else row)
+        self.assertIn("; nothing of the L2 is set aside.\n", self.filled(f"<!-- table: layer {CARD} -->"))
+
+    def test_fields_choose_rows(self):
+        text = self.filled(f"<!-- table: layer {CARD} experts=2 tokens=2,4 -->")
+        lines = [line for line in text.splitlines() if line.startswith("| ")]
+        self.assertEqual([line[:8] for line in lines[1:]], ["| --- | ", "| 2 | 2 ", "| 2 | 4 "])
+
+    def test_all_tables_and_texts(self):
+        for name in ("links", "gemm", "communication", "among-other-work", "set-aside", "skew"):
+            self.assertIn("\n| --- |", self.filled(f"<!-- table: {name} {CARD} -->"), name)
+        slowest = max(
+            (row for row in map(json.loads, SURVEY.read_text().splitlines()) if row.get("link")),
+            key=lambda row: row["linkMicroseconds"])
+        said = f"2 ranks with links of 50.0 GB/s and {slowest['tokens']} tokens take "
+        self.assertIn(said, self.filled(f"<!-- text: slow-link {CARD} -->"))
+
+    def test_a_peer_is_named_in_sentences(self):
+        def as_peer(row):
+            if row["bench"] == "layer" and row["what"] == "singleBatch" and row["experts"] == 4:
+                return {**row, "source": "theirs 1.2", "what": "fused", "floorMicroseconds": 2, "medianMicroseconds": 20}
+            return row
+
+        self.rows(as_peer)
+        text = self.filled(f"<!-- text: speed {CARD} -->")
+        self.assertIn('the fused layer ("Mega MoE") of theirs 1.2', " ".join(text.split()))
+        self.assertIn("the peer 10.00 times", " ".join(self.filled(f"<!-- table: layer {CARD} -->").split()))
+
+    def test_check(self):
+        self.filled(f"<!-- table: layer {CARD} -->")
+        self.assertEqual(self.run_script("--check"), "")
+        text = self.page.read_text()
+        self.page.write_text(text.replace(" | direct |", " | fast |"))
+        self.assertIn("page.md is not what the results give", self.run_script("--check", code=1))
+        self.assertIn(" | fast |", self.page.read_text(), "checking writes nothing")
+        self.page.write_text(text)
+        (self.folder / "out" / "tables.md").write_text("old")
+        self.assertIn("tables.md is not what the results give", self.run_script("--check", code=1))
+
+    def test_errors_name_the_place(self):
+        bad = {
+            "<!-- table: layers x -->\n<!-- end -->": "page.md:2: there are no rows of x; there are of " + CARD,
+            f"<!-- table: layers {CARD} -->\n<!-- end -->": "page.md:2: there is no table layers; there are layer, ",
+            f"<!-- text: haste {CARD} -->\n<!-- end -->": "page.md:2: there is no text haste; there are speed, ",
+            f"<!-- table: layer {CARD} experts=3 -->\n<!-- end -->": "page.md:2: there are no rows for layer of ",
+            f"<!-- table: layer {CARD} -->\nno end": "page.md:2: there is no <!-- end -->",
+            "<!-- table: layer -->\n<!-- end -->": "page.md:2: '<!-- table: layer -->' is not ",
+        }
+        for text, message in bad.items():
+            self.page.write_text(f"# A page\n{text}\n")
+            self.assertIn(message, self.run_script(code=1))
+            self.assertEqual(self.page.read_text(), f"# A page\n{text}\n")
+
+    def test_sizes_are_not_mixed(self):
+        self.rows(lambda row: {**row, "hidden": 512} if row["bench"] == "layer" and row["experts"] == 2 else row)
+        self.page.write_text(f"<!-- table: layer {CARD} -->\n<!-- end -->\n")
+        self.assertIn("has rows of several sizes; say which: hidden=…", self.run_script(code=1))
+        self.filled(f"<!-- table: layer {CARD} hidden=512 -->")
+
+    def test_pages_of_the_repository(self):
+        result = subprocess.run([sys.executable, "-B", SCRIPT, "--check"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
