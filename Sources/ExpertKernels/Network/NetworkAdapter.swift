@@ -73,14 +73,22 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// 16 bytes for each lane in turn.
+    /// 16 bytes for each lane in turn; of several loads none waits for another.
     private func copy(
         _ k: KernelBuilder, _ source: Pointer<UInt32>, to target: Pointer<UInt32>, bytes: Value<UInt32>
     ) {
+        func copy(parts: [Value<UInt32>]) {
+            let loaded = parts.map { k.loadVector(source + $0 * 4, count: 4) }
+            for (part, words) in zip(parts, loaded) { k.storeVector(words, to: target + part * 4) }
+        }
         // Lanes read what other lanes have written.
         k.syncWarp()
-        k.for(from: k.lane, to: bytes >> 4, by: 32) { part in
-            k.storeVector(k.loadVector(source + part * 4, count: 4), to: target + part * 4)
+        let atOnce = 4
+        let parts = bytes >> 4
+        let rest = parts / (32 * atOnce) * (32 * atOnce)
+        k.for(from: k.lane, to: rest, by: 32 * atOnce) { part in
+            copy(parts: (0..<atOnce).map { part + 32 * $0 })
         }
+        k.for(from: rest + k.lane, to: parts, by: 32) { copy(parts: [$0]) }
     }
 }
