@@ -77,7 +77,7 @@ package struct KernelCatalogue: Sendable {
 private func expertKernels(
     _ shape: ExpertShape, ranks window: RankWindow, multiprocessors: Int
 ) throws -> [Kernel] {
-    try ExpertGEMM.allCases.flatMap { gemm in
+    try ExpertGEMM.all(for: window).flatMap { gemm in
         let configuration = shape.configuration(gemm, window: window, multiprocessors: multiprocessors)
         let kernel = try groupedGEMMKernel(configuration)
         let needsSwiGLU = gemm == .arrivingGateUp && configuration.role.output == .bfloat16

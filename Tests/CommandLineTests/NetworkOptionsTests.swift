@@ -33,6 +33,10 @@ import Testing
             ),
             (["--transport", "loopback", "--link", "50GB/s,5us"], "models a network is --network-link"),
             (["--transport", "loopback", "--network-link", "50GB/s,5us"], "it takes a rate from 0.1GB/s"),
+            (
+                ["--transport", "loopback", "--network-link", "50GB/s,5us,1us", "--on-failure", "mask"],
+                "a slow card would pass for a rank that has died"
+            ),
             (["--transport", "loopback", "--network-link", "50,5us,0.2us"], "it takes a rate from 0.1GB/s"),
             (["--transport", "loopback", "--network-link", "50GB/s,5us,1001ms"], "in ns, us, ms or s up to 1s"),
             (["--transport", "loopback", "--network-link", "50GB/s,20s,0.2us"], "in ns, us, ms or s up to 1s"),
@@ -40,7 +44,9 @@ import Testing
             (["--transport", "loopback", "--ranks-per-node", "4"], "nodes of 4 ranks in a group of 3; choose 1 to 3"),
         ])
     func whatDoesNotGoTogether(_ options: [String], _ message: String) throws {
-        for command in [Self.run, ["bench", "dispatch", "--device", "simulator", "--ranks", "3", "--experts", "6"]] {
+        for command in [
+            Self.run, ["bench", "dispatch-combine", "--device", "simulator", "--ranks", "3", "--experts", "6"],
+        ] {
             let result = try Program.run(command + options)
             #expect(result.code == 64, "\(command) \(options): \(result.output)")
             #expect(result.errors.contains(message), "\(result.errors)")
@@ -48,7 +54,7 @@ import Testing
     }
 
     /// Every row would come too late.
-    @Test(arguments: ["50GB/s,30ms,1us", "50GB/s,1us,30ms"])
+    @Test(arguments: ["50GB/s,30ms,1us", "50GB/s,1us,30ms", "50GB/s,1us,10ms"])
     func refusesCardsSlowerThanWaitsLast(_ link: String) throws {
         let result = try Program.run(Self.run + ["--transport", "loopback", "--network-link", link])
         #expect(result.code == 64, "\(result.output)")

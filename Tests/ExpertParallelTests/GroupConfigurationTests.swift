@@ -6,15 +6,16 @@ import Testing
 @Suite("Group configuration")
 struct GroupConfigurationTests {
     private func configuration(
-        tokens: Int, link: LinkModel?, network: GroupNetwork? = nil
+        tokens: Int, link: LinkModel?, network: GroupNetwork? = nil, ranksOnDevice: Int? = nil
     ) throws -> GroupConfiguration {
         let shape = try LayerShape(
             hidden: 7168, intermediate: 2048, experts: 16, topK: 8, ranks: 2, maxTokens: tokens)
-        return GroupConfiguration(shape: shape, deviceMultiprocessors: 132, link: link, network: network)
+        return GroupConfiguration(
+            shape: shape, deviceMultiprocessors: 132, ranksOnDevice: ranksOnDevice, link: link, network: network)
     }
 
     @Test(
-        "Multiprocessors are split where rows travel over modelled links or cards, and only there",
+        "Multiprocessors are split where rows travel over modelled links or cards, or to other devices, and only there",
         arguments: [8, 32, 64, 128])
     func split(tokens: Int) throws {
         let link = try LinkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000)
@@ -27,6 +28,13 @@ struct GroupConfigurationTests {
         #expect(
             try configuration(tokens: tokens, link: nil, network: modelled).communicationMultiprocessors
                 == expected[tokens])
+        let apart = [8: 0, 32: 12, 64: 12, 128: 12]
+        #expect(
+            try configuration(tokens: tokens, link: nil, ranksOnDevice: 1).communicationMultiprocessors
+                == apart[tokens])
+        #expect(
+            try configuration(tokens: tokens, link: nil, network: plain, ranksOnDevice: 1)
+                .communicationMultiprocessors == 0)
         // Two Batch Overlap communicates beside the GEMMs in any case.
         #expect(try configuration(tokens: tokens, link: nil).splitMultiprocessors == expected[tokens])
     }

@@ -14,8 +14,7 @@ package struct GEMMParameters: KernelParameters {
     /// UInt32 `[experts]`; not read where rows arrive from other ranks.
     package var counts: MemoryParameter<UInt32>
     /// Written: the first `counts[e]` rows of each expert, BF16 `[experts, maxRows, n]`, or with SwiGLU FP8 `[experts,
-    /// maxRows, n / 2]`. Where rows go home, written for homes alone that a network reaches, to be put from here; the
-    /// others go to `RankWindow.combineRows` of their ranks.
+    /// maxRows, n / 2]`. Not where rows go home, to `RankWindow.combineRows` of their ranks.
     package var output: MemoryParameter<UInt32>
     /// Written with SwiGLU only: Float32 `[experts, n / 256, scaleRows]`.
     package var outputScales: MemoryParameter<Float>

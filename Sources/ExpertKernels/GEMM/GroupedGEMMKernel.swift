@@ -4,8 +4,8 @@ import KernelLanguage
 ///
 /// A persistent grid of any size; the order of additions depends on `k` and its slices alone, so the same row gives the
 /// same bits whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the role
-/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, where
-/// rows go home `NetworkParameters` with a network, and with scales of channels `ChannelScaleParameters`.
+/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, and
+/// with scales of channels `ChannelScaleParameters`.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
     precondition(configuration.fitsSlices, "slices of K need two k-blocks each")
@@ -89,8 +89,7 @@ private struct GroupedGEMM {
         publisher =
             configuration.publishes
             ? PublisherWarp(
-                k, configuration, signals: signals, partials: partials, arrivals: arrivals, home: home,
-                output: parameters.output) : nil
+                k, configuration, signals: signals, partials: partials, arrivals: arrivals, home: home) : nil
         let operands = TileOperands(
             packedWeights: parameters.weights, rows: parameters.rows, rowScales: parameters.rowScales,
             configuration: configuration)

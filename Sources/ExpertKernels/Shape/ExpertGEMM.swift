@@ -8,8 +8,13 @@ package enum ExpertGEMM: String, CaseIterable, Hashable, Sendable {
     case down
     /// Down, which signals its row blocks to a combine send beside it.
     case signallingDown
-    /// Down, which sends its rows home by itself.
+    /// Down, which stores its rows at home by itself.
     case homeDown
+
+    /// Those that a layer with such windows launches. A network is not stored to: there rows go home by the combine send.
+    package static func all(for window: RankWindow) -> [ExpertGEMM] {
+        allCases.filter { $0 != .homeDown || window.network == nil }
+    }
 
     /// Whether it takes part in what ranks say to each other while it runs.
     package var needsRanks: Bool {

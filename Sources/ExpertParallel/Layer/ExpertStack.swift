@@ -94,7 +94,8 @@ final class ExpertStack {
             return (
                 gateUp: gateUp, downWeights: downWeights, down: try downGEMM(.down),
                 downWithSignals: try overlaps ? downGEMM(.signallingDown) : nil,
-                downToHome: try overlaps ? downGEMM(.homeDown) : nil
+                downToHome: try overlaps && ExpertGEMM.all(for: exchange.configuration.window).contains(.homeDown)
+                    ? downGEMM(.homeDown) : nil
             )
         }
         (gateUp, downWeights, down) = (kernels.gateUp, kernels.downWeights, kernels.down)

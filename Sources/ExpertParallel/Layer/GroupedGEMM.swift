@@ -31,7 +31,7 @@ package struct GroupedGEMM {
         /// Whether the kernel before writes the counts, so that the launch has to wait for its end.
         package var countsAreOfKernelBefore = false
         /// Needed with arriving rows, and where rows are sent home: `ArrivingParameters`, or `HomeParameters` and with
-        /// links `LinkParameters`, with a network `NetworkParameters`.
+        /// links `LinkParameters`.
         package var ranks: [any KernelParameters]
 
         package init(

@@ -227,6 +227,8 @@ public final class MoELayer {
         case .none: try enqueueSequential(discards)
         case .singleBatch: try enqueueSingleBatch(discards)
         case .twoBatch: try enqueueTwoBatch(discards)
+        // A GEMM cannot store to homes that a network reaches, and would put whole row blocks, one row after the other.
+        case .direct where configuration.network != nil: try enqueueSingleBatch(discards)
         case .direct: try enqueueDirect(discards)
         }
     }

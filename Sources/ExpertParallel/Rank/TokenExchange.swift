@@ -231,12 +231,9 @@ final class TokenExchange {
         ArrivingParameters(
             window: MemoryParameter(address: window.address), rank: transport.rank, step: step.parameter)
     }
-    /// For a kernel that sends rows home itself, besides masks.
+    /// For a kernel that stores rows at home itself, besides masks.
     var home: [any KernelParameters] {
-        let parameters: [(any KernelParameters)?] = [
-            HomeParameters(ranks: ranks, step: step.parameter), links, network?.parameters, network?.card,
-        ]
-        return parameters.compactMap { $0 }
+        [HomeParameters(ranks: ranks, step: step.parameter)] + (links.map { [$0] } ?? [])
     }
 
     // MARK: Launches

@@ -84,13 +84,13 @@ public final class NVSHMEMEngine: NetworkLinker {
     ///
     /// - Throws: `TransportError` when other processes do not come, have gone or make something else.
     public func transports() throws -> [NVSHMEMTransport] {
+        let (next, gone) = state.withLock { ($0.heap.next, $0.heap.statement()) }
         // Nothing that has been asked for may come when memory is free.
-        if !state.withLock({ $0.heap.statement().isEmpty }) {
+        if !gone.isEmpty {
             try device.synchronize()
             try settle()
         }
-        let (next, gone) = state.withLock { ($0.heap.next, $0.heap.statement()) }
-        try agree("a group of ranks over NVSHMEM", "number \(next)")
+        try agree("a group of ranks over NVSHMEM", "number \(next), nodes of \(ranksPerNode) ranks")
         let statements = try everyone("what has gone", gone, within: patience)
         try free(SymmetricHeapBook.agreed(statements))
         let windows = NVSHMEMTransport.Windows(state.withLock { $0.heap.begin() }, of: self)

@@ -34,7 +34,7 @@ enum BenchOptions {
             "Multiprocessors of each rank that communicate in overlapped phases; the others compute. They must be "
             + "fewer than the rank's share of the device. With 0 all compute, and the combine send takes them over as "
             + "they come free. Default: 0; with --link or --network-link from 3 to 27 % of the rank's share, by the "
-            + "number of rows that come home.")
+            + "number of rows that come home; between GPUs 9 % for more than 128 rows.")
 
     static let link = Option<LinkModel>(
         "link", "RATE,LATENCY",

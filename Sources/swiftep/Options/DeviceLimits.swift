@@ -43,7 +43,8 @@ enum DeviceLimits {
         try checkArrival(configuration, waitLimit: waitLimit)
     }
 
-    /// Throws `UsageError` if a row takes longer on what is modelled than it is waited for.
+    /// Throws `UsageError` if a row takes longer on what is modelled than it is waited for; through a card if the last one
+    /// does of all that a rank can have to send at once.
     private static func checkArrival(_ configuration: GroupConfiguration, waitLimit: Double) throws(UsageError) {
         let shape = configuration.shape
         guard shape.ranks > 1 else { return }
@@ -59,13 +60,15 @@ enum DeviceLimits {
             configuration.network?.model.map {
                 (
                     NetworkOptions.link.name, "\($0)",
-                    $0.microseconds(bytes: max(window.networkPacketBytes, shape.paddedHidden * 2))
+                    $0.microseconds(
+                        messages: (shape.ranks - 1) * shape.maxTokens * min(shape.topK, shape.localExperts),
+                        bytes: max(window.networkPacketBytes, shape.paddedHidden * 2))
                 )
             },
         ].compactMap { $0 }
         for (option, model, microseconds) in models where microseconds / 1e6 >= waitLimit {
             throw .conflict(
-                "--\(option) is \(model), so that a row takes \(microseconds / 1e6) s to arrive, and a wait for it is given "
+                "--\(option) is \(model), so that a row can take \(microseconds / 1e6) s to arrive, and a wait for it is given "
                     + "up after \(waitLimit) s; choose a faster one, or a longer --wait-limit where the command has it")
         }
     }

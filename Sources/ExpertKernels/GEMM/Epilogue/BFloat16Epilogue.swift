@@ -24,12 +24,8 @@ struct BFloat16Epilogue {
             let destination = home.rows.destination(
                 k, expert: workTile.tile.expert,
                 row: workTile.tile.rowBlock.multiply(ring.configuration.tile.m, add: row))
-            // A row is put by the network when all tiles of its row block are there.
-            let target =
-                destination.isNetworked?.select(self.row(row, of: workTile.tile).bits, destination.row.bits)
-                ?? destination.row.bits
             k.store(
-                destination.exists.select(target, k.constant(UInt64(0))),
+                destination.exists.select(destination.row.bits, k.constant(UInt64(0))),
                 to: home.addresses + index(k, of: row, workTile))
         }
     }

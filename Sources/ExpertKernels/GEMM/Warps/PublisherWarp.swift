@@ -5,16 +5,14 @@ import KernelLanguage
 /// to lose.
 ///
 /// A first split of a tile raises the flag of its partials, for the thread block that has the second. Slices but the last
-/// have nothing to publish. Other work tiles finish a tile: they add one to the signal of the tile's row block, and where rows are stored at their homes, the
-/// last tile of a row block publishes them there.
+/// have nothing to publish. Other work tiles finish a tile: they add one to the signal of the tile's row block, and where
+/// rows are stored at their homes, the last tile of a row block publishes them there.
 struct PublisherWarp {
     private let configuration: GEMMConfiguration
     private let signals: BlockSignals
     private let partials: SplitPartials
     private let arrivals: ArrivalsWarp?
     private let home: HomeRows?
-    /// BF16 `[experts, maxRows, n]`: rows to put by a network.
-    private let output: Pointer<BFloat16>
     /// UInt32 `[consumerWarps]`: work tiles of which each warp has stored its part.
     private let stored: SharedPointer<UInt32>
     /// UInt32: work tiles that the publisher warp knows to be stored.
@@ -24,9 +22,8 @@ struct PublisherWarp {
 
     init(
         _ k: KernelBuilder, _ configuration: GEMMConfiguration, signals: BlockSignals, partials: SplitPartials,
-        arrivals: ArrivalsWarp?, home: HomeRows?, output: Pointer<UInt32>
+        arrivals: ArrivalsWarp?, home: HomeRows?
     ) {
-        self.output = output.cast(to: BFloat16.self)
         self.configuration = configuration
         self.signals = signals
         self.partials = partials
@@ -107,24 +104,8 @@ struct PublisherWarp {
                 k.for(from: k.lane, to: tile.rows, by: Hopper.warpThreads) { row in
                     let destination = home.destination(
                         k, expert: tile.expert, row: tile.rowBlock.multiply(configuration.tile.m, add: row))
-                    let isStored = destination.isNetworked.map { destination.exists && !$0 } ?? destination.exists
-                    k.if(isStored) { home.publish(k, destination) }
+                    k.if(destination.exists) { home.publish(k, destination) }
                 }
-                if let network = home.network { put(k, home, network, tile) }
-            }
-        }
-    }
-
-    /// Puts rows of a row block to the homes that the network reaches, one after the other.
-    private func put(_ k: KernelBuilder, _ home: HomeRows, _ network: NetworkPeers, _ tile: ExpertTiles.Tile) {
-        k.for(to: tile.rows) { row in
-            let row = tile.rowBlock.multiply(configuration.tile.m, add: row)
-            let destination = home.destination(k, expert: tile.expert, row: row)
-            // Lanes may differ in whether they see a home masked, and the warp puts together.
-            k.if(k.all(destination.exists && (destination.isNetworked ?? k.constant(false)))) {
-                let place = tile.expert.multiply(configuration.problem.maxRows, add: row)
-                let source = output + place.multipliedWide(by: configuration.problem.n)
-                home.put(k, network, source, to: destination)
             }
         }
     }
