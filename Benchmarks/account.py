@@ -3,8 +3,9 @@
     python3 account.py e<experts>-t<tokens>.json … [--results FILE --card CARD --commit COMMIT]
 
 Prints when rows are there, when gate and up, SwiGLU (where it is a kernel of its own), down and the combine have ended,
-and what each phase takes beyond its share of the floor: two thirds of the weights are those of gate and up, one third
-is down's. Floors are those of Benchmarks/results. With --results the rows are added to a file of results, dated as
+and what each phase takes, from the end of the one before it, beyond its share of the floor: two thirds of the weights
+are those of gate and up, one third is down's. Down may begin before SwiGLU has ended; its phase is what it still needs
+then. Floors are those of Benchmarks/results. With --results the rows are added to a file of results, dated as
 their traces are, and Benchmarks/plots.py makes the table from them.
 """
 
@@ -34,12 +35,17 @@ def phases(path):
             sys.exit(f"account.py: error: {path} has no '{name}'; trace one rank with --overlap direct")
         return max(found)
 
-    up, end = ends("gate and up: work"), ends("combine receive")
-    down = min(event["ts"] for event in events if event["name"] == "down: work")
+    def blocks(name):
+        return sum(event["name"] == name for event in events)
+
+    up, down, end = ends("gate and up: work"), ends("down: work"), ends("combine receive")
+    begin = min(event["ts"] for event in events if event["name"] == "down: work")
+    # All thread blocks of a SwiGLU kernel have the name of those of the GEMM, of which there are as many as down has.
+    separate = blocks("gate and up") > blocks("down")
     return {
         "rowsThereMicroseconds": ends("gate and up: wait"), "gateAndUpMicroseconds": up,
-        # Without a kernel of its own, down's first blocks work while gate and up still do.
-        "activationMicroseconds": max(up, down), "downMicroseconds": ends("down: work"),
+        "activationMicroseconds": ends("gate and up") if separate else up, "downBeginsMicroseconds": begin,
+        "downMicroseconds": down,
         "minimumMicroseconds": end, "medianMicroseconds": end, "maximumMicroseconds": end,
     }
 

@@ -4,7 +4,8 @@
     <!-- end -->
 
 A `table` has a line with card, date and commit, the table, and sentences about it; a `text` only sentences. CARD is a
-part of file names of plots, such as nvidia-h200. Only rows that have one of the values of each field are taken.
+part of file names of plots, such as nvidia-h200. Only rows that have one of the values of each field are taken. Where
+there may be none, `table-if-measured` is a table that then is left out; of a `table` that is an error.
 """
 
 import re
@@ -14,7 +15,7 @@ from .rows import slug, values
 from .sentences import TEXTS, UNDER
 from .tables import TABLES
 
-MARKER = re.compile(r"<!-- (table|text): (\S+) (\S+)((?: \w+=\S+)*) -->$")
+MARKER = re.compile(r"<!-- (table|table-if-measured|text): (\S+) (\S+)((?: \w+=\S+)*) -->$")
 END = "<!-- end -->"
 WIDTH = 140
 MONTHS = (
@@ -35,7 +36,7 @@ def filled(text, rows, place):
         line = lines[position]
         result.append(line)
         position += 1
-        if not line.startswith(("<!-- table:", "<!-- text:")):
+        if not line.startswith(("<!-- table", "<!-- text")):
             continue
         where = f"{place}:{position}"
         marker = MARKER.match(line)
@@ -44,7 +45,8 @@ def filled(text, rows, place):
         end = next((number for number in range(position, len(lines)) if lines[number].startswith("<!-- ")), None)
         if end is None or lines[end] != END:
             raise PagesError(f"{where}: there is no {END} before the next marker")
-        result += part(*marker.groups(), rows, where).split("\n")
+        if made := part(*marker.groups(), rows, where):
+            result += made.split("\n")
         position = end
     return "\n".join(result)
 
@@ -65,6 +67,8 @@ def part(kind, name, card, fields, rows, where):
         known = ", ".join(known for known, _, _ in TABLES)
         raise PagesError(f"{where}: there is no table {name}; there are {known}")
     table = make(chosen)
+    if not table.body and kind == "table-if-measured":
+        return ""
     if not table.body:
         raise PagesError(f"{where}: there are no rows for {name} of {card}{fields}")
     for size in SIZES:

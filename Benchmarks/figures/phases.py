@@ -5,7 +5,7 @@ from .rows import OURS, layers
 
 
 def account_table(rows):
-    """When the phases of a step end, and what each takes beyond its share of the floor."""
+    """When the phases of a step end, and what each takes, from the end of the last one, beyond its share of the floor."""
     chosen = [row for row in rows if row["bench"] == "timeline"]
     body = []
     for (count, what, tokens), own in cases(chosen, "experts", "what", "tokens"):
@@ -33,7 +33,11 @@ def floor_of(rows, row):
 
 
 def above(row, floor):
-    """What phases take beyond reading the weights: two thirds are those of gate and up, one third those of down."""
+    """What phases take beyond reading the weights: two thirds are those of gate and up, one third those of down.
+
+    They add up: each lasts from the end of the one before. So down has what it needs once SwiGLU's kernel has ended,
+    beside which it may have begun.
+    """
     if floor is None:
         return [None] * 5
     rows_there, up, activation = (

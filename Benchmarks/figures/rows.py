@@ -12,9 +12,13 @@ REQUIRED = {
 SUBJECT = (
     "card", "source", "bench", "what", "tokens", "ranks", "processes", "devices", "experts", "hidden", "intermediate",
     "topK", "sharedExpert", "routing", "onFailure", "link", "setAside", "betweenBytes", "betweenMemoryBytes", "n", "k",
-    "swiGLU", "signals", "dependent", "gemmMultiprocessors", "direction", "size", "simulated",
+    "swiGLU", "signals", "dependent", "gemmMultiprocessors", "direction", "size", "simulated", "network", "networkLink",
+    "communicationMultiprocessors",
 )
 OURS = "swiftep"
+#: What no plain row has: a network between ranks, modelled links and cards, and a split that somebody asked for.
+BETWEEN_RANKS = ("link", "network", "networkLink", "communicationMultiprocessors")
+SPLIT = re.compile(r"--communication-sms[ =](\d+)")
 #: What is measured of a peer that is no whole step.
 PARTS = ("megaMoE without quantisation",)
 
@@ -55,14 +59,21 @@ def parse(line, place):
     for name, kind in REQUIRED.items():
         if not isinstance(row.get(name), kind):
             raise ResultsError(f"{place}: {name} is {row.get(name)!r}; see Benchmarks/results/README.md")
-    return row
+    # Rows have no field of their own for it.
+    split = SPLIT.search(str(row.get("command")))
+    return {**row, "communicationMultiprocessors": int(split[1])} if split else row
+
+
+def on_one_device(count):
+    """Whether all ranks of a row share a GPU; a peer's row need not say so."""
+    return count in (None, 1)
 
 
 def layers(rows, **fields):
     """Whole steps of layers with nothing unusual, unless `fields` say otherwise."""
     usual = {
-        "ranks": 1, "link": None, "betweenBytes": None, "routing": "even", "sharedExpert": False, "onFailure": "stop",
-        **fields,
+        "ranks": 1, "devices": on_one_device, "betweenBytes": None, "routing": "even", "sharedExpert": False,
+        "onFailure": "stop", **dict.fromkeys(BETWEEN_RANKS), **fields,
     }
     # Peers know nothing of these.
     ours = ("setAside", "onFailure")

@@ -2,13 +2,16 @@
 
 from .cells import best, cases, columns, fastest_peer, median
 from .other_work import alone, between, both_choices
+from .between_gpus import alone as rank_alone, groups
 from .rows import OURS, label, layers, order
-from .series import gemms, linked
+from .series import OVERLAPPED, gemms, linked, networked
 
 #: Up to as many tokens memory is the limit of 16 experts; from twice as many on power is one too (docs/measurements.md).
 FEW_TOKENS = 32
 #: What decode has on a rank, seldom more.
 MOST_TOKENS = 128
+#: An overlap mode that takes more than so many times as long as `none` is named.
+LOSS = 1.01
 
 
 def span(values, digits=2, unit=""):
@@ -54,7 +57,24 @@ def layer(rows):
                 said.append(
                     f"With {experts(count)} and up to {MOST_TOKENS} tokens, the best mode is {span(left, 1, ' µs')} "
                     "above the floor.")
-    return said
+    return said + (overlap_loses(rows) if said else [])
+
+
+def overlap_loses(rows):
+    """Where an overlap mode takes over a hundredth longer than `none`."""
+    found = []
+    for (count, number), own in cases(layers(rows), "experts", "tokens"):
+        plain = median(own.get("none"))
+        for name in OVERLAPPED:
+            time = median(own.get(name))
+            if plain and time and time > LOSS * plain:
+                found.append(
+                    f"`{name}` with {experts(count)} and {number} tokens, {percents([time / plain - 1])} or "
+                    f"{time - plain:.1f} µs")
+    limit = f"longer by more than {100 * (LOSS - 1):.0f} %"
+    if not found:
+        return [f"Overlap makes no step here {limit}."]
+    return [f"Overlap makes {'one step' if len(found) == 1 else 'some steps'} here {limit}: {'; '.join(found)}."]
 
 
 def tokens(rows):
@@ -103,18 +123,63 @@ def listed(names):
 
 def links(rows):
     """The share of the links' time that each mode hides, and which is fastest."""
-    chosen = [row for row in linked(rows) if row.get("hiddenShare") is not None]
+    return modelled(linked(rows), "link", "links")
+
+
+def network(rows):
+    """The same of modelled cards of a network."""
+    return modelled(networked(rows), "networkLink", "cards")
+
+
+def modelled(rows, field, what):
+    chosen = [row for row in rows if row.get("hiddenShare") is not None]
     shares = [
         f"`{name}` hides {span([100 * row['hiddenShare'] for row in chosen if label(row) == name], 0, ' %')}"
         for name in columns(chosen)[0]]
-    said = [f"Of the links' time {listed(shares)}."] if shares else []
-    for (link,), own in sorted(by(chosen, "link"), key=lambda item: -float(item[0][0].split()[0])):
+    said = [f"Of the {what}' time {listed(shares)}."] if shares else []
+    for (link,), own in sorted(by(chosen, field), key=lambda item: -float(item[0][0].split()[0])):
         fastest = {}
         for (count,), found in cases(own, "tokens"):
             fastest.setdefault(label(best(found)), []).append(str(count))
         parts = [f"`{name}` with {listed(counts)}" for name, counts in fastest.items()]
-        said.append(f"Over links of {link} the fastest is {listed(parts)} tokens.")
+        said.append(f"Over {what} of {link} the fastest is {listed(parts)} tokens.")
     return said
+
+
+def between_gpus(rows):
+    """What a step takes longer than on a rank alone, and what multiprocessors that send change."""
+    said = []
+    for (devices, ranks, count), own in groups(rows):
+        where = f"On {devices} GPUs with {experts(count // ranks)} each"
+        direct, phases, splits = {}, {}, {}
+        for row in (row for row in own if not row.get("network")):
+            if row["bench"] != "layer":
+                phases.setdefault(row["tokens"], {})[row["bench"]] = median(row)
+            elif split := row.get("communicationMultiprocessors"):
+                without = [
+                    other for other in own
+                    if (other["bench"], label(other), other["tokens"]) == ("layer", label(row), row["tokens"])
+                    and not other.get("network") and other.get("communicationMultiprocessors") is None]
+                if without:
+                    splits.setdefault((label(row), split), {})[row["tokens"]] = median(row) - median(without[0])
+            elif label(row) == "direct":
+                plain = [other for other in rank_alone(row, rows) if label(other) == "direct"]
+                if plain:
+                    direct[row["tokens"]] = median(row) - median(plain[0])
+        if direct:
+            both = {number: sum(phases[number].values()) for number in direct if len(phases.get(number, ())) == 2}
+            said.append(
+                f"{where}, `direct` takes longer than on a rank alone by {figures(direct)}"
+                + (f"; dispatch and combine by themselves take {figures(both)}." if both else "."))
+        for (name, split), changes in sorted(splits.items()):
+            said.append(f"{where}, {split} multiprocessors that send change `{name}` by {figures(changes)}.")
+    return said
+
+
+def figures(values):
+    """Microseconds by tokens: 1.0, 2.0 and 3.0 µs with 8, 32 and 64 tokens."""
+    numbers = sorted(values)
+    return f"{listed([f'{values[number]:.1f}' for number in numbers])} µs with {listed(list(map(str, numbers)))} tokens"
 
 
 def gemm(rows):
@@ -197,19 +262,25 @@ def skew(rows):
 
 
 def account(rows):
-    """How long down waits for SwiGLU where that is a kernel of its own."""
-    timelines = [row for row in rows if row["bench"] == "timeline"]
-    kernels = [row["activationMicroseconds"] - row["gateAndUpMicroseconds"] for row in timelines]
-    kernels = [time for time in kernels if time > 0]
+    """How long SwiGLU takes behind gate and up where it is a kernel of its own, and when down begins."""
+    kernels = [
+        row for row in rows
+        if row["bench"] == "timeline" and row["activationMicroseconds"] > row["gateAndUpMicroseconds"]]
+    if not kernels:
+        return []
+
+    def after(name):
+        return span([row[name] - row["gateAndUpMicroseconds"] for row in kernels], 1, " µs")
+
     return [
-        f"Where SwiGLU is a kernel of its own, down begins {span(kernels, 1, ' µs')} after gate and up have ended."
-    ] if kernels else []
+        f"Where SwiGLU is a kernel of its own, it ends {after('activationMicroseconds')} after the last tile of gate "
+        f"and up, and down's first thread block begins {after('downBeginsMicroseconds')} after that tile."]
 
 
 #: Under the tables of these names.
 UNDER = {
-    "layer": layer, "links": links, "gemm": gemm, "among-other-work": among, "set-aside": set_aside, "skew": skew,
-    "account": account,
+    "layer": layer, "links": links, "network": network, "between-gpus": between_gpus, "gemm": gemm,
+    "among-other-work": among, "set-aside": set_aside, "skew": skew, "account": account,
 }
 #: By themselves.
 TEXTS = {"speed": speed, "slow-link": slow_link}

@@ -57,6 +57,11 @@ def linked(rows):
     return layers(rows, ranks=bool, link=bool, sharedExpert=lambda value: True)
 
 
+def networked(rows):
+    """Steps with modelled cards of a network, by whatever way rows go in the end."""
+    return layers(rows, ranks=bool, network=bool, networkLink=bool, sharedExpert=lambda value: True)
+
+
 def link_hidden(rows):
     """A panel for each link: percent of its time that are hidden, and that can be."""
     chosen = [row for row in linked(rows) if row.get("hiddenShare") is not None]

@@ -1,10 +1,11 @@
 """Tables of layers, links, GEMMs and communication, and the list of all tables."""
 
+from .between_gpus import between_gpus_table
 from .cells import Table, best, cases, columns, fastest_peer, median, microseconds, percent, ratio
 from .other_work import among_others_table, set_aside_table
 from .phases import account_table
-from .rows import OURS, label, layers
-from .series import gemms, linked
+from .rows import BETWEEN_RANKS, OURS, label, layers, on_one_device
+from .series import gemms, linked, networked
 
 
 def layer_table(rows):
@@ -29,18 +30,28 @@ def layer_table(rows):
 
 def link_table(rows):
     """Links and tokens: what the link needs, and for each mode the time and what of the link's is hidden."""
-    chosen = [row for row in linked(rows) if row.get("hiddenShare") is not None]
+    return modelled(linked(rows), "link", "link", "its time")
+
+
+def network_table(rows):
+    """The same for modelled cards of a network."""
+    return modelled(networked(rows), "networkLink", "cards", "their time")
+
+
+def modelled(rows, field, name, time):
+    """Links or cards, as `field` has them, and tokens: what they need; each mode's time and what is hidden."""
+    chosen = [row for row in rows if row.get("hiddenShare") is not None]
     modes, _ = columns(chosen)
     body = []
     for (ranks, link, tokens), own in sorted(
-            cases(chosen, "ranks", "link", "tokens"), key=lambda item: (item[0][0], link_rate(item[0][1]), item[0][2])):
+            cases(chosen, "ranks", field, "tokens"), key=lambda item: (item[0][0], link_rate(item[0][1]), item[0][2])):
         any_row = next(iter(own.values()))
         cells = [str(ranks), link, str(tokens), microseconds(any_row["linkMicroseconds"])]
         for row in (own.get(mode, {}) for mode in modes):
             cells += [microseconds(row.get("medianMicroseconds")), percent(row.get("hiddenShare")),
                       percent(row.get("hiddenShareOfHideable"))]
         body.append(cells)
-    header = ["ranks", "link", "tokens", "its time"]
+    header = ["ranks", name, "tokens", time]
     for mode in modes:
         header += [mode, "hidden", "of what can be"]
     return Table(header, body, chosen)
@@ -81,7 +92,11 @@ def gemm_table(rows):
 def communication_table(rows):
     """Dispatch, combine, and one after the other."""
     kinds = ("dispatch", "combine", "dispatch-combine")
-    chosen = [row for row in rows if row["bench"] in kinds and row["routing"] == "even" and not row.get("link")]
+    chosen = [
+        row for row in rows
+        if row["bench"] in kinds and row["routing"] == "even" and on_one_device(row.get("devices"))
+        and not any(row.get(name) for name in BETWEEN_RANKS)
+    ]
     found = {}
     for row in chosen:
         found.setdefault((row["ranks"], row["experts"], row["tokens"]), {})[row["bench"]] = row
@@ -116,6 +131,8 @@ def skew_table(rows):
 #: Names on pages, titles, and what makes the tables.
 TABLES = (
     ("layer", "A layer on one rank, µs", layer_table), ("links", "With links, µs", link_table),
+    ("network", "Over a modelled network, µs", network_table),
+    ("between-gpus", "Ranks on GPUs of their own, µs", between_gpus_table),
     ("gemm", "Grouped GEMM, µs", gemm_table), ("communication", "Communication alone, µs", communication_table),
     ("among-other-work", "Among other work, µs", among_others_table),
     ("set-aside", "A part of the L2 set aside, among other work, µs", set_aside_table),

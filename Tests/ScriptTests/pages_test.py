@@ -60,6 +60,56 @@ class PagesTests(unittest.TestCase):
         lines = [line for line in text.splitlines() if line.startswith("| ")]
         self.assertEqual([line[:8] for line in lines[1:]], ["| --- | ", "| 2 | 2 ", "| 2 | 4 "])
 
+    def test_a_table_that_may_be_missing(self):
+        marker = f"<!-- table-if-measured: network {CARD} -->"
+        self.assertEqual(self.filled(marker), "", "no rows, nothing said")
+        self.assertEqual(self.run_script("--check"), "")
+        self.page.write_text(self.page.read_text().replace("<!-- end -->", "Something.\n<!-- end -->"))
+        self.assertIn("page.md is not what the results give", self.run_script("--check", code=1))
+        self.rows(lambda row: {
+            **row, "link": None, "network": "loopback", "networkLink": "50.0 GB/s, 5.0 µs, 0.2 µs a message",
+        } if row.get("link", "").startswith("50") else row)
+        text = self.filled(marker)
+        self.assertIn("\n| ranks | cards | tokens | their time | none | hidden | of what can be | singleBatch |", text)
+        self.assertIn("- Of the cards' time `none` hides ", text)
+        self.assertIn("- Over cards of 50.0 GB/s, 5.0 µs, 0.2 µs a message the fastest is ", " ".join(text.split()))
+        self.page.write_text(f"<!-- table: network {CARD} -->\n<!-- end -->\n")
+        self.run_script()
+        self.results = SURVEY
+        self.assertIn("there are no rows for network of", self.run_script(code=1))
+
+    def test_overlap_that_loses_is_named(self):
+        def slower(row):
+            usual = row["bench"] == "layer" and row["experts"] == 2 and row["tokens"] == 4
+            times = {"none": 100, "singleBatch": 100.9, "direct": 103}
+            return {**row, "medianMicroseconds": times[row["what"]]} if usual else row
+
+        self.rows(slower)
+        text = " ".join(self.filled(f"<!-- table: layer {CARD} experts=2 tokens=4 -->").split())
+        self.assertIn(
+            "- Overlap makes one step here longer by more than 1 %: `direct` with 2 experts and 4 tokens, 3.0 % or 3.0 µs.",
+            text)
+        self.rows(lambda row: {**slower(row), "medianMicroseconds": 100})
+        text = " ".join(self.filled(f"<!-- table: layer {CARD} experts=2 tokens=4 -->").split())
+        self.assertIn("- Overlap makes no step here longer by more than 1 %.", text)
+
+    def test_ranks_on_gpus_of_their_own(self):
+        self.results = self.folder / "results.jsonl"
+        plain = next(row for row in map(json.loads, SURVEY.read_text().splitlines())
+                     if row["bench"] == "layer" and row["ranks"] == 1 and row["what"] == "direct"
+                     and "betweenBytes" not in row and row["routing"] == "even")
+        apart = {**plain, "ranks": 2, "devices": 2, "experts": 2 * plain["experts"],
+                 "medianMicroseconds": plain["medianMicroseconds"] + 2.5}
+        single = {**apart, "what": "singleBatch", "medianMicroseconds": 70}
+        split = {**single, "command": f"{single['command']} --communication-sms 12", "medianMicroseconds": 66.5}
+        found = [plain, apart, single, split]
+        self.results.write_text("".join(json.dumps(row) + "\n" for row in found))
+        text = " ".join(self.filled(f"<!-- table: between-gpus {CARD} -->").split())
+        where, count = f"On 2 GPUs with {plain['experts']} experts each", plain["tokens"]
+        self.assertIn(f"- {where}, `direct` takes longer than on a rank alone by 2.5 µs with {count} tokens.", text)
+        self.assertIn(
+            f"- {where}, 12 multiprocessors that send change `singleBatch` by -3.5 µs with {count} tokens.", text)
+
     def test_all_tables_and_texts(self):
         for name in ("links", "gemm", "communication", "among-other-work", "set-aside", "skew"):
             self.assertIn("\n| --- |", self.filled(f"<!-- table: {name} {CARD} -->"), name)

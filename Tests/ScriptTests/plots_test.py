@@ -160,6 +160,78 @@ class PlotsTests(unittest.TestCase):
                 if shown:
                     self.assertEqual(line[header.index(first["what"])], shown)
 
+    def test_plain_tables_have_plain_rows(self):
+        """Newer rows over a network, of ranks on GPUs of their own, or with a split, replace and add nothing."""
+        unusual = [
+            {"network": "NVSHMEM 3.4.5, engine"}, {"network": "loopback"}, {"devices": 2, "processes": 2},
+            {"network": "loopback", "networkLink": "50.0 GB/s, 5.0 µs, 0.2 µs a message"}]
+        plain = self.tables()
+        for bench in ("dispatch", "combine", "dispatch-combine", "layer"):
+            row = next(row for row in rows() if row["bench"] == bench and row["ranks"] == 1)
+            splits = [{"command": f"{row['command']} --communication-sms{between}12"} for between in " ="]
+            for change in [*unusual, *splits]:
+                other = {**row, **change, "date": "2999-01-01T00:00:00Z", "medianMicroseconds": 987.6}
+                added = {**other, "tokens": 3}
+                for found in ([*rows(), other, added], [added, other, *rows()]):
+                    tables = self.tables(found)
+                    tables.pop("Ranks on GPUs of their own, µs", None)
+                    self.assertEqual(tables, plain, (bench, change))
+
+    def test_links_are_not_mixed_with_networks(self):
+        row = next(row for row in rows() if row.get("link") and row["what"] == "direct")
+        other = {
+            **row, "network": "loopback", "networkLink": row["link"], "date": "2999-01-01T00:00:00Z",
+            "medianMicroseconds": 987.6}
+        self.assertEqual(self.tables([*rows(), other]), self.tables())
+
+    def networked(self):
+        """Rows with links as if they were rows over a modelled network."""
+        return [
+            {**{name: value for name, value in row.items() if name != "link"}, "network": "loopback",
+             "networkLink": f"{row['link']}, 0.2 µs a message"}
+            for row in rows() if row.get("link") and row["what"] != "direct"]
+
+    def test_a_modelled_network(self):
+        found = self.networked()
+        header, *body = self.tables([*rows(), *found])["Over a modelled network, µs"]
+        self.assertEqual(header, [
+            "ranks", "cards", "tokens", "their time", "none", "hidden", "of what can be", "singleBatch", "hidden",
+            "of what can be"])
+        self.assertEqual(len(body), len({(row["networkLink"], row["tokens"]) for row in found}))
+        for line in body:
+            row, = (row for row in found if row["what"] == "singleBatch"
+                    and [row["networkLink"], str(row["tokens"])] == line[1:3])
+            self.assertEqual(line[3], f"{row['linkMicroseconds']:.1f}")
+            self.assertEqual(line[7], f"{row['medianMicroseconds']:.1f}")
+        self.assertEqual(self.tables([*rows(), *found])["With links, µs"], self.tables()["With links, µs"])
+
+    def test_ranks_on_gpus_of_their_own(self):
+        alone = next(row for row in rows() if row["bench"] == "layer" and row["ranks"] == 1 and row["what"] == "direct"
+                     and row["routing"] == "even" and "betweenBytes" not in row)
+        two = {**alone, "ranks": 2, "devices": 2, "processes": 2, "experts": 2 * alone["experts"]}
+        single = {**two, "what": "singleBatch", "medianMicroseconds": 61}
+        dispatch = {**two, "bench": "dispatch", "what": "dispatch", "medianMicroseconds": 5}
+        found = [
+            {**two, "medianMicroseconds": 50}, single, dispatch,
+            {**dispatch, "bench": "combine", "what": "combine", "medianMicroseconds": 7},
+            {**single, "command": f"{single['command']} --communication-sms 12", "medianMicroseconds": 60},
+            {**single, "network": "NVSHMEM 3.4.5, engine", "medianMicroseconds": 300}]
+        header, *body = self.tables([*rows(), *found])["Ranks on GPUs of their own, µs"]
+        self.assertEqual(header, ["GPUs", "experts of a rank", "tokens of each rank", str(alone["tokens"])])
+        head = ["2", str(alone["experts"])]
+        self.assertEqual(body, [[*head, line, f"{time:.1f}"] for line, time in (
+            ("reading the weights", alone["floorMicroseconds"]),
+            *((f"one rank alone, `{mode}`", self.shown({**alone, "what": mode}))
+              for mode in ("none", "singleBatch", "direct")), ("dispatch", 5), ("combine", 7),
+            ("layer, `singleBatch`", 61), ("layer, `singleBatch`, 12 multiprocessors send", 60),
+            ("layer, `direct`", 50), ("layer, `singleBatch`, over NVSHMEM 3.4.5", 300))])
+
+    def shown(self, row):
+        """What the table of layers shows of a row."""
+        header, *body = self.tables()["A layer on one rank, µs"]
+        line = next(line for line in body if line[:2] == [str(row["experts"]), str(row["tokens"])])
+        return float(line[header.index(row["what"])])
+
     def test_gemms_on_the_whole_gpu(self):
         row = next(row for row in rows() if row["bench"] == "gemm")
         fewer = {**row, "date": "2999-01-01T00:00:00Z", "gemmMultiprocessors": 66, "medianMicroseconds": 987.6}
