@@ -34,7 +34,7 @@ import Testing
         #expect(weaker.verdict == .agrees && weaker.isAllowed && weaker.isSeen)
     }
 
-    /// Where the test races, the judge says so, and the ends come from the run with relaxed accesses.
+    /// Where the test races, the judge says so, and the ends come from schedules that follow the race.
     @Test func racesAreReported() throws {
         let found = try examine(storeBuffering(".weak", ""))
         #expect(found.verdict == .agrees && found.isSeen)
@@ -50,13 +50,12 @@ import Testing
         #expect(!clean.model.hasRace && clean.simulation?.race == nil && clean.simulation?.isComplete == true)
     }
 
-    /// The simulator is stronger than the model: release stores keep their place among a thread's stores.
+    /// The simulator is stronger than the model: two addresses of one memory never differ.
     @Test func allowedButNotSeen() throws {
         let found = try examine(
             Shape(
-                .gpu,
-                [["st.release.gpu x, 1", "st.release.gpu y, 2"], ["st.release.gpu y, 1", "st.release.gpu x, 2"]],
-                "exists (x == 1 /\\ y == 1)"))
+                .gpu, [["st.weak y, 7", "ld.weak r0, x"]], "exists (P0:r0 == 3)",
+                declarations: "x = 3; y @ generic aliases x"))
         #expect(found.verdict == .allowedButNotSeen && found.simulation?.isComplete == true)
         #expect(found.strays.isEmpty)
     }
@@ -101,7 +100,7 @@ import Testing
         let found = try examine(
             Shape(.gpu, [thread(1), thread(2)], "exists (P0:r1 == 0 /\\ P1:r1 == 0)", declarations: "lock = 0; x = 0"))
         #expect(found.isAllowed == (unlock == "relaxed"))
-        #expect(found.verdict == (unlock == "release" ? .agrees : .allowedButNotSeen) || found.isSeen)
+        #expect(found.verdict == .agrees && found.isSeen == found.isAllowed)
         #expect(found.model.hasRace == (unlock == "relaxed"))
         #expect((found.simulation?.race != nil) == (unlock == "relaxed"))
     }
@@ -124,40 +123,5 @@ import Testing
                 .gpu, [["st.relaxed.gpu y, 7", "fence.proxy.alias", "ld.relaxed.gpu r0, x"]], "forall (P0:r0 == 7)",
                 declarations: "x = 3; y @ generic aliases x"))
         #expect(found.verdict == .agrees && found.simulation?.ends.keys.first == [7])
-    }
-
-    /// Programs made at random: no schedule shows what the model forbids, and where it races, the judge says so.
-    @Test func randomPrograms() throws {
-        var random = SeededSource(seed: 7)
-        var races = 0
-        for number in 0..<60 {
-            let place = Shape.Place.allCases[random.below(3)]
-            let scopes = ["cta", "gpu", "sys"]
-            func scope() -> String { scopes[random.below(3)] }
-            func location() -> String { ["x", "y"][random.below(2)] }
-            let columns = (0..<2).map { _ in
-                (0..<3).map { row -> String in
-                    switch random.below(7) {
-                    case 0: "st.weak \(location()), \(row + 1)"
-                    case 1: "st.relaxed.\(scope()) \(location()), \(row + 1)"
-                    case 2: "st.release.\(scope()) \(location()), \(row + 1)"
-                    case 3: "ld.relaxed.\(scope()) r\(row), \(location())"
-                    case 4: "ld.acquire.\(scope()) r\(row), \(location())"
-                    case 5: "atom.acq_rel.\(scope()).add r\(row), \(location()), 1"
-                    default: ["fence.sc.", "fence.acq_rel."][random.below(2)] + scope()
-                    }
-                }
-            }
-            let terms = (0..<2).flatMap { thread in (0..<3).map { "P\(thread):r\($0) >= 0" } } + ["x >= 0", "y >= 0"]
-            let shape = Shape(
-                place, columns, "forall (\(terms.joined(separator: " /\\ ")))", declarations: "x = 0; y = 0")
-            let found = try examine(shape)
-            #expect(found.verdict == .agrees, "\(number): \(shape)\n\(found.strays)")
-            #expect(found.model.isComplete && found.simulation?.isComplete == true, "\(shape)")
-            // The other way round the simulator may be too strong to get there.
-            if found.simulation?.race != nil { #expect(found.model.hasRace, "\(shape)") }
-            if found.model.hasRace { races += 1 }
-        }
-        #expect(races > 5 && races < 55)
     }
 }
