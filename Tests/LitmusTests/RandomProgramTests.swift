@@ -2,7 +2,7 @@ import Litmus
 import Simulator
 import Testing
 
-/// Programs made at random: no schedule shows what the model forbids, and where the judge sees a race, there is one.
+/// Programs made at random of all that straight code has: no schedule shows what the model forbids.
 @Suite struct RandomProgramTests {
     /// One instruction of each kind, for a thread's row; `value` is another one for each.
     private static func instruction(_ random: inout SeededSource, row: Int, value: Int, barriers: Bool) -> String {
