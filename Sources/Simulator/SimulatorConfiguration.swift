@@ -39,6 +39,9 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     /// With a schedule: relaxed loads and stores may also be put off behind later accesses. On unless said otherwise;
     /// the number of schedules of an exhaustive exploration grows with it.
     public var postponesAccesses: Bool
+    /// With a schedule: races do not stop the machine, but go on with every value that PTX's memory model allows, and
+    /// accesses pass whatever it lets them pass. For programs of a handful of accesses, by one lane of each warp.
+    package var followsRaces = false
 
     /// A machine the size of an H200 unless said otherwise.
     public init(

@@ -13,10 +13,9 @@ struct LitmusKernels {
     /// By GPU, in the order of their numbers.
     let parts: [Part]
 
-    /// - Parameter strengthened: Weak accesses become relaxed ones of system scope, so that none of them race.
+    /// - Parameter barriers: Who meets where.
     /// - Throws: `LitmusObstacle` if the language has no such instructions.
-    init(_ test: LitmusTest, strengthened: Bool) throws {
-        let barriers = try BarrierNumbers(test)
+    init(_ test: LitmusTest, _ barriers: BarrierPlan) throws {
         parts = try Set(test.threads.map(\.gpu)).sorted().map { gpu in
             let blocks = Set(test.threads.filter { $0.gpu == gpu }.map(\.block)).sorted()
             let members = blocks.map { block in
@@ -32,16 +31,28 @@ struct LitmusKernels {
                 for (block, threads) in members.enumerated() {
                     for (warp, thread) in threads.enumerated() {
                         k.if(k.blockIndex == block && k.warpIndex == warp && k.isFirstLane) {
-                            var emitter = ThreadEmitter(
-                                k, test, thread, memory, barriers: barriers, strengthened: strengthened)
+                            var emitter = ThreadEmitter(k, test, thread, memory, barriers: barriers)
                             do throws(LitmusObstacle) {
                                 try emitter.emit()
                             } catch {
                                 obstacle = obstacle ?? error
                             }
+                            for (index, value) in emitter.names {
+                                k.storeVector(
+                                    [value, k.constant(UInt32(0))],
+                                    to: results + 2 * test.position(ofName: thread, index))
+                            }
+                            // A value keeps its register to the end, so that none waits for another's.
+                            for value in emitter.found {
+                                k.storeVector(
+                                    [value, k.constant(UInt32(0))], to: results + 2 * test.position(ofValues: thread))
+                            }
                             for (position, term) in test.terms.enumerated() {
                                 if case .register(thread, let register) = term {
-                                    k.store(emitter.register(register), to: results + position)
+                                    // Of two words, which the simulator does not follow as it does words of the test.
+                                    k.storeVector(
+                                        [emitter.register(register), k.constant(UInt32(0))],
+                                        to: results + 2 * position)
                                 }
                             }
                         }
@@ -54,62 +65,14 @@ struct LitmusKernels {
     }
 }
 
-/// Which of a block's sixteen barriers is which of the test's, and how many threads meet there.
-struct BarrierNumbers {
-    private struct Key: Hashable {
-        let instance: Int
-        let name: Int?
+/// Where kernels leave what they have found, each in the first of two words: the terms, a place for each thread's values,
+/// and the names of barriers.
+extension LitmusTest {
+    func position(ofValues thread: Int) -> Int { terms.count + thread }
+
+    func position(ofName thread: Int, _ index: Int) -> Int {
+        terms.count + threads.count + threads[..<thread].reduce(0) { $0 + $1.instructions.count } + index
     }
 
-    private var numbers: [Key: Int] = [:]
-    private(set) var largestQuorum = 1
-    private let test: LitmusTest
-
-    init(_ test: LitmusTest) throws(LitmusObstacle) {
-        self.test = test
-        for thread in test.threads {
-            for step in thread.instructions {
-                guard case .barrier(let barrier) = step.instruction else { continue }
-                let key = try Self.key(barrier, thread)
-                if numbers[key] == nil { numbers[key] = numbers.count }
-                if let quorum = barrier.quorum {
-                    largestQuorum = max(largestQuorum, try Self.constant(quorum, thread))
-                }
-            }
-        }
-        guard numbers.count <= 16 else { throw LitmusObstacle(description: "more than 16 barriers") }
-    }
-
-    /// Number and threads of a barrier; the threads are all of the block that have one like it, or its quorum.
-    func find(_ barrier: LitmusBarrier, in thread: LitmusThread) throws(LitmusObstacle) -> (number: Int, threads: Int) {
-        let key = try Self.key(barrier, thread)
-        var count = 0
-        for other in test.threads where other.sharesBlock(with: thread) {
-            for step in other.instructions {
-                guard case .barrier(let theirs) = step.instruction, try Self.key(theirs, other) == key else { continue }
-                count += 1
-                break
-            }
-        }
-        if let quorum = barrier.quorum { count = try Self.constant(quorum, thread) }
-        guard count > 0 else { throw LitmusObstacle(description: "a barrier for no threads") }
-        return (numbers[key] ?? 0, 32 * count)
-    }
-
-    private static func key(_ barrier: LitmusBarrier, _ thread: LitmusThread) throws(LitmusObstacle) -> Key {
-        guard let name = barrier.name else { return Key(instance: barrier.instance, name: nil) }
-        return Key(instance: barrier.instance, name: try constant(name, thread))
-    }
-
-    /// The value of a number that the program does not compute.
-    private static func constant(_ value: LitmusValue, _ thread: LitmusThread) throws(LitmusObstacle) -> Int {
-        switch value {
-        case .constant(let value): return value
-        case .register(let register):
-            guard !thread.instructions.contains(where: { $0.instruction.result == register }) else {
-                throw LitmusObstacle(description: "a barrier whose number is computed")
-            }
-            return thread.registers[register] ?? 0
-        }
-    }
+    var positions: Int { position(ofName: threads.count, 0) }
 }

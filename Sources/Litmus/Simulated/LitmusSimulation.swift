@@ -13,12 +13,16 @@ package struct LitmusSimulation: Sendable {
     package private(set) var race: RaceReport?
     /// Schedules in which threads waited for ever.
     package private(set) var hangs = 0
+    /// Schedules that led to no execution: an access was put off until it had no place any more, or names of barriers
+    /// came out otherwise than the kernels assumed.
+    package private(set) var abandoned = 0
 
     /// How one schedule can end.
     private enum Outcome: Hashable {
         case end([Int])
         case race(RaceReport)
         case hang
+        case abandoned
     }
 
     /// Instructions after which a schedule is taken for one that does not end.
@@ -26,8 +30,8 @@ package struct LitmusSimulation: Sendable {
 
     private let test: LitmusTest
 
-    /// Runs the test as it stands; if that races, once more with relaxed accesses in place of weak ones, which allows
-    /// less and goes on where a race ends.
+    /// Runs the test as kernels run, which shows whether it races, and then with races followed, which shows how it can
+    /// end.
     ///
     /// - Parameters:
     ///   - schedules: Most schedules of an exhaustive exploration; a tenth as many random ones follow, by two
@@ -37,34 +41,48 @@ package struct LitmusSimulation: Sendable {
     package init(_ test: LitmusTest, schedules: Int, seconds: Double) throws {
         self.test = test
         for location in test.locations { _ = try ThreadEmitter.narrow(location.initial) }
-        try run(LitmusKernels(test, strengthened: false), schedules, seconds)
-        if race != nil { try run(LitmusKernels(test, strengthened: true), schedules, seconds) }
+        let plans = try BarrierPlan.all(test)
+        for followsRaces in [false, true] {
+            for plan in plans {
+                try run(
+                    plan, max(schedules / plans.count, 1), seconds / Double(plans.count),
+                    followsRaces: followsRaces)
+            }
+        }
     }
 
-    private mutating func run(_ kernels: LitmusKernels, _ limit: Int, _ seconds: Double) throws {
-        let parts = try kernels.parts.map { (program: try Program($0.kernel), grid: $0.grid) }
+    private mutating func run(
+        _ plan: BarrierPlan, _ limit: Int, _ seconds: Double, followsRaces: Bool
+    ) throws {
+        let parts = try LitmusKernels(test, plan).parts.map { (program: try Program($0.kernel), grid: $0.grid) }
         // A search in depth gets lost in loops that need not end.
         let depth = test.hasLoops ? max(limit / 10, 1) : limit
-        let isDone = try explore(.exhaustive, depth, seconds, parts)
+        let isDone = try explore(.exhaustive, depth, seconds, parts, plan, followsRaces)
         if !isDone {
             isComplete = false
+            // What needs accesses put off in the right places is rare.
+            let share = followsRaces ? 2 : 10
             for policy in [Exploration.Policy.random, .pct(depth: 3)] {
-                _ = try explore(policy, max(limit / 10, 1), seconds, parts)
+                _ = try explore(policy, max(limit / share, 1), seconds, parts, plan, followsRaces)
             }
         }
     }
 
     private mutating func explore(
-        _ policy: Exploration.Policy, _ limit: Int, _ seconds: Double, _ parts: [(program: Program, grid: Int)]
+        _ policy: Exploration.Policy, _ limit: Int, _ seconds: Double, _ parts: [(program: Program, grid: Int)],
+        _ plan: BarrierPlan, _ followsRaces: Bool
     ) throws -> Bool {
         var configuration = SimulatorConfiguration(multiprocessors: 4)
         configuration.instructionLimit = Self.instructionLimit
+        configuration.followsRaces = followsRaces
         let exploration = Exploration(
             policy: policy, schedules: limit, seconds: seconds, shrinkingRuns: 0, configuration: configuration)
-        var hangs = 0
+        var (hangs, abandoned) = (0, 0)
         let report = exploration.run { machine -> Outcome in
             do {
-                return .end(try end(parts, on: machine))
+                if let end = try end(parts, plan, on: machine) { return .end(end) }
+                abandoned += 1
+                return .abandoned
             } catch SimulationError.race(let report) {
                 return .race(report)
             } catch SimulationError.deadlock {
@@ -73,22 +91,28 @@ package struct LitmusSimulation: Sendable {
             } catch SimulationError.instructionLimit {
                 hangs += 1
                 return .hang
+            } catch SimulationError.invalidOperation where machine.isAbandoned {
+                abandoned += 1
+                return .abandoned
             }
         }
         if let failure = report.failure { throw failure.error }
         self.hangs += hangs
+        self.abandoned += abandoned
         schedules += report.schedules
         for (outcome, schedule) in report.outcomes {
             switch outcome {
-            case .end(let values): if ends[values] == nil { ends[values] = schedule }
+            case .end(let values): if followsRaces, ends[values] == nil { ends[values] = schedule }
             case .race(let report): if race == nil { race = report }
-            case .hang: break
+            case .hang, .abandoned: break
             }
         }
         return report.isComplete
     }
 
-    private func end(_ parts: [(program: Program, grid: Int)], on machine: SimulatedMachine) throws -> [Int] {
+    private func end(
+        _ parts: [(program: Program, grid: Int)], _ plan: BarrierPlan, on machine: SimulatedMachine
+    ) throws -> [Int]? {
         var memory = [UInt64](repeating: 0, count: test.locations.count)
         for (index, location) in test.locations.enumerated() where location.memory == index {
             let initial = UInt32(truncatingIfNeeded: location.initial)
@@ -98,20 +122,22 @@ package struct LitmusSimulation: Sendable {
             memory[index] = try machine.alias(of: memory[location.memory], label: location.name)
         }
         let terms = test.terms
-        let results = try machine.allocate([UInt32](repeating: 0, count: max(terms.count, 1)), label: "results")
+        let count = 2 * test.positions
+        let results = try machine.allocate([UInt32](repeating: 0, count: count), label: "results")
         for (rank, part) in parts.enumerated() {
             try machine.enqueueLaunch(
                 part.program, grid: part.grid, arguments: memory.map { .address($0) } + [.address(results)],
                 on: machine.makeStream(label: "GPU \(rank)", rank: rank))
         }
         try machine.synchronizeAll()
-        let registers = try machine.read(UInt32.self, count: max(terms.count, 1), from: results)
+        let registers = try machine.read(UInt32.self, count: count, from: results)
+        guard plan.agrees(with: { registers[2 * test.position(ofName: $0.thread, $0.index)] }) else { return nil }
         return try terms.indices.map { position in
             let bits: UInt32
             if case .memory(let location) = terms[position] {
                 bits = try machine.read(UInt32.self, count: 1, from: memory[location])[0]
             } else {
-                bits = registers[position]
+                bits = registers[2 * position]
             }
             return Int(Int32(bitPattern: bits))
         }

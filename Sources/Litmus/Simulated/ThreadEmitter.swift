@@ -5,30 +5,33 @@ struct ThreadEmitter {
     private let k: KernelBuilder
     private let test: LitmusTest
     private let thread: LitmusThread
+    private let number: Int
     private let memory: [Pointer<UInt32>]
-    private let barriers: BarrierNumbers
-    private let isStrengthened: Bool
+    private let barriers: BarrierPlan
     /// Straight code binds names to values, so that loads need not come before their values are used.
     private var values: [Int: Value<UInt32>] = [:]
+    /// What loads and atomic operations of straight code have given.
+    private(set) var found: [Value<UInt32>] = []
+    /// Names of barriers, where some are computed, by instruction.
+    private(set) var names: [(index: Int, value: Value<UInt32>)] = []
     /// Code with jumps has variables.
     private var variables: [Int: Variable<UInt32>]?
 
     init(
-        _ k: KernelBuilder, _ test: LitmusTest, _ thread: Int, _ memory: [Pointer<UInt32>], barriers: BarrierNumbers,
-        strengthened: Bool
+        _ k: KernelBuilder, _ test: LitmusTest, _ thread: Int, _ memory: [Pointer<UInt32>], barriers: BarrierPlan
     ) {
         self.k = k
         self.test = test
         self.thread = test.threads[thread]
+        number = thread
         self.memory = memory
         self.barriers = barriers
-        isStrengthened = strengthened
     }
 
     mutating func emit() throws(LitmusObstacle) {
         let targets = Set(thread.instructions.compactMap(\.instruction.target))
         if targets.isEmpty {
-            for step in thread.instructions { try emit(step.instruction) }
+            for index in thread.instructions.indices { try emit(index) }
         } else {
             try emitBlocks(targets)
         }
@@ -90,7 +93,7 @@ struct ThreadEmitter {
                     next.value = k.constant(UInt32(end))
                     for index in start..<end {
                         do throws(LitmusObstacle) {
-                            try emitter.emit(thread.instructions[index].instruction, next)
+                            try emitter.emit(index, next)
                         } catch {
                             obstacle = obstacle ?? error
                         }
@@ -104,20 +107,21 @@ struct ThreadEmitter {
 
     // MARK: Instructions
 
-    private mutating func emit(
-        _ instruction: LitmusInstruction, _ next: Variable<UInt32>? = nil
-    ) throws(LitmusObstacle) {
-        switch instruction {
+    private mutating func emit(_ index: Int, _ next: Variable<UInt32>? = nil) throws(LitmusObstacle) {
+        switch thread.instructions[index].instruction {
         case .move(let register, let value): set(register, try self.value(value))
         case .arithmetic(let operation, let register, let a, let b):
             set(register, try arithmetic(operation, try value(a), try value(b)))
         case .load(let access, let register):
-            set(register, k.load(memory[access.location], order: try order(access)))
+            let value = k.load(memory[access.location], order: try order(access))
+            set(register, value)
+            found.append(value)
         case .store(let access, let value):
             k.store(try self.value(value), to: memory[access.location], order: try order(access))
         case .atomic(let change, let access, let register):
             let old = try atomic(change, access)
             if let register { set(register, old) }
+            found.append(old)
         case .fence(.sequentiallyConsistent(let scope)): k.sequentialFence(scope: scope)
         case .fence(let order): k.fence(scope: order.scope ?? .system)
         // Addresses of one memory are one memory to the simulator.
@@ -125,7 +129,10 @@ struct ThreadEmitter {
         case .proxyFence(let proxy):
             guard proxy == .generic else { throw LitmusObstacle(description: "the \(proxy.rawValue) proxy") }
         case .barrier(let barrier):
-            let (number, threads) = try barriers.find(barrier, in: thread)
+            if barriers.isAssumed(thread: number, index: index), let name = barrier.name {
+                names.append((index, try self.value(name)))
+            }
+            guard let (number, threads) = barriers.meeting(thread: number, index: index) else { return }
             if barrier.onlyArrives {
                 k.barrierArrive(NamedBarrier(number), threads: threads)
             } else {
@@ -140,7 +147,7 @@ struct ThreadEmitter {
 
     private func order(_ access: LitmusAccess) throws(LitmusObstacle) -> MemoryOrder {
         guard access.proxy == .generic else { throw LitmusObstacle(description: "the \(access.proxy.rawValue) proxy") }
-        return access.order == .weak && isStrengthened ? .relaxed(.system) : access.order
+        return access.order
     }
 
     private func arithmetic(

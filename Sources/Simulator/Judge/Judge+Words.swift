@@ -41,7 +41,7 @@ extension Judge {
     }
 
     @inline(__always)
-    private func place(
+    func place(
         _ space: MemorySpace, _ core: Core, _ step: UnsafePointer<Step>, _ lane: Int, _ bytes: Int
     ) -> (UnsafeMutablePointer<Region>, Int)? {
         if space == .global {

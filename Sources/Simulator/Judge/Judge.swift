@@ -11,6 +11,13 @@ final class Judge {
     @exclusivity(unchecked) var schedule: ScheduleDriver
     /// Whether relaxed loads may be put off until their values are needed.
     let postponesAccesses: Bool
+    /// Whether races are followed rather than reported.
+    let followsRaces: Bool
+    /// For that: the words' histories, in the order in which they came up, and threads by slot and lane.
+    @exclusivity(unchecked) var histories: [WordHistory] = []
+    @exclusivity(unchecked) var followedLanes: [UInt64: FollowedLane] = [:]
+    /// An access that was put off found no place any more: what ran is no execution.
+    var isAbandoned = false
 
     /// By slot; slot 0 is nobody's.
     @exclusivity(unchecked) var owners: [SlotOwner] = []
@@ -39,10 +46,11 @@ final class Judge {
     /// The order of synchronising operations so far.
     var interleaving = Interleaving()
 
-    init(_ machine: SimulatedMachine, schedule: Schedule, postponesAccesses: Bool) {
+    init(_ machine: SimulatedMachine, schedule: Schedule, postponesAccesses: Bool, followsRaces: Bool) {
         self.machine = machine
         self.schedule = ScheduleDriver(schedule)
         self.postponesAccesses = postponesAccesses
+        self.followsRaces = followsRaces
         forgetOwners()
     }
 
@@ -57,6 +65,7 @@ final class Judge {
 
     /// Everything is complete and the host knows it.
     func startEra() {
+        if followsRaces { settleRaces() }
         era += 1
         forgetOwners()
         locations = [:]

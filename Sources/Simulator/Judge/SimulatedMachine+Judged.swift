@@ -5,6 +5,8 @@ struct PostponedAccess {
     /// Index of its step.
     let step: Int
     let mask: UInt32
+    /// Where races are followed: what its lanes knew.
+    var followed: [FollowedAccess] = []
 }
 
 /// The scheduler of a judged machine: one agent after the other goes on up to its next step that others can tell the
@@ -72,13 +74,15 @@ extension SimulatedMachine {
         while outcome == StepOutcome.proceed, executed < longestRun {
             let index = Int(core.pointee.programCounter)
             let aspect = program.aspects[index]
+            let isNextVisible = aspect.isVisible || judge.follows(aspect, core.pointee.steps + index)
+            if isVisible, isNextVisible, judge.followsRaces { break }
             if !warp.postponed.isEmpty, judge.mustCatchUp(warp, before: index, aspect) {
                 if isVisible { break }
                 isVisible = true
                 outcome = judge.catchUp(warp)
                 guard outcome == StepOutcome.proceed else { break }
             }
-            if aspect.isVisible {
+            if isNextVisible {
                 if isVisible { break }
                 isVisible = true
             }
@@ -113,6 +117,7 @@ extension Judge {
                 return core.fail(step, problem)
             }
         }
+        if let access = aspect.access, follows(aspect, step) { return follow(aspect, access, core, step) }
         switch aspect {
         case .ordinary, .visible, .end, .barrier, .clusterArrive, .clusterWait, .bulkLoad, .bulkStore, .tensorLoad,
             .tensorStore, .network:
@@ -128,7 +133,8 @@ extension Judge {
             return run(handler, access, count: step.pointee.y, isWrite: aspect.isStore, isAtomic: false, core, step)
         case .atomic(let access):
             return run(handler, access, count: 1, isWrite: true, isAtomic: true, core, step)
-        case .fence(let order): fence(order, core, step)
+        case .fence(let order):
+            if followsRaces { follow(order, core, step) } else { fence(order, core, step) }
         case .proxyFence(let proxy): fence(proxy, core, step)
         case .syncWarp: warp.judged?.synchronise()
         case .mbarrierInit, .mbarrierArrive, .mbarrierTryWait: return runMbarrier(handler, aspect, core, step)
@@ -165,7 +171,8 @@ extension Judge {
     /// Whether what was put off must happen before the next step.
     func mustCatchUp(_ warp: Warp, before index: Int, _ aspect: StepAspect) -> Bool {
         warp.stepsPostponed += 1
-        if warp.stepsPostponed > Self.longestPostponement || !aspect.letsPass { return true }
+        if warp.stepsPostponed > Self.longestPostponement { return true }
+        if !(followsRaces ? letsPass(aspect, warp) : aspect.letsPass) { return true }
         let next = warp.program.touched[index]
         return warp.postponed.contains { access in
             let own = warp.program.touched[access.step]
@@ -186,8 +193,10 @@ extension Judge {
             guard let access = aspect.access else { continue }
             let step = core.pointee.steps + postponed.step
             core.pointee.mask = postponed.mask
-            let outcome = run(
-                step.pointee.handler, access, count: 1, isWrite: aspect.isStore, isAtomic: false, core, step)
+            let outcome =
+                followsRaces
+                ? happen(postponed.followed, aspect, access, core, step)
+                : run(step.pointee.handler, access, count: 1, isWrite: aspect.isStore, isAtomic: false, core, step)
             if outcome != StepOutcome.proceed { return outcome }
         }
         return StepOutcome.proceed

@@ -85,7 +85,9 @@ public final class SimulatedMachine {
         counters.initialize(to: MachineCounters(clock: start))
         multiprocessors = Array(repeating: Multiprocessor(), count: max(configuration.multiprocessors, 1))
         if let schedule = configuration.schedule {
-            judge = Judge(self, schedule: schedule, postponesAccesses: configuration.postponesAccesses)
+            judge = Judge(
+                self, schedule: schedule, postponesAccesses: configuration.postponesAccesses,
+                followsRaces: configuration.followsRaces)
         }
     }
 
@@ -111,6 +113,9 @@ public final class SimulatedMachine {
             instructions: counters.pointee.instructions, contextSwitches: counters.pointee.switches,
             nanoseconds: counters.pointee.clock &- start)
     }
+
+    /// With a judge that follows races: the schedule led to what is no execution, and the error says no more than that.
+    package var isAbandoned: Bool { judge?.isAbandoned ?? false }
 
     /// With a schedule, its decisions so far; otherwise nil.
     public var scheduleRecord: ScheduleRecord? {

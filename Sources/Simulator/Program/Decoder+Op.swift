@@ -67,7 +67,7 @@ extension Decoder {
                 atomicHandler(operation, access.element), d: result.map { place($0) } ?? -1,
                 a: base(address, access.space), b: place(value, access.element),
                 c: compare.map { place($0, access.element) } ?? place(value, access.element), x: address.offset,
-                y: access.space == .shared ? 1 : Self.reachesSystem(access) ? 2 : 0)
+                y: access.space == .shared ? 1 : Self.reachesSystem(access) ? 2 : 0, z: compare == nil ? 0 : 1)
         case .discard(let address):
             emit(discardHandler, a: base(address, .global), x: address.offset, y: Op.discardedBytes / 4)
         // The machine is sequentially consistent: fences have nothing to order, but what other processes see.

@@ -23,6 +23,7 @@ struct PCTPolicy: SchedulePolicy {
         switch decision.kind {
         case .agent: return chooseAgent(decision)
         case .value: return random.below(3) == 0 ? random.below(decision.count) : 0
+        case .delay: return random.below(4) == 0 ? 1 : 0
         case .postponement, .givingUp: return random.below(16) == 0 ? 1 + random.below(decision.count - 1) : 0
         case .place: return random.below(decision.count)
         }

@@ -8,6 +8,7 @@ struct RandomPolicy: SchedulePolicy {
         switch decision.kind {
         case .agent, .place: random.below(decision.count)
         case .value: random.below(2) == 0 ? 0 : random.below(decision.count)
+        case .delay: random.below(4) == 0 ? 1 : 0
         case .postponement, .givingUp: random.below(8) == 0 ? 1 + random.below(decision.count - 1) : 0
         }
     }

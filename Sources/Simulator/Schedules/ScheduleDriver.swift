@@ -65,7 +65,7 @@ public struct ScheduleRecord: Hashable, Sendable {
         if choice != 0 { nonzero.append(Choice(decision: decisions, choice: choice)) }
         if kind == .agent { agentDecisions += 1 }
         switch kind {
-        case .agent, .value, .postponement:
+        case .agent, .value, .postponement, .delay:
             if branches.count < Self.keptBranches {
                 branches.append(Branch(decision: decisions, choice: choice, count: count))
             }
