@@ -150,15 +150,15 @@ package struct NVSHMEMLibrary: Sendable {
         if let memory = Pointer(bitPattern: UInt(address)) { functions.free(memory) }
     }
 
-    /// Where this process has another one's memory at the same place of the heap; nil if it cannot load from and store to
-    /// it.
+    /// Where this process has another one's memory at the same place of the heap; nil if it cannot load from and store
+    /// to it.
     package func mapped(_ address: UInt64, of process: Int) -> UInt64? {
         Pointer(bitPattern: UInt(address)).flatMap { functions.mapped($0, Int32(process)) }
             .map { UInt64(UInt(bitPattern: $0)) }
     }
 
-    /// Tells code of a loaded module where everything is. It waits for the GPU, on which no kernel may spin for one that
-    /// comes later.
+    /// Tells code of a loaded module where everything is. It waits for the GPU, on which no kernel may spin for one
+    /// that comes later.
     ///
     /// - Throws: `NVSHMEMError.call`.
     package func start(module: UnsafeMutableRawPointer, _ kernel: String) throws(NVSHMEMError) {

@@ -8,8 +8,8 @@ import CUDADriver
 
 /// Bodies of the functions that kernels with network operations call, made of NVSHMEM, on the machine that has it.
 ///
-/// Their text is compiled against the headers beside the library that is loaded, since what headers and libraries pass to
-/// each other differs from version to version. The result is kept on disk.
+/// Their text is compiled against the headers beside the library that is loaded, since what headers and libraries pass
+/// to each other differs from version to version. The result is kept on disk.
 package struct NVSHMEMShim: Sendable {
     /// The bodies as PTX text.
     package let ptx: String
@@ -20,8 +20,8 @@ package struct NVSHMEMShim: Sendable {
     /// What is compiled. The functions are described in `NetworkFunction`; the context says how many ranks a process (a
     /// PE, to NVSHMEM) has.
     ///
-    /// NVRTC's 64-bit integers are `long long`, and the library's, which another compiler has made, `long`: names of its
-    /// functions differ. Its headers also use names of `std` that NVRTC has in `cuda::std` alone.
+    /// NVRTC's 64-bit integers are `long long`, and the library's, which another compiler has made, `long`: names of
+    /// its functions differ. Its headers also use names of `std` that NVRTC has in `cuda::std` alone.
     package static let source = """
         #define uint64_t swiftep_long_long
         #include <cuda/std/cstdint>
@@ -91,8 +91,8 @@ package struct NVSHMEMShim: Sendable {
         if let cache, let file { Self.keep(ptx, cache, file) }
     }
 
-    /// Joins a kernel with the functions, to a program that the driver can load. nvJitLink does it, and the driver where
-    /// there is none or where it fails.
+    /// Joins a kernel with the functions, to a program that the driver can load. nvJitLink does it, and the driver
+    /// where there is none or where it fails.
     ///
     /// - Parameters:
     ///   - ptx: The kernel.

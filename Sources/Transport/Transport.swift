@@ -46,8 +46,8 @@ public protocol Transport: AnyObject, Sendable {
     /// again has a new one.
     func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer
 
-    /// Returns when nothing is under way any more that kernels of this rank, which have ended, have asked a network engine
-    /// for.
+    /// Returns when nothing is under way any more that kernels of this rank, which have ended, have asked a network
+    /// engine for.
     func settle() throws
 
     /// Throws where the ranks of a group cannot go on without one that has gone.

@@ -16,7 +16,8 @@ import Testing
         #expect(Self.count(experts * 3 * 2048 * 7168) == sets)
     }
 
-    /// Between two uses of the same weights as much of others is read as three times the L2, and never with one set less.
+    /// Between two uses of the same weights as much of others is read as three times the L2, and never with one set
+    /// less.
     @Test func exceedsThreeTimesTheL2() {
         for read in stride(from: 3 << 20, through: 400 << 20, by: 1_234_567) {
             let sets = Self.count(read)

@@ -77,7 +77,8 @@ import Testing
         try check(try KernelCatalogue(padded).kernels.filter { !known.contains($0.digest) })
     }
 
-    /// What calls an engine's functions is whole only when it has been linked with them. Calls spill in the highest tiles.
+    /// What calls an engine's functions is whole only when it has been linked with them. Calls spill in the highest
+    /// tiles.
     @Test(.needsAssembler) func kernelsOfAnEngineAssemble() throws {
         let loopback = Set(try KernelCatalogue(Self.shapes[0], network: .loopback).kernels.map(\.digest))
         let kernels = try KernelCatalogue(Self.shapes[0], network: .engine).kernels

@@ -12,8 +12,8 @@ package protocol NetworkLinker: AnyObject, Sendable {
 }
 
 extension CUDADevice {
-    /// Has kernels with network operations joined by `linker` from now on; nil for by none. Kernels that are loaded stay
-    /// as they are.
+    /// Has kernels with network operations joined by `linker` from now on; nil for by none. Kernels that are loaded
+    /// stay as they are.
     package func setNetwork(_ linker: (any NetworkLinker)?) { networkLinker.withLock { $0 = linker } }
 
     /// Uses memory that an engine has mapped here, its own or another process's, as long as the buffer lives.

@@ -51,8 +51,8 @@ struct TwoCombines {
 
     /// Dispatches, and combines twice.
     ///
-    /// - Returns: For both combines the sums of each rank, BF16 `[maxTokens, hidden]`; those of tokens that do not exist
-    ///   are left out.
+    /// - Returns: For both combines the sums of each rank, BF16 `[maxTokens, hidden]`; those of tokens that do not
+    ///   exist are left out.
     func run(tokens: [Int]) throws -> [[[BFloat16]]] {
         for member in ranks.members {
             try ranks.dispatchSend(member)

@@ -199,8 +199,8 @@ final class KernelRanks {
             ])
     }
 
-    /// Enqueues a combine send of `results`; of the rank's own when nil. It reads counts and the step's number before it
-    /// waits for the kernel before, which may have written them here.
+    /// Enqueues a combine send of `results`; of the rank's own when nil. It reads counts and the step's number before
+    /// it waits for the kernel before, which may have written them here.
     func combineSend(_ member: Member, _ results: DeviceArray<BFloat16>? = nil) throws {
         try launch(
             combineSender(), blocks: blocks, member,

@@ -6,7 +6,8 @@ import Synchronization
 package struct MutationSurvey: Sendable {
     /// What runs the kernels.
     package var workloads: [Workload]
-    /// Schedules for each mutation and workload, half of them random and half PCT.
+    /// Schedules for each mutation and workload, half of them random and half PCT. What they do not find, and no reason
+    /// is known for, gets four times as many.
     package var schedules: Int
     /// Only mutations whose kernel, line or operation contain this text.
     package var filter: String?
@@ -67,7 +68,10 @@ package struct MutationSurvey: Sendable {
         let findings = Mutex([Finding?](repeating: nil, count: candidates.count))
         let done = Atomic(0)
         inParallel(candidates.count) { index in
-            let finding = examine(candidates[index], baselines, unmutated)
+            var finding = examine(candidates[index], baselines, unmutated, schedules: schedules)
+            if case .unexplained = finding.verdict {
+                finding = examine(candidates[index], baselines, unmutated, schedules: 4 * schedules)
+            }
             findings.withLock { $0[index] = finding }
             progress(finding, done.add(1, ordering: .relaxed).newValue, candidates.count)
         }
@@ -115,7 +119,9 @@ package struct MutationSurvey: Sendable {
         }
     }
 
-    private func examine(_ candidate: Candidate, _ baselines: [Baseline], _ unmutated: UnmutatedRuns) -> Finding {
+    private func examine(
+        _ candidate: Candidate, _ baselines: [Baseline], _ unmutated: UnmutatedRuns, schedules: Int
+    ) -> Finding {
         var finding = Finding(kernel: candidate.kernel, mutation: candidate.mutation, schedules: 0)
         let mutate = { @Sendable (kernel: Kernel) in
             guard Self.kind(kernel.name) == candidate.kernel else { return kernel }

@@ -52,39 +52,22 @@ package struct Redundancy: Sendable {
                 + "Such faults are explored without masks, where the store is at another line, and there the mutation is "
                 + "found."),
         Redundancy(
-            kernel: "dispatch unpack", mutation: "Patience.swift relaxed (system scope) load: gpu scope",
-            proof:
-                "The workloads have no rank that beats while another waits for it in its unpack. In the combine receive, "
-                + "which loads by the same line, the mutation is found."),
-        Redundancy(
             kernel: "dispatch unpack", mutation: "Watchdog.swift relaxed (gpu scope) load: block scope",
             proof:
                 "Where ranks are masked, a record is written when a wait for a kernel of the own rank fails. The send "
                 + "before the unpack waits for nobody, and kernels beside the unpack wait on while it shows that it lives. "
                 + "The weak load is found."),
         Redundancy(
-            kernel: "combine receive", mutation: "RankMasks.swift relaxed (system scope) store: gpu scope",
-            proof:
-                "Another rank looks at the word if it waits for this one while this one waits for a third. The workloads have "
-                + "such chains in the dispatch unpack, which stores by the same line, and there the mutation is found."),
-        Redundancy(
             kernel: "rank barrier", mutation: "RankMasks.swift relaxed (system scope) store: gpu scope",
             proof:
                 "Who waits at a barrier has published all that others wait for, so that nobody waits for it. In the dispatch "
                 + "unpack, which stores by the same line, the mutation is found."),
-        Redundancy(
-            kernel: "combine send", mutation: "CombineSendKernel.swift network put with signal: another channel",
-            proof:
-                "The rows that it puts are overwritten by GEMMs behind the next step's receive, which has seen answers of all "
-                + "that live; the flush, and so the channel, counts for ranks that are lost. In the GEMM and the dispatch send "
-                + "the mutation is found."),
         lastBeat("dispatch send"), beatTaken("dispatch send"), lastBeat("combine receive"), lastBeat("dispatch unpack"),
         beatTaken("combine receive"),
         beatTaken("dispatch unpack"),
         ownBeatOfSend("block scope"), ownBeatOfSend("weak"),
         failureWithMasks("block scope"), failureWithMasks("weak"),
         settledMask("dispatch send", "block scope"), settledMask("dispatch send", "weak"),
-        settledMask("combine send", "block scope"), settledMask("combine send", "weak"),
         Redundancy(
             kernel: "rank barrier", mutation: "Watchdog.swift relaxed (gpu scope) atomic: block scope",
             proof:
@@ -98,11 +81,6 @@ package struct Redundancy: Sendable {
                 "Tokens are put behind a barrier of the block, which orders what all its lanes have staged. The warp meets for "
                 + "callers whose lanes have written since; in the network packets, which have no such barrier, the mutation is "
                 + "found."),
-        Redundancy(
-            kernel: "gemm", mutation: "NetworkAdapter.swift syncWarp: removed",
-            proof:
-                "The publisher warp's lanes have written nothing of the rows that it puts: its first lane has acquired that they "
-                + "are there, and the warp has met behind it. In the network packets the mutation is found."),
         Redundancy(
             kernel: "dispatch send", mutation: "NetworkAdapter.swift network add: set instead of added",
             proof:

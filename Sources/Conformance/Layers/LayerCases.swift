@@ -141,8 +141,8 @@ private func gateCases() -> [ConformanceCase] {
     ]
 }
 
-/// Weights with a scale for each row beside others in blocks: narrow and wide tiles, and a shared expert of a part and a
-/// half.
+/// Weights with a scale for each row beside others in blocks: narrow and wide tiles, and a shared expert of a part and
+/// a half.
 private func channelScaleCases() -> [ConformanceCase] {
     [
         layerCase(experts: 8, topK: 2, tokens: [5, 2], shared: 128, channelScales: true),
@@ -160,8 +160,8 @@ private func channelScaleCases() -> [ConformanceCase] {
         }
 }
 
-/// Variants of SwiGLU, in a kernel of its own and in the GEMM. Gates and ups are about normal: limits far below those of
-/// models clamp as many of them.
+/// Variants of SwiGLU, in a kernel of its own and in the GEMM. Gates and ups are about normal: limits far below those
+/// of models clamp as many of them.
 private func activationCases() -> [ConformanceCase] {
     let variants = [
         Activation(limit: 0.7), Activation(limit: 0.5, sharedLimit: 1.1, clamping: .output),

@@ -22,8 +22,8 @@ private func fixture(
         sharedIntermediate: 128, hasSharedGate: gate)
 }
 
-/// Seconds that no right step waits for; with time to show that a rank lives, on the simulator between its leaps of up to
-/// 10 ms.
+/// Seconds that no right step waits for; with time to show that a rank lives, on the simulator between its leaps of up
+/// to 10 ms.
 package func maskWaitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.25 }
 
 /// With nobody masked, all modes have the bits of a group that stops at failures, direct and replayed.

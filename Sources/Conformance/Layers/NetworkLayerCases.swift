@@ -3,7 +3,8 @@ import ExpertKernels
 import ExpertParallel
 import Simulator
 
-/// Layers whose ranks reach each other by a network adapter: the loopback on every device, the engine where there is one.
+/// Layers whose ranks reach each other by a network adapter: the loopback on every device, the engine where there is
+/// one.
 func networkLayerCases(for kind: DeviceProperties.Kind) -> [ConformanceCase] {
     let loopback = NetworkWay(network: GroupNetwork(.loopback))
     var ways = [

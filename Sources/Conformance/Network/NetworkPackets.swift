@@ -2,8 +2,8 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// Packets that two ranks send each other at once, round by round: the smallest protocol in which each promise of a network
-/// adapter is needed.
+/// Packets that two ranks send each other at once, round by round: the smallest protocol in which each promise of a
+/// network adapter is needed.
 ///
 /// Each warp stages a packet in one of two places in turn, and puts it with an add to a counter of its own, which only
 /// grows. Warps of the other rank wait for the counters of both, read both packets, and answer; only then is the place
@@ -20,7 +20,8 @@ struct NetworkPackets {
     let adapter: NetworkAdapter
     let answer: Answer
     var rounds = 4
-    /// Words of 32 bits that each lane writes of a packet, at most 78: packets of ranks and rounds have numbers of their own.
+    /// Words of 32 bits that each lane writes of a packet, at most 78: packets of ranks and rounds have numbers of
+    /// their own.
     var wordsPerLane = 1
 
     private static let warps = 2

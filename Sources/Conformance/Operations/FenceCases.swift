@@ -1,8 +1,8 @@
 import Accelerator
 import KernelLanguage
 
-/// Two blocks that store, fence and load each other's word: with sequentially consistent fences at least one of them sees
-/// the other's store.
+/// Two blocks that store, fence and load each other's word: with sequentially consistent fences at least one of them
+/// sees the other's store.
 func fenceCases() -> [ConformanceCase] {
     [
         ConformanceCase("operation sequential fences of two blocks") { device in

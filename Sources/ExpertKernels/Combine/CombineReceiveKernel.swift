@@ -34,11 +34,11 @@ package struct CombineReceiveParameters: KernelParameters {
 }
 
 /// Waits for the rows of each token's experts and adds them up, weighted, in the order of the token's choices; so the
-/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1 or the token's shared
-/// weight. The last kernel of a step.
+/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1 or the token's
+/// shared weight. The last kernel of a step.
 ///
-/// Given `CombineReceiveParameters`, with masks `MaskParameters`, with a network `NetworkParameters`, with shared weights
-/// `SharedWeightsParameters`, and with totals `WaitTotalsParameters`.
+/// Given `CombineReceiveParameters`, with masks `MaskParameters`, with a network `NetworkParameters`, with shared
+/// weights `SharedWeightsParameters`, and with totals `WaitTotalsParameters`.
 ///
 /// - Parameters:
 ///   - sharedWeights: Whether each token says how much its shared experts count.

@@ -175,8 +175,8 @@ private struct DispatchUnpack {
     /// Adds rows of the step to what the counter of a source that the network brings has to be. Who knows the agreed
     /// counts of the expert knows this as well.
     ///
-    /// - Returns: How many rows are waited for. None of a source that has been masked: what it sent in the step in which it
-    ///   was masked is in the counter, and was perhaps not expected.
+    /// - Returns: How many rows are waited for. None of a source that has been masked: what it sent in the step in
+    ///   which it was masked is in the counter, and was perhaps not expected.
     private func expect(
         _ k: KernelBuilder, _ rows: Value<UInt32>, of source: Value<UInt32>, expert: Value<UInt32>
     ) -> Value<UInt32> {

@@ -3,9 +3,9 @@ import KernelLanguage
 /// Masked grouped FP8 GEMM on tensor cores, with partial sums scaled and added in Float32 every 128 channels.
 ///
 /// A persistent grid of any size; the order of additions depends on `k` and its slices alone, so the same row gives the
-/// same bits whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the role
-/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, and
-/// with scales of channels `ChannelScaleParameters`.
+/// same bits whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the
+/// role `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks
+/// `MaskParameters`, and with scales of channels `ChannelScaleParameters`.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
     precondition(configuration.fitsSlices, "slices of K need two k-blocks each")

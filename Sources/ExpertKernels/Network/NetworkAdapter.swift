@@ -23,8 +23,8 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
     ///   - target: In the peer's memory as the adapter addresses it, at a multiple of 16.
     ///   - bytes: A multiple of 16, not 0.
     ///   - path: Which way. An engine blocks while its queue there is full.
-    ///   - signal: A word of 8 bytes in the peer's memory that adapters alone change, and what to add to it. Who acquires
-    ///     the sum sees this put's bytes, and no other put's.
+    ///   - signal: A word of 8 bytes in the peer's memory that adapters alone change, and what to add to it. Who
+    ///     acquires the sum sees this put's bytes, and no other put's.
     package func put<T: Scalar, U: Scalar>(
         _ k: KernelBuilder, _ source: Pointer<T>, to target: Pointer<U>, bytes: Value<UInt32>, over path: NetworkPath,
         adding signal: (value: Value<UInt64>, word: Pointer<UInt64>)? = nil

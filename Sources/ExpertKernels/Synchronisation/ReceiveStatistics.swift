@@ -2,8 +2,8 @@ import KernelLanguage
 
 /// Where a receive adds how long it has waited, in memory of the caller's.
 package struct WaitTotalsParameters: KernelParameters {
-    /// Int64 `[ranks]`, added to: nanoseconds waited for each rank, those of all rows together, many of which wait at the
-    /// same time. At address 0 none are wanted.
+    /// Int64 `[ranks]`, added to: nanoseconds waited for each rank, those of all rows together, many of which wait at
+    /// the same time. At address 0 none are wanted.
     package var waits: MemoryParameter<UInt64>
 
     /// Words as given; nil for none.

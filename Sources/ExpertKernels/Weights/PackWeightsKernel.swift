@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Experts' matrices of one kind as somebody else holds them: FP8 E4M3 row by row, with one Float32 scale for each 128 x
-/// 128.
+/// Experts' matrices of one kind as somebody else holds them: FP8 E4M3 row by row, with one Float32 scale for each 128
+/// x 128.
 package struct UnpackedMatrixParameters: KernelParameters {
     /// FP8 `[experts, validRows, validColumns]`, rows and experts as far apart as `UnpackedStrideParameters` says;
     /// aligned to 16 bytes.
@@ -71,8 +71,8 @@ package struct PackWeightsParameters: KernelParameters {
 
 /// Packs weights for the grouped GEMM, as `PackedWeights` does on the host, bit for bit.
 ///
-/// A thread block takes a run of 128 rows by 128 columns at a time, which lies in one piece in the packed weights. Eight
-/// threads read a line of 128 bytes, and write it in another order of its groups of 16.
+/// A thread block takes a run of 128 rows by 128 columns at a time, which lies in one piece in the packed weights.
+/// Eight threads read a line of 128 bytes, and write it in another order of its groups of 16.
 ///
 /// Not for a dependent launch. Given `PackWeightsParameters`, `UnpackedMatrixParameters`, and `UnpackedUpParameters` where there are two matrices.
 package func packWeightsKernel(_ packing: WeightPacking) throws(VerificationError) -> Kernel {

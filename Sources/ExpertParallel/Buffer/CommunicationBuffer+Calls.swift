@@ -91,8 +91,8 @@ extension CommunicationBuffer {
     ///
     /// - Parameters:
     ///   - turn: The dispatch that brought the rows.
-    ///   - rows: Address of BF16 `[localExperts, maxRows, hidden]`, a multiple of 16. Those beyond an expert's count are
-    ///     not read.
+    ///   - rows: Address of BF16 `[localExperts, maxRows, hidden]`, a multiple of 16. Those beyond an expert's count
+    ///     are not read.
     ///   - overlap: The producer that the send runs beside; nil if all rows are there when the stream gets here.
     ///   - stream: Where the send is enqueued.
     /// - Throws: `GroupError.superseded`, `.outOfOrder`, `.misaligned`, and for an overlap that is not the buffer's.

@@ -40,7 +40,8 @@ public final class CommunicationBuffer {
     /// when all ranks have been made.
     ///
     /// - Throws: `GroupError` when the configuration could not be resident, fits no kernel or is for another number of
-    ///   ranks; `ShapeError` for a hidden size that is no multiple of 128; `DeviceError` when memory runs out; `TransportError`.
+    ///   ranks; `ShapeError` for a hidden size that is no multiple of 128; `DeviceError` when memory runs out;
+    ///   `TransportError`.
     public init(device: any Device, configuration: GroupConfiguration, transport: any Transport) throws {
         try configuration.validate(on: device.properties)
         let (rank, shape) = (transport.rank, configuration.shape)

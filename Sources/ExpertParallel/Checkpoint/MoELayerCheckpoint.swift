@@ -111,7 +111,8 @@ public struct MoELayerCheckpoint: Sendable {
     /// Whether some matrix has a scale for each row, for `GroupConfiguration.channelScales`.
     public var hasChannelScales: Bool { formats.contains(.float8PerRow) }
 
-    /// Whether it has one activation scale for each token, where kernels have one for each 128 channels, which is finer.
+    /// Whether it has one activation scale for each token, where kernels have one for each 128 channels, which is
+    /// finer.
     public var hasActivationsPerToken: Bool { requirements.contains(.activationsPerToken) }
 
     /// What was lost by converting the experts that have been read so far to FP8; nil if nothing was.

@@ -39,9 +39,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Whether kernels note what they do and when, for `ExpertRank.takeTraceEvents`. It costs a little time.
     public var traced = false
 
-    /// Whether layers set a part of the L2 aside for what their kernels hand on to each other (`Device.keepInL2`), as long
-    /// as they live and for all work on the device. Where they do not, results are the same, and the driver's own choice
-    /// holds. Layers of 64 tokens and more gain up to 3 % by it; what runs between them loses more.
+    /// Whether layers set a part of the L2 aside for what their kernels hand on to each other (`Device.keepInL2`), as
+    /// long as they live and for all work on the device. Where they do not, results are the same, and the driver's own
+    /// choice holds. Layers of 64 tokens and more gain up to 3 % by it; what runs between them loses more.
     public var setsL2Aside = false
 
     /// What happens in the group when a rank's wait for another times out. All ranks have the same.
@@ -67,8 +67,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     ///   - ranksOnDevice: How many ranks share the device; all of the group's when nil.
     ///   - blockM: Rows of a row block; chosen for an even spread of tokens over experts when nil.
     ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link or a modelled network,
-    ///     `splitBetweenDevices` where ranks have devices of their own, and else none: where rows are home as soon as they
-    ///     are written, the end of the GEMM hides a send as well as a split does, and the GEMM misses nothing.
+    ///     `splitBetweenDevices` where ranks have devices of their own, and else none: where rows are home as soon as
+    ///     they are written, the end of the GEMM hides a send as well as a split does, and the GEMM misses nothing.
     ///   - waitLimit: Deadline of every wait on the device, in seconds.
     ///   - link: Models a link between ranks that share the device; nil for none.
     ///   - network: How ranks reach each other that are not of one node; nil for loads and stores.
@@ -106,9 +106,9 @@ public struct GroupConfiguration: Hashable, Sendable {
         return max(1, Int((Double(multiprocessors) * share).rounded()))
     }
 
-    /// The same for ranks on devices of their own. Two H200s with NVLink and 16 experts each take 182.0 and 239.4 µs with 32
-    /// and 128 tokens and no split, 176.8 and 224.2 with 12 of 132 multiprocessors, and with 4 of them, which do not keep
-    /// up with 128 tokens, 291.6. Fewer rows are sent as fast as they are done.
+    /// The same for ranks on devices of their own. Two H200s with NVLink and 16 experts each take 182.0 and 239.4 µs
+    /// with 32 and 128 tokens and no split, 176.8 and 224.2 with 12 of 132 multiprocessors, and with 4 of them, which
+    /// do not keep up with 128 tokens, 291.6. Fewer rows are sent as fast as they are done.
     private var splitBetweenDevices: Int {
         shape.maxTokens * shape.topK <= 128 ? 0 : max(1, multiprocessors / 11)
     }
@@ -146,18 +146,18 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
     package var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
 
-    /// Thread blocks of the GEMM that waits for rows itself. Those that unpack wait as well, on multiprocessors of their
-    /// own; where ranks share a device, both together have no more than the rank's share.
+    /// Thread blocks of the GEMM that waits for rows itself. Those that unpack wait as well, on multiprocessors of
+    /// their own; where ranks share a device, both together have no more than the rank's share.
     package var arrivingBlocks: Int {
         window.masks && ranksOnDevice > 1 ? multiprocessors - unpackBlocks : multiprocessors
     }
 
     /// Checks that all kernels that wait for each other can be resident at once on `deviceMultiprocessors`.
     ///
-    /// Kernels of a rank that wait on memory of other ranks have together no more blocks than its share, so for each rank
-    /// as many multiprocessors as its share are free of other ranks' waiting blocks. Waiting kernels of the rank itself either leave room for
-    /// the kernel that they wait for (the combine send: `communicationMultiprocessors` beside the GEMM on the others),
-    /// or come after it in the rank's own stream.
+    /// Kernels of a rank that wait on memory of other ranks have together no more blocks than its share, so for each
+    /// rank as many multiprocessors as its share are free of other ranks' waiting blocks. Waiting kernels of the rank
+    /// itself either leave room for the kernel that they wait for (the combine send: `communicationMultiprocessors`
+    /// beside the GEMM on the others), or come after it in the rank's own stream.
     package func validate(deviceMultiprocessors: Int) throws(GroupError) {
         guard (1...shape.ranks).contains(ranksOnDevice) else {
             throw .ranksOnDevice(ranksOnDevice, ranks: shape.ranks)

@@ -25,9 +25,9 @@ public struct GroupNetwork: Hashable, Sendable, CustomStringConvertible {
     /// Operations that a rank may ask for to another one that has died, and for which nothing happens any more, until
     /// it is masked or the step has failed: those of the step in which it died, and of the next one.
     ///
-    /// A step sends a rank a row for each choice of an expert there, and home a result for each of that one's choices of
-    /// an expert here; how many rows each expert gets; and a sign of life in each thirty-second of the time for which
-    /// waits last. Counted are the signs of two waits, and that the rank is told that it is masked.
+    /// A step sends a rank a row for each choice of an expert there, and home a result for each of that one's choices
+    /// of an expert here; how many rows each expert gets; and a sign of life in each thirty-second of the time for
+    /// which waits last. Counted are the signs of two waits, and that the rank is told that it is masked.
     ///
     /// - Parameter halves: Whether steps may be made in halves, which tell their numbers of rows each.
     package static func queueEntries(_ shape: LayerShape, halves: Bool) -> Int {

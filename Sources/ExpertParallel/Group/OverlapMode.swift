@@ -9,7 +9,7 @@ public enum OverlapMode: String, CaseIterable, Hashable, Sendable {
     /// of the other half. The group must be made with `twoBatch`.
     case twoBatch
     /// One batch without any communication kernel after the dispatch: as `singleBatch`, but the down GEMM itself stores
-    /// its tiles to where the rows came from, and announces each block of rows with its last tile. Nothing can be stored
-    /// to ranks that a network reaches: a group that has one runs `singleBatch` instead.
+    /// its tiles to where the rows came from, and announces each block of rows with its last tile. Nothing can be
+    /// stored to ranks that a network reaches: a group that has one runs `singleBatch` instead.
     case direct
 }

@@ -62,8 +62,8 @@ public final class RankGroup {
     /// The device of the first rank.
     public var device: any Device { ranks[0].device }
 
-    /// Gives the group back its state before the first step, after a failed one. Poll statistics start anew as well. All
-    /// processes of the group do it together.
+    /// Gives the group back its state before the first step, after a failed one. Poll statistics start anew as well.
+    /// All processes of the group do it together.
     ///
     /// - Parameter seconds: How long to wait for other processes.
     public func reset(within seconds: Double = 60) throws {

@@ -1,8 +1,8 @@
 import ExpertKernels
 
 extension ExpertWeights {
-    /// How many experts of `intermediate` channels, rounded up to a multiple of 128, a shared expert of `shared` channels
-    /// becomes; 0 for none.
+    /// How many experts of `intermediate` channels, rounded up to a multiple of 128, a shared expert of `shared`
+    /// channels becomes; 0 for none.
     public static func parts(ofShared shared: Int?, intermediate: Int) -> Int {
         let width = ScaleGroup.padded(intermediate)
         return shared.map { ($0 + width - 1) / width } ?? 0

@@ -53,7 +53,8 @@ package final class MaskedGEMM {
     ///   - weights: Packed for tiles of `TileShape.maxN` channels with SwiGLU, gate and up in turns.
     ///   - experts: How many they are of.
     ///   - maxRows: Room for rows of each expert, 1 to `mostRows`.
-    ///   - scaleRows: Rows of scale arrays, a multiple of 4 with room for all row blocks; `LayerShape.scaleRows` when nil.
+    ///   - scaleRows: Rows of scale arrays, a multiple of 4 with room for all row blocks; `LayerShape.scaleRows` when
+    ///     nil.
     ///   - scales: Of quantised output.
     ///   - blockM: Rows of a tile and of a signal: one of `TileShape.heights`.
     /// - Throws: `ShapeError`, `GroupError.blockHeight`, `GroupError.kernelDoesNotFit`, `DeviceError`.

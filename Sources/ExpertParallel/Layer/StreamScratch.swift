@@ -11,8 +11,8 @@ package final class StreamScratch {
     private struct Memory {
         /// By the streams that they are of.
         var known: [UInt: GEMMScratch] = [:]
-        /// For streams that come while they are being captured, when nothing may be allocated: engines capture on streams
-        /// that have not run before.
+        /// For streams that come while they are being captured, when nothing may be allocated: engines capture on
+        /// streams that have not run before.
         var spare: [GEMMScratch] = []
     }
 

@@ -70,12 +70,12 @@ package struct UnpackedWeights: Sendable {
     }
 }
 
-/// Packing of weights that are on the device already; see `PackedWeights`. What is packed is the same bit for bit as what
-/// `write` uploads. All only enqueue work on a stream.
+/// Packing of weights that are on the device already; see `PackedWeights`. What is packed is the same bit for bit as
+/// what `write` uploads. All only enqueue work on a stream.
 ///
-/// They throw `ShapeError` for rows that are no multiples of 8, columns that are none of 16, and for strides that are too small,
-/// `GroupError.bufferTooSmall` or `.misaligned` for memory that kernels cannot read so, and `DeviceError`. Scales are not
-/// looked at: one that is not finite shows in the layer's output alone.
+/// They throw `ShapeError` for rows that are no multiples of 8, columns that are none of 16, and for strides that are
+/// too small, `GroupError.bufferTooSmall` or `.misaligned` for memory that kernels cannot read so, and `DeviceError`.
+/// Scales are not looked at: one that is not finite shows in the layer's output alone.
 extension WeightBuffer {
     /// Packs a matrix of each of these experts. Rows and columns that the source does not have are weights of 0, and
     /// blocks of them have scales of 1.

@@ -100,8 +100,8 @@ public final class ExpertRank {
     /// Finds the other ranks' windows. Called once, when every rank of the group has been or is being made.
     ///
     /// - Parameters:
-    ///   - missing: Ranks that have gone, in a group with `FailurePolicy.mask`: `mask(_:)` them before the first step, and
-    ///     `replaceWindows(of:within:)` when they come back.
+    ///   - missing: Ranks that have gone, in a group with `FailurePolicy.mask`: `mask(_:)` them before the first step,
+    ///     and `replaceWindows(of:within:)` when they come back.
     ///   - seconds: How long to wait for the others.
     /// - Throws: `TransportError.missingRanks` when the time is over; `GroupError.noMasks` for missing ranks of a group
     ///   that does not mask.
@@ -202,7 +202,8 @@ public final class ExpertRank {
     public var sourceInfo: DeviceBuffer { whole.sourceInfo.buffer }
     /// Int64 `[rankExperts, ranks]`: count in the low 32 bits, first row in the high ones.
     public var layoutRange: DeviceBuffer { whole.layoutRange.buffer }
-    /// BF16 `[rankExperts, maxRows, paddedHidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in it.
+    /// BF16 `[rankExperts, maxRows, paddedHidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in
+    /// it.
     public var expertOutput: DeviceBuffer { wholeMemory.output.buffer }
     /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
     public var signals: DeviceBuffer { whole.signals.buffer }

@@ -13,7 +13,8 @@ public struct PollStatistics: Hashable, Sendable, Codable {
 }
 
 extension ExpertRank {
-    /// Reads how the combine sends' polls went since the last call, and starts anew. Nothing of the rank may be running.
+    /// Reads how the combine sends' polls went since the last call, and starts anew. Nothing of the rank may be
+    /// running.
     public func takePollStatistics() throws -> PollStatistics {
         let buffer = records.statistics.buffer
         let words = try device.read(UInt64.self, count: 2, from: buffer)

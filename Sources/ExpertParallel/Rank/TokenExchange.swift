@@ -88,8 +88,8 @@ final class TokenExchange {
     /// Windows of the others, which must stay where they are.
     private var peerWindows: [DeviceBuffer] = []
 
-    /// - Parameter streams: Where launches go. Only where both differ may a launch begin before the kernel before it has
-    ///   ended.
+    /// - Parameter streams: Where launches go. Only where both differ may a launch begin before the kernel before it
+    ///   has ended.
     init(
         _ device: any Device, _ configuration: GroupConfiguration, _ transport: any Transport, _ part: Part,
         tokens: TokenAddresses, records: RankRecords, streams: Streams

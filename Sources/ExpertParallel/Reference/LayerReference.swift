@@ -4,7 +4,8 @@ import KernelLanguage
 /// The mixture-of-experts layer in FP64, to judge kernels by.
 ///
 /// Each token's output is the sum over its choices, in their order, of weight x expert output, and last the shared
-/// expert's output, multiplied by the token's shared weight if it has one. Sums are in FP64 whatever the model of quantisation.
+/// expert's output, multiplied by the token's shared weight if it has one. Sums are in FP64 whatever the model of
+/// quantisation.
 package struct LayerReference {
     /// Experts of the layer.
     package let experts: Int

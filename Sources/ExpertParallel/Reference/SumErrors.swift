@@ -2,8 +2,8 @@ import KernelLanguage
 
 /// How far a projection's sums may be from exact ones, channel by channel.
 ///
-/// Kernels add up before they multiply with the scale of a channel: what they are off by until then is a fraction of the
-/// sums as they are there, and is multiplied as well.
+/// Kernels add up before they multiply with the scale of a channel: what they are off by until then is a fraction of
+/// the sums as they are there, and is multiplied as well.
 struct SumErrors {
     private let beforeScales: Double
     private let channelScales: [Float]?

@@ -20,8 +20,8 @@ public struct NetworkPath {
     }
 }
 
-/// Operations of network adapters. Each active lane asks for itself: elect one for a single operation, behind a barrier if
-/// others have written its source. `NetworkOperation` says what they order, which is little.
+/// Operations of network adapters. Each active lane asks for itself: elect one for a single operation, behind a barrier
+/// if others have written its source. `NetworkOperation` says what they order, which is little.
 extension KernelBuilder {
     /// Copies `bytes` to the peer, and then adds to a word there if asked to.
     ///
@@ -47,8 +47,8 @@ extension KernelBuilder {
             file, line)
     }
 
-    /// Adds to a word of 8 bytes in the peer's memory that adapters alone change. Covers no put: only what the thread has
-    /// done itself, or observed, is visible to those who acquire it.
+    /// Adds to a word of 8 bytes in the peer's memory that adapters alone change. Covers no put: only what the thread
+    /// has done itself, or observed, is visible to those who acquire it.
     public func networkAdd(
         _ value: Value<UInt64>, to word: Pointer<UInt64>, over path: NetworkPath, file: StaticString = #fileID,
         line: Int = #line
@@ -56,8 +56,8 @@ extension KernelBuilder {
         emit(.network(.add(path.route, word: word.address, value: value.operand)), file, line)
     }
 
-    /// Puts a word of 8 bytes into the peer's memory, where others see it whole. Two such puts to one place need an order
-    /// that the peer has made, by an answer to the first.
+    /// Puts a word of 8 bytes into the peer's memory, where others see it whole. Two such puts to one place need an
+    /// order that the peer has made, by an answer to the first.
     public func networkPut(
         word value: Value<UInt64>, to target: Pointer<UInt64>, over path: NetworkPath, file: StaticString = #fileID,
         line: Int = #line
@@ -65,9 +65,9 @@ extension KernelBuilder {
         emit(.network(.putWord(path.route, target: target.address, value: value.operand)), file, line)
     }
 
-    /// Whether the sources of all puts of this rank on the path, of which the thread knows that they have been asked for,
-    /// may be overwritten; in kernels before this one, too. Waits for a bounded time: call it in a loop with a deadline.
-    /// Says nothing about what the peer sees. False for ever if the peer is dead and had puts on the way.
+    /// Whether the sources of all puts of this rank on the path, of which the thread knows that they have been asked
+    /// for, may be overwritten; in kernels before this one, too. Waits for a bounded time: call it in a loop with a
+    /// deadline. Says nothing about what the peer sees. False for ever if the peer is dead and had puts on the way.
     public func networkFlush(
         _ path: NetworkPath, file: StaticString = #fileID, line: Int = #line
     ) -> Condition {

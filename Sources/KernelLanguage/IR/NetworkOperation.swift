@@ -1,24 +1,24 @@
 /// What a thread asks a network adapter to do with another rank's memory (see `docs/verification.md`).
 ///
-/// Each active lane asks for itself, and goes on at once unless the channel's queue is full. The adapter acts later, on its
-/// own: it reads a source at any time until the source has been flushed, and its writes are visible to those who acquire
-/// the word that the operation itself adds to, sets or puts, and to nobody else. Two operations have no order, on one
-/// channel either. Asking includes a release at system scope: what the thread has done and observed comes before what the
-/// adapter does.
+/// Each active lane asks for itself, and goes on at once unless the channel's queue is full. The adapter acts later, on
+/// its own: it reads a source at any time until the source has been flushed, and its writes are visible to those who
+/// acquire the word that the operation itself adds to, sets or puts, and to nobody else. Two operations have no order,
+/// on one channel either. Asking includes a release at system scope: what the thread has done and observed comes before
+/// what the adapter does.
 ///
 /// Addresses are global. A target or a word of a peer is given as the adapter addresses the peer's memory: on the
 /// simulator and in loopback the address itself, with NVSHMEM the address of the same place in the own symmetric heap.
 public enum NetworkOperation: Hashable, Sendable {
-    /// Copies `bytes` (UInt32, a multiple of 16, not 0) from own memory to the peer's, in pieces and in any order, and then
-    /// performs the signal. Addresses are multiples of 16.
+    /// Copies `bytes` (UInt32, a multiple of 16, not 0) from own memory to the peer's, in pieces and in any order, and
+    /// then performs the signal. Addresses are multiples of 16.
     case put(NetworkRoute, target: Address, source: Address, bytes: Operand, signal: NetworkSignal?)
-    /// Adds a UInt64 to a word of 8 bytes of the peer, in one step among those of adapters, though not among a GPU's own
-    /// atomic operations.
+    /// Adds a UInt64 to a word of 8 bytes of the peer, in one step among those of adapters, though not among a GPU's
+    /// own atomic operations.
     case add(NetworkRoute, word: Address, value: Operand)
     /// Puts a UInt64, visible whole, at a multiple of 8 of the peer's memory.
     case putWord(NetworkRoute, target: Address, value: Operand)
-    /// Bool: whether the sources of all puts of this rank on the route, of which the thread knows that they have been asked
-    /// for, may be overwritten. May suspend the thread for a bounded time. Says nothing about targets.
+    /// Bool: whether the sources of all puts of this rank on the route, of which the thread knows that they have been
+    /// asked for, may be overwritten. May suspend the thread for a bounded time. Says nothing about targets.
     case flush(Register, NetworkRoute)
 
     /// How many channels a kernel can name, from 0.

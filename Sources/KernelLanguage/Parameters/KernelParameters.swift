@@ -1,5 +1,5 @@
-/// The parameters of a kernel, or some that several kernels have in common: one declaration for the kernel, which reads its
-/// values from it, and for the host, which fills it.
+/// The parameters of a kernel, or some that several kernels have in common: one declaration for the kernel, which reads
+/// its values from it, and for the host, which fills it.
 ///
 /// A struct whose stored properties are `MemoryParameter`, `ScalarParameter`, `TensorParameter` and other packs. Swift
 /// synthesises what is needed to go through them:
@@ -20,8 +20,8 @@
 /// let arguments = try KernelArguments([parameters]).ordered(for: kernel)
 /// ```
 ///
-/// The compiler refuses a parameter that is left out or of another type; which argument a parameter gets follows from its
-/// name, never from a position.
+/// The compiler refuses a parameter that is left out or of another type; which argument a parameter gets follows from
+/// its name, never from a position.
 public protocol KernelParameters: Decodable, Sendable {}
 
 /// What a parameter of a pack is at the moment.

@@ -2,10 +2,10 @@ import KernelLanguage
 
 /// Which of a block's sixteen barriers is which of the test's, and who meets there.
 ///
-/// In the format a barrier with a quorum is open to all once as many have come; whoever comes too many neither waits nor
-/// learns anything. A kernel's barrier starts anew instead. So each choice of those that meet is a plan of its own, in
-/// which the others have no barrier. Names that a program computes are not known before it runs: each way in which they
-/// may be equal is a plan, and what ran counts if they came out so.
+/// In the format a barrier with a quorum is open to all once as many have come; whoever comes too many neither waits
+/// nor learns anything. A kernel's barrier starts anew instead. So each choice of those that meet is a plan of its own,
+/// in which the others have no barrier. Names that a program computes are not known before it runs: each way in which
+/// they may be equal is a plan, and what ran counts if they came out so.
 struct BarrierPlan {
     struct Instruction: Hashable {
         let thread: Int
@@ -47,8 +47,8 @@ struct BarrierPlan {
     /// Most plans of a test that are tried.
     private static let planLimit = 64
 
-    /// Number of a thread's barrier at an instruction, and threads that meet there with all the lanes of their warps; nil
-    /// if the thread just goes on.
+    /// Number of a thread's barrier at an instruction, and threads that meet there with all the lanes of their warps;
+    /// nil if the thread just goes on.
     func meeting(thread: Int, index: Int) -> (number: Int, threads: Int)? {
         meetings[Instruction(thread: thread, index: index)].map { ($0.number, 32 * $0.threads) }
     }

@@ -65,8 +65,8 @@ struct LitmusKernels {
     }
 }
 
-/// Where kernels leave what they have found, each in the first of two words: the terms, a place for each thread's values,
-/// and the names of barriers.
+/// Where kernels leave what they have found, each in the first of two words: the terms, a place for each thread's
+/// values, and the names of barriers.
 extension LitmusTest {
     func position(ofValues thread: Int) -> Int { terms.count + thread }
 

@@ -43,8 +43,8 @@ public struct Assembler: Sendable {
     ///   - text: A PTX module.
     ///   - output: Where to leave the cubin; dropped if nil.
     ///   - lines: Whether the cubin says which lines the text's `.loc` directives name.
-    ///   - relocatable: Whether it may call functions that another module defines, as kernels that need a network adapter
-    ///     do. Such a cubin has to be linked before it can be loaded.
+    ///   - relocatable: Whether it may call functions that another module defines, as kernels that need a network
+    ///     adapter do. Such a cubin has to be linked before it can be loaded.
     /// - Returns: Registers, spills and warnings.
     /// - Throws: `AssemblerError.rejected` when the text is not valid, `.system` when the tool cannot be run.
     public func assemble(

@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// What a network operation knows and makes known. Its reading and its writing are threads of their own: a flush tells of
-/// the one, the operation's own word of the other, and neither of both.
+/// What a network operation knows and makes known. Its reading and its writing are threads of their own: a flush tells
+/// of the one, the operation's own word of the other, and neither of both.
 final class JudgedTransfer {
     /// What its issuer had done and observed.
     let view: View
@@ -78,8 +78,8 @@ extension Judge {
         return access(region, offset, 8, change, .host(transfer.view), in: .global)
     }
 
-    /// It has. Those who acquire the word know what the issuer knew, and that the transfer's own bytes are there; of an add
-    /// also what adds before it have told.
+    /// It has. Those who acquire the word know what the issuer knew, and that the transfer's own bytes are there; of an
+    /// add also what adds before it have told.
     func endChange(
         _ transfer: JudgedTransfer, to value: UInt64, _ region: UnsafeMutablePointer<Region>, _ offset: Int
     ) {

@@ -2,8 +2,8 @@ import KernelLanguage
 
 /// The last sequentially consistent fence of each thread in each scope.
 ///
-/// The order in which they happen is PTX's Fence-SC order. A thread's later fence knows all that its earlier one knew, so
-/// the last one stands for those before it.
+/// The order in which they happen is PTX's Fence-SC order. A thread's later fence knows all that its earlier one knew,
+/// so the last one stands for those before it.
 struct SequentialFences {
     private struct Key: Hashable {
         let slot: UInt32

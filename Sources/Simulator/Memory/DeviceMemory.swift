@@ -50,8 +50,8 @@ final class DeviceMemory {
         return address
     }
 
-    /// The first `bytes` bytes of an allocation, given by the start of one of its mappings, at a fresh address that lies
-    /// to multiples of 1024 as that one does. As many as the mapping has for nil.
+    /// The first `bytes` bytes of an allocation, given by the start of one of its mappings, at a fresh address that
+    /// lies to multiples of 1024 as that one does. As many as the mapping has for nil.
     func alias(of address: UInt64, bytes: Int?, label: String) throws(SimulationError) -> UInt64 {
         guard let index = index(atOrBelow: address), table.pointee.regions[index].base == address else {
             throw .invalidArgument("0x\(String(address, radix: 16)) is not the start of an allocation; nothing to map")

@@ -4,15 +4,15 @@ public struct NetworkConfiguration: Hashable, Sendable {
     public enum Order: String, CaseIterable, Hashable, Sendable {
         /// Nothing: as on EFA, or between queue pairs.
         case unordered
-        /// Operations of one rank to one peer on one channel, in the order in which they were asked for: as on one reliably
-        /// connected queue pair.
+        /// Operations of one rank to one peer on one channel, in the order in which they were asked for: as on one
+        /// reliably connected queue pair.
         case connected
     }
 
     /// What the network does.
     public var order: Order
-    /// What a judge lets kernels rely on, where the network does so much: unless asked it takes nothing for granted, so that
-    /// kernels are right on every network.
+    /// What a judge lets kernels rely on, where the network does so much: unless asked it takes nothing for granted, so
+    /// that kernels are right on every network.
     public var judgedOrder: Order
     /// Channels, 1 to `NetworkOperation.maximumChannels`.
     public var channels: Int

@@ -1,6 +1,7 @@
 import KernelLanguage
 
-/// The network: it reads sources late and in pieces, writes them in any order, and changes a word when its own put is there.
+/// The network: it reads sources late and in pieces, writes them in any order, and changes a word when its own put is
+/// there.
 extension SimulatedMachine {
     /// A lane has asked for a transfer, for which its queue has room.
     func start(_ transfer: NetworkTransfer) {

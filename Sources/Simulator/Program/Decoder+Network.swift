@@ -26,11 +26,11 @@ extension Decoder {
     }
 }
 
-/// What starts and waits for network operations. Lists start with peer and channel. `z` says what happens to a word: 1 for
-/// an add, 2 if it is set, 0 for nothing.
+/// What starts and waits for network operations. Lists start with peer and channel. `z` says what happens to a word: 1
+/// for an add, 2 if it is set, 0 for nothing.
 enum NetworkHandlers {
-    /// Lists: target, source, bytes, and where there is a signal its word and value. Numbers: offsets of target, source,
-    /// word.
+    /// Lists: target, source, bytes, and where there is a signal its word and value. Numbers: offsets of target,
+    /// source, word.
     static let put: StepHandler = { w, s in
         ask(core(w), step(s)) { core, step, list, lane throws(InvalidUse) in
             let numbers = core.pointee.warp.program.numbers
@@ -97,8 +97,8 @@ enum NetworkHandlers {
         return StepOutcome.proceed
     }
 
-    /// Lets each active lane ask for what `operation` gives. Lanes whose queue is full wait for room, and lanes behind them
-    /// with them.
+    /// Lets each active lane ask for what `operation` gives. Lanes whose queue is full wait for room, and lanes behind
+    /// them with them.
     private static func ask(
         _ core: UnsafeMutablePointer<WarpCore>, _ step: UnsafePointer<Step>,
         _ operation: (

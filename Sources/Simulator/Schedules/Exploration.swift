@@ -4,7 +4,8 @@
     import Foundation
 #endif
 
-/// Runs the same work under many schedules, each on a fresh machine with a judge, until one fails or the budget is spent.
+/// Runs the same work under many schedules, each on a fresh machine with a judge, until one fails or the budget is
+/// spent.
 ///
 /// ```swift
 /// let report = Exploration(schedules: 200).run { machine in

@@ -12,8 +12,8 @@ public struct Decision: Sendable {
         case givingUp
         /// Where a block goes, when a stream or sleeper goes on; choice 0 is the nearest.
         case place
-        /// Where races are followed: whether an access is put off, and whether it stays so behind what orders something;
-        /// choice 0 is no.
+        /// Where races are followed: whether an access is put off, and whether it stays so behind what orders
+        /// something; choice 0 is no.
         case delay
     }
 

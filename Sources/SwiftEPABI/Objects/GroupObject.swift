@@ -19,8 +19,8 @@ final class GroupObject {
     private let patience: Double
     /// Kept by the process that began the group.
     private let server: RendezvousServer?
-    /// Transports of what ranks make one after the other, windows of each have names of their own: by how much a rank has
-    /// made before, those that nobody has taken yet.
+    /// Transports of what ranks make one after the other, windows of each have names of their own: by how much a rank
+    /// has made before, those that nobody has taken yet.
     private var transports: [Int: [Int: any Transport]] = [:]
     /// How much each rank of this process has made.
     private var made: [Int]
@@ -42,8 +42,8 @@ final class GroupObject {
     /// Has layers that are made next reach ranks of other nodes by an adapter, or by loads and stores alone.
     func setNetwork(_ network: GroupNetwork?) { (self.network, usesEngine) = (network, false) }
 
-    /// Has layers that are made next reach ranks of other nodes by NVSHMEM, which is started the first time. All processes
-    /// do it together.
+    /// Has layers that are made next reach ranks of other nodes by NVSHMEM, which is started the first time. All
+    /// processes do it together.
     ///
     /// - Parameter ranksPerNode: nil for what machines have.
     func useNVSHMEM(ranksPerNode: Int?) throws {

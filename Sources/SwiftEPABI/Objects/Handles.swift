@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The objects that callers hold, by number. A number is never given twice, so that one of an object that has been freed
-/// is refused.
+/// The objects that callers hold, by number. A number is never given twice, so that one of an object that has been
+/// freed is refused.
 struct Handles: Sendable {
     private var last: UInt64 = 0
     private var objects: [UInt64: Unchecked<AnyObject>] = [:]

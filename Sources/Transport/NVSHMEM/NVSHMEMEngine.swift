@@ -13,9 +13,9 @@ import Synchronization
 
 /// NVSHMEM between the processes of a group: the engine of `NetworkAdapter.engine` on GPUs. A process starts it once.
 ///
-/// A process is a PE. Windows, and what is put, lie in the symmetric heap, which all processes extend together: ranks of a
-/// group are made in the same order in all of them. Kernels are given addresses of the own heap, whatever rank they are
-/// for, and PEs follow from numbers of ranks.
+/// A process is a PE. Windows, and what is put, lie in the symmetric heap, which all processes extend together: ranks
+/// of a group are made in the same order in all of them. Kernels are given addresses of the own heap, whatever rank
+/// they are for, and PEs follow from numbers of ranks.
 ///
 /// Memory of a group of ranks that has gone in all processes is free when the next group is made. NVSHMEM's collective
 /// calls wait without a deadline, so processes meet before each of them, with one.
@@ -41,13 +41,13 @@ public final class NVSHMEMEngine: NetworkLinker {
         var hasEnded = false
     }
 
-    /// Finds NVSHMEM, builds what kernels call, and starts it. All processes do it together, before the first kernel with
-    /// network operations is loaded.
+    /// Finds NVSHMEM, builds what kernels call, and starts it. All processes do it together, before the first kernel
+    /// with network operations is loaded.
     ///
     /// - Parameters:
     ///   - group: The processes, on GPUs.
-    ///   - ranksPerNode: See `ranksPerNode`. When nil, the ranks of a machine where there are several machines with as many
-    ///     ranks each, and else 1: then NVSHMEM is between any two ranks.
+    ///   - ranksPerNode: See `ranksPerNode`. When nil, the ranks of a machine where there are several machines with as
+    ///     many ranks each, and else 1: then NVSHMEM is between any two ranks.
     ///   - seconds: How long to wait for others, here and when ranks are made.
     /// - Throws: `NVSHMEMError`, `TransportError`; `DeviceError` of the GPU.
     public init(_ group: ProcessGroup, ranksPerNode: Int? = nil, within seconds: Double = 120) throws {
@@ -79,8 +79,8 @@ public final class NVSHMEMEngine: NetworkLinker {
     /// Groups of ranks that have been made and are still there.
     public var groupsInUse: Int { state.withLock { $0.heap.inUse } }
 
-    /// Transports of this process's ranks, in order, for a group of ranks. All processes make them in the same order, and
-    /// wait for each other; memory of groups that have gone is freed.
+    /// Transports of this process's ranks, in order, for a group of ranks. All processes make them in the same order,
+    /// and wait for each other; memory of groups that have gone is freed.
     ///
     /// - Throws: `TransportError` when other processes do not come, have gone or make something else.
     public func transports() throws -> [NVSHMEMTransport] {

@@ -2,8 +2,8 @@ import Accelerator
 import NVSHMEM
 import Synchronization
 
-/// The transport of a rank that reaches others by NVSHMEM, and those of its node by loads and stores if there are nodes of
-/// several ranks.
+/// The transport of a rank that reaches others by NVSHMEM, and those of its node by loads and stores if there are nodes
+/// of several ranks.
 public final class NVSHMEMTransport: Transport {
     /// See ``Transport/rank``.
     public let rank: Int
@@ -11,8 +11,8 @@ public final class NVSHMEMTransport: Transport {
     public let engine: NVSHMEMEngine
     private let windows: Windows
 
-    /// Windows of a process's ranks: the first rank of each process has its window at the same place of the heap, and so on.
-    /// Their memory may be freed when nobody holds them.
+    /// Windows of a process's ranks: the first rank of each process has its window at the same place of the heap, and
+    /// so on. Their memory may be freed when nobody holds them.
     final class Windows: Sendable {
         /// Of the group of ranks.
         let number: Int

@@ -1,5 +1,5 @@
-/// What a process has in the symmetric heap, by the groups of ranks that it was allocated for, in the order in which all
-/// processes have made them.
+/// What a process has in the symmetric heap, by the groups of ranks that it was allocated for, in the order in which
+/// all processes have made them.
 ///
 /// Processes free memory together and in one order. So each says of which groups nothing is left in it, and what all of
 /// them say is freed.

@@ -41,8 +41,8 @@ public final class ProcessGroup: Sendable {
     ///   - rendezvous: Where this process has come to.
     ///   - ranks: Of the group, a multiple of the processes.
     ///   - device: What this process's ranks run on.
-    ///   - returning: Whether this process has been started again in place of one that was lost: then it waits until the
-    ///     others call `readmit`.
+    ///   - returning: Whether this process has been started again in place of one that was lost: then it waits until
+    ///     the others call `readmit`.
     ///   - agreeing: What must be the same in all processes, by names for errors: sizes, formats, options.
     ///   - seconds: How long to wait for the others.
     /// - Throws: `TransportError.disagreement`, in every process, when something is not the same; `.unevenRanks`; what
@@ -80,8 +80,8 @@ public final class ProcessGroup: Sendable {
 
     deinit { windows.stop() }
 
-    /// The variable of the environment that names a directory for sockets. Without it they lie in none, which containers
-    /// with a network namespace of their own do not share.
+    /// The variable of the environment that names a directory for sockets. Without it they lie in none, which
+    /// containers with a network namespace of their own do not share.
     public static let socketDirectory = "SWIFTEP_SOCKET_DIRECTORY"
 
     /// Ranks of each process.
@@ -130,8 +130,8 @@ public final class ProcessGroup: Sendable {
         return isEven && Set(hosts).count * count == hosts.count ? count : nil
     }
 
-    /// Transports of this process's ranks, in order. Processes make those of a group of ranks in the same order; windows
-    /// of each are its own.
+    /// Transports of this process's ranks, in order. Processes make those of a group of ranks in the same order;
+    /// windows of each are its own.
     public func transports() -> [ProcessTransport] {
         let number = groups.withLock { number in
             number += 1

@@ -172,8 +172,8 @@ public final class Rendezvous: Sendable {
         return parts.compactMap { $0 }
     }
 
-    /// The same for the collective in which a process that has come again is taken in, which has no part in others until
-    /// then.
+    /// The same for the collective in which a process that has come again is taken in, which has no part in others
+    /// until then.
     package func gather(
         _ bytes: [UInt8], takingIn process: Int, within seconds: Double
     ) throws(TransportError) -> [[UInt8]?] {

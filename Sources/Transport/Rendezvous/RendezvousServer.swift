@@ -1,7 +1,8 @@
 import Dispatch
 
 /// Where the processes of a group meet: it collects what each brings and gives all of it to all, and tells the others
-/// which processes have gone. It works on a thread of its own, in the process that starts the others or in the first of them.
+/// which processes have gone. It works on a thread of its own, in the process that starts the others or in the first of
+/// them.
 ///
 /// It listens at one address. Whoever connects and does not say the group's secret within seconds is dropped.
 public final class RendezvousServer: Sendable {

@@ -7,8 +7,8 @@
 #endif
 
 // A descriptor travels beside one byte, as a control message: the system's header (length, level SOL_SOCKET, type
-// SCM_RIGHTS), padded to a multiple of its alignment, and then the descriptor's number, which the system replaces by one
-// of the receiving process.
+// SCM_RIGHTS), padded to a multiple of its alignment, and then the descriptor's number, which the system replaces by
+// one of the receiving process.
 
 #if canImport(Darwin)
     private let headerBytes = (MemoryLayout<cmsghdr>.size + 3) / 4 * 4

@@ -2,8 +2,8 @@ import Accelerator
 import ExpertKernels
 import ExpertParallel
 
-/// Random weights of the experts of a rank on the device, from which layers are packed there: all experts have the same,
-/// each in memory of its own.
+/// Random weights of the experts of a rank on the device, from which layers are packed there: all experts have the
+/// same, each in memory of its own.
 struct BenchWeights {
     let weights: LayerWeights
     /// Bytes of an expert as it is packed.

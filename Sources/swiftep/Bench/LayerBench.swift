@@ -217,8 +217,8 @@ final class LayerBench {
         return ((median(both) ?? 0) - (median(own) ?? 0)) / 1e3
     }
 
-    /// Times works of a group side by side: a measurement of each in turn, so that none of them has the device cooler or
-    /// its power less used than the others.
+    /// Times works of a group side by side: a measurement of each in turn, so that none of them has the device cooler
+    /// or its power less used than the others.
     ///
     /// - Parameter works: For each, a graph of `steps` steps for each rank of this process.
     /// - Returns: Microseconds of a step of each, in each measurement.

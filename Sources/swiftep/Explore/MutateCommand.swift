@@ -5,7 +5,10 @@ enum MutateCommand {
     static let filter = Option<String>.text(
         "filter", "TEXT", help: "Only mutations whose kernel, line, operation or change contain TEXT.")
     static let schedules = Option<Int>.integer(
-        "schedules", in: 2...1_000_000, help: "Schedules of each workload for each mutation. Default: 6.")
+        "schedules", in: 2...1_000_000,
+        help:
+            "Schedules of each workload for each mutation; four times as many for what they do not find and no reason is "
+            + "known for. Default: 6.")
     static let markdown = Option<Bool>.flag("markdown", help: "Print the table of docs/mutations.md.")
 
     static let command = Command(

@@ -43,8 +43,8 @@ enum DeviceLimits {
         try checkArrival(configuration, waitLimit: waitLimit)
     }
 
-    /// Throws `UsageError` if a row takes longer on what is modelled than it is waited for; through a card if the last one
-    /// does of all that a rank can have to send at once.
+    /// Throws `UsageError` if a row takes longer on what is modelled than it is waited for; through a card if the last
+    /// one does of all that a rank can have to send at once.
     private static func checkArrival(_ configuration: GroupConfiguration, waitLimit: Double) throws(UsageError) {
         let shape = configuration.shape
         guard shape.ranks > 1 else { return }

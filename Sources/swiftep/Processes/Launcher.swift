@@ -36,8 +36,8 @@ struct Launcher {
     static let returnVariable = "SWIFTEP_RETURNS"
     /// What a process ends with that writes to a pipe which nobody reads.
     static let brokenPipe: Int32 = 141
-    /// Seconds that the others have to end by themselves when one has gone: until their waits on the device are over, and
-    /// some to say so.
+    /// Seconds that the others have to end by themselves when one has gone: until their waits on the device are over,
+    /// and some to say so.
     private var grace: Double { longestWait + 20 }
     /// Seconds for which a process may be stopped; nobody knows whether it will ever go on.
     private var stopLimit: Double { onFailure == .mask ? longestWait + 2 : grace }
@@ -91,8 +91,8 @@ struct Launcher {
 
     /// Waits for all processes.
     ///
-    /// When one has gone, the others end as well, and get time to say what they waited for; or they go on without it. Then
-    /// one that they have given up is ended, so that it does not disturb them later.
+    /// When one has gone, the others end as well, and get time to say what they waited for; or they go on without it.
+    /// Then one that they have given up is ended, so that it does not disturb them later.
     private func supervise(
         _ children: ChildProcesses, _ server: RendezvousServer, startAgain: (Int) throws -> Void
     ) throws {

@@ -83,8 +83,8 @@ private struct LostProcessError: Error, CustomStringConvertible {
     }
 }
 
-/// Makes the driver ask for as many hardware queues as this process's streams need, instead of all: a GPU that processes
-/// share by MPS has about 100 for all of them, and then takes no further process.
+/// Makes the driver ask for as many hardware queues as this process's streams need, instead of all: a GPU that
+/// processes share by MPS has about 100 for all of them, and then takes no further process.
 private func limitConnections(_ bootstrap: Bootstrap, ranks: Int) {
     let streams = 2 * max(1, ranks / bootstrap.processes) + 2
     setenv("CUDA_DEVICE_MAX_CONNECTIONS", "\(min(32, max(streams, 64 / bootstrap.processes)))", 0)

@@ -58,8 +58,8 @@ enum RankTransport: String, CaseIterable {
         return network
     }
 
-    /// Starts NVSHMEM if it was asked for. Unless nodes are said, it is between machines where ranks are on several, and on
-    /// one machine between all ranks.
+    /// Starts NVSHMEM if it was asked for. Unless nodes are said, it is between machines where ranks are on several,
+    /// and on one machine between all ranks.
     ///
     /// - Parameter group: The processes; nil where all ranks are in this one.
     /// - Throws: `UsageError` for a device that has no such network, or too few processes; `NVSHMEMError`.

@@ -31,8 +31,8 @@ struct Losses {
     /// What outputs lack.
     var missing: MissingRanks { MissingRanks(absent: absent) }
 
-    /// Finds out who was lost since the last call. Processes whose ranks are masked are given up, and ranks of those that
-    /// have gone are masked by all, so that all lack the same.
+    /// Finds out who was lost since the last call. Processes whose ranks are masked are given up, and ranks of those
+    /// that have gone are masked by all, so that all lack the same.
     ///
     /// - Returns: Whether nobody was: then what was run since the last call is of all ranks that are left.
     mutating func settle() throws -> Bool {
@@ -62,8 +62,8 @@ struct Losses {
 
     /// Processes that are there and have masked ranks, each with a wait for it.
     ///
-    /// One that was paused finds all others late when it goes on. So the one that most others have masked counts as late
-    /// first, and the earlier one of two; what ranks of late processes say of others counts no longer.
+    /// One that was paused finds all others late when it goes on. So the one that most others have masked counts as
+    /// late first, and the earlier one of two; what ranks of late processes say of others counts no longer.
     private func late(_ masks: [Mask], _ group: ProcessGroup) -> [(process: Int, mask: Mask)] {
         var result: [(process: Int, mask: Mask)] = []
         var open = masks.filter { !processes.absentRanks.contains($0.rank) && $0.time != nil }

@@ -4,7 +4,8 @@ import KernelLanguage
 import Simulator
 import Testing
 
-/// A mutation survey leaves out schedules that do not lead to what is mutated: they must be the same with it and without.
+/// A mutation survey leaves out schedules that do not lead to what is mutated: they must be the same with it and
+/// without.
 @Suite struct UnreachedMutationsTests {
     private struct Run: Equatable {
         var record: ScheduleRecord

@@ -3,8 +3,8 @@ import KernelLanguage
 import TestSupport
 import Testing
 
-/// Checkpoints whose sizes are no multiples of 128, against numpy, which pads nothing but the groups of channels that share
-/// a scale.
+/// Checkpoints whose sizes are no multiples of 128, against numpy, which pads nothing but the groups of channels that
+/// share a scale.
 @Suite(
     "Families: sizes that are no multiples of 128",
     .enabled(if: Python.hasNumPy || Python.isRequired, "python3 with numpy is not installed"))

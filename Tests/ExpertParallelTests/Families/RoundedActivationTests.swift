@@ -3,9 +3,9 @@ import ExpertParallel
 import TestSupport
 import Testing
 
-/// Activations in FP8: the reference and the kernels against numpy. Where scales are powers of two or SwiGLU is clamped, it
-/// rounds and clamps by the models' own definition; where the weights have a scale for each row, it rounds by 128 channels
-/// as kernels do.
+/// Activations in FP8: the reference and the kernels against numpy. Where scales are powers of two or SwiGLU is
+/// clamped, it rounds and clamps by the models' own definition; where the weights have a scale for each row, it rounds
+/// by 128 channels as kernels do.
 @Suite(
     "Families: rounded activations, and clamped SwiGLU",
     .enabled(if: Python.hasNumPy || Python.isRequired, "python3 with numpy is not installed"))

@@ -135,8 +135,8 @@ struct FailureTrial: CustomStringConvertible {
         return device.statistics.instructions
     }
 
-    /// Runs the steps, and looks after each at masks and outputs of the ranks that were never halted. Then all that live
-    /// come together again.
+    /// Runs the steps, and looks after each at masks and outputs of the ranks that were never halted. Then all that
+    /// live come together again.
     ///
     /// - Parameter expected: What outputs are made of, by step.
     func run(expected: [ExpectedOutputs]) throws {

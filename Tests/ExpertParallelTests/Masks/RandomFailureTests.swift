@@ -12,8 +12,8 @@ import Testing
 @Suite struct RandomFailureTests {
     @Test func survivorsGoOn() throws { try survivorsGoOn(byNetwork: false) }
 
-    /// What is asked of a dead rank stays in its queue, which must not hold up the others; what a late one is asked, and
-    /// asks, comes when it goes on, and must not count when it is taken in again.
+    /// What is asked of a dead rank stays in its queue, which must not hold up the others; what a late one is asked,
+    /// and asks, comes when it goes on, and must not count when it is taken in again.
     @Test func survivorsGoOnByANetwork() throws { try survivorsGoOn(byNetwork: true) }
 
     private func survivorsGoOn(byNetwork: Bool) throws {

@@ -13,8 +13,8 @@ package struct GEMMConfiguration: Hashable, Sendable {
     package var tuning: GEMMTuning
     /// Test hook: one tile of this row block is stored and not counted. Of no effect where tiles are not.
     package var droppedSignal: RowBlock?
-    /// Whether its waits know whether the rank waits for another one, see `RankMasks`: where it waits for kernels of the
-    /// rank that may do so, and ranks are masked.
+    /// Whether its waits know whether the rank waits for another one, see `RankMasks`: where it waits for kernels of
+    /// the rank that may do so, and ranks are masked.
     package var masks = false
     /// How scales of SwiGLU's result are rounded; they are stored in Float32. Of no effect without SwiGLU.
     package var scaleFormat = ScaleFormat.float32
@@ -71,8 +71,8 @@ package struct GEMMConfiguration: Hashable, Sendable {
     /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
     var fitsOutput: Bool { role.output == .bfloat16 || tile.n == TileShape.maxN }
 
-    /// Whether slices of K are long enough: while one is loaded the next work tile is fetched, and consumers may be as many
-    /// stages behind as the ring has (`WorkTileQueue.capacity`).
+    /// Whether slices of K are long enough: while one is loaded the next work tile is fetched, and consumers may be as
+    /// many stages behind as the ring has (`WorkTileQueue.capacity`).
     var fitsSlices: Bool { tile.slices == 1 || problem.kBlocks >= 2 * tile.slices }
 
     /// How many tiles' partials a grid of `gridSize` thread blocks has room for: those of a tile's slices, whatever the

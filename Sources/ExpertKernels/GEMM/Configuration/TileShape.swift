@@ -52,8 +52,8 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
 
     /// The tile for a set of experts of which each has one row block, as most do.
     ///
-    /// With few experts K is cut into slices until there is work for all multiprocessors. How many slices there are goes by
-    /// the sizes and `wholeM` alone, as sums depend on it: not by the multiprocessors of the rank.
+    /// With few experts K is cut into slices until there is work for all multiprocessors. How many slices there are
+    /// goes by the sizes and `wholeM` alone, as sums depend on it: not by the multiprocessors of the rank.
     ///
     /// - Parameters:
     ///   - m: Rows of a row block.
@@ -71,8 +71,8 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
             }
             return slices
         }
-        // Where K is long, wide tiles can have SwiGLU in their epilogue. With more than 32 rows they have so many sums that
-        // more than two slices cost more than narrow tiles; with 128 there are no registers for it.
+        // Where K is long, wide tiles can have SwiGLU in their epilogue. With more than 32 rows they have so many sums
+        // that more than two slices cost more than narrow tiles; with 128 there are no registers for it.
         let isLong = problem.kBlocks >= longKBlocks
         let ofWide = slices(wide, atMost: !isLong || wholeM > 64 ? 1 : wholeM > 32 ? 2 : mostSlices)
         if wide < keepingUp, ofWide > 1, wide * ofWide >= keepingUp { return TileShape(m: m, slices: ofWide) }

@@ -26,8 +26,8 @@ struct ManyRowsFragment: TileFragment {
         return [row + part.firstRow, row + (part.firstRow + 8)]
     }
 
-    /// A thread has two of each eight channels, too many to keep: every lane keeps two of each 64, those of one of eight
-    /// eights.
+    /// A thread has two of each eight channels, too many to keep: every lane keeps two of each 64, those of one of
+    /// eight eights.
     func keptChannels(_ k: KernelBuilder) -> (firsts: [Value<UInt32>], run: Int) {
         ((0..<configuration.pipeline.groupChannels / 64).map { (k.lane << 1) + $0 * 64 }, 2)
     }

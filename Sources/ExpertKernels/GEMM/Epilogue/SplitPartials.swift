@@ -5,8 +5,8 @@ import KernelLanguage
 /// a stage of its ring before those of the split, if they fit one (`GEMMPipeline.partialsFitStage`): they are there
 /// when they are wanted. Else, and those of slices, the consumer warps load them themselves.
 struct SplitPartials {
-    /// Float32 `[partialSlots, tile.n * tile.m]`, in the order of registers; of as many tiles as are split, fewer than the
-    /// grid has thread blocks, or of slices, which take the slots in turns.
+    /// Float32 `[partialSlots, tile.n * tile.m]`, in the order of registers; of as many tiles as are split, fewer than
+    /// the grid has thread blocks, or of slices, which take the slots in turns.
     private let partials: Pointer<Float>
     /// UInt32 `[partialFlags]`: the first counts fetched work tiles (`WorkTileQueue`); then for each slot 1 while the
     /// partials of a split wait in it, else 0; of slices see `Turn`.
@@ -72,9 +72,9 @@ struct SplitPartials {
 
     // MARK: Slices
 
-    /// Where a slice leaves its sums, and which value the flags have when they are there. Slices take the slots in turns,
-    /// so flags count twice for each: when sums are there, and when they have been read. Whoever had the slot before
-    /// was fetched earlier, and so was the last slice that reads it.
+    /// Where a slice leaves its sums, and which value the flags have when they are there. Slices take the slots in
+    /// turns, so flags count twice for each: when sums are there, and when they have been read. Whoever had the slot
+    /// before was fetched earlier, and so was the last slice that reads it.
     ///
     /// A thread of a last slice adds what the threads of its number had in the others, so warps pass sums on to warps,
     /// and each has a flag of its own: nobody waits for the whole thread block.

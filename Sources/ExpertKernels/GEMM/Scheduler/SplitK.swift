@@ -1,6 +1,6 @@
-/// Split-K: where an expert set has too few tiles for all multiprocessors, K of each tile is cut into slices of the same
-/// number, each a work tile that is summed up by itself. The thread block that has a tile's last slice adds the others'
-/// sums to its own, in the order of the slices, and finishes the tile.
+/// Split-K: where an expert set has too few tiles for all multiprocessors, K of each tile is cut into slices of the
+/// same number, each a work tile that is summed up by itself. The thread block that has a tile's last slice adds the
+/// others' sums to its own, in the order of the slices, and finishes the tile.
 ///
 /// How many slices there are follows from the sizes alone (`TileShape.tile`), so a row has the same bits whatever the
 /// grid and the other rows. Slices of a tile are neighbours in the order in which work tiles are fetched, the last one

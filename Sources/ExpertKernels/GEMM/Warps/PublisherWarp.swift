@@ -4,9 +4,9 @@ import KernelLanguage
 /// waits for the stores and, while loads are on their way, 1 to 2 µs, which neither the producer nor a consumer warp is
 /// to lose.
 ///
-/// A first split of a tile raises the flag of its partials, for the thread block that has the second. Slices but the last
-/// have nothing to publish. Other work tiles finish a tile: they add one to the signal of the tile's row block, and where
-/// rows are stored at their homes, the last tile of a row block publishes them there.
+/// A first split of a tile raises the flag of its partials, for the thread block that has the second. Slices but the
+/// last have nothing to publish. Other work tiles finish a tile: they add one to the signal of the tile's row block,
+/// and where rows are stored at their homes, the last tile of a row block publishes them there.
 struct PublisherWarp {
     private let configuration: GEMMConfiguration
     private let signals: BlockSignals

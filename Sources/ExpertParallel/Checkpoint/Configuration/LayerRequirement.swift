@@ -5,7 +5,8 @@
 public enum LayerRequirement: Hashable, Sendable {
     /// Scales of activations are powers of two, as `GroupConfiguration.scaleFormat` has them with `.powerOfTwo`.
     case powerOfTwoActivationScales
-    /// Activations have one scale for each token. Kernels have one for each 128 channels of it, none of which is larger.
+    /// Activations have one scale for each token. Kernels have one for each 128 channels of it, none of which is
+    /// larger.
     case activationsPerToken
     /// Activations are quantised to four bits.
     case fourBitActivations

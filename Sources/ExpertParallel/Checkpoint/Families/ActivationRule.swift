@@ -6,8 +6,8 @@ enum ActivationRule: Sendable {
     case plain
     /// A limit for all experts and layers, with the gate's factor where it has a key, and what is added to up.
     case limit(ConfigurationKey<Double>, alpha: ConfigurationKey<Double>? = nil, offset: Float = 0)
-    /// Keys of lists with a limit for each layer, that of routed experts and that of the shared one, which clamp silu of
-    /// the gate; 0 and null for none.
+    /// Keys of lists with a limit for each layer, that of routed experts and that of the shared one, which clamp silu
+    /// of the gate; 0 and null for none.
     case lists(routed: String, shared: String)
 
     /// What a model has that is not read from a file, and that of single layers.

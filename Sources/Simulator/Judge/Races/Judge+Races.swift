@@ -2,10 +2,10 @@ import KernelLanguage
 
 /// Following races: what becomes of a program to which the kernel language gives no meaning.
 ///
-/// With `SimulatorConfiguration.followsRaces`, a race does not stop the machine. Each access to a word of global memory,
-/// weak ones too, may then be put off behind later ones to other words, and sees or becomes what PTX's memory model
-/// allows: the schedule chooses among the writes that a read may read from, and among the places in coherence order that
-/// a write may have. Words are 4 or 8 bytes; accesses to several at once are as without this.
+/// With `SimulatorConfiguration.followsRaces`, a race does not stop the machine. Each access to a word of global
+/// memory, weak ones too, may then be put off behind later ones to other words, and sees or becomes what PTX's memory
+/// model allows: the schedule chooses among the writes that a read may read from, and among the places in coherence
+/// order that a write may have. Words are 4 or 8 bytes; accesses to several at once are as without this.
 extension Judge {
     /// Whether a step is an access that is followed.
     @inline(__always)
@@ -24,8 +24,8 @@ extension Judge {
             && includes(second.slot, first.slot, second.kind.scope)
     }
 
-    /// Whether a release pattern that begins with `head` and an acquire pattern of `event`'s thread that ends in `scope`
-    /// synchronise.
+    /// Whether a release pattern that begins with `head` and an acquire pattern of `event`'s thread that ends in
+    /// `scope` synchronise.
     private func synchronises(_ head: Message, _ event: MemoryEvent, _ scope: MemoryScope) -> Bool {
         includes(head.writer.slot, event.slot, head.scope) && includes(event.slot, head.writer.slot, scope)
     }
@@ -213,7 +213,8 @@ extension Judge {
         judged.advance()
     }
 
-    /// Whether accesses that were put off may stay so behind the next step; for what orders something the schedule says.
+    /// Whether accesses that were put off may stay so behind the next step; for what orders something the schedule
+    /// says.
     func letsPass(_ aspect: StepAspect, _ warp: Warp) -> Bool {
         switch aspect {
         case .ordinary, .syncWarp: return true

@@ -135,7 +135,8 @@ final class WordHistory {
         graph = choice.graph
     }
 
-    /// Of polls that find the same, the first and the last say all: the index of the last so far, if it is not the first.
+    /// Of polls that find the same, the first and the last say all: the index of the last so far, if it is not the
+    /// first.
     private func repeated(_ event: MemoryEvent, _ source: Int) -> Int? {
         let own = accesses.indices.filter { Self.key(accesses[$0].event) == Self.key(event) }.suffix(2)
         guard own.count == 2, let last = own.last,

@@ -3,8 +3,8 @@ import Simulator
 
 /// Faults between calls that use the same memory.
 extension KnownFault {
-    /// Two places take turns from call to call. A sender fills a place and raises its flag; with the fault to 1 in every
-    /// call, so that the third finds the flag of the first.
+    /// Two places take turns from call to call. A sender fills a place and raises its flag; with the fault to 1 in
+    /// every call, so that the third finds the flag of the first.
     static let signalsOfTwoCalls = KnownFault(
         description: "the signals of two calls taken for each other", budget: 20,
         finding: .race, expected: [101, 102, 103]
@@ -37,9 +37,9 @@ extension KnownFault {
         return try CallMemory.run([send, receive], on: machine, outputs: calls)
     }
 
-    /// A sender writes a row, raises its flag, and then counts the call as sent. The receiver clears the count when it has
-    /// read the row; with the fault without waiting for the count, which may come after it has been cleared, and then
-    /// stands for the next call.
+    /// A sender writes a row, raises its flag, and then counts the call as sent. The receiver clears the count when it
+    /// has read the row; with the fault without waiting for the count, which may come after it has been cleared, and
+    /// then stands for the next call.
     static let undrainedReceiver = KnownFault(
         description: "a receiver that does not drain what is still on its way", budget: 50,
         finding: .wrongResult, expected: [1, 1]

@@ -2,9 +2,9 @@ import KernelLanguage
 import Simulator
 
 extension KnownFault {
-    /// Three ranks, of which the last is dead. In step 1 rank 1 waits for it in vain and gives up; rank 0 does not need it.
-    /// With the fault the step that rank 1 gave up does not count for it, so that it does step 1 once more while rank 0
-    /// does step 2, and takes the row of the step that failed.
+    /// Three ranks, of which the last is dead. In step 1 rank 1 waits for it in vain and gives up; rank 0 does not need
+    /// it. With the fault the step that rank 1 gave up does not count for it, so that it does step 1 once more while
+    /// rank 0 does step 2, and takes the row of the step that failed.
     static let survivorsOutOfStep = KnownFault(
         description: "survivors out of lockstep after a failed step", budget: 5, finding: .wrongResult,
         expected: [102, 103]
