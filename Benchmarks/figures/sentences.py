@@ -1,7 +1,7 @@
 """What tables show, in sentences, so that no number in a page's text is typed."""
 
 from .cells import best, cases, columns, fastest_peer, median
-from .other_work import alone, between, both_choices
+from .other_work import alone, between, both_choices, pytorch_choices
 from .between_gpus import alone as rank_alone, groups
 from .rows import OURS, label, layers, order
 from .series import OVERLAPPED, gemms, linked, networked, on_multiprocessors
@@ -268,6 +268,17 @@ def set_aside(rows):
     return said
 
 
+def set_aside_pytorch(rows):
+    """What a part of the L2 set aside costs steps and PyTorch's work together."""
+    groups = {}
+    for without, having in pytorch_choices(rows):
+        groups.setdefault(without["experts"], []).append(median(having) / median(without) - 1)
+    return [
+        f"{experts(count).capitalize()}, PyTorch's work in between: both together take {percents(changes)} longer with "
+        "a part set aside."
+        for count, changes in groups.items()]
+
+
 def skew(rows):
     """How much longer skewed steps take."""
     skewed = layers(rows, routing=lambda value: value != "even")
@@ -300,7 +311,7 @@ def account(rows):
 #: Under the tables of these names.
 UNDER = {
     "layer": layer, "links": links, "network": network, "between-gpus": between_gpus, "gemm": gemm,
-    "among-other-work": among, "set-aside": set_aside,
+    "among-other-work": among, "set-aside": set_aside, "set-aside-pytorch": set_aside_pytorch,
     "multiprocessors": multiprocessors, "skew": skew, "account": account,
 }
 #: By themselves.

@@ -2,7 +2,7 @@
 
 from .between_gpus import between_gpus_table
 from .cells import Table, best, cases, columns, fastest_peer, median, microseconds, percent, ratio
-from .other_work import among_others_table, set_aside_table
+from .other_work import among_others_table, pytorch_table, set_aside_table
 from .phases import account_table
 from .rows import BETWEEN_RANKS, OURS, label, layers, on_one_device
 from .series import gemms, linked, networked, on_multiprocessors
@@ -153,5 +153,6 @@ TABLES = (
     ("communication", "Communication alone, µs", communication_table),
     ("among-other-work", "Among other work, µs", among_others_table),
     ("set-aside", "A part of the L2 set aside, among other work, µs", set_aside_table),
+    ("set-aside-pytorch", "A part of the L2 set aside, among PyTorch's work, µs", pytorch_table),
     ("skew", "Skewed routing, µs", skew_table), ("account", "Phases of a step, µs", account_table),
 )
