@@ -52,11 +52,11 @@ def plot(found, folder):
     for card in rows.values(found, "card"):
         own = [row for row in found if row["card"] == card]
         for number, (size, chosen) in enumerate(models(own)):
-            for name, title, x, y, scale, make in series.FIGURES:
-                panels = [panel for panel in make(chosen) if panel["lines"]]
+            for figure in series.FIGURES:
+                panels = [panel for panel in figure.panels(chosen) if panel["lines"]]
                 if panels:
-                    path = folder / f"{rows.slug(card)}-{name}{f'-{number + 1}' if number else ''}"
-                    drawing.draw(path, f"{title}{size}, {card}", x, y, scale, panels)
+                    path = folder / f"{rows.slug(card)}-{figure.name}{f'-{number + 1}' if number else ''}"
+                    drawing.draw(path, f"{figure.title}{size}, {card}", figure, panels)
                     print(path)
 
 
@@ -68,11 +68,16 @@ def written(path):
 
 
 def check(made):
-    """Fails if a file is not what the rows give."""
+    """Fails if a file is not what the rows give, or shows a picture that there is none of."""
     wrong = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    missing = [
+        (path, name) for path, text in made.items() for name in pages.SOURCE.findall(text)
+        if not (path.parent / name).exists()]
     for path in wrong:
         print(f"{path} is not what the results give", file=sys.stderr)
-    if wrong:
+    for path, name in missing:
+        print(f"{path} shows {name}, which is missing", file=sys.stderr)
+    if wrong or missing:
         sys.exit("plots.py: error: run python3 Benchmarks/plots.py")
 
 
@@ -96,7 +101,7 @@ def main():
     made = {arguments.out / "tables.md": "# Results\n\n" + "\n\n".join(texts(found)) + "\n"}
     try:
         for page in arguments.page or ([] if arguments.results else PAGES):
-            made[page] = pages.filled(written(page), found, page)
+            made[page] = pages.filled(written(page), found, page, arguments.out)
     except pages.PagesError as error:
         sys.exit(f"plots.py: error: {error}")
     if arguments.check:

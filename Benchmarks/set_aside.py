@@ -1,18 +1,20 @@
 """What the part of the L2 that a layer sets aside gains the layer, and costs what an engine runs between layers.
 
-    SWIFTEP_LIBRARY=PATH/libSwiftEPABI.so python3 set_aside.py [--tokens 32,128] [--experts 16]
+    SWIFTEP_LIBRARY=PATH/libSwiftEPABI.so python3 set_aside.py [--tokens 32,128] [--experts 16] [--results FILE]
 
 Needs a Hopper GPU and PyTorch with CUDA. Steps of a layer of DeepSeek-V3's sizes on one rank, going round two layers,
 take turns with work of PyTorch's in a CUDA graph of twenty of each: a copy of 200 MB (read and written together), and a
 product of BF16 matrices, 2048 x 4096 by 4096 x 4096, which reads its operands from the L2 again and again. Graphs are
 replayed; numbers are medians in microseconds. "together" is a step and the work, "work alone" a graph of the work by
-itself, and "gains" what setting aside takes off "together".
+itself, and "gains" what setting aside takes off "together". With --results a row of each line is added to a file of
+results, and plots.py makes the table from them.
 """
 
 import argparse
 import pathlib
-import statistics
 import sys
+
+from peers.swiftep import Results, median
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Python"))
 
@@ -54,7 +56,7 @@ def weights(torch, experts):
 
 
 def measure(torch, step):
-    """Median microseconds of a step, replayed from a graph of several."""
+    """Microseconds of a step in each replay of a graph of several."""
     for number in range(LAYERS):
         step(number)
     torch.cuda.synchronize()
@@ -71,11 +73,11 @@ def measure(torch, step):
         torch.cuda.synchronize()
         if replay >= WARM_UPS:
             times.append(start.elapsed_time(end) * 1e3 / STEPS)
-    return statistics.median(times)
+    return times
 
 
 def times(torch, swiftep, tokens, experts, given, aside):
-    """For each kind of work: together, and the work alone; and the layer alone."""
+    """For each kind of work: replays together, and of the work alone; under no name those of the layer alone."""
     top_k = min(TOP_K, experts)
     x = torch.randn((tokens, HIDDEN), device="cuda", dtype=torch.bfloat16)
     chosen = torch.rand((tokens, experts), device="cuda").topk(top_k).indices
@@ -100,10 +102,22 @@ def times(torch, swiftep, tokens, experts, given, aside):
         return result
 
 
+def add(results, tokens, experts, found, aside):
+    """Adds a row for each kind of work to `results`, of what `times` found."""
+    for name in WORK:
+        together, alone = found[name]
+        results.add(
+            "setAside", name, together, tokens=tokens, experts=experts, ranks=1, processes=1, devices=1, hidden=HIDDEN,
+            intermediate=INTERMEDIATE, topK=min(TOP_K, experts), weightSets=LAYERS,
+            setAside="layer" if aside else "driver", layerMicroseconds=median(found[""]),
+            workMicroseconds=median(alone))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", default="32,128")
     parser.add_argument("--experts", type=int, default=16)
+    parser.add_argument("--results", metavar="FILE", help="add all rows to this file of results")
     arguments = parser.parse_args()
     try:
         import torch
@@ -113,18 +127,21 @@ def main():
         sys.exit("PyTorch finds no GPU")
     import swiftep
 
+    results = Results(arguments.results, torch, "swiftep")
     given = weights(torch, arguments.experts)
     print(f"{torch.cuda.get_device_name(0)}, {arguments.experts} experts, direct")
     print(f"{'tokens':>6}  {'work':15} {'set aside':>9} {'layer alone':>11} {'work alone':>10} {'together':>9} "
           f"{'gains':>6}")
     for tokens in map(int, arguments.tokens.split(",")):
         without, having = (times(torch, swiftep, tokens, arguments.experts, given, aside) for aside in (False, True))
+        for aside, found in ((False, without), (True, having)):
+            add(results, tokens, arguments.experts, found, aside)
         for name in WORK:
             for aside, found in (("no", without), ("yes", having)):
-                together, alone = found[name]
-                gains = f"{without[name][0] - together:6.1f}" if found is having else ""
-                print(f"{tokens:6}  {name:15} {aside:>9} {found['']:11.1f} {alone:10.1f} {together:9.1f} {gains}",
-                      flush=True)
+                together, alone = map(median, found[name])
+                gains = f"{median(without[name][0]) - together:6.1f}" if found is having else ""
+                print(f"{tokens:6}  {name:15} {aside:>9} {median(found['']):11.1f} {alone:10.1f} {together:9.1f} "
+                      f"{gains}", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ MOST_COLUMNS = 3
 LEAST_WIDTH = 6.4
 
 
-def draw(path, title, x, y, scale, panels):
-    """Writes `path`-light.svg, -dark.svg, -light.png and -dark.png."""
+def draw(path, title, described, panels):
+    """Writes `path`-light.svg, -dark.svg, -light.png and -dark.png, with the axes that `described` says."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -46,7 +46,7 @@ def draw(path, title, x, y, scale, panels):
                 place.set_visible(False)
             handles = {}
             for place, panel in zip(places, panels):
-                axis(place, panel, x, y, scale, names, colours, text, handles)
+                axis(place, panel, described, names, colours, text, handles)
             figure.suptitle(title)
             figure.legend(
                 [handles[name] for name in names], names, loc="outside lower center",
@@ -70,7 +70,7 @@ def look(name, measured):
     return others.index(name) + (len(MODES) if len(others) < len(measured) else 0)
 
 
-def axis(place, panel, x, y, scale, names, colours, text, handles):
+def axis(place, panel, described, names, colours, text, handles):
     """One panel. A line looks the same in all of them."""
     measured = [name for name in names if name not in BOUNDS]
     ticks = sorted({at for line in panel["lines"].values() for at in line})
@@ -83,19 +83,20 @@ def axis(place, panel, x, y, scale, names, colours, text, handles):
             color=text if bound else colours[number % len(colours)], linestyle="--" if bound else "-",
             marker=None if bound else MARKERS[number % len(MARKERS)], markersize=4, linewidth=1.4)
     place.set_title(panel["title"], fontsize=9)
-    place.set_xscale("log", base=2)
+    if described.across == "logarithmic":
+        place.set_xscale("log", base=2)
     place.set_xticks(ticks, [str(tick) for tick in ticks])
     place.minorticks_off()
     found = [value for line in panel["lines"].values() for value in line.values()]
-    if scale == "logarithmic":
+    if described.up == "logarithmic":
         place.set_yscale("log")
         levels(place, found)
-    elif scale == "percent":
+    elif described.up == "percent":
         place.set_ylim(min(0, *found), max(110, *found))
-    elif scale == "from zero":
+    elif described.up == "from zero":
         place.set_ylim(0, 1.05 * max(found))
-    place.set_xlabel(x)
-    place.set_ylabel(y)
+    place.set_xlabel(described.x)
+    place.set_ylabel(described.y)
     place.grid(True, linewidth=0.6)
 
 

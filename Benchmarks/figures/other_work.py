@@ -65,3 +65,29 @@ def set_aside_table(rows):
     header = ["experts", "between", "tokens", "mode", "MB set aside", "step without", "with", "other work without",
               "with", "both without", "with", "with takes longer by"]
     return Table(header, body, [row for pair in pairs for row in pair])
+
+
+def pytorch_choices(rows):
+    """Turns of steps and PyTorch's work, without and with a part of the L2 set aside: pairs."""
+    found = {}
+    for row in (row for row in rows if row["bench"] == "setAside"):
+        found.setdefault((-row["experts"], row["tokens"], row["what"]), {})[row["setAside"]] = row
+    return [(own["driver"], own["layer"]) for _, own in sorted(found.items()) if {"driver", "layer"} <= set(own)]
+
+
+def pytorch_table(rows):
+    """The step alone, PyTorch's work alone and both in turn, without and with a part of the L2 set aside."""
+    pairs = pytorch_choices(rows)
+    body = []
+    for pair in pairs:
+        without = pair[0]
+        together = [median(row) for row in pair]
+        longer = together[1] - together[0]
+        parts = [[row[name] for row in pair] for name in ("layerMicroseconds", "workMicroseconds")]
+        body.append([
+            str(without["experts"]), str(without["tokens"]), without["what"],
+            *(microseconds(time) for both in (*parts, together) for time in both),
+            f"{longer:.1f} ({percent(longer / together[0], 1)})"])
+    header = ["experts", "tokens", "work", "step alone without", "with", "work alone without", "with",
+              "both without", "with", "with takes longer by"]
+    return Table(header, body, [row for pair in pairs for row in pair])

@@ -5,17 +5,22 @@
 
 A `table` has a line with card, date and commit, the table, and sentences about it; a `text` only sentences. CARD is a
 part of file names of plots, such as nvidia-h200. Only rows that have one of the values of each field are taken. Where
-there may be none, `table-if-measured` is a table that then is left out; of a `table` that is an error.
+there may be none, `table-if-measured` is a table that then is left out; of a `table` that is an error. In the same way
+`picture-if-measured: FIGURE CARD` shows the plot of that name where there are rows for it.
 """
 
+import os
 import re
 import textwrap
 
 from .rows import slug, values
 from .sentences import TEXTS, UNDER
+from .series import FIGURES
 from .tables import TABLES
 
-MARKER = re.compile(r"<!-- (table|table-if-measured|text): (\S+) (\S+)((?: \w+=\S+)*) -->$")
+MARKER = re.compile(r"<!-- (table|table-if-measured|picture-if-measured|text): (\S+) (\S+)((?: \w+=\S+)*) -->$")
+#: Files of pictures that a page shows, but not those of other hosts.
+SOURCE = re.compile(r'\bsrc(?:set)?="([^":]+)"')
 END = "<!-- end -->"
 WIDTH = 140
 MONTHS = (
@@ -29,30 +34,35 @@ class PagesError(Exception):
     """A part that cannot be made, in a sentence that names the place."""
 
 
-def filled(text, rows, place):
-    """A page's text with all its parts made anew. Raises ``PagesError``, naming `place`."""
+def filled(text, rows, place, plots):
+    """The text of the page at `place` with all its parts made anew; plots are in the folder `plots`.
+
+    Raises ``PagesError``, naming the place.
+    """
     lines, result, position = text.split("\n"), [], 0
     while position < len(lines):
         line = lines[position]
         result.append(line)
         position += 1
-        if not line.startswith(("<!-- table", "<!-- text")):
+        if not line.startswith(("<!-- table", "<!-- picture", "<!-- text")):
             continue
         where = f"{place}:{position}"
         marker = MARKER.match(line)
         if not marker:
-            raise PagesError(f"{where}: {line!r} is not <!-- table: NAME CARD [FIELD=VALUE,…] -->, nor text")
+            raise PagesError(f"{where}: {line!r} is not <!-- table: NAME CARD [FIELD=VALUE,…] -->, nor picture or text")
         end = next((number for number in range(position, len(lines)) if lines[number].startswith("<!-- ")), None)
         if end is None or lines[end] != END:
             raise PagesError(f"{where}: there is no {END} before the next marker")
-        if made := part(*marker.groups(), rows, where):
+        if made := part(*marker.groups(), rows, where, os.path.relpath(plots, place.parent)):
             result += made.split("\n")
         position = end
     return "\n".join(result)
 
 
-def part(kind, name, card, fields, rows, where):
+def part(kind, name, card, fields, rows, where, plots):
     """What stands between two markers."""
+    if kind == "picture-if-measured":
+        return picture(name, card, fields, rows, where, plots)
     chosen = select(rows, card, fields.split(), where)
     if kind == "text":
         made = TEXTS.get(name)
@@ -78,6 +88,21 @@ def part(kind, name, card, fields, rows, where):
     if name in UNDER and (said := UNDER[name](chosen)):
         made.append("\n".join(wrapped(one, initial_indent="- ", subsequent_indent="  ") for one in said))
     return "\n\n".join(made)
+
+
+def picture(name, card, fields, rows, where, plots):
+    """A plot, light or dark as the reader's screen is; nothing without rows."""
+    figure = next((known for known in FIGURES if known.name == name), None)
+    if not figure:
+        raise PagesError(f"{where}: there is no picture {name}; there are {', '.join(known.name for known in FIGURES)}")
+    if fields:
+        raise PagesError(f"{where}: a picture has all rows; leave out{fields}")
+    if not any(panel["lines"] for panel in figure.panels(select(rows, card, [], where))):
+        return ""
+    file = f"{plots}/{card}-{name}"
+    return "\n".join([
+        "<picture>", f'<source media="(prefers-color-scheme: dark)" srcset="{file}-dark.svg">',
+        f'<img src="{file}-light.svg" alt="{figure.title}: {figure.y} over {figure.x}">', "</picture>"])
 
 
 def wrapped(text, **indents):

@@ -1,10 +1,10 @@
 """What tables show, in sentences, so that no number in a page's text is typed."""
 
 from .cells import best, cases, columns, fastest_peer, median
-from .other_work import alone, between, both_choices
+from .other_work import alone, between, both_choices, pytorch_choices
 from .between_gpus import alone as rank_alone, groups
 from .rows import OURS, label, layers, order
-from .series import OVERLAPPED, gemms, linked, networked
+from .series import OVERLAPPED, gemms, linked, networked, on_multiprocessors
 
 #: Up to as many tokens memory is the limit of 16 experts; from twice as many on power is one too (docs/measurements.md).
 FEW_TOKENS = 32
@@ -202,6 +202,26 @@ def gemm(rows):
     return said
 
 
+def multiprocessors(rows):
+    """How much longer chained launches take on fewer multiprocessors than on all: with few rows of each, and more."""
+    changes = {}
+    for own in on_multiprocessors(rows):
+        for count, row in own.items():
+            whole = own.get(row["multiprocessors"])
+            if whole and row is not whole:
+                group = changes.setdefault((row["experts"], row["multiprocessors"], count), {True: [], False: []})
+                group[row["tokens"] <= FEW_TOKENS].append(median(row) / median(whole) - 1)
+    said = []
+    for (count, every, part), group in sorted(changes.items(), reverse=True):
+        ranges = [
+            f"by {percents(group[few])} with {some}"
+            for some, few in ((f"up to {FEW_TOKENS} rows of each", True), ("more", False)) if group[few]]
+        said.append(
+            f"{experts(count).capitalize()}, {part} of {every} multiprocessors: chained launches change "
+            f"{listed(ranges)}.")
+    return said
+
+
 def longer(row, rows):
     before = alone(row, rows)
     return None if before is None else median(row) / before - 1
@@ -248,6 +268,17 @@ def set_aside(rows):
     return said
 
 
+def set_aside_pytorch(rows):
+    """What a part of the L2 set aside costs steps and PyTorch's work together."""
+    groups = {}
+    for without, having in pytorch_choices(rows):
+        groups.setdefault(without["experts"], []).append(median(having) / median(without) - 1)
+    return [
+        f"{experts(count).capitalize()}, PyTorch's work in between: both together take {percents(changes)} longer with "
+        "a part set aside."
+        for count, changes in groups.items()]
+
+
 def skew(rows):
     """How much longer skewed steps take."""
     skewed = layers(rows, routing=lambda value: value != "even")
@@ -280,7 +311,8 @@ def account(rows):
 #: Under the tables of these names.
 UNDER = {
     "layer": layer, "links": links, "network": network, "between-gpus": between_gpus, "gemm": gemm,
-    "among-other-work": among, "set-aside": set_aside, "skew": skew, "account": account,
+    "among-other-work": among, "set-aside": set_aside, "set-aside-pytorch": set_aside_pytorch,
+    "multiprocessors": multiprocessors, "skew": skew, "account": account,
 }
 #: By themselves.
 TEXTS = {"speed": speed, "slow-link": slow_link}

@@ -1,7 +1,8 @@
 """What is plotted: panels with a title, and lines by their labels, each a dictionary from x to y."""
 
-from .rows import OURS, label, layers, values
+from typing import Callable, NamedTuple
 
+from .rows import OURS, label, layers, values
 
 #: Modes whose communication is hidden inside a batch.
 OVERLAPPED = ("singleBatch", "direct")
@@ -76,13 +77,14 @@ def link_hidden(rows):
     return panels
 
 
+def plain_gemms(rows):
+    """Grouped GEMMs that write BF16, on however many multiprocessors."""
+    return [row for row in rows if row["bench"] == "gemm" and not row["swiGLU"] and not row["signals"]]
+
+
 def gemms(rows):
     """Grouped GEMMs on the whole GPU that write BF16: ours and peers'."""
-    return [
-        row for row in rows
-        if row["bench"] == "gemm" and not row["swiGLU"] and not row["signals"]
-        and row.get("gemmMultiprocessors") in (None, row.get("multiprocessors"))
-    ]
+    return [row for row in plain_gemms(rows) if row.get("gemmMultiprocessors") in (None, row.get("multiprocessors"))]
 
 
 def chained(rows):
@@ -103,16 +105,59 @@ def gemm_over_floor(rows):
     return panels
 
 
+def on_multiprocessors(rows):
+    """Our chained GEMMs by shape, experts and tokens, where some ran on fewer multiprocessors than the GPU has.
+
+    Cases, each with its rows by their number of multiprocessors.
+    """
+    found = {}
+    for row in (row for row in plain_gemms(rows) if row["source"] == OURS and row["dependent"]):
+        key = row["n"], row["k"], -row["experts"], row["tokens"]
+        found.setdefault(key, {})[row["gemmMultiprocessors"]] = row
+    return [
+        own for _, own in sorted(found.items())
+        if any(count < row["multiprocessors"] for count, row in own.items())]
+
+
+def gemm_over_multiprocessors(rows):
+    """A panel for each shape and number of experts, a line for each number of tokens of an expert."""
+    panels = {}
+    for own in on_multiprocessors(rows):
+        for count, row in sorted(own.items()):
+            lines = panels.setdefault(f"[{row['n']}, {row['k']}], {experts(row['experts'])}", {})
+            lines.setdefault("floor", {})[count] = row["floorMicroseconds"]
+            lines.setdefault(f"{row['tokens']} rows of each", {})[count] = row["medianMicroseconds"]
+    return [panel(title, lines) for title, lines in panels.items()]
+
+
 def experts(count):
     return "1 expert" if count == 1 else f"{count} experts"
 
 
-#: Name, title, axes, the scale of y, and what makes the panels.
+class Figure(NamedTuple):
+    """What a plot shows of the rows."""
+
+    #: A part of the names of its files.
+    name: str
+    title: str
+    x: str
+    y: str
+    #: Scales of both axes.
+    across: str
+    up: str
+    panels: Callable
+
+
 FIGURES = (
-    ("layer", "A layer on one rank", "tokens", "µs", "from zero", layer_of_most_experts),
-    ("layer-over-tokens", "A layer on one rank", "tokens", "µs", "logarithmic", layer_over_tokens),
-    ("layer-over-experts", "A layer on one rank", "experts of the rank", "µs", "logarithmic", layer_over_experts),
-    ("link-hidden", "Link time that a step hides", "tokens of each rank", "%", "percent", link_hidden),
-    ("gemm-over-floor", "Grouped GEMM over its floor", "rows of each expert", "time / floor", "fitting",
-     gemm_over_floor),
+    Figure("layer", "A layer on one rank", "tokens", "µs", "logarithmic", "from zero", layer_of_most_experts),
+    Figure(
+        "layer-over-tokens", "A layer on one rank", "tokens", "µs", "logarithmic", "logarithmic", layer_over_tokens),
+    Figure("layer-over-experts", "A layer on one rank", "experts of the rank", "µs", "logarithmic", "logarithmic",
+           layer_over_experts),
+    Figure("link-hidden", "Link time that a step hides", "tokens of each rank", "%", "logarithmic", "percent",
+           link_hidden),
+    Figure("gemm-over-floor", "Grouped GEMM over its floor", "rows of each expert", "time / floor", "logarithmic",
+           "fitting", gemm_over_floor),
+    Figure("gemm-over-multiprocessors", "Grouped GEMM, launch behind launch", "multiprocessors", "µs", "linear",
+           "from zero", gemm_over_multiprocessors),
 )

@@ -2,10 +2,10 @@
 
 from .between_gpus import between_gpus_table
 from .cells import Table, best, cases, columns, fastest_peer, median, microseconds, percent, ratio
-from .other_work import among_others_table, set_aside_table
+from .other_work import among_others_table, pytorch_table, set_aside_table
 from .phases import account_table
 from .rows import BETWEEN_RANKS, OURS, label, layers, on_one_device
-from .series import gemms, linked, networked
+from .series import gemms, linked, networked, on_multiprocessors
 
 
 def layer_table(rows):
@@ -89,6 +89,21 @@ def gemm_table(rows):
     return Table(header, body, chosen)
 
 
+def multiprocessors_table(rows):
+    """Chained GEMMs: shapes, experts and rows by how many multiprocessors they run on."""
+    found = on_multiprocessors(rows)
+    counts = sorted({count for own in found for count in own})
+    body = []
+    for own in found:
+        # Floors are read on all multiprocessors.
+        row = own[max(own)]
+        body.append([
+            f"[{row['n']}, {row['k']}]", str(row["experts"]), str(row["tokens"]),
+            microseconds(row["floorMicroseconds"]), *(microseconds(median(own.get(count))) for count in counts)])
+    header = ["weights", "experts", "rows of each", "floor", *(f"on {count}" for count in counts)]
+    return Table(header, body, [row for own in found for row in own.values()])
+
+
 def communication_table(rows):
     """Dispatch, combine, and one after the other."""
     kinds = ("dispatch", "combine", "dispatch-combine")
@@ -133,8 +148,11 @@ TABLES = (
     ("layer", "A layer on one rank, µs", layer_table), ("links", "With links, µs", link_table),
     ("network", "Over a modelled network, µs", network_table),
     ("between-gpus", "Ranks on GPUs of their own, µs", between_gpus_table),
-    ("gemm", "Grouped GEMM, µs", gemm_table), ("communication", "Communication alone, µs", communication_table),
+    ("gemm", "Grouped GEMM, µs", gemm_table),
+    ("multiprocessors", "Grouped GEMM on fewer multiprocessors, µs", multiprocessors_table),
+    ("communication", "Communication alone, µs", communication_table),
     ("among-other-work", "Among other work, µs", among_others_table),
     ("set-aside", "A part of the L2 set aside, among other work, µs", set_aside_table),
+    ("set-aside-pytorch", "A part of the L2 set aside, among PyTorch's work, µs", pytorch_table),
     ("skew", "Skewed routing, µs", skew_table), ("account", "Phases of a step, µs", account_table),
 )

@@ -78,6 +78,34 @@ class PagesTests(unittest.TestCase):
         self.results = SURVEY
         self.assertIn("there are no rows for network of", self.run_script(code=1))
 
+    def test_a_picture_that_may_be_missing(self):
+        marker = f"<!-- picture-if-measured: gemm-over-multiprocessors {CARD} -->"
+        name = f"out/{CARD}-gemm-over-multiprocessors"
+        self.assertEqual(self.filled(marker), "\n".join([
+            "<picture>", f'<source media="(prefers-color-scheme: dark)" srcset="{name}-dark.svg">',
+            f'<img src="{name}-light.svg" alt="Grouped GEMM, launch behind launch: µs over multiprocessors">',
+            "</picture>", ""]))
+        for theme in ("dark", "light"):
+            self.assertIn(f"page.md shows {name}-{theme}.svg, which is missing", self.run_script("--check", code=1))
+            (self.folder / f"{name}-{theme}.svg").touch()
+        self.assertEqual(self.run_script("--check"), "")
+        self.rows(lambda row: {**row, "gemmMultiprocessors": 132} if row["bench"] == "gemm" else row)
+        self.assertEqual(self.filled(marker), "", "no rows, nothing shown")
+        self.assertEqual(self.run_script("--check"), "")
+
+    def test_fewer_multiprocessors_in_sentences(self):
+        times = {132: 100, 66: 103, 4: 150}
+
+        def measured(row):
+            fewer = {"tokens": 32 * row["tokens"] - 32, "medianMicroseconds": times.get(row.get("gemmMultiprocessors"))}
+            return {**row, **fewer} if row["bench"] == "gemm" else row
+
+        self.rows(measured)
+        text = " ".join(self.filled(f"<!-- table-if-measured: multiprocessors {CARD} -->").split())
+        self.assertIn(
+            "- 4 experts, 66 of 132 multiprocessors: chained launches change by 3.0 % with up to 32 rows of each and by "
+            "3.0 % with more. - 4 experts, 4 of 132 multiprocessors: chained launches change by 50.0 % with", text)
+
     def test_overlap_that_loses_is_named(self):
         def slower(row):
             usual = row["bench"] == "layer" and row["experts"] == 2 and row["tokens"] == 4
@@ -146,6 +174,9 @@ class PagesTests(unittest.TestCase):
             "<!-- table: layers x -->\n<!-- end -->": "page.md:2: there are no rows of x; there are of " + CARD,
             f"<!-- table: layers {CARD} -->\n<!-- end -->": "page.md:2: there is no table layers; there are layer, ",
             f"<!-- text: haste {CARD} -->\n<!-- end -->": "page.md:2: there is no text haste; there are speed, ",
+            f"<!-- picture-if-measured: rate {CARD} -->\n<!-- end -->": "page.md:2: there is no picture rate; there are ",
+            f"<!-- picture-if-measured: layer {CARD} tokens=2 -->\n<!-- end -->": "page.md:2: a picture has all rows",
+            "<!-- picture: layer -->\n<!-- end -->": "page.md:2: '<!-- picture: layer -->' is not ",
             f"<!-- table: layer {CARD} experts=3 -->\n<!-- end -->": "page.md:2: there are no rows for layer of ",
             f"<!-- table: layer {CARD} -->\nno end": "page.md:2: there is no <!-- end -->",
             "<!-- table: layer -->\n<!-- end -->": "page.md:2: '<!-- table: layer -->' is not ",

@@ -1,7 +1,7 @@
 """Tests of Benchmarks/plots.py and of results' files, without a GPU: python3 Tests/ScriptTests/plots_test.py
 
-Fixtures/simulated-survey.jsonl is what `Benchmarks/survey swiftep FILE simulator` wrote. Tests of plots are skipped
-without matplotlib, or fail if SWIFTEP_MATPLOTLIB is 1.
+Fixtures/simulated-survey.jsonl is what `Benchmarks/survey swiftep FILE simulator` wrote, on two days. Tests of plots
+are skipped without matplotlib, or fail if SWIFTEP_MATPLOTLIB is 1.
 """
 
 import importlib.util
@@ -19,7 +19,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCRIPT = ROOT / "Benchmarks" / "plots.py"
 SURVEY = HERE / "Fixtures" / "simulated-survey.jsonl"
-FIGURES = ("layer", "layer-over-tokens", "layer-over-experts", "link-hidden", "gemm-over-floor")
+FIGURES = ("layer", "layer-over-tokens", "layer-over-experts", "link-hidden", "gemm-over-floor", "gemm-over-multiprocessors")
+FEWER = "Grouped GEMM on fewer multiprocessors, µs"
 PEER = "sgl-deep-gemm 0.1.5"
 
 has_matplotlib = importlib.util.find_spec("matplotlib") is not None
@@ -102,7 +103,8 @@ class PlotsTests(unittest.TestCase):
         every = rows()
         links = [row for row in every if "hiddenShare" in row]
         self.assertEqual(len(tables["With links, µs"]) - 1, len({(row["link"], row["tokens"]) for row in links}))
-        self.assertEqual(len(tables["Grouped GEMM, µs"]) - 1, sum(row["bench"] == "gemm" for row in every))
+        self.assertEqual(len(tables["Grouped GEMM, µs"]) - 1, sum(
+            row["bench"] == "gemm" and row["gemmMultiprocessors"] == row["multiprocessors"] for row in every))
         header, *body = tables["Communication alone, µs"]
         self.assertEqual(header, ["ranks", "experts", "tokens", "dispatch", "combine", "both"])
         self.assertEqual([line[2] for line in body], ["2", "4"])
@@ -235,7 +237,31 @@ class PlotsTests(unittest.TestCase):
     def test_gemms_on_the_whole_gpu(self):
         row = next(row for row in rows() if row["bench"] == "gemm")
         fewer = {**row, "date": "2999-01-01T00:00:00Z", "gemmMultiprocessors": 66, "medianMicroseconds": 987.6}
-        self.assertEqual(self.tables([*rows(), fewer]), self.tables())
+        tables, plain = self.tables([*rows(), fewer]), self.tables()
+        self.assertNotEqual(tables.pop(FEWER), plain.pop(FEWER))
+        self.assertEqual(tables, plain)
+
+    def test_gemms_on_fewer_multiprocessors(self):
+        every = [row for row in rows() if row["bench"] == "gemm"]
+        header, *body = self.tables()[FEWER]
+        self.assertEqual(header, ["weights", "experts", "rows of each", "floor", "on 4", "on 66", "on 132"])
+        found = {
+            (f"[{row['n']}, {row['k']}]", str(row["experts"]), str(row["tokens"]), row["gemmMultiprocessors"]): row
+            for row in every}
+        cases = {key[:3] for key in found if key[3] < 132}
+        self.assertEqual({tuple(line[:3]) for line in body}, cases)
+        self.assertEqual(len(body), len(cases))
+        for line in body:
+            own = [found[(*line[:3], count)] for count in (4, 66, 132)]
+            self.assertEqual(line[3], f"{own[2]['floorMicroseconds']:.1f}")
+            self.assertEqual(line[4:], [f"{row['medianMicroseconds']:.1f}" for row in own])
+        # Launches that are not chained, or do something else as well, are no part of it.
+        fewer = next(row for row in every if row["gemmMultiprocessors"] == 4)
+        for change in ({"dependent": False}, {"swiGLU": True}, {"signals": True}, {"source": PEER}):
+            other = {**fewer, **change, "date": "2999-01-01T00:00:00Z", "medianMicroseconds": 987.6, "tokens": 3}
+            self.assertEqual(self.tables([*rows(), other])[FEWER], [header, *body], change)
+        whole = [row for row in rows() if row["bench"] != "gemm" or row["gemmMultiprocessors"] == 132]
+        self.assertNotIn(FEWER, self.tables(whole))
 
     # Errors
 
@@ -274,7 +300,10 @@ class PlotsTests(unittest.TestCase):
                 "layer-over-tokens": ["4 experts", "2 experts", "floor", "none", "singleBatch", "direct", "µs"],
                 "layer-over-experts": ["2 tokens", "4 tokens", "floor", "direct", "experts of the rank"],
                 "link-hidden": ["links of 160", "links of 50", "can be hidden", "singleBatch", "%"],
-                "gemm-over-floor": ["[512, 256]", "[256, 256]", "4 experts", "2 experts", "time / floor"]}
+                "gemm-over-floor": ["[512, 256]", "[256, 256]", "4 experts", "2 experts", "time / floor"],
+                "gemm-over-multiprocessors": [
+                    "[512, 256], 4 experts", "[256, 256], 4 experts", "floor", "2 rows of each", "4 rows of each",
+                    "66", "132", "multiprocessors", "µs"]}
         for figure, labels in text.items():
             for theme, background in (("light", "#ffffff"), ("dark", "#0d1117")):
                 path = self.folder / "out" / f"simulated-machine-seed-1-{figure}-{theme}.svg"
