@@ -33,10 +33,6 @@ import Testing
             ),
             (["--transport", "loopback", "--link", "50GB/s,5us"], "models a network is --network-link"),
             (["--transport", "loopback", "--network-link", "50GB/s,5us"], "it takes a rate from 0.1GB/s"),
-            (
-                ["--transport", "loopback", "--network-link", "50GB/s,5us,1us", "--on-failure", "mask"],
-                "a slow card would pass for a rank that has died"
-            ),
             (["--transport", "loopback", "--network-link", "50,5us,0.2us"], "it takes a rate from 0.1GB/s"),
             (["--transport", "loopback", "--network-link", "50GB/s,5us,1001ms"], "in ns, us, ms or s up to 1s"),
             (["--transport", "loopback", "--network-link", "50GB/s,20s,0.2us"], "in ns, us, ms or s up to 1s"),

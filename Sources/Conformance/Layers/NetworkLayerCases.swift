@@ -181,8 +181,6 @@ private func refusalCase() -> ConformanceCase {
         try refuses({ $0.link = try LinkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500) }, .networkWithLink)
         let model = try NetworkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500, messageNanoseconds: 100)
         try refuses({ $0.network = GroupNetwork(.engine, model: model) }, .modelOfEngine)
-        let masking = GroupNetwork(.loopback, model: model)
-        try refuses({ ($0.network, $0.onFailure) = (masking, .mask) }, .maskWithModel)
         try refuses({ $0.network?.ranksPerNode = 0 }, .ranksPerNode(0, ranks: 2))
         if device.properties.kind == .cuda { try refuses({ $0.network?.adapter = .engine }, .noNetworkEngine) }
     }

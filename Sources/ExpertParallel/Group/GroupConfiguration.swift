@@ -177,7 +177,6 @@ public struct GroupConfiguration: Hashable, Sendable {
         if let network {
             guard link == nil else { throw .networkWithLink }
             guard network.model == nil || network.adapter == .loopback else { throw .modelOfEngine }
-            guard network.model == nil || onFailure == .stop else { throw .maskWithModel }
             guard (1...shape.ranks).contains(network.ranksPerNode) else {
                 throw .ranksPerNode(network.ranksPerNode, ranks: shape.ranks)
             }

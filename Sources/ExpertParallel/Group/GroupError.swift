@@ -108,8 +108,6 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case networkWithLink
     /// A modelled card before a network engine.
     case modelOfEngine
-    /// A modelled network card, and masks.
-    case maskWithModel
     /// Nodes of more ranks than there are, or of none.
     case ranksPerNode(Int, ranks: Int)
     /// A network whose queues hold less than a rank may ask of a dead one.
@@ -274,10 +272,6 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "a modelled network card and an engine do not go together: an engine takes a time of its own; leave out the "
                 + "model, or use the loopback adapter"
-        case .maskWithModel:
-            return
-                "a modelled network card and onFailure .mask do not go together: a slow card would pass for a rank that has "
-                + "died; leave out the model or use .stop"
         case .ranksPerNode(let count, let ranks):
             return "nodes of \(count) ranks in a group of \(ranks); choose 1 to \(ranks)"
         case .networkQueue(let depth, let needed):

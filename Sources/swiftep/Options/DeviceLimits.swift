@@ -28,7 +28,6 @@ enum DeviceLimits {
             link: arguments[BenchOptions.link], network: try RankTransport.network(arguments))
         let modes = arguments[BenchOptions.overlap] ?? OverlapMode.allCases
         configuration.twoBatch = weightSets > 0 && modes.contains(.twoBatch)
-        configuration.onFailure = arguments[ProcessOptions.onFailure] ?? .stop
         do throws(GroupError) {
             try configuration.validate(on: device)
         } catch {
