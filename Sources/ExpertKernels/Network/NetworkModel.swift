@@ -49,7 +49,8 @@ public struct NetworkModel: Hashable, Sendable, CustomStringConvertible {
     ///   - words: How many of 8 bytes go before them.
     public func microseconds(messages: Int, bytes: Int, words: Int = 0) -> Double {
         guard messages > 0 else { return words > 0 ? microseconds(messages: words, bytes: 8) : 0 }
-        return Double(words * gap(bytes: 8) + (messages - 1) * gap(bytes: bytes) + transit(bytes: bytes)) / 1e3
+        let before: Int = words * gap(bytes: 8) + (messages - 1) * gap(bytes: bytes)
+        return Double(before + transit(bytes: bytes)) / 1e3
     }
 
     /// Such as "50.0 GB/s, 5.0 µs, 0.2 µs a message".

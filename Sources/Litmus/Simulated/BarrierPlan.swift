@@ -72,7 +72,7 @@ struct BarrierPlan {
         let hasJumps = test.threads.contains { $0.instructions.contains { $0.instruction.target != nil } }
         var plans = [BarrierPlan()]
         for (key, comers) in try comers(test, hasJumps: hasJumps) {
-            guard comers.count { $0.isComputed } <= 4 else {
+            guard comers.count(where: \.isComputed) <= 4 else {
                 throw LitmusObstacle(description: "more than 4 barriers in one place whose names are computed")
             }
             var next: [BarrierPlan] = []
