@@ -15,8 +15,8 @@ def finish(processes, seconds=120):
                 process.wait()
 
 
-def both(environment, code):
-    """Output and errors of two processes that run `code`, of which the first prints the identity that both read."""
+def started(environment, code):
+    """Two processes that run `code`, of which the first prints the identity that both read."""
     first, second = (
         subprocess.Popen(
             [sys.executable, "-c", code, str(process)],
@@ -32,4 +32,9 @@ def both(environment, code):
     for process in (first, second):
         process.stdin.write(identity)
         process.stdin.flush()
-    return finish((first, second), 60)
+    return first, second
+
+
+def both(environment, code):
+    """Output and errors of such processes."""
+    return finish(started(environment, code), 60)

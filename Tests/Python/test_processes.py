@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import swiftep
-from pair import both, finish
+from pair import both, finish, started
 from process import run
 from swiftep import _group
 
@@ -184,21 +184,7 @@ try:
 except (swiftep.WaitTimedOut, swiftep.TransportError) as wrong:
     print("ended:", wrong)
 """
-    first, second = (
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(process)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for process in range(2)
-    )
-    identity = first.stdout.readline()
-    for process in (first, second):
-        process.stdin.write(identity)
-        process.stdin.flush()
+    first, second = started(environment, code)
     (output, errors), _ = finish((first, second), 60)
     assert output.startswith("ended:") and "rank 1" in output, errors
     assert second.returncode == 3

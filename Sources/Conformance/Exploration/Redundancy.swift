@@ -15,8 +15,8 @@ package struct Redundancy: Sendable {
             kernel: "dispatch send", mutation: "PacedLink.swift relaxed (gpu scope) atomic: block scope",
             proof:
                 "In a dispatch one thread alone takes the link to a rank, and kernel boundaries order it with the combine "
-                + "send, which takes it before and after. The combine send's blocks share the link by the same line, and there "
-                + "the mutation is found."),
+                + "send, which takes it before and after. The combine send's blocks share the link by the same line, and "
+                + "there the mutation is found."),
         Redundancy(
             kernel: "dispatch send", mutation: "ArrivalNotes.swift relaxed (gpu scope) atomic: block scope",
             proof:

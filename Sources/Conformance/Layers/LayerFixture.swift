@@ -180,6 +180,27 @@ package struct LayerFixture: Sendable {
     }
 }
 
+/// Fails where a step of some mode takes less than `least` microseconds, which what is modelled needs, or gives other
+/// bits.
+func requireDelay(
+    _ layer: MoELayerGroup, _ inputs: [RankInput], atLeast least: Double, of what: String, sameAs plain: [[BFloat16]]
+) throws {
+    let device = layer.group.device
+    for mode in OverlapMode.allCases {
+        try layer.group.load(inputs)
+        let (start, end) = (try device.makeEvent(), try device.makeEvent())
+        let home = layer.group.ranks[0].compute
+        try device.record(start, on: home)
+        for rank in layer.group.ranks { try layer.enqueue(rank, overlap: mode) }
+        try device.record(end, on: home)
+        try layer.group.synchronize()
+        let time = try device.nanoseconds(from: start, to: end) / 1e3
+        try require(time >= least, "\(mode): \(time) µs, and the \(what) need \(least)")
+        try requireIdentical(
+            "\(mode), \(what)", try layer.outputs(inputs), plain, hidden: layer.group.configuration.shape.hidden)
+    }
+}
+
 /// Fails at the first element in which two steps' outputs differ.
 package func requireIdentical(_ what: String, _ found: [[BFloat16]], _ expected: [[BFloat16]], hidden: Int) throws {
     try require(found.count == expected.count, "\(what): \(found.count) ranks, expected \(expected.count)")

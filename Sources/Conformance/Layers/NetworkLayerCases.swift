@@ -145,19 +145,7 @@ private func cardCase() -> ConformanceCase {
             let least =
                 model.microseconds(messages: rows, bytes: window.networkPacketBytes)
                 + model.microseconds(bytes: shape.paddedHidden * 2)
-            for mode in OverlapMode.allCases {
-                try layer.group.load(inputs)
-                let (start, end) = (try device.makeEvent(), try device.makeEvent())
-                let home = layer.group.ranks[0].compute
-                try device.record(start, on: home)
-                for rank in layer.group.ranks { try layer.enqueue(rank, overlap: mode) }
-                try device.record(end, on: home)
-                try layer.group.synchronize()
-                let time = try device.nanoseconds(from: start, to: end) / 1e3
-                try require(time >= least, "\(mode), \(model): \(time) µs, and the cards need \(least)")
-                try requireIdentical(
-                    "\(mode), \(model)", try layer.outputs(inputs), plain, hidden: shape.hidden)
-            }
+            try requireDelay(layer, inputs, atLeast: least, of: "cards of \(model)", sameAs: plain)
         }
     }
 }

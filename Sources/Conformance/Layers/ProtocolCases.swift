@@ -253,18 +253,7 @@ private func linkCase() -> ConformanceCase {
         let rows = inputs[0].routing.experts.filter { $0 >= shape.localExperts }.count
         let least =
             link.microseconds(bytes: rows * window.dispatchedBytes) + link.microseconds(bytes: window.combinedBytes)
-        for mode in OverlapMode.allCases {
-            try layer.group.load(inputs)
-            let (start, end) = (try device.makeEvent(), try device.makeEvent())
-            let home = layer.group.ranks[0].compute
-            try device.record(start, on: home)
-            for rank in layer.group.ranks { try layer.enqueue(rank, overlap: mode) }
-            try device.record(end, on: home)
-            try layer.group.synchronize()
-            let time = try device.nanoseconds(from: start, to: end) / 1e3
-            try require(time >= least, "\(mode): \(time) µs, and the links need \(least)")
-            try requireIdentical("\(mode)", try layer.outputs(inputs), plain, hidden: shape.hidden)
-        }
+        try requireDelay(layer, inputs, atLeast: least, of: "links", sameAs: plain)
     }
 }
 

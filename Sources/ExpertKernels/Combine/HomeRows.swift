@@ -70,14 +70,6 @@ struct HomeRows {
         peers.window.landedResults.pointer(in: destination.window) + destination.choice
     }
 
-    /// Puts a finished row home by the network, which publishes it there. The warp calls it together; `source` stays as
-    /// it is until the next step's dispatch send has flushed.
-    func put(_ k: KernelBuilder, _ network: NetworkPeers, _ source: Pointer<BFloat16>, to destination: Destination) {
-        network.put(
-            k, source, to: destination.row, bytes: peers.window.shape.paddedHidden * 2, of: destination.rank,
-            counting: .result, at: landed(destination))
-    }
-
     /// Publishes the row at its home rank, when it has been written.
     func publish(_ k: KernelBuilder, _ destination: Destination) {
         let window = peers.window

@@ -11,7 +11,7 @@ package enum ExpertGEMM: String, CaseIterable, Hashable, Sendable {
     /// Down, which stores its rows at home by itself.
     case homeDown
 
-    /// Those that a layer with such windows launches. A network is not stored to: there rows go home by the combine send.
+    /// Those that a layer with such windows launches. A network is not stored to: rows go home by the combine send.
     package static func all(for window: RankWindow) -> [ExpertGEMM] {
         allCases.filter { $0 != .homeDown || window.network == nil }
     }

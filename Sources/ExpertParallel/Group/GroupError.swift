@@ -160,7 +160,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "experts are 0 to \(experts - 1), and -1 selects nothing"
         case .repeatedExpert(let rank, let token, let expert):
             return
-                "token \(token) on rank \(rank) chooses expert \(expert) twice; each choice must be another expert or -1"
+                "token \(token) on rank \(rank) chooses expert \(expert) twice; each choice must be another expert "
+                + "or -1"
         case .tooManyRanks(let ranks, let limit):
             return
                 "\(ranks) ranks on one GPU; at most \(limit) have streams that do not wait for each other, so use fewer"
