@@ -3,8 +3,8 @@
     python3 plots.py [--check] [--results FILE …] [--out DIR] [--page FILE …] [--tables-only] [--simulated]
 
 Without files all of Benchmarks/results are taken. DIR (docs/images/benchmarks) then has for each card and plot four
-files, light and dark, SVG and PNG, and tables.md with all tables. In each page (README.md, docs/performance.md and
-docs/network.md, none by itself where files are given) what stands between markers is made anew (figures/pages.py). With
+files, light and dark, SVG and PNG, and tables.md with all tables. In each page (README.md, docs/performance.md,
+docs/measurements.md and docs/network.md, none by itself where files are given) what stands between markers is made anew (figures/pages.py). With
 --check nothing is written: it fails where a table or a page is not what the rows give. The same rows give the same
 bytes. Plots need matplotlib, the rest nothing.
 """
@@ -16,7 +16,9 @@ import sys
 from figures import drawing, pages, rows, series, tables
 
 ROOT = pathlib.Path(__file__).resolve().parent
-PAGES = [ROOT.parent / "README.md", *(ROOT.parent / "docs" / name for name in ("performance.md", "network.md"))]
+PAGES = [
+    ROOT.parent / "README.md",
+    *(ROOT.parent / "docs" / name for name in ("performance.md", "measurements.md", "network.md"))]
 
 
 def texts(found):

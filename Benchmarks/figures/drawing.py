@@ -46,11 +46,15 @@ def draw(path, title, described, panels):
                 place.set_visible(False)
             handles = {}
             for place, panel in zip(places, panels):
-                axis(place, panel, described, names, colours, text, handles)
+                if described.across == "bars":
+                    bars(place, panel, described, names=place is places[0], colour=colours[0], text=text)
+                else:
+                    axis(place, panel, described, names, colours, text, handles)
             figure.suptitle(title)
-            figure.legend(
-                [handles[name] for name in names], names, loc="outside lower center",
-                ncols=legend_columns(names, figure.get_figwidth()), frameon=False)
+            if handles:
+                figure.legend(
+                    [handles[name] for name in names], names, loc="outside lower center",
+                    ncols=legend_columns(names, figure.get_figwidth()), frameon=False)
             figure.savefig(f"{path}-{theme}.svg", metadata={"Date": None, "Creator": None})
             figure.savefig(f"{path}-{theme}.png", dpi=160, metadata={"Software": None})
             pyplot.close(figure)
@@ -98,6 +102,19 @@ def axis(place, panel, described, names, colours, text, handles):
     place.set_xlabel(described.x)
     place.set_ylabel(described.y)
     place.grid(True, linewidth=0.6)
+
+
+def bars(place, panel, described, names, colour, text):
+    """One panel of bars from the top down, with their values, and a line for the floor. The first has their names."""
+    found = list(panel["lines"].items())[::-1]
+    drawn = place.barh([name for name, _ in found], [value for _, value in found], color=colour)
+    place.bar_label(drawn, fmt="%.1f", padding=2, fontsize=8, color=text)
+    place.axvline(panel["floor"], color=text, linestyle="--", linewidth=1.2)
+    place.set_xlim(0, 1.2 * max(value for _, value in found))
+    place.set_title(panel["title"], fontsize=9)
+    place.set_xlabel(described.y)
+    if not names:
+        place.set_yticklabels([])
 
 
 def levels(place, found):

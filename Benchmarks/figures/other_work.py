@@ -3,11 +3,20 @@
 from .cells import Table, best, cases, columns, median, microseconds, percent
 from .rows import OURS, label, layers, order
 
+#: What tells one kind of other work from another.
+WORK = ("betweenWork", "betweenBytes", "betweenMemoryBytes")
+
+
+def by_work(row):
+    """Sorts by experts and work, the most first and copies before reads."""
+    return -row["experts"], row["betweenWork"], -row["betweenBytes"], -row["betweenMemoryBytes"]
+
 
 def between(row):
-    """How much other work there is, and in how much memory where that is less."""
+    """How much other work there is, in how much memory where that is less, and whether it only reads."""
     size, memory = row["betweenBytes"], row.get("betweenMemoryBytes") or row["betweenBytes"]
-    return f"{size / 1e6:g} MB" + ("" if memory >= size else f" in {memory / 1e6:g} MB")
+    within = "" if memory >= size else f" in {memory / 1e6:g} MB"
+    return f"{size / 1e6:g} MB{within}" + (" read" if row["betweenWork"] == "read" else "")
 
 
 def alone(row, rows):
@@ -26,10 +35,9 @@ def among_others_table(rows):
     chosen = layers(rows, betweenBytes=bool, betweenMemoryBytes=lambda value: True)
     modes, peers = columns(chosen)
     body = []
-    found = cases(chosen, "experts", "betweenBytes", "betweenMemoryBytes", "tokens")
-    for (count, _, _, tokens), own in sorted(found, key=lambda item: (*(-value for value in item[0][:3]), item[0][3])):
-        row = best(own) or next(iter(own.values()))
-        cells = [str(count), between(row), str(tokens), microseconds(row["floorMicroseconds"])]
+    found = [(best(own) or next(iter(own.values())), own) for _, own in cases(chosen, "experts", *WORK, "tokens")]
+    for row, own in sorted(found, key=lambda item: (*by_work(item[0]), item[0]["tokens"])):
+        cells = [str(row["experts"]), between(row), str(row["tokens"]), microseconds(row["floorMicroseconds"])]
         for name in modes + peers:
             here = own.get(name)
             before = here and alone(here, rows)
@@ -44,7 +52,7 @@ def both_choices(rows):
     chosen = layers(rows, betweenBytes=bool, betweenMemoryBytes=lambda value: True, setAside=bool)
     found = {}
     for row in (row for row in chosen if row["source"] == OURS and row.get("betweenMicroseconds") is not None):
-        key = (-row["experts"], -row["betweenBytes"], -row["betweenMemoryBytes"], row["tokens"], order(label(row)))
+        key = (*by_work(row), row["tokens"], order(label(row)))
         found.setdefault(key, {})[row["setAside"]] = row
     return [(own["driver"], own["layer"]) for _, own in sorted(found.items()) if {"driver", "layer"} <= set(own)]
 

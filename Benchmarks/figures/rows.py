@@ -11,9 +11,9 @@ REQUIRED = {
 #: What a row is about. Of rows that are about the same, the latest counts.
 SUBJECT = (
     "card", "source", "bench", "what", "tokens", "ranks", "processes", "devices", "experts", "hidden", "intermediate",
-    "topK", "sharedExpert", "routing", "onFailure", "link", "setAside", "betweenBytes", "betweenMemoryBytes", "n", "k",
-    "swiGLU", "signals", "dependent", "gemmMultiprocessors", "direction", "size", "simulated", "network", "networkLink",
-    "communicationMultiprocessors",
+    "topK", "sharedExpert", "routing", "onFailure", "link", "setAside", "betweenWork", "betweenBytes", "betweenMemoryBytes",
+    "n", "k", "swiGLU", "signals", "dependent", "gemmMultiprocessors", "direction", "size", "simulated", "network", "networkLink",
+    "communicationMultiprocessors", "leftOut",
 )
 OURS = "swiftep"
 #: What no plain row has: a network between ranks, modelled links and cards, and a split that somebody asked for.
@@ -59,6 +59,8 @@ def parse(line, place):
     for name, kind in REQUIRED.items():
         if not isinstance(row.get(name), kind):
             raise ResultsError(f"{place}: {name} is {row.get(name)!r}; see Benchmarks/results/README.md")
+    if row.get("betweenBytes"):
+        row.setdefault("betweenWork", "copy")
     # Rows have no field of their own for it.
     split = SPLIT.search(str(row.get("command")))
     return {**row, "communicationMultiprocessors": int(split[1])} if split else row

@@ -1,7 +1,7 @@
 """What tables show, in sentences, so that no number in a page's text is typed."""
 
 from .cells import best, cases, columns, fastest_peer, median
-from .other_work import alone, between, both_choices, pytorch_choices
+from .other_work import WORK, alone, between, both_choices, by_work, pytorch_choices
 from .between_gpus import alone as rank_alone, groups
 from .rows import OURS, label, layers, order
 from .series import OVERLAPPED, gemms, linked, networked, on_multiprocessors
@@ -231,7 +231,7 @@ def among(rows):
     """How much longer a step takes among other work: up to a few tokens, and with more."""
     said = []
     chosen = layers(rows, betweenBytes=bool, betweenMemoryBytes=lambda value: True)
-    for (count, _, _), own in by(chosen, "experts", "betweenBytes", "betweenMemoryBytes"):
+    for (count, *_), own in sorted(by(chosen, "experts", *WORK), key=lambda item: by_work(item[1][0])):
         parts = []
         for name, ours in (("steps change", True), ("the peer's change", False)):
             ranges = []

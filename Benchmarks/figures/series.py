@@ -2,6 +2,7 @@
 
 from typing import Callable, NamedTuple
 
+from .left_out import parts_left_out
 from .rows import OURS, label, layers, values
 
 #: Modes whose communication is hidden inside a batch.
@@ -142,7 +143,7 @@ class Figure(NamedTuple):
     title: str
     x: str
     y: str
-    #: Scales of both axes.
+    #: Scales of both axes; across also "bars", whose x is down the side.
     across: str
     up: str
     panels: Callable
@@ -160,4 +161,5 @@ FIGURES = (
            "fitting", gemm_over_floor),
     Figure("gemm-over-multiprocessors", "Grouped GEMM, launch behind launch", "multiprocessors", "µs", "linear",
            "from zero", gemm_over_multiprocessors),
+    Figure("parts-left-out", "Grouped GEMM with parts left out", "what is left out", "µs", "bars", "from zero", parts_left_out),
 )

@@ -2,6 +2,7 @@
 
 from .between_gpus import between_gpus_table
 from .cells import Table, best, cases, columns, fastest_peer, median, microseconds, percent, ratio
+from .left_out import parts_left_out_table
 from .other_work import among_others_table, pytorch_table, set_aside_table
 from .phases import account_table
 from .rows import BETWEEN_RANKS, OURS, label, layers, on_one_device
@@ -154,5 +155,6 @@ TABLES = (
     ("among-other-work", "Among other work, µs", among_others_table),
     ("set-aside", "A part of the L2 set aside, among other work, µs", set_aside_table),
     ("set-aside-pytorch", "A part of the L2 set aside, among PyTorch's work, µs", pytorch_table),
+    ("parts-left-out", "Grouped GEMM with parts left out, µs", parts_left_out_table),
     ("skew", "Skewed routing, µs", skew_table), ("account", "Phases of a step, µs", account_table),
 )

@@ -130,6 +130,17 @@ class PlotsTests(unittest.TestCase):
             self.assertTrue(line[header.index("direct")].startswith(
                 f"{row['aloneMicroseconds']:.1f} → {row['medianMicroseconds']:.1f} ("), line)
 
+    def test_reads_and_copies_are_other_work_of_two_kinds(self):
+        between = [row for row in rows() if "betweenBytes" in row]
+        reads = [{**row, "betweenWork": "read", "medianMicroseconds": 1234.5} for row in between]
+        header, *body = self.tables(between + reads)["Among other work, µs"]
+        half = len(body) // 2
+        work = header.index("between")
+        self.assertTrue(half)
+        self.assertEqual([line[work] + " read" for line in body[:half]], [line[work] for line in body[half:]])
+        for line in body[half:]:
+            self.assertIn("→ 1234.5 (", line[header.index("direct")])
+
     def test_a_part_of_the_l2_set_aside(self):
         header, *body = self.tables()["A part of the L2 set aside, among other work, µs"]
         found = {(row["tokens"], row["what"], row["setAside"]): row for row in rows() if "betweenBytes" in row}
@@ -263,6 +274,23 @@ class PlotsTests(unittest.TestCase):
         whole = [row for row in rows() if row["bench"] != "gemm" or row["gemmMultiprocessors"] == 132]
         self.assertNotIn(FEWER, self.tables(whole))
 
+    def without_parts(self):
+        """Rows of a GEMM without some of its parts."""
+        row = next(row for row in rows() if row["bench"] == "gemm")
+        return [
+            {**row, "bench": "partsLeftOut", "swiGLU": swiglu, "leftOut": part, "floorMicroseconds": 50,
+             "medianMicroseconds": 100 * (1 + swiglu) - number}
+            for swiglu in (False, True) for number, part in enumerate(("nothing", "rows"))]
+
+    def test_parts_left_out(self):
+        row = next(row for row in rows() if row["bench"] == "gemm")
+        shape = f"[{row['n']}, {row['k']}]"
+        tables = self.tables([*rows(), *self.without_parts()])
+        self.assertEqual(tables.pop("Grouped GEMM with parts left out, µs"), [
+            ["left out", shape, f"{shape} with SwiGLU"], ["nothing", "100.0", "200.0"], ["rows", "99.0", "199.0"],
+            ["all but loads of weights (the floor)", "50.0", "50.0"]])
+        self.assertEqual(tables, self.tables())
+
     # Errors
 
     def test_errors_name_the_place(self):
@@ -314,6 +342,16 @@ class PlotsTests(unittest.TestCase):
                     self.assertIn(label, shown, f"{path.name}")
                 self.assertIn(background, path.read_text())
                 self.assertNotIn("dc:date", path.read_text())
+
+    @needs_matplotlib
+    def test_bars_have_names_and_values(self):
+        self.run_script("--simulated", found=self.without_parts())
+        path = self.folder / "out" / "simulated-machine-seed-1-parts-left-out-light.svg"
+        root = xml.etree.ElementTree.parse(path).getroot()
+        texts = ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text")]
+        self.assertEqual([texts.count(label) for label in ("nothing", "rows", "µs")], [1, 1, 2])
+        for label in ("100.0", "99.0", "200.0", "199.0"):
+            self.assertIn(label, texts)
 
 
 if __name__ == "__main__":
