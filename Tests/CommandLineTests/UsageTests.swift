@@ -34,6 +34,7 @@ import Testing
             (["bench", "layer", "--link", "0.01GB/s,5us"], "it takes a rate from 0.1GB/s"),
             (["bench", "dispatch", "--tokens", "8,,9"], "--tokens is '8,,9'; it takes whole numbers"),
             (["bench", "layer", "--between", "200"], "--between is '200'; it takes from 1MB to 16GB in KB, MB or GB"),
+            (["bench", "layer", "--between", "write:200MB"], "--between is 'write:200MB'; it takes from 1MB to 16GB"),
             (["bench", "layer", "--between", "999KB"], "--between is '999KB'; it takes from 1MB to 16GB"),
             (["bench", "layer", "--between", "20MB,30MB"], "--between is '20MB,30MB'; it takes from 1MB to 16GB"),
             (["bench", "layer", "--between", "20MB,"], "--between is '20MB,'; it takes from 1MB to 16GB"),

@@ -139,7 +139,7 @@ struct ActivationTests {
         arguments: [
             Activation(limit: 0), Activation(limit: -1), Activation(limit: .infinity), Activation(limit: .nan),
             Activation(limit: nil, sharedLimit: 0), Activation(alpha: 0), Activation(alpha: .infinity),
-            Activation(offset: .nan), Activation(limit: 1e-40),
+            Activation(offset: .nan), Activation(limit: 0x1p-133),
         ])
     func refused(_ activation: Activation) throws {
         let device = SimulatedDevice(seed: 1)

@@ -74,7 +74,7 @@ struct TinyScaleTests {
 
     @Test(
         "Tiny rows of weights beside usual ones are right",
-        arguments: [1e-8, 1e-19, 1e-23, 1e-30, 1e-36, 1e-38, 1e-42] as [Float])
+        arguments: [1e-8, 1e-19, 1e-23, 1e-30, 1e-36, 1e-38, 0x1p-140] as [Float])
     func tinyRows(_ scale: Float) throws {
         let verdict = try judge(scale: scale, hidden: 1, perRow: true)
         #expect(verdict.passed, "\(verdict)")

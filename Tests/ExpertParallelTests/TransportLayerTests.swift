@@ -48,4 +48,20 @@ import Transport
         let seen = try transports.map { try $0.windows("w", within: 1) }
         for rank in 0..<3 { #expect(Set(seen.map { $0[rank].address }).count == 3) }
     }
+
+    /// A model's times are those of one GPU's clock; ranks of this transport count as ranks on several.
+    @Test func refusesAModelledCardBetweenGPUs() throws {
+        let device = SimulatedDevice(seed: 1)
+        var configuration = GroupConfiguration(
+            shape: try LayerShape(hidden: 128, intermediate: 128, experts: 4, topK: 2, ranks: 2, maxTokens: 3),
+            deviceMultiprocessors: device.properties.multiprocessors)
+        let model = try NetworkModel(bytesPerSecond: 50e9, latencyNanoseconds: 5_000, messageNanoseconds: 200)
+        configuration.network = GroupNetwork(.loopback, model: model)
+        let transport = AliasTransport.group(ranks: 2)[0]
+        #expect(throws: GroupError.modelAcrossGPUs(rank: 0, peer: 1)) {
+            try ExpertRank(device: device, configuration: configuration, transport: transport)
+        }
+        configuration.network = nil
+        _ = try ExpertRank(device: device, configuration: configuration, transport: transport)
+    }
 }

@@ -11,6 +11,8 @@ package struct MutationSurvey: Sendable {
     package var schedules: Int
     /// Only mutations whose kernel, line or operation contain this text.
     package var filter: String?
+    /// Whether the mutation with a number, counted from 0 by kernel and line, is tried; the others are listed.
+    package var tries: @Sendable (Int) -> Bool = { _ in true }
 
     /// A survey; see the properties.
     package init(workloads: [Workload], schedules: Int = 6, filter: String? = nil) {
@@ -27,7 +29,8 @@ package struct MutationSurvey: Sendable {
         package var mutation: Mutation
         /// The first failure that gave it away; nil if there was none.
         package var failure: String?
-        /// Schedules tried, those of all workloads together, with those that do not lead to the line and need not run.
+        /// Schedules tried, those of all workloads together, with those that do not lead to the line and need not run; 0 if
+        /// the mutation was not tried.
         package var schedules: Int
     }
 
@@ -57,7 +60,7 @@ package struct MutationSurvey: Sendable {
 
     /// Runs it, on as many threads as there are processors.
     ///
-    /// - Parameter progress: Called with each finding, the number of mutations done and of all.
+    /// - Parameter progress: Called with each mutation that was tried, how many are done, and how many will be.
     /// - Returns: All mutations, by kernel and line.
     /// - Throws: What a workload throws when nothing is mutated.
     package func run(progress: @escaping @Sendable (Finding, Int, Int) -> Void = { _, _, _ in }) throws -> [Finding] {
@@ -65,17 +68,19 @@ package struct MutationSurvey: Sendable {
         let baselines = try baselines().sorted { $0.instructions < $1.instructions }
         let candidates = candidates(baselines)
         let unmutated = UnmutatedRuns()
-        let findings = Mutex([Finding?](repeating: nil, count: candidates.count))
+        let findings = Mutex(candidates.map { Finding(kernel: $0.kernel, mutation: $0.mutation, schedules: 0) })
+        let tried = candidates.indices.filter(tries)
         let done = Atomic(0)
-        inParallel(candidates.count) { index in
+        inParallel(tried.count) { number in
+            let index = tried[number]
             var finding = examine(candidates[index], baselines, unmutated, schedules: schedules)
             if case .unexplained = finding.verdict {
                 finding = examine(candidates[index], baselines, unmutated, schedules: 4 * schedules)
             }
             findings.withLock { $0[index] = finding }
-            progress(finding, done.add(1, ordering: .relaxed).newValue, candidates.count)
+            progress(finding, done.add(1, ordering: .relaxed).newValue, tried.count)
         }
-        return findings.withLock { $0.compactMap { $0 } }
+        return findings.withLock { $0 }
     }
 
     private func baselines() throws -> [Baseline] {

@@ -234,11 +234,17 @@ extension MutationSurvey.Finding {
         case redundant(proof: String)
         /// None has, and nobody has said why.
         case unexplained
+        /// Nobody has looked.
+        case notTried
     }
 
     /// What became of the mutation.
     package var verdict: Verdict {
+        if schedules == 0 { return .notTried }
         if failure != nil { return .found }
-        return Redundancy.proof(kernel: kernel, key).map { .redundant(proof: $0) } ?? .unexplained
+        return proof.map { .redundant(proof: $0) } ?? .unexplained
     }
+
+    /// The reason that is given for it to survive.
+    package var proof: String? { Redundancy.proof(kernel: kernel, key) }
 }

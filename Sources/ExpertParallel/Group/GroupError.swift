@@ -108,6 +108,8 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case networkWithLink
     /// A modelled card before a network engine.
     case modelOfEngine
+    /// A modelled card of ranks that do not share a GPU.
+    case modelAcrossGPUs(rank: Int, peer: Int)
     /// Nodes of more ranks than there are, or of none.
     case ranksPerNode(Int, ranks: Int)
     /// A network whose queues hold less than a rank may ask of a dead one.
@@ -273,6 +275,10 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
             return
                 "a modelled network card and an engine do not go together: an engine takes a time of its own; leave out the "
                 + "model, or use the loopback adapter"
+        case .modelAcrossGPUs(let rank, let peer):
+            return
+                "ranks \(rank) and \(peer) are on GPUs of their own, and a modelled network card goes by the clock of one; leave out "
+                + "the model, or let all ranks share a GPU"
         case .ranksPerNode(let count, let ranks):
             return "nodes of \(count) ranks in a group of \(ranks); choose 1 to \(ranks)"
         case .networkQueue(let depth, let needed):

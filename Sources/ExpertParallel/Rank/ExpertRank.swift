@@ -60,6 +60,11 @@ public final class ExpertRank {
         {
             throw GroupError.noNetworkEngine
         }
+        if configuration.network?.model != nil,
+            let peer = (0..<transport.ranks).first(where: { transport.reach(of: $0) != .sameDevice })
+        {
+            throw GroupError.modelAcrossGPUs(rank: transport.rank, peer: peer)
+        }
         if configuration.onFailure == .mask { try transport.requireMasks() }
         self.device = device
         self.configuration = configuration

@@ -2,19 +2,22 @@ import Accelerator
 import ExpertKernels
 import ExpertParallel
 
-/// Work of others between two steps of a layer: it reads and writes memory that the layer does not use, as attention
+/// Work of others between two steps of a layer: it reads memory that the layer does not use, or copies it, as attention
 /// does.
 struct BetweenWork {
-    /// How much it reads and writes.
+    /// What it does, and how much.
     struct Amount: Hashable, CustomStringConvertible {
-        /// Bytes that are read or written, half of them each.
+        /// A copy leaves lines in the L2 that have to be written back when the layer's come; reads leave none.
+        var direction: StreamDirection
+        /// Bytes that are read or written, half of them each where they are copied.
         var bytes: Int
         /// Bytes of the memory that it goes round, as often as it takes. What fits the L2 is found there.
         var memoryBytes: Int
 
         var description: String {
             let all = Self.text(bytes)
-            return memoryBytes == bytes ? all : "\(all) round and round in \(Self.text(memoryBytes))"
+            let round = memoryBytes == bytes ? all : "\(all) round and round in \(Self.text(memoryBytes))"
+            return direction == .read ? "read \(round)" : "read and write \(round)"
         }
 
         private static func text(_ bytes: Int) -> String {
@@ -29,26 +32,29 @@ struct BetweenWork {
     private let chunks: Int
     private let launches: Int
     private let blocks: Int
-    /// For each rank of this process, what is read and what is written.
-    private let memory: [(source: DeviceBuffer, destination: DeviceBuffer)]
+    /// For each rank of this process, what is read, and what is written where it is copied.
+    private let memory: [(source: DeviceBuffer, destination: DeviceBuffer?)]
 
     /// Allocates the memory of `group`'s ranks, which share the amount with all others of the device.
     init(_ group: RankGroup, _ amount: Amount) throws {
         let (device, configuration) = (group.device, group.configuration)
         self.device = device
-        kernel = try device.load(streamKernel(.copy))
+        kernel = try device.load(streamKernel(amount.direction))
         let blocks = configuration.multiprocessors
-        let chunks = max(1, amount.memoryBytes / (2 * streamChunkBytes * configuration.ranksOnDevice))
+        let sides = amount.direction == .copy ? 2 : 1
+        let chunks = max(1, amount.memoryBytes / (sides * streamChunkBytes * configuration.ranksOnDevice))
         launches = max(1, (amount.bytes + amount.memoryBytes / 2) / amount.memoryBytes)
         (self.blocks, self.chunks) = (blocks, chunks)
-        let stored = storedChunks(of: chunks, every: 1, gridSize: blocks).count
         memory = try group.ranks.map { rank in
             let source = try device.allocate(bytes: chunks * streamChunkBytes, label: "source of other work")
-            let destination = try device.allocate(
-                bytes: stored * streamChunkBytes, label: "destination of other work")
             try device.fill(source, with: 0x5A, on: rank.compute)
             try device.synchronize(rank.compute)
-            return (source, destination)
+            guard amount.direction == .copy else { return (source, nil) }
+            let stored = storedChunks(of: chunks, every: 1, gridSize: blocks).count
+            return (
+                source,
+                try device.allocate(bytes: stored * streamChunkBytes, label: "destination of other work")
+            )
         }
     }
 
@@ -58,13 +64,14 @@ struct BetweenWork {
     /// Enqueues the part of a rank of this process, given by its place among them.
     func enqueue(_ place: Int, on stream: DeviceStream) throws {
         let (source, destination) = memory[place]
+        let arguments: [KernelArgument] =
+            if let destination {
+                [.address(source.address), .address(destination.address), .uint32(UInt32(chunks)), .uint32(1)]
+            } else {
+                [.address(source.address), .uint32(UInt32(chunks))]
+            }
         for _ in 0..<launches {
-            try device.launch(
-                kernel, blocks: blocks,
-                arguments: [
-                    .address(source.address), .address(destination.address), .uint32(UInt32(chunks)), .uint32(1),
-                ],
-                dependentLaunch: false, on: stream)
+            try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: false, on: stream)
         }
     }
 }

@@ -37,7 +37,7 @@ extension LayerReport {
             Self.microseconds("median µs") { $0.medianMicroseconds },
             Self.microseconds("max µs") { $0.maximumMicroseconds },
         ]
-        if header.betweenBytes != nil {
+        if between != nil {
             columns += [
                 Self.microseconds("alone µs") { $0.layer?.aloneMicroseconds },
                 Self.microseconds("between µs") { $0.layer?.betweenMicroseconds },
@@ -86,12 +86,11 @@ extension LayerReport {
 
     /// What layers and the work between them take with what layers have set aside, and with what the driver does.
     private var setAside: [String] {
-        guard let bytes = header.betweenBytes, let memory = header.betweenMemoryBytes else { return [] }
-        let amount = BetweenWork.Amount(bytes: bytes, memoryBytes: memory)
+        guard let between else { return [] }
         let with = entries.filter { $0.layer?.setAside == L2SetAside.layer.rawValue }
         let without = entries.filter { $0.layer?.setAside == L2SetAside.driver.rawValue }
         let introduction =
-            "Between steps others read and write \(amount); their own time, measured alone, is taken out."
+            "Between steps others \(between); their own time, measured alone, is taken out."
         guard !without.isEmpty else { return [introduction] }
         let lines = zip(with, without).compactMap { with, without -> String? in
             guard let (a, b) = with.layer.flatMap({ a in without.layer.map { (a, $0) } }),

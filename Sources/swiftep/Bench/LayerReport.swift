@@ -16,7 +16,9 @@ struct LayerReport: BenchReport {
         let topK: Int
         let sharedExpert: Bool
         let link: String?
-        /// Bytes that other work between steps reads or writes, and of the memory that it goes round; nil without.
+        /// Whether other work between steps copies or reads, bytes that it reads or writes, and bytes of the memory that it
+        /// goes round; nil without.
+        let betweenWork: String?
         let betweenBytes: Int?
         let betweenMemoryBytes: Int?
         /// What is between ranks; nil for loads and stores.
@@ -77,18 +79,21 @@ struct LayerReport: BenchReport {
 
     let machine: BenchMachine
     let header: Header
+    /// The work between steps; nil without.
+    let between: BetweenWork.Amount?
     private(set) var entries: [Entry] = []
 
     init(_ processes: Processes, _ plan: LayerBench.Plan) {
         machine = BenchMachine(processes.device.properties)
         let shape = plan.shape
+        between = plan.between
         header = Header(
             ranks: shape.ranks, processes: processes.count, devices: processes.group?.extent.devices ?? 1,
             onFailure: plan.onFailure.rawValue, experts: shape.experts, hidden: shape.hidden,
             intermediate: shape.intermediate, topK: shape.topK, sharedExpert: shape.sharedExperts > 0,
-            link: plan.link?.description, betweenBytes: plan.between?.bytes,
-            betweenMemoryBytes: plan.between?.memoryBytes, network: processes.description(of: plan.network),
-            networkLink: plan.network?.model?.description)
+            link: plan.link?.description, betweenWork: plan.between?.direction.rawValue,
+            betweenBytes: plan.between?.bytes, betweenMemoryBytes: plan.between?.memoryBytes,
+            network: processes.description(of: plan.network), networkLink: plan.network?.model?.description)
     }
 
     /// Adds the times of one phase.

@@ -9,7 +9,15 @@ enum MutateCommand {
         help:
             "Schedules of each workload for each mutation; four times as many for what they do not find and no reason is "
             + "known for. Default: 6.")
-    static let markdown = Option<Bool>.flag("markdown", help: "Print the table of docs/mutations.md.")
+    static let part = Option<CasePart>(
+        "part", "I/N", help: "Of N parts of the mutations only the Ith. Default: all.",
+        expected: "a part and the number of parts, 1 to 1000, such as 2/4", parse: CasePart.init)
+    static let markdown = Option<Bool>.flag("markdown", help: "Print the page docs/mutations.md.")
+    static let check = Option<String>.text(
+        "check", "PAGE",
+        help:
+            "Compare with a page that --markdown has printed: it must list the mutations that there are, with what became "
+            + "of those that are tried.")
 
     static let command = Command(
         name: "mutate",
@@ -19,32 +27,51 @@ enum MutateCommand {
                 + "polling loops end at once. A line that several kernels of a kind share is weakened in all of them "
                 + "at once.",
             "What is not found must be known to be redundant, with a reason. The exit code is 1 if something is "
-                + "neither, or if a reason is given for what is found.",
+                + "neither, if a reason is given for what is found, or if the page of --check differs.",
         ],
-        options: [filter, schedules, markdown, CommonOptions.json],
-        run: { arguments in
-            guard !(arguments[markdown] && arguments[CommonOptions.json]) else {
-                throw UsageError.conflict("--markdown and --json do not go together")
-            }
-            var survey = MutationSurvey(workloads: try Workload.all(), filter: arguments[filter])
-            if let schedules = arguments[schedules] { survey.schedules = schedules }
-            let findings = try survey.run { finding, done, count in
-                Console.progress("\(done) of \(count): \(finding.kernel), \(finding.mutation)")
-            }
-            guard !findings.isEmpty else {
-                throw UsageError.conflict("no mutation contains '\(arguments[filter] ?? "")'")
-            }
-            let report = MutationReport(findings)
-            if arguments[CommonOptions.json] {
-                try Console.json(report)
-            } else {
-                try Console.result(arguments[markdown] ? report.markdown : report.text)
-            }
-            let stale = arguments[filter] == nil ? Redundancy.stale(in: findings) : []
-            for entry in stale {
-                Console.note(
-                    "swiftep: '\(entry.mutation)' of \(entry.kernel) is no longer redundant; take its entry out")
-            }
-            return report.unexplained == 0 && stale.isEmpty ? 0 : 1
-        })
+        options: [filter, part, schedules, markdown, check, CommonOptions.json],
+        run: run)
+
+    private static func run(_ arguments: Arguments) throws -> Int32 {
+        try refuseConflicts(arguments)
+        let page = try arguments[check].map { path throws(UsageError) in try MutationPage(readFrom: path) }
+        var survey = MutationSurvey(workloads: try Workload.all(), filter: arguments[filter])
+        if let schedules = arguments[schedules] { survey.schedules = schedules }
+        if let part = arguments[part] { survey.tries = { part.contains($0) } }
+        let findings = try survey.run { finding, done, count in
+            Console.progress("\(done) of \(count): \(finding.kernel), \(finding.mutation)")
+        }
+        guard !findings.isEmpty else {
+            throw UsageError.conflict("no mutation contains '\(arguments[filter] ?? "")'")
+        }
+        let report = MutationReport(findings)
+        if arguments[CommonOptions.json] {
+            try Console.json(report)
+        } else {
+            try Console.result(arguments[markdown] ? MutationPage(report).text : report.text)
+        }
+        let stale = arguments[filter] == nil ? Redundancy.stale(in: findings) : []
+        for entry in stale {
+            Console.note(
+                "swiftep: '\(entry.mutation)' of \(entry.kernel) is no longer redundant; take its entry out")
+        }
+        let differences = page.map { $0.differences(to: MutationPage(report, knowing: $0)) } ?? []
+        if !differences.isEmpty {
+            Console.note("swiftep: \(arguments[check] ?? "") is not what --markdown prints; it differs in")
+            for line in differences { Console.note(line) }
+        }
+        return report.unexplained == 0 && stale.isEmpty && differences.isEmpty ? 0 : 1
+    }
+
+    private static func refuseConflicts(_ arguments: Arguments) throws(UsageError) {
+        if arguments[markdown], arguments[CommonOptions.json] {
+            throw .conflict("--markdown and --json do not go together")
+        }
+        if arguments[filter] != nil, arguments[check] != nil {
+            throw .conflict("--filter does not go with --check, as a page has all mutations")
+        }
+        if arguments[part] != nil, arguments[markdown] {
+            throw .conflict("--part does not go with --markdown, as a page says of all mutations what became of them")
+        }
+    }
 }

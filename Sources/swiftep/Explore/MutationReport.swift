@@ -10,9 +10,9 @@ struct MutationReport: Encodable {
         let operation: String
         /// What the operation becomes.
         let change: String
-        /// "found", "redundant" or "UNEXPLAINED".
+        /// "found", "redundant", "UNEXPLAINED" or "not tried".
         let verdict: String
-        /// What gave it away, or why nothing can.
+        /// What gave it away, or why nothing can; of what was not tried the reason that is given for it, if one is.
         let reason: String
         /// Schedules until it was found, or all that were run.
         let schedules: Int
@@ -22,6 +22,7 @@ struct MutationReport: Encodable {
     let found: Int
     let redundant: Int
     let unexplained: Int
+    let notTried: Int
 
     init(_ findings: [MutationSurvey.Finding]) {
         entries = findings.map { finding in
@@ -31,6 +32,7 @@ struct MutationReport: Encodable {
                     ("found", finding.failure?.split(separator: "\n").first.map(String.init) ?? "")
                 case .redundant(let proof): ("redundant", proof)
                 case .unexplained: ("UNEXPLAINED", "")
+                case .notTried: ("not tried", finding.proof ?? "")
                 }
             return Entry(
                 kernel: finding.kernel,
@@ -40,42 +42,22 @@ struct MutationReport: Encodable {
         }
         found = findings.count { $0.verdict == .found }
         unexplained = findings.count { $0.verdict == .unexplained }
-        redundant = findings.count - found - unexplained
+        notTried = findings.count { $0.verdict == .notTried }
+        redundant = findings.count - found - unexplained - notTried
     }
 
-    private var sum: String {
-        "\(entries.count) mutations: \(found) found, \(redundant) redundant, \(unexplained) unexplained"
-    }
-
-    /// A table without the reasons of what was found.
+    /// A table of what was tried, without the reasons of what was found.
     var text: String {
         var table = Table([
             ("", .left), ("schedules", .right), ("kernel", .left), ("line", .left), ("operation", .left),
             ("change", .left),
         ])
-        for entry in entries {
+        for entry in entries where entry.schedules > 0 {
             table.add([
                 entry.verdict, "\(entry.schedules)", entry.kernel, entry.line, entry.operation, entry.change,
             ])
         }
-        return "\(table)\n\n\(sum)"
-    }
-
-    /// A page of the documentation, with a table for each kernel.
-    var markdown: String {
-        var lines = [
-            "# Mutations of the kernels", "",
-            "Written by `swiftep mutate --markdown`; [exploration.md](exploration.md) says what it does. \(sum).",
-        ]
-        var kernel = ""
-        for entry in entries {
-            if entry.kernel != kernel {
-                kernel = entry.kernel
-                lines += ["", "## \(kernel)", "", "| line | operation | change | |", "| --- | --- | --- | --- |"]
-            }
-            let reason = entry.verdict == "redundant" ? ": \(entry.reason)" : ""
-            lines.append("| \(entry.line) | \(entry.operation) | \(entry.change) | \(entry.verdict)\(reason) |")
-        }
-        return lines.joined(separator: "\n")
+        let sum = "\(entries.count) mutations: \(found) found, \(redundant) redundant, \(unexplained) unexplained"
+        return "\(table)\n\n\(sum)" + (notTried > 0 ? ", \(notTried) not tried" : "")
     }
 }

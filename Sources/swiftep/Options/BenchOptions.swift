@@ -58,20 +58,24 @@ enum BenchOptions {
             + "with a density that falls as the power -EXPONENT, such as 1.2.")
 
     static let between = Option<BetweenWork.Amount>(
-        "between", "BYTES[,MEMORY]",
+        "between", "[read:]BYTES[,MEMORY]",
         help:
-            "Lets others read and write BYTES of other memory between steps, as attention does, half of them each, such "
-            + "as 200MB. With MEMORY they go round that much, so that what fits the L2 is found there.",
+            "Lets others copy other memory between steps, such as 200MB, half of them read and half written; or read it, "
+            + "as attention reads its cache, such as read:200MB. With MEMORY they go round that much, so that what fits "
+            + "the L2 is found there.",
         expected:
-            "from 1MB to 16GB in KB, MB or GB, such as 200MB, and if it is given, as much memory or less, such as "
-            + "200MB,20MB"
+            "from 1MB to 16GB in KB, MB or GB, such as 200MB or read:200MB, and if it is given, as much memory or less, "
+            + "such as 200MB,20MB"
     ) { text in
-        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        let read = "read:"
+        let amount = text.hasPrefix(read) ? text.dropFirst(read.count) : text[...]
+        let parts = amount.split(separator: ",", omittingEmptySubsequences: false)
         let sizes = parts.compactMap { bytes($0) }
         guard sizes.count == parts.count, (1...2).contains(sizes.count), let all = sizes.first, let round = sizes.last,
             (1_000_000...16_000_000_000).contains(all), (1_000_000...all).contains(round)
         else { return nil }
-        return BetweenWork.Amount(bytes: all, memoryBytes: round)
+        return BetweenWork.Amount(
+            direction: text.hasPrefix(read) ? .read : .copy, bytes: all, memoryBytes: round)
     }
 
     static let setAside = Option<L2SetAside>.choice(

@@ -20,7 +20,9 @@ enum DeviceLimits {
         _ arguments: Arguments, _ shape: LayerShape, on processes: Processes, waitLimit: Double, weightSets: Int = 1
     ) throws(UsageError) {
         let device = processes.device.properties
-        if device.kind == .simulator { try SimulatorMemory.check(shape, weightSets: weightSets) }
+        if device.kind == .simulator {
+            try SimulatorMemory.check(shape, weightSets: weightSets, between: arguments[BenchOptions.between])
+        }
         var configuration = GroupConfiguration(
             shape: shape, deviceMultiprocessors: device.multiprocessors, ranksOnDevice: processes.ranksOnDevice,
             blockM: arguments[RunCommand.blockM],

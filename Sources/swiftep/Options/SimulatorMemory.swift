@@ -21,12 +21,17 @@ enum SimulatorMemory {
                 + "\(available); choose smaller values")
     }
 
-    /// The same for a layer: the windows and outputs of all ranks, and so many sets of weights.
-    static func check(_ shape: LayerShape, weightSets: Int) throws(UsageError) {
+    /// The same for a layer: the windows and outputs of all ranks, so many sets of weights, and what is read and written
+    /// between steps.
+    static func check(
+        _ shape: LayerShape, weightSets: Int, between: BetweenWork.Amount? = nil
+    ) throws(UsageError) {
         let experts = shape.ranks * shape.rankExperts
         let rows = shape.ranks * RankWindow(shape, .float8).bytes + experts * shape.maxRows * shape.paddedHidden * 2
         try check(
-            rows + weightSets * experts * 3 * shape.paddedIntermediate * shape.paddedHidden,
-            options: "--hidden, --intermediate, --experts, --ranks and --tokens")
+            rows + weightSets * experts * 3 * shape.paddedIntermediate * shape.paddedHidden
+                + (between?.memoryBytes ?? 0),
+            options: "--hidden, --intermediate, --experts, --ranks\(between == nil ? " and" : ",") --tokens"
+                + (between == nil ? "" : " and --between"))
     }
 }

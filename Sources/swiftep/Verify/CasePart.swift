@@ -17,8 +17,9 @@ struct CasePart: Hashable, Sendable, CustomStringConvertible {
 
     var description: String { "\(number)/\(count)" }
 
-    /// Every `count`th case, as those that follow one another take alike long.
-    func cases<Case>(of all: [Case]) -> [Case] {
-        all.indices.filter { $0 % count == number - 1 }.map { all[$0] }
-    }
+    /// Whether the case with an index is in this part: every `count`th, as those that follow one another take alike long.
+    func contains(_ index: Int) -> Bool { index % count == number - 1 }
+
+    /// The cases of this part.
+    func cases<Case>(of all: [Case]) -> [Case] { all.indices.filter(contains).map { all[$0] } }
 }
