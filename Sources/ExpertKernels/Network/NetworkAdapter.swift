@@ -62,9 +62,9 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// Whether the sources of all puts of this rank on the path, of which the thread knows, may be overwritten. Each
-    /// active lane asks for itself; call it in a loop with a deadline, and let others know by a barrier. Says nothing
-    /// about the peer's memory.
+    /// Whether the sources of this rank's puts on the path may be overwritten, of all whose issue the thread has
+    /// observed. Each active lane asks for itself; call it in a loop with a deadline, and let others know by a barrier.
+    /// Says nothing about the peer's memory.
     package func isFlushed(_ k: KernelBuilder, _ path: NetworkPath) -> Condition {
         switch self {
         // A put has read its source when it returns.

@@ -24,9 +24,9 @@
 /// its name, never from a position.
 public protocol KernelParameters: Decodable, Sendable {}
 
-/// What a parameter of a pack is at the moment.
+/// The content of a parameter of a pack.
 enum ParameterContent: Hashable, Sendable {
-    /// On the host: what a launch passes.
+    /// On the host: the argument that a launch passes.
     case argument(KernelArgument)
     /// In a kernel being built: its number.
     case number(Int)
