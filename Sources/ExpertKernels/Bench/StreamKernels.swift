@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What a stream kernel does with the memory that it goes through.
+/// How a stream kernel moves memory.
 package enum StreamDirection: String, CaseIterable, Hashable, Sendable {
     /// Loads it into shared memory.
     case read

@@ -122,7 +122,7 @@ private struct GroupedGEMM {
         scheduler.forEachWorkTile(k) { workTile in
             k.span(.work, where: k.isFirstThread, (workTile.tile.expert, workTile.tile.column)) {
                 let sums = mainloop.makeSums(k)
-                // When its rows have arrived, so has what dispatch published of them.
+                // When rows have arrived, so have their homes, which dispatch published.
                 if configuration.role.home != nil { arrivals?.await(k, workTile) }
                 bfloat16.prepare(k, workTile)
                 let scales = channelScales?.load(k, workTile.tile)

@@ -31,7 +31,7 @@ package struct MaskParameters: KernelParameters {
 /// A kernel that masks a rank also tells it so. That rank, if it is alive after all, then no longer waits for the
 /// other, as nothing will come; else ranks that are all alive might wait for each other in a circle.
 package struct RankMasks {
-    /// What word 0 of a masked rank's record says: who masked it.
+    /// The origin of a mask, word 0 of a masked rank's record.
     package enum Origin: UInt64, Sendable {
         /// A kernel whose wait was over; the other words say what it waited for.
         case kernel = 1

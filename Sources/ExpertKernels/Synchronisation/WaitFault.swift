@@ -1,6 +1,6 @@
 /// A wait that passed its deadline, as the kernel recorded it.
 public struct WaitFault: Hashable, Sendable {
-    /// What a kernel waited for. Experts are named by their number in the layer; shared ones follow the routed ones.
+    /// The subject of a wait. Experts are named by their number in the layer; shared ones follow the routed ones.
     public enum Subject: Hashable, Sendable {
         /// The number of rows that rank `source` sends to an expert.
         case rowCount(expert: Int, source: Int)
@@ -22,7 +22,7 @@ public struct WaitFault: Hashable, Sendable {
     public var rank: Int
     /// The kernel that waited.
     public var kernel: StepPhase
-    /// What it waited for, and from whom.
+    /// The subject of the wait, and its source.
     public var subject: Subject
     /// The value that would have ended the wait.
     public var expected: UInt64

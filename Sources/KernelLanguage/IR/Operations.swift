@@ -100,7 +100,7 @@ public enum VoteMode: String, CaseIterable, Hashable, Sendable {
     case ballot
 }
 
-/// What a thread does at a barrier.
+/// The action of a thread at a barrier.
 public enum BarrierAction: String, Hashable, Sendable {
     /// Arrives and waits for the others.
     case sync

@@ -2,7 +2,7 @@
 /// its values from it, and for the host, which fills it.
 ///
 /// A struct whose stored properties are `MemoryParameter`, `ScalarParameter`, `TensorParameter` and other packs. Swift
-/// synthesises what is needed to go through them:
+/// synthesises the conformance to `Decodable` by which the builder goes through them:
 ///
 /// ```swift
 /// struct ScaleParameters: KernelParameters {

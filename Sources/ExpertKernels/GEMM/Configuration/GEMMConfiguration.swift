@@ -1,13 +1,13 @@
 import KernelLanguage
 
-/// All that is fixed when the kernel of a grouped GEMM is built: the problem, the tile, the role, and what
+/// The constants with which the kernel of a grouped GEMM is built: the problem, the tile, the role, and all that
 /// follows from them and the card's tuning.
 package struct GEMMConfiguration: Hashable, Sendable {
-    /// What is computed.
+    /// The sizes of the product.
     package var problem: GEMMProblem
     /// The part of it that a thread block computes at a time.
     package var tile: TileShape
-    /// What runs around it.
+    /// Its role in a layer.
     package var role: GEMMRole
     /// Numbers that were measured on a card.
     package var tuning: GEMMTuning

@@ -3,7 +3,7 @@ package enum GEMMRole: Hashable, Sendable {
     /// A GEMM that is no layer's.
     ///
     /// - Parameters:
-    ///   - launch: What runs before it.
+    ///   - launch: The kernel before it, if any.
     ///   - signals: Whether it adds one to the signal of a tile's row block when it has stored the tile.
     case plain(GEMMOutput = .bfloat16, launch: Launch = .alone, signals: Bool = false)
     /// Gate and up, behind dispatch.
@@ -14,7 +14,7 @@ package enum GEMMRole: Hashable, Sendable {
     /// Down, behind gate and up.
     case down(Delivery = .stored)
 
-    /// What runs before a GEMM that is no layer's.
+    /// The kernel before a GEMM that is no layer's.
     package enum Launch: Hashable, Sendable {
         /// Nothing.
         case alone
@@ -37,7 +37,7 @@ package enum GEMMRole: Hashable, Sendable {
     }
 }
 
-/// What becomes of the sums of a tile.
+/// How the sums of a tile are stored.
 package enum GEMMOutput: Hashable, Sendable {
     /// D in BF16.
     case bfloat16
@@ -47,7 +47,7 @@ package enum GEMMOutput: Hashable, Sendable {
 }
 
 extension GEMMRole {
-    /// What becomes of the sums of a tile.
+    /// How the sums of a tile are stored.
     package var output: GEMMOutput {
         switch self {
         case .plain(let output, _, _), .gateUp(let output, _): output

@@ -26,7 +26,7 @@ package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
 
     // MARK: Schedule
 
-    /// Below so many k-blocks a tile takes so little time that waiting for a last one costs little.
+    /// k-blocks below which a tile takes so little time that waiting for a last one costs little.
     let shortKBlocks: Int
     /// Least k-blocks of a split: so many, or the tile's divided by `leastSplits` if that is less.
     let leastSplitKBlocks: Int
