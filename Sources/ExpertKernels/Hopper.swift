@@ -1,4 +1,4 @@
-/// What the kernels rely on of the GPUs that they are written for: H100 and H200.
+/// Properties of the GPUs that the kernels are written for: H100 and H200.
 package enum Hopper {
     /// Multiprocessors of an H100 or H200 with SXM socket.
     package static let multiprocessors = 132
@@ -8,7 +8,7 @@ package enum Hopper {
     static let warpGroupWarps = 4
     /// Threads of a warp group.
     static let warpGroupThreads = warpGroupWarps * warpThreads
-    /// Rows of the first operand of a warp group's multiplication (WGMMA); the second has any multiple of 8 up to 256.
+    /// Rows of the first operand of a warp group's multiplication (M of WGMMA); N is any multiple of 8 up to 256.
     static let matrixRows = 64
     /// Bytes of shared memory for the ring of stages: what a thread block can have, less some 5 KB for all else.
     static let stageRingBytes = 222_000

@@ -8,15 +8,15 @@ package struct KernelCatalogue: Sendable {
     /// Builds the kernels of `shape`.
     ///
     /// - Parameters:
-    ///   - multiprocessors: How many a rank has for itself.
+    ///   - multiprocessors: Multiprocessors that each rank has for itself.
     ///   - link: The modelled link between ranks; nil for none.
-    ///   - notesArrivals: Whether they note whom they wait for.
+    ///   - notesArrivals: Whether kernels note which ranks they wait for, see `ArrivalNotes`.
     ///   - masks: Whether ranks are masked, see `RankMasks`; not with a link.
-    ///   - network: What reaches ranks of other nodes; nil where there are none.
+    ///   - network: Adapter that reaches ranks of other nodes; nil where there are none.
     ///   - networkModel: The modelled card of each rank; nil for none.
-    ///   - scaleFormat: How activations are rounded. Where exponents are stored, there are no GEMMs.
+    ///   - scaleFormat: How scales of activations are rounded and stored. With `.exponents` there are no GEMMs.
     ///   - channelScales: Whether weights have a scale for each output channel.
-    ///   - activation: What stands between an expert's GEMMs.
+    ///   - activation: Activation between an expert's two GEMMs.
     package init(
         _ shape: LayerShape, multiprocessors: Int = Hopper.multiprocessors, link: LinkModel? = nil,
         notesArrivals: Bool = false, masks: Bool = false, scaleFormat: ScaleFormat = .float32,
@@ -59,13 +59,13 @@ package struct KernelCatalogue: Sendable {
         self.init(kernels)
     }
 
-    /// These kernels, each once: what their names leave out still tells them apart.
+    /// These kernels, each once by its digest: two of the same name may differ.
     package init(_ kernels: [Kernel]) {
         var known: Set<KernelDigest> = []
         self.kernels = kernels.filter { known.insert($0.digest).inserted }
     }
 
-    /// The shape that DeepSeek-V3 has on two ranks of 16 experts each.
+    /// The kernels for the sizes of DeepSeek-V3, on two ranks of 16 experts each.
     package static func deepSeekV3() throws -> KernelCatalogue {
         try KernelCatalogue(
             LayerShape(
@@ -73,7 +73,7 @@ package struct KernelCatalogue: Sendable {
     }
 }
 
-/// All GEMMs of a rank's experts, and behind those of gate and up the separate SwiGLU kernel where there is one.
+/// All GEMMs of a rank's experts, and the separate SwiGLU kernel where the gate and up GEMM stores BF16.
 private func expertKernels(
     _ shape: ExpertShape, ranks window: RankWindow, multiprocessors: Int
 ) throws -> [Kernel] {

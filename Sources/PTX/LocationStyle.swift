@@ -1,6 +1,6 @@
-/// How PTX text says which line of Swift asked for an instruction.
+/// How PTX text names the line of Swift that emitted an instruction.
 public enum LocationStyle: Hashable, Sendable {
-    /// It does not.
+    /// Not at all.
     case none
     /// A comment where the line changes, for readers.
     case comments

@@ -1,26 +1,26 @@
 import KernelLanguage
 
-/// The functions that a module with network operations calls and does not define. A shim for an adapter does, in a
-/// module that a linker joins with it: by the C ABI of device code, `extern "C" __device__`.
+/// The functions that a module with network operations calls and does not define. A shim for an adapter defines them,
+/// in a module that a linker joins with it, by the C ABI of device code: `extern "C" __device__`.
 ///
 /// All take the context (64 bits), the peer and the channel (32 bits each) first. Addresses are global ones, in 64
 /// bits. A thread calls for itself. Before the call it has released at system scope.
 public enum NetworkFunction: String, CaseIterable, Sendable {
     /// Target, source, bytes (32 bits).
     case put
-    /// As `put`, then the signal's word and what to add to it (64 bits each).
+    /// As `put`, then the signal's word and the value to add to it (64 bits each).
     case putAdd = "put_add"
     /// As `putAdd`, but sets the word. Kernels of this package do not call it, and shims may leave it out.
     case putSet = "put_set"
-    /// Word, and what to add to it (64 bits each).
+    /// Word, and the value to add to it (64 bits each).
     case add
     /// Target and value (64 bits each).
     case putWord = "put_word"
-    /// Nothing more. Gives 32 bits: not 0 if the sources of the rank's puts to the peer on the channel may be
+    /// Nothing more. Returns 32 bits: not 0 if the sources of the rank's puts to the peer on the channel may be
     /// overwritten.
     case flush
 
-    /// What it is called.
+    /// Name of the function.
     public var name: String { "swiftep_network_\(rawValue)" }
 
     /// The declaration that a module needs before it calls it.

@@ -1,20 +1,20 @@
-/// What stands between an expert's two GEMMs: SwiGLU, plain or in one of the variants that models have.
+/// The activation between an expert's two GEMMs: SwiGLU, plain or in one of the variants that models have.
 ///
-/// Of a gate g and an up value u it makes `silu(g) * (u + offset)`, with `silu(g) = g / (1 + e^(-alpha * g))`. A limit
+/// For a gate g and an up value u it is `silu(g) * (u + offset)`, with `silu(g) = g / (1 + e^(-alpha * g))`. A limit
 /// clamps both: g, or silu(g), from above, and u, before the offset is added, from both sides.
 public struct Activation: Hashable, Sendable {
-    /// Limits of the routed experts; nil where nothing is clamped.
+    /// Limit of the routed experts, above 0; nil where nothing is clamped.
     public var limit: Float?
-    /// The same of the shared expert.
+    /// The same for the shared expert.
     public var sharedLimit: Float?
     /// Which of the gate's values a limit clamps.
     public var clamped = ClampedGate.input
     /// Factor on the gate inside the sigmoid, above 0.
     public var alpha: Float = 1
-    /// What is added to up, a finite number; models have 0 or 1.
+    /// Offset that is added to up, a finite number; models have 0 or 1.
     public var offset: Float = 0
 
-    /// What a limit clamps of the gate.
+    /// The value of the gate that a limit clamps.
     public enum ClampedGate: String, Hashable, Sendable, CaseIterable {
         /// The gate itself, as DeepSeek-V4, GLM-5.3-Flash, MiniMax-M3 and gpt-oss have it.
         case input
@@ -22,7 +22,7 @@ public struct Activation: Hashable, Sendable {
         case output
     }
 
-    /// SwiGLU as it is.
+    /// Plain SwiGLU: no limit, `alpha` 1, `offset` 0.
     public static let plain = Activation()
 
     /// A variant whose experts all have the same limit, above 0; nil for none.
@@ -43,7 +43,7 @@ public struct Activation: Hashable, Sendable {
         self.offset = offset
     }
 
-    /// Whether kernels and reference compute it: limits above 0, a factor above 0, all of them finite.
+    /// Whether kernels and reference compute it: limits and `alpha` positive normal numbers, `offset` finite.
     public var isValid: Bool {
         let positive = [limit, sharedLimit, alpha].compactMap { $0 }
         return positive.allSatisfy { $0.isFinite && $0 >= .leastNormalMagnitude } && offset.isFinite
@@ -51,7 +51,7 @@ public struct Activation: Hashable, Sendable {
 }
 
 extension Activation: CustomStringConvertible {
-    /// For people: `SwiGLU`, and what is changed of it.
+    /// For people: `SwiGLU`, and how this variant differs from it.
     public var description: String {
         let limits =
             limit == sharedLimit
@@ -66,22 +66,22 @@ extension Activation: CustomStringConvertible {
     }
 }
 
-/// An activation as the experts of a rank have it, the first of which are shared.
+/// The activation of a rank's experts, the first of which are shared.
 struct ExpertActivation: Hashable, Sendable {
     let function: Activation
-    /// How many experts have the shared expert's limit; 0 where all have the same.
+    /// Number of experts with the shared expert's limit; 0 where all have the same.
     let sharedExperts: Int
 
     init(_ function: Activation, sharedExperts: Int) {
         var own = function
         if sharedExperts == 0 { own.sharedLimit = function.limit }
-        // Without limits, nothing is left of what they clamp.
+        // Without limits, it makes no difference which value they clamp.
         if own.limit == nil, own.sharedLimit == nil { own.clamped = .input }
         self.function = own
         self.sharedExperts = own.limit == own.sharedLimit ? 0 : sharedExperts
     }
 
-    /// For kernel names; empty for plain SwiGLU. No two differ in the same name.
+    /// For kernel names; empty for plain SwiGLU. Different activations have different names.
     var name: String {
         func text(_ number: Float?) -> String {
             guard let number else { return "none" }

@@ -2,9 +2,9 @@ import KernelLanguage
 
 /// FP8 quantisation of channels that share a scale.
 struct Quantiser {
-    /// What quantised values are to be multiplied by.
+    /// The scale: the factor of quantised values.
     let scale: Value<Float>
-    /// What values are multiplied by before they are rounded.
+    /// The factor of values before they are rounded.
     let inverse: Value<Float>
 
     /// For channels of which `largest` is the largest magnitude.
@@ -29,7 +29,7 @@ struct Quantiser {
 }
 
 extension Quantiser {
-    /// The scale as its exponent: 1 to 254, UE8M0. Of powers of two it is all there is to know.
+    /// The scale's exponent, 1 to 254 (UE8M0), which determines a scale that is a power of two.
     var exponent: Value<UInt32> { scale.reinterpreted(as: UInt32.self) >> 23 }
 }
 

@@ -3,7 +3,7 @@ import KernelLanguage
 /// SwiGLU of an expert's channels in registers.
 struct SwiGLU {
     private let activation: Activation
-    /// What the expert's values are clamped to, from above and below; nil for no limit.
+    /// Limits of the expert's values, from above and below; nil for none.
     private let limits: (above: Value<Float>, below: Value<Float>)?
 
     /// - Parameter expert: Number of the expert on its rank.

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What the SwiGLU kernel is given.
+/// Parameters of the SwiGLU kernel.
 package struct SwiGLUParameters: KernelParameters {
     /// UInt32 `[experts]`: rows of each expert.
     package var counts: MemoryParameter<UInt32>
@@ -11,7 +11,7 @@ package struct SwiGLUParameters: KernelParameters {
     /// Written: Float32 `[experts, intermediate / 128, scaleRows]`.
     package var scales: MemoryParameter<Float>
 
-    /// All of them.
+    /// Parameters as given.
     package init(
         counts: MemoryParameter<UInt32>, gateUp: MemoryParameter<BFloat16>, rows: MemoryParameter<UInt32>,
         scales: MemoryParameter<Float>
@@ -23,8 +23,8 @@ package struct SwiGLUParameters: KernelParameters {
     }
 }
 
-/// SwiGLU and quantisation between the two GEMMs: `silu(gate) * up`, or what the shape's activation says, quantised per
-/// row and 128 channels. Given `SwiGLUParameters`. Launched dependently, behind the GEMM; the next one may be so too.
+/// SwiGLU and quantisation between the two GEMMs: `silu(gate) * up`, or the shape's activation, quantised per row and
+/// 128 channels. Takes `SwiGLUParameters`. A dependent launch behind the GEMM; the next kernel may be one too.
 package func swiGLUKernel(_ shape: ExpertShape) throws(VerificationError) -> Kernel {
     let (intermediate, experts, maxRows, scaleRows) = (
         shape.intermediate, shape.experts, shape.maxRows, shape.scaleRows

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What a stream kernel does with the memory that it goes through.
+/// How a stream kernel moves memory.
 package enum StreamDirection: String, CaseIterable, Hashable, Sendable {
     /// Loads it into shared memory.
     case read
@@ -17,8 +17,8 @@ package let streamChunkBytes = 32 * 1024
 /// `streamChunkBytes` in turn.
 ///
 /// - In: `source`, aligned to 16 bytes; `chunks` UInt32, of `streamChunkBytes` each.
-/// - In, `.copy` only: `every` UInt32; one chunk of `every` is stored, as many by each thread
-///   block, see `storedChunks`.
+/// - In, `.copy` only: `every` UInt32; one chunk in `every` is stored, as many by each thread block, see
+///   `storedChunks`.
 /// - Out: `.copy` only: `destination`, aligned to 16 bytes, of `⌈⌈chunks / gridSize⌉ / every⌉ * gridSize` chunks.
 package func streamKernel(_ direction: StreamDirection) throws(VerificationError) -> Kernel {
     let stages = 6
@@ -47,8 +47,8 @@ package func streamKernel(_ direction: StreamDirection) throws(VerificationError
             // Chunks of this thread block: its index, and every `gridSize`-th after it.
             let own = (chunks + k.gridSize - k.blockIndex - 1) / k.gridSize
             k.for(to: own.minimum(stages)) { load($0) }
-            // Those of all thread blocks are counted one thread block after the other here, so that none stores more
-            // than others.
+            // Chunks are numbered one thread block after the other here, so that none stores more than
+            // others.
             let before = k.blockIndex * ((chunks + k.gridSize - 1) / k.gridSize)
             k.for(to: own) { number in
                 let stage = number % stages

@@ -1,13 +1,13 @@
-/// How many sets of weights launches of a benchmark go round, so that none finds its own in the L2: a model has many
-/// layers, and a benchmark that has one reads a small one's weights from the cache.
+/// Sets of weights that the launches of a benchmark cycle through, so that none finds its own in the L2: a model has
+/// many layers, while a benchmark of one small layer would read its weights from the cache.
 package enum WeightSets {
-    /// Most sets: weights of a few kilobytes would need thousands, and are not what takes the time.
+    /// Most sets: weights of a few kilobytes would need thousands, and do not determine the time.
     package static let most = 64
-    /// On devices without an L2, so that the way round is the same there.
+    /// Sets on devices without an L2, so that launches cycle there as well.
     private static let withoutL2 = 2
 
-    /// As many sets as it takes for three times the L2 between two uses of the same weights, 2 or more; one alone where
-    /// it is as large by itself and two would take more than half of the memory.
+    /// As many sets as put three times the L2's size between two uses of the same weights, 2 to `most`; 1 where a set
+    /// has that size by itself and two would take more than half of the memory.
     ///
     /// - Parameters:
     ///   - read: Bytes of a set that a launch reads.

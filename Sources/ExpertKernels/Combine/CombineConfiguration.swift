@@ -1,13 +1,13 @@
-/// How the combine send works; all constants of one kernel.
+/// Configuration of the combine send: all constants of one kernel.
 package struct CombineConfiguration: Hashable, Sendable {
     /// The ranks' windows.
     package var window: RankWindow
-    /// Rows per signal, as the down GEMM's.
+    /// Rows of a row block, as in the down GEMM: each row block has a signal.
     package var blockM: Int
-    /// Polls signals, or sends at once because the GEMM has ended before.
+    /// Whether it polls signals; if not, the GEMM has ended before, and rows are sent at once.
     package var signals: Bool
-    /// Whether what was dispatched may be combined again in later steps: then rows are not told by the step in which
-    /// they arrived, which with masks says of those after a failure that they are not there.
+    /// Whether later steps may combine the same dispatch again: then a row's step of arrival does not matter. Else,
+    /// with masks, a row of another step counts as absent, as after a failed wait.
     package var repeats = false
 
     /// A configuration as given.
@@ -17,7 +17,7 @@ package struct CombineConfiguration: Hashable, Sendable {
         self.signals = signals
     }
 
-    /// Warps of a block: as many as have room for a row each in about 200 KB of shared memory, at most 16.
+    /// Warps of a thread block: as many as have room for a row each in about 200 KB of shared memory, at most 16.
     package var warps: Int { min(16, 200 * 1024 / (window.shape.paddedHidden * 2)) }
 
     var kernelName: String {

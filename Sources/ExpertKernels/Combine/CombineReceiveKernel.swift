@@ -1,8 +1,8 @@
 import KernelLanguage
 
-/// What the combine receive is given.
+/// Parameters of the combine receive.
 package struct CombineReceiveParameters: KernelParameters {
-    /// Where rows come home, and which rank and step it is.
+    /// The rank's window, its number and its step counter.
     package var home: ArrivingParameters
     /// UInt32: tokens of the step.
     package var tokenCount: MemoryParameter<UInt32>
@@ -12,10 +12,10 @@ package struct CombineReceiveParameters: KernelParameters {
     package var weights: MemoryParameter<Float>
     /// BF16 `[maxTokens, hidden]`: the sums; zero for tokens without experts.
     package var output: MemoryParameter<BFloat16>
-    /// Whether nobody wants the rows any more when they have been added up, so that the L2 need not write them to
-    /// memory: 1 or 0.
+    /// 1 if the rows are no longer needed once they have been added up, so that the L2 may drop their lines without
+    /// writing them to memory; else 0.
     package var discards: ScalarParameter<UInt32>
-    /// For its waits.
+    /// Fault record and time limit of its waits.
     package var watchdog: WatchdogParameters
 
     /// Parameters as given.
@@ -33,16 +33,16 @@ package struct CombineReceiveParameters: KernelParameters {
     }
 }
 
-/// Waits for the rows of each token's experts and adds them up, weighted, in the order of the token's choices; so the
-/// sum's bits do not depend on who was first; rows of shared experts come last, with a weight of 1 or the token's
-/// shared weight. The last kernel of a step.
+/// Waits for the rows of each token's experts and adds them up, weighted, in the order of the token's choices, so that
+/// the sum's bits do not depend on the order of arrival. Rows of shared experts come last, with a weight of 1 or the
+/// token's shared weight. The last kernel of a step.
 ///
-/// Given `CombineReceiveParameters`, with masks `MaskParameters`, with a network `NetworkParameters`, with shared
-/// weights `SharedWeightsParameters`, and with totals `WaitTotalsParameters`.
+/// Takes `CombineReceiveParameters`, with masks `MaskParameters`, with a network `NetworkParameters` and, modelled,
+/// `NetworkCardParameters`, with shared weights `SharedWeightsParameters`, and with totals `WaitTotalsParameters`.
 ///
 /// - Parameters:
-///   - sharedWeights: Whether each token says how much its shared experts count.
-///   - totals: Whether it adds up how long it waits for each rank.
+///   - sharedWeights: Whether each token has a weight for its shared experts; else it is 1.
+///   - totals: Whether it adds the time waited for each rank to the caller's memory.
 package func combineReceiveKernel(
     _ window: RankWindow, sharedWeights: Bool = false, totals: Bool = false
 ) throws(VerificationError) -> Kernel {
@@ -120,7 +120,7 @@ package func combineReceiveKernel(
             // The next token's terms are noted when those of this one have been read.
             if window.masks { k.syncThreads() }
         }
-        // The step ends when what came before it on the stream has.
+        // The step ends after the kernels before this one on the stream.
         k.waitForPrerequisites()
         k.if(k.isFirstThread) { step.finishBlock(k) }
     }
@@ -132,10 +132,10 @@ private struct CombinedRows {
     let own: Pointer<UInt32>
     let rank: Value<UInt32>
     let step: Value<UInt32>
-    /// Where waits are added up, if anywhere.
+    /// Totals of the time waited; nil for none.
     let waits: WaitTotals?
 
-    /// Waits until a row, `token * tokenRows + k`, is there. Lanes wait independently.
+    /// Waits for the row at `place` to come home; false if the wait fails. Lanes wait independently.
     func await(
         _ k: KernelBuilder, _ watchdog: Watchdog, place: Value<UInt32>, token: Value<UInt32>, expert: Value<UInt32>
     ) -> Condition {
@@ -154,8 +154,8 @@ private struct CombinedRows {
         return awaitStored(k, watchdog, subject, place: place, expert: expert)
     }
 
-    /// Waits until a row has come home by the network once more than before. One of a rank that is masked never has: it
-    /// may be that of the step in which the rank was masked, which was not taken then.
+    /// Waits until the network has brought a row home once more than before. A row of a masked rank never counts as
+    /// arrived: it may be the row of the step in which the rank was masked, which was not added up.
     private func awaitCounted(
         _ k: KernelBuilder, _ watchdog: Watchdog, _ network: NetworkPeers, place: Value<UInt32>, token: Value<UInt32>,
         expert: Value<UInt32>, owner: Value<UInt32>
@@ -180,7 +180,7 @@ private struct CombinedRows {
         return wait.arrived
     }
 
-    /// Waits until a row has been stored, and on a link has crossed it.
+    /// Waits until a row has been stored and, with a modelled link, has crossed it.
     private func awaitStored(
         _ k: KernelBuilder, _ watchdog: Watchdog, _ subject: Watchdog.Subject, place: Value<UInt32>,
         expert: Value<UInt32>
@@ -211,8 +211,8 @@ private struct CombinedRows {
         return arrived.value
     }
 
-    /// Waits for a term of a token's sum, where ranks are masked: one of a rank that is masked before it came is left
-    /// out.
+    /// Waits for a term of a token's sum where ranks are masked. The term of a rank that is masked before it has come
+    /// is left out.
     func term(
         _ k: KernelBuilder, _ watchdog: Watchdog, _ masks: RankMasks, token: Value<UInt32>, row: Value<UInt32>,
         expert: Value<UInt32>, exists: Condition, failed: SharedPointer<UInt32>
@@ -252,12 +252,12 @@ private struct CombinedRows {
     }
 }
 
-/// Weights of a token's rows, in shared memory.
+/// Terms of a token's sum, in shared memory: which rows there are, and their weights.
 private struct TokenTerms {
     private let shape: LayerShape
     private let exists: SharedPointer<UInt32>
     private let weights: SharedPointer<Float>
-    /// With masks: UInt64 `[tokenRows]`, where each row is.
+    /// With masks: UInt64 `[tokenRows]`, addresses of the rows.
     private let rows: SharedPointer<UInt64>?
 
     init(_ k: KernelBuilder, _ window: RankWindow) {
@@ -267,9 +267,9 @@ private struct TokenTerms {
         rows = window.masks ? k.shared(UInt64.self, count: shape.tokenRows) : nil
     }
 
-    /// Thread `r` notes row `r`.
+    /// Stores the term of a row; thread `r` calls it for row `r`.
     ///
-    /// - Parameter row: Where it is, with masks.
+    /// - Parameter row: Address of the row; with masks only.
     func note(_ k: KernelBuilder, exists: Condition, weight: Value<Float>, row: Pointer<BFloat16>? = nil) {
         k.store(exists.select(k.constant(UInt32(1)), k.constant(UInt32(0))), to: self.exists + k.threadIndex)
         k.store(weight, to: weights + k.threadIndex)
@@ -284,7 +284,7 @@ private struct TokenTerms {
     func sum(_ k: KernelBuilder, _ token: Pointer<BFloat16>, _ channel: Value<UInt32>) -> [Value<Float>] {
         let first = token + channel
         let sums = (0..<8).map { _ in k.variable(Float(0)) }
-        // Loads of several rows are under way at once.
+        // Keeps loads of up to eight rows in flight.
         for group in stride(from: 0, to: shape.tokenRows, by: 8) {
             let choices = group..<min(group + 8, shape.tokenRows)
             let rows = choices.map { choice -> [Variable<UInt32>] in

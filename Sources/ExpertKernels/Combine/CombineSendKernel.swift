@@ -1,25 +1,25 @@
 import KernelLanguage
 
-/// What the combine send is given.
+/// Parameters of the combine send.
 package struct CombineSendParameters: KernelParameters {
     /// BF16 `[rankExperts, maxRows, paddedHidden]`: the experts' results.
     package var rows: MemoryParameter<BFloat16>
-    /// UInt32 `[rankExperts]`: rows of each.
+    /// UInt32 `[rankExperts]`: rows of each expert.
     package var counts: MemoryParameter<UInt32>
     /// The ranks; dispatch has filled `sourceInfo` and `arrivals` of this one's window.
     package var ranks: PeersParameters
-    /// UInt32 `[rankExperts, blocks]`: adds of the GEMM beside it; read with signals only.
+    /// UInt32 `[rankExperts, rowBlocks]`: signals, to which the GEMM beside it adds; read with `signals` only.
     package var signals: MemoryParameter<UInt32>
-    /// The number of adds at which a block of rows is complete.
+    /// The number of adds after which a row block's signal is complete.
     package var threshold: ScalarParameter<UInt32>
-    /// UInt64 `[2]`, added to: polls that found their block not ready, and all waits.
+    /// UInt64 `[2]`, added to with `signals`: polls that found a row block incomplete, and the number of waits.
     package var statistics: MemoryParameter<UInt64>
-    /// Whether nobody wants `rows` any more when they have been sent, so that the L2 need not write them to memory: 1
-    /// or 0.
+    /// 1 if `rows` are no longer needed once they have been sent, so that the L2 may drop their lines without writing
+    /// them to memory; else 0.
     package var discards: ScalarParameter<UInt32>
-    /// UInt32 `[StepCounter.words]`.
+    /// UInt32 `[StepCounter.words]`: the rank's step counter.
     package var step: MemoryParameter<UInt32>
-    /// For its waits.
+    /// Fault record and time limit of its waits.
     package var watchdog: WatchdogParameters
 
     /// Parameters as given.
@@ -40,18 +40,18 @@ package struct CombineSendParameters: KernelParameters {
     }
 }
 
-/// Sends the experts' results home: each warp takes a row at a time through its own stretch of shared memory. A row is
-/// published by a word of its own, written after it.
+/// Sends the experts' results home: each warp copies a row at a time through a buffer of its own in shared memory, and
+/// then publishes it by a word of its own.
 ///
-/// With signals it runs beside the down GEMM, on a few multiprocessors or on those that the GEMM has left: rows are
-/// taken in the order in which the GEMM finishes blocks, and a row is touched only after its block's signal has reached
-/// the threshold.
+/// With signals it runs beside the down GEMM, on a few multiprocessors or on those that the GEMM has left. It takes
+/// rows in the order in which the GEMM finishes row blocks, and reads a row only after its row block's signal has
+/// reached the threshold.
 ///
-/// Rows for ranks that a network reaches are put from where they are: nobody may overwrite or discard them before the
+/// Rows for ranks that a network reaches are put straight from `rows`: nobody may overwrite or discard them before the
 /// dispatch send of the next step has flushed.
 ///
-/// Given `CombineSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters`
-/// with a network.
+/// Takes `CombineSendParameters`, with a link `LinkParameters`, with masks `MaskParameters`, with a network
+/// `NetworkParameters` and, modelled, `NetworkCardParameters`.
 package func combineSendKernel(_ configuration: CombineConfiguration) throws(VerificationError) -> Kernel {
     let window = configuration.window
     let shape = window.shape
@@ -88,7 +88,7 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                 bytes: shape.paddedHidden * 2, discards: discards, moved: k.variable(UInt32(0)))
             let unready = k.variable(UInt32(0))
             let waits = k.variable(UInt32(0))
-            // After a failed dispatch the counts and sources say nothing; then nothing is sent.
+            // After a failed dispatch, counts and sources are not valid, and nothing is sent.
             let failed = k.variable(k.load(watchdog.record, order: .relaxed(.gpu)) != 0)
             // Neighbouring rows go to different multiprocessors.
             let worker = warp * k.gridSize + k.blockIndex
@@ -112,7 +112,7 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                         waits.add(1)
                         failed.value = !wait.arrived
                     }
-                    // The row is read by a bulk copy: what the poll acquired must hold for it too.
+                    // A bulk copy reads the row, so what the poll acquired must hold for the async proxy too.
                     k.proxyFence(.asyncGlobal)
                 }
                 k.if(!failed.value) {
@@ -143,13 +143,13 @@ package func combineSendKernel(_ configuration: CombineConfiguration) throws(Ver
                 k.atomicAdd(statistics + 1, waits.value.wide, order: .relaxed(.gpu))
             }
         }
-        // Where it takes over the GEMM's multiprocessors: whoever waits for this kernel may rely on the GEMM having
+        // With signals it runs beside the GEMM; kernels that wait for this one rely on the GEMM having
         // ended.
         if configuration.signals { k.waitForPrerequisites() }
     }
 }
 
-/// One thread puts a row home by the network. In loopback as it moves others, with bulk copies.
+/// Puts a row home by the network; one thread calls it. Loopback moves it with bulk copies, as other rows are moved.
 private func put(
     _ k: KernelBuilder, _ network: NetworkPeers, _ home: HomeRows, _ mover: RowMover, _ source: Pointer<BFloat16>,
     to destination: HomeRows.Destination
@@ -166,12 +166,12 @@ private func put(
     }
 }
 
-/// Moves rows from global memory to global memory through one stretch of shared memory.
+/// Moves rows from global memory to global memory through a buffer in shared memory.
 private struct RowMover {
     let staging: SharedPointer<BFloat16>
     let barrier: MemoryBarrier
     let bytes: Int
-    /// Whether the row is not wanted where it was.
+    /// Whether the source row is no longer needed once it has been moved.
     let discards: Condition
     let moved: Variable<UInt32>
 

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Where a rank's rows came from, and go back to.
+/// The homes of a rank's rows: the ranks and places where their tokens came from, and where results go.
 struct HomeRows {
     private let peers: Peers
     private let links: PacedLink?
@@ -19,26 +19,26 @@ struct HomeRows {
         self.masks = masks
     }
 
-    /// Whether rows that are asked for may not exist although no wait has failed.
+    /// Whether a row may not exist although no wait has failed.
     var mayBeAbsent: Bool { masks != nil }
 
-    /// Where one row goes.
+    /// The home of one row.
     struct Destination {
         /// Whether the row has arrived in this step, and its home is not masked; after a failed wait it may not have.
         let exists: Condition
         let rank: Value<UInt32>
-        /// `token * tokenRows + k`; with masks behind those of lower ranks.
+        /// Index in `RankWindow.combineRows`: `token * tokenRows + k`; with masks behind those of lower ranks.
         let choice: Value<UInt32>
         let window: Pointer<UInt32>
         let row: Pointer<BFloat16>
-        /// With a network: whether it is the way to `rank`; `row` and `window` are then as its adapter has them.
+        /// With a network: whether it reaches `rank`; `row` and `window` are then addresses of its adapter.
         var isNetworked: Condition?
     }
 
     /// The ranks that a network reaches; nil where there are none.
     var network: NetworkPeers? { masks?.network }
 
-    /// Where a row of a local expert goes.
+    /// The home of a row of a local expert.
     func destination(_ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>) -> Destination {
         let window = peers.window
         let place = expert.multiply(window.shape.maxRows, add: row)
@@ -56,7 +56,7 @@ struct HomeRows {
                 exists: arrived == step, rank: rank, choice: choice, window: target,
                 row: rows + choice.multipliedWide(by: window.shape.paddedHidden))
         }
-        // Each rank has slots of its own.
+        // At home, each sending rank has slots of its own.
         let slot = peers.rank.multiply(window.firstCombinedRow(from: 1), add: choice)
         let isPresent = choice != Int(RankWindow.absentRow)
         let isThere = repeats ? isPresent : arrived == step && isPresent
@@ -65,7 +65,7 @@ struct HomeRows {
             row: rows + slot.multipliedWide(by: window.shape.paddedHidden), isNetworked: networked.map { $0 != 0 })
     }
 
-    /// The word to which one is added when the network has brought a row home.
+    /// The counter to which one is added when the network has brought a row home.
     func landed(_ destination: Destination) -> Pointer<UInt64> {
         peers.window.landedResults.pointer(in: destination.window) + destination.choice
     }

@@ -1,8 +1,8 @@
 import KernelLanguage
 
-/// What a combine receive is given besides, where the shared expert has a gate.
+/// Further parameters of a combine receive where the shared expert has a gate.
 package struct SharedWeightsParameters: KernelParameters {
-    /// Float32 `[maxTokens]`: how much the shared experts count for each token.
+    /// Float32 `[maxTokens]`: each token's weight of its shared experts.
     package var sharedWeights: MemoryParameter<Float>
 
     /// Parameters as given.

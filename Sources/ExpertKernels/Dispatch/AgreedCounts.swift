@@ -1,8 +1,8 @@
 import KernelLanguage
 
-/// How many rows each expert of a rank has in a step, as the rank has settled it where ranks are masked: once, by what
-/// the sources published that were not masked by then. All kernels of the step that need it before the unpack kernel
-/// has ended go by this.
+/// Row counts of a rank's experts in a step where ranks are masked. The rank settles them once, from the counts of the
+/// sources that are not masked by then. All kernels of the step that need them before the unpack kernel has ended use
+/// these.
 struct AgreedCounts {
     let window: RankWindow
     /// The rank's own window.
@@ -12,12 +12,12 @@ struct AgreedCounts {
 
     private func word(_ local: Value<UInt32>) -> Pointer<UInt64> { window.agreedCounts.pointer(in: own) + local }
 
-    /// Publishes the rows of an expert. What the calling thread has observed comes before.
+    /// Publishes the row count of an expert, ordered after all that the calling thread has observed.
     func publish(_ k: KernelBuilder, expert local: Value<UInt32>, rows: Value<UInt32>) {
         k.store(k.packUInt64(low: rows, high: step), to: word(local), order: .release(.gpu))
     }
 
-    /// Waits for the rows of an expert; 0 when the wait fails. Lanes wait independently.
+    /// Waits for the row count of an expert; 0 when the wait fails. Lanes wait independently.
     func await(_ k: KernelBuilder, _ watchdog: Watchdog, expert local: Value<UInt32>, number: Value<UInt32>)
         -> Value<UInt32>
     {

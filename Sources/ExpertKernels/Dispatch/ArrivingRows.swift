@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// The rows of a rank's experts as they come in.
+/// The rows of a rank's experts as they arrive.
 struct ArrivingRows {
     let counts: RowCounts
     let rank: Value<UInt32>
@@ -8,10 +8,10 @@ struct ArrivingRows {
     let own: Pointer<UInt32>
     let watchdog: Watchdog
     let step: StepCounter
-    /// Where waits for rows are added up, if anywhere.
+    /// Totals of the time waited for rows; nil for none.
     private let waits: WaitTotals?
 
-    /// Reads what step it is.
+    /// Reads the number of the step.
     init(
         _ k: KernelBuilder, _ parameters: KernelParameterValues<ArrivingParameters>, _ window: RankWindow,
         watchdog: Watchdog, waits: WaitTotals? = nil
@@ -24,7 +24,7 @@ struct ArrivingRows {
         self.watchdog = watchdog
     }
 
-    /// Rows of one of the rank's experts, from all ranks; waits until they have published theirs.
+    /// Row count of a local expert, from all ranks; waits until they have published theirs.
     func count(_ k: KernelBuilder, expert: Value<UInt32>) -> Value<UInt32> {
         guard counts.window.masks else { return counts.total(k, own, watchdog, expert: number(of: expert)) }
         let agreed = AgreedCounts(window: counts.window, own: own, step: counts.step)
@@ -71,7 +71,7 @@ struct ArrivingRows {
         }
     }
 
-    /// The same where the rank itself puts rows in their places.
+    /// The same where the unpack kernel puts rows in their places.
     private func awaitUnpacked(_ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>) {
         let place = expert.multiply(counts.window.shape.maxRows, add: row)
         let subject = Watchdog.Subject(kind: .row, expert: expert, place: row, expected: counts.step.wide)

@@ -12,7 +12,7 @@ struct Choices {
         return (expert < shape.experts).select(expert.low, k.constant(UInt32.max))
     }
 
-    /// The expert of row `row` of a token, as `ExpertNumbers` has it: that of a choice, or a shared one of `rank`.
+    /// The expert of row `row` of a token, numbered as in `ExpertNumbers`: that of a choice, or a shared one of `rank`.
     /// 2³²-1 for a choice of nothing. All lanes ask for the same row.
     func expert(
         _ k: KernelBuilder, token: Value<UInt32>, row: Value<UInt32>, rank: Value<UInt32>
@@ -26,8 +26,8 @@ struct Choices {
         return result.value
     }
 
-    /// Adds one to the word of each expert, numbered as `ExpertNumbers` does, that choices `first ..< end` name. All
-    /// threads of the block call it together, with barriers before and after.
+    /// Counts choices `first ..< end`: adds one to the word of each expert that they select, numbered as in
+    /// `ExpertNumbers`. All threads of the block call it together, with barriers before and after.
     func count(
         _ k: KernelBuilder, from first: Value<UInt32>, to end: Value<UInt32>, threads: Int,
         into words: SharedPointer<UInt32>
@@ -54,7 +54,7 @@ extension KernelBuilder {
         [16, 8, 4, 2, 1].reduce(value) { $0 + shuffle($0, exclusiveOr: $1) }
     }
 
-    /// The sum of the values of this lane and those below.
+    /// The inclusive prefix sum of the lanes' values: this lane's and those of the lanes below.
     func warpPrefix(_ value: Value<UInt32>) -> Value<UInt32> {
         [1, 2, 4, 8, 16].reduce(value) { sum, distance in
             let below = shuffle(sum, up: distance)

@@ -1,12 +1,12 @@
 import KernelLanguage
 
-/// What the dispatch receive is given.
+/// Parameters of the dispatch receive.
 package struct DispatchReceiveParameters: KernelParameters {
     /// UInt32 `[rankExperts]`: rows of each expert.
     package var counts: MemoryParameter<UInt32>
-    /// For its waits.
+    /// Fault record and time limit of its waits.
     package var watchdog: WatchdogParameters
-    /// Where rows come in.
+    /// The rank's window, its number and its step counter.
     package var arriving: ArrivingParameters
 
     /// Parameters as given.
@@ -17,14 +17,14 @@ package struct DispatchReceiveParameters: KernelParameters {
     }
 }
 
-/// Waits for the rows of all local experts, which their senders write straight to their places. For those who compute
-/// with kernels that do not wait for rows themselves. Given `DispatchReceiveParameters`, and with totals
+/// Waits for the rows of all local experts, which their senders write straight to their places: for callers whose
+/// kernels do not wait for rows themselves. Takes `DispatchReceiveParameters`, and with totals
 /// `DispatchTotalsParameters`.
 ///
 /// - Parameters:
-///   - endsStep: No combine follows: the step ends here.
-///   - totals: Whether it adds up rows and waits. The send has waited for the numbers of rows before, which does not
-///     count.
+///   - endsStep: Whether the step ends with this kernel, as no combine follows.
+///   - totals: Whether it adds rows received and time waited to the caller's memory. The send has waited for row counts
+///     before, which is not included.
 package func dispatchReceiveKernel(
     _ window: RankWindow, endsStep: Bool = false, totals: Bool = false
 ) throws(VerificationError) -> Kernel {

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What the dispatch send is given.
+/// Parameters of the dispatch send.
 package struct DispatchSendParameters: KernelParameters {
     /// UInt32: tokens of the step.
     package var tokenCount: MemoryParameter<UInt32>
@@ -8,17 +8,17 @@ package struct DispatchSendParameters: KernelParameters {
     package var input: MemoryParameter<BFloat16>
     /// UInt64 `[maxTokens, topK]`: the chosen experts; anything but the number of one selects nothing.
     package var experts: MemoryParameter<UInt64>
-    /// The ranks, to whose windows it writes what `RankWindow` says of dispatch.
+    /// The ranks, to whose windows it writes the regions of dispatch, see `RankWindow`.
     package var ranks: PeersParameters
-    /// UInt32 `[StepCounter.words]`.
+    /// UInt32 `[StepCounter.words]`: the rank's step counter.
     package var step: MemoryParameter<UInt32>
-    /// UInt32 `[rankExperts]`, written: rows of each of the rank's experts.
+    /// UInt32 `[rankExperts]`, written unless ranks are masked: rows of each of the rank's experts.
     package var counts: MemoryParameter<UInt32>
-    /// UInt64 `[rankExperts, ranks]`, written: count in the low and first row in the high half.
+    /// UInt64 `[rankExperts, ranks]`, written likewise: count in the low and first row in the high half.
     package var layoutRange: MemoryParameter<UInt64>
     /// UInt32 `[signalCount]`, cleared for the GEMMs.
     package var signals: MemoryParameter<UInt32>
-    /// For its waits.
+    /// Fault record and time limit of its waits.
     package var watchdog: WatchdogParameters
 
     /// Parameters as given.
@@ -47,15 +47,15 @@ package struct DispatchSendParameters: KernelParameters {
 /// then this rank's in the order of tokens. So no counter is shared, and the layout is the same in every run. A row is
 /// published by a word of its own, written after it.
 ///
-/// With masks tokens go to where they land, see `LandingRows`, block 0 notes nothing, and nobody is waited for.
+/// With masks, tokens go to their landing, see `LandingRows`; block 0 notes nothing, and nobody is waited for.
 ///
-/// With a network, tokens for ranks that it reaches are staged and put from there (`TokenPackets`), as soon as they are
-/// quantised: nobody waits for numbers of rows, since every source has memory of its own for all that it may send.
-/// Block 0 then waits until what earlier steps put has been read; kernels of this step that follow may overwrite
-/// combined rows, and the next step the packets.
+/// With a network, tokens for ranks that it reaches are staged, and put from there as soon as they are quantised
+/// (`TokenPackets`): nobody waits for row counts, since every source has memory of its own for all that it may send.
+/// Block 0 then waits until the network has read the sources of earlier steps' puts: later kernels of this step may
+/// overwrite combined rows, and the next step the packets.
 ///
-/// Given `DispatchSendParameters`, and `LinkParameters` with a link, `MaskParameters` with masks, `NetworkParameters`
-/// with a network.
+/// Takes `DispatchSendParameters`, with a link `LinkParameters`, with masks `MaskParameters`, with a network
+/// `NetworkParameters` and, modelled, `NetworkCardParameters`.
 package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(VerificationError) -> Kernel {
     let shape = window.shape
     let warps = DispatchedToken.warps(shape)
@@ -71,7 +71,7 @@ package func dispatchSendKernel(_ window: RankWindow, signalCount: Int) throws(V
         let masks = RankMasks(k, window)
         let watchdog = Watchdog(parameters.watchdog, .dispatchSend, masks: masks)
 
-        // Rows for each expert: all of them in block 0, and with a link; and those of tokens before the block's.
+        // Rows for each expert: all of them (in block 0, and with a link), and those of tokens before the block's.
         let experts = shape.ranks * shape.rankExperts
         let total = k.shared(UInt32.self, count: experts)
         let before = k.shared(UInt32.self, count: experts)
@@ -182,7 +182,7 @@ private func publishOwnersCounts(
     }
 }
 
-/// Block 0 takes the links for all rows of this rank, and publishes to each when its rows' transfer begins.
+/// Block 0 reserves the links for all rows of this rank, and stores at each rank when the transfer of its rows begins.
 private func startTransfers(
     _ k: KernelBuilder, _ links: PacedLink, _ counts: RowCounts, _ peers: Peers, _ total: SharedPointer<UInt32>,
     warps: Int
@@ -203,19 +203,19 @@ private func startTransfers(
     k.syncThreads()
 }
 
-/// What a rank receives: rows of each local expert, and those of each source among them.
+/// Row counts that a rank receives: of each local expert, and of each source among them.
 private struct ReceivedCounts {
     let shape: LayerShape
     let counts: Pointer<UInt32>
     let layoutRange: Pointer<UInt64>
 
-    /// Waits for all ranks' numbers and writes them down, a warp for each local expert and a lane for each rank.
+    /// Waits for all ranks' counts and stores them, with a warp for each local expert and a lane for each rank.
     func note(_ k: KernelBuilder, _ published: RowCounts, _ peers: Peers, _ watchdog: Watchdog, warps: Int) {
         let own = peers.own(k)
         let notes = ArrivalNotes(published.window, own: own)
         let goesRound = shape.ranks > Hopper.warpThreads
         k.for(from: k.warpIndex, to: shape.rankExperts, by: warps) { local in
-            // Rows of the ranks before, and whether all of those have told theirs: of more than 32 ranks alone.
+            // Rows of the ranks before, and whether all of those have published theirs: with more than 32 ranks only.
             let before = goesRound ? (rows: k.variable(UInt32(0)), complete: k.variable(true)) : nil
             k.lanesOverRanks(shape.ranks) { source in
                 let count = k.variable(UInt32(0))
@@ -227,7 +227,7 @@ private struct ReceivedCounts {
                     (complete.value, count.value) = (wait.arrived, rows)
                     notes?.note(k, .counts, source: source(), nanoseconds: wait.nanoseconds)
                 }
-                // If a rank publishes none, nothing is known of where rows lie.
+                // If a rank publishes no count, the places of rows are unknown, and no rows are reported.
                 let all = k.all(complete.value)
                 let known = (before.map { $0.complete.value && all } ?? all).select(
                     count.value, k.constant(UInt32(0)))

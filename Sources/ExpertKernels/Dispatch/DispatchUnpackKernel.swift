@@ -1,14 +1,14 @@
 import KernelLanguage
 
-/// What the dispatch unpack is given, besides `MaskParameters`.
+/// Parameters of the dispatch unpack, besides `MaskParameters`.
 package struct DispatchUnpackParameters: KernelParameters {
     /// UInt32 `[rankExperts]`, written: rows of each of the rank's experts.
     package var counts: MemoryParameter<UInt32>
     /// UInt64 `[rankExperts, ranks]`, written: count in the low and first row in the high half.
     package var layoutRange: MemoryParameter<UInt64>
-    /// For its waits.
+    /// Fault record and time limit of its waits.
     package var watchdog: WatchdogParameters
-    /// Where tokens land, and where their rows go.
+    /// The rank's window, its number and its step counter.
     package var arriving: ArrivingParameters
 
     /// Parameters as given.
@@ -23,11 +23,11 @@ package struct DispatchUnpackParameters: KernelParameters {
     }
 }
 
-/// What comes behind a dispatch unpack.
+/// The kernel that follows a dispatch unpack.
 package enum UnpackFollower: String, CaseIterable, Sendable {
     /// Kernels that do not wait for rows themselves.
     case kernel
-    /// A GEMM beside it, which waits for the rows of each tile: it starts when all blocks of the unpack are there.
+    /// A GEMM beside it, which waits for the rows of each tile: it starts once all blocks of the unpack have started.
     case arrivingGEMM
     /// Nothing: the step ends with it.
     case nothing
@@ -41,20 +41,20 @@ package enum UnpackFollower: String, CaseIterable, Sendable {
     }
 }
 
-/// Puts the tokens that land at a rank where its GEMM reads them, where ranks are masked: the dispatch's receive. Where
-/// nobody is masked, senders write there themselves.
+/// The dispatch's receive where ranks are masked: moves the tokens that land at a rank to where its GEMM reads them.
+/// Without masks, senders write there themselves.
 ///
 /// Thread block 0 settles how many rows each source sends to each expert; one that is masked sends none. Then all
 /// blocks move rows, a warp one at a time: rows of lower sources come first. A row of a source that is masked before it
 /// came is published as absent, so that nobody waits for it, and nobody sends it home.
 ///
-/// What a network brings lands row by row, and a row is moved when all of its source and expert are there; see
-/// `NetworkPeers`.
+/// Rows that a network brings land one by one, and are moved once all rows of the same source and expert have landed;
+/// see `NetworkPeers`.
 ///
-/// Given `DispatchUnpackParameters` and `MaskParameters`, with a network `NetworkParameters`, and with totals
-/// `DispatchTotalsParameters`.
+/// Takes `DispatchUnpackParameters` and `MaskParameters`, with a network `NetworkParameters` and, modelled,
+/// `NetworkCardParameters`, and with totals `DispatchTotalsParameters`.
 ///
-/// - Parameter totals: Whether it adds up rows and waits, those for numbers of rows too.
+/// - Parameter totals: Whether it adds rows received and time waited, for row counts too, to the caller's memory.
 package func dispatchUnpackKernel(
     _ window: RankWindow, before follower: UnpackFollower = .kernel, totals: Bool = false
 ) throws(VerificationError) -> Kernel {
@@ -67,7 +67,7 @@ package func dispatchUnpackKernel(
         let totals = totals ? DispatchTotals(k, shape) : nil
         let ends = ExpertEnds(k, experts: shape.rankExperts)
         k.waitForPrerequisites()
-        // The GEMM knows by this that the send has ended.
+        // The GEMM that this starts may rely on the send having ended.
         if follower == .arrivingGEMM { k.launchDependents() }
         let unpack = DispatchUnpack(
             k, parameters.arriving, window, counts: parameters.counts, layoutRange: parameters.layoutRange, watchdog,
@@ -83,7 +83,7 @@ package func dispatchUnpackKernel(
             let (expert, begin) = ends.find(k, number)
             unpack.move(k, expert: expert, row: number - begin)
         }
-        // All threads have read the step's number since the barrier.
+        // All threads have read the step's number before the barrier.
         if follower == .nothing { k.if(k.isFirstThread) { unpack.step.finishBlock(k) } }
     }
 }
@@ -106,7 +106,7 @@ private struct DispatchUnpack {
 
     private var shape: LayerShape { window.shape }
 
-    /// Reads what step it is.
+    /// Reads the number of the step.
     init(
         _ k: KernelBuilder, _ arriving: KernelParameterValues<ArrivingParameters>, _ window: RankWindow,
         counts: Pointer<UInt32>, layoutRange: Pointer<UInt64>, _ watchdog: Watchdog, _ totals: DispatchTotals?
@@ -135,8 +135,8 @@ private struct DispatchUnpack {
 
     // MARK: Counts
 
-    /// Waits for all sources' numbers or masks the sources, and writes down and publishes what came of it: a warp for
-    /// each local expert and a lane for each source. One block calls it.
+    /// Waits for all sources' row counts or masks the sources, and stores and publishes the result: a warp for each
+    /// local expert and a lane for each source. One block calls it.
     func settleCounts(_ k: KernelBuilder, warps: Int) {
         k.for(from: k.warpIndex, to: shape.rankExperts, by: warps) { local in
             let before = k.variable(UInt32(0))
@@ -157,7 +157,7 @@ private struct DispatchUnpack {
                 }
                 before.value = k.shuffle(end, from: Hopper.warpThreads - 1)
             }
-            k.syncWarp()  // what each lane has stored, the first publishes
+            k.syncWarp()  // the first lane publishes what all have stored
             k.if(k.isFirstLane) {
                 k.store(before.value, to: counts + local)
                 notes?.note(k, rows: before.value, expert: local)
@@ -167,16 +167,16 @@ private struct DispatchUnpack {
         }
     }
 
-    /// Rows of a local expert, waited for.
+    /// Waits for the row count of a local expert.
     func count(_ k: KernelBuilder, expert local: Value<UInt32>) -> Value<UInt32> {
         agreed.await(k, watchdog, expert: local, number: number(of: local))
     }
 
-    /// Adds rows of the step to what the counter of a source that the network brings has to be. Who knows the agreed
-    /// counts of the expert knows this as well.
+    /// Adds rows of the step to the value that the counter of a networked source has to reach. The agreed count of the
+    /// expert is published after it, so whoever has that may rely on this as well.
     ///
-    /// - Returns: How many rows are waited for. None of a source that has been masked: what it sent in the step in
-    ///   which it was masked is in the counter, and was perhaps not expected.
+    /// - Returns: How many rows to wait for. None of a masked source: rows that it sent in the step in which it was
+    ///   masked are in the counter, and were perhaps not expected.
     private func expect(
         _ k: KernelBuilder, _ rows: Value<UInt32>, of source: Value<UInt32>, expert: Value<UInt32>
     ) -> Value<UInt32> {
@@ -203,7 +203,7 @@ private struct DispatchUnpack {
                 choice.value = awaitLanding(k, source: source, expert: expert, number: row - first, row: row)
             }
         }
-        k.syncWarp()  // what the first lane has seen, all rely on
+        k.syncWarp()  // all lanes rely on what the first has seen
         let seen = k.shuffle(choice.value, from: 0)
         let packets = network.map { NetworkArrival(k, $0, landing, own: own, source: source) }
         let known = packets?.choice(k, seen, expert: expert, number: row - first) ?? seen
@@ -214,7 +214,7 @@ private struct DispatchUnpack {
                 let packet = packets?.packet(expert: expert, number: row - first, or: landed) ?? landed
                 copyRow(k, packet, to: window.rows.pointer(in: own) + place.multipliedWide(by: window.rowBytes / 4))
                 if window.format == .float8 { copyScales(k, packet, expert: expert, row: row) }
-                k.syncWarp()  // what each lane has stored, the first publishes
+                k.syncWarp()  // the first lane publishes what all have stored
             }
         }
         k.if(k.isFirstLane) {
@@ -226,7 +226,7 @@ private struct DispatchUnpack {
         }
     }
 
-    /// The source of a row, and the first row of that source. All lanes look, at some sources each.
+    /// The source of a row, and the first row of that source. Each lane looks at some of the sources.
     private func source(
         _ k: KernelBuilder, expert: Value<UInt32>, row: Value<UInt32>
     ) -> (source: Value<UInt32>, first: Value<UInt32>) {
@@ -235,14 +235,14 @@ private struct DispatchUnpack {
         k.lanesOverRanks(shape.ranks) { source in
             k.if(source() < shape.ranks) {
                 let (count, begin) = k.load(layoutRange + expert.multiply(shape.ranks, add: source())).halves
-                // One source has the row: the first row below it, and the end above it.
+                // The row is this source's: not before its first row, and before its end.
                 k.if(begin <= row && row < begin + count) {
                     found.value = source()
                     first.value = begin
                 }
             }
         }
-        // Of all lanes one has found it.
+        // One lane has found it; all others add 0.
         return (k.warpSum(found.value), k.warpSum(first.value))
     }
 
@@ -268,8 +268,8 @@ private struct DispatchUnpack {
         return choice.value
     }
 
-    /// Waits until all rows of a source for an expert have landed by the network: adds say nothing of single ones.
-    /// Notes a choice of 0 then; what it is stands in the packet.
+    /// Waits until all rows of a source for an expert have landed by the network: the counter does not tell single rows
+    /// apart. Sets the choice to 0 then; the row's own stands in its packet.
     private func awaitAll(
         _ k: KernelBuilder, _ network: NetworkPeers, source: Value<UInt32>, expert: Value<UInt32>, row: Value<UInt32>,
         into choice: Variable<UInt32>
@@ -313,7 +313,7 @@ private struct DispatchUnpack {
     private func copyRow(_ k: KernelBuilder, _ packet: Pointer<UInt32>, to row: Pointer<UInt32>) {
         let vectors = window.rowBytes / 16
         let rounds = (vectors + Hopper.warpThreads - 1) / Hopper.warpThreads
-        // Loads of some are under way at once.
+        // Keeps up to eight loads of each lane in flight.
         for first in stride(from: 0, to: rounds, by: 8) {
             let group = first..<min(first + 8, rounds)
             let words = group.map { round in
@@ -332,7 +332,7 @@ private struct DispatchUnpack {
         }
     }
 
-    /// The lane's vector in a round, from its first word, unless there is none.
+    /// Calls `body` with the first word of the lane's vector in a round, if there is one.
     private func inside(_ k: KernelBuilder, _ round: Int, of vectors: Int, _ body: (Value<UInt32>) -> Void) {
         let place = (k.lane << 2) + round * Hopper.warpThreads * 4
         if (round + 1) * Hopper.warpThreads <= vectors { return body(place) }

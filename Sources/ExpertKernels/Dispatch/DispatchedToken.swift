@@ -7,10 +7,10 @@ struct DispatchedToken {
     /// Groups of the thread, and its part of each: 16 channels, packed in BF16.
     private let parts: [(group: Value<UInt32>, exists: Condition, words: [Value<UInt32>])]
 
-    /// Warps of a block that holds a token: enough for all of most tokens at once.
+    /// Warps of a thread block that holds a token: enough for most models' tokens in one pass, 4 to 16.
     static func warps(_ shape: LayerShape) -> Int { min(16, max(4, (shape.hiddenGroups + 3) / 4)) }
 
-    /// Loads it: with zeros for channels of the last group that it does not have.
+    /// Loads the token; channels that pad the last group are zeros.
     init(_ k: KernelBuilder, _ window: RankWindow, from row: Pointer<BFloat16>, threads: Int) {
         self.window = window
         self.threads = threads
@@ -46,7 +46,7 @@ struct DispatchedToken {
         return words.map(\.value)
     }
 
-    /// Where a copy of the token goes.
+    /// The destination of a copy of the token.
     struct Destination {
         let exists: Condition
         let row: Pointer<UInt32>
@@ -81,7 +81,7 @@ struct DispatchedToken {
         }
     }
 
-    /// 16 FP8 values, and what the 8 lanes of a group share.
+    /// 16 FP8 values, and the quantiser that the 8 lanes of a group share.
     private func quantised(
         _ k: KernelBuilder, _ words: [Value<UInt32>]
     ) -> (packed: [Value<UInt32>], quantiser: Quantiser) {
@@ -96,8 +96,8 @@ struct DispatchedToken {
     }
 }
 
-/// Scales of a warp's four groups as they are stored: the lanes of a group have its own, or all lanes the exponents of
-/// all four in a word.
+/// Scales of a warp's four groups as they are stored: each lane has its group's scale, or all lanes have the exponents
+/// of all four in one word.
 private enum WarpScales {
     case each(Value<Float>)
     case exponents(Value<UInt32>)
@@ -112,7 +112,7 @@ private enum WarpScales {
         }
     }
 
-    /// Stores them in their places behind a destination's first.
+    /// Stores the scales, given the first word of a destination's.
     func store(_ k: KernelBuilder, group: Value<UInt32>, _ window: RankWindow, to first: Pointer<UInt32>) {
         func place(_ word: Value<UInt32>) -> Pointer<UInt32> {
             window.masks ? first + word : first + word.multipliedWide(by: window.shape.scaleRows)

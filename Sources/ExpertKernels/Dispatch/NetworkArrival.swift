@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Where a row has landed that the network may have brought, and what its packet says of it.
+/// The landing of a row that the network may have brought, and the header of its packet.
 struct NetworkArrival {
     private let landing: LandingRows
     private let own: Pointer<UInt32>
@@ -21,19 +21,19 @@ struct NetworkArrival {
             + landing.networkPacket(landing.entry(source: source, local: expert, number: number))
     }
 
-    /// The packet of a row: this one if the network brought it, else that given.
+    /// The packet of a row: its own if the network brought it, else `landed`.
     ///
     /// - Parameters:
-    ///   - expert: Local.
-    ///   - number: Which one among the source's rows for that expert.
+    ///   - expert: Local expert.
+    ///   - number: Number of the row among the source's rows for that expert.
     func packet(expert: Value<UInt32>, number: Value<UInt32>, or landed: Pointer<UInt32>) -> Pointer<UInt32> {
         Pointer(bits: comesByNetwork.select(packet(expert: expert, number: number).bits, landed.bits))
     }
 
-    /// `token * tokenRows + k` of a row, by its packet if the network brought it: the choice of the token that is this
-    /// expert, of which there is one. A warp calls it together.
+    /// `token * tokenRows + k` of a row. If the network brought it, k comes from its packet: exactly one choice of the
+    /// token is this expert. A warp calls it together.
     ///
-    /// - Parameter seen: What the wait for it gave; `absentRow` for one that will not come.
+    /// - Parameter seen: Result of the wait for the row; `absentRow` if it will not come.
     func choice(
         _ k: KernelBuilder, _ seen: Value<UInt32>, expert: Value<UInt32>, number: Value<UInt32>
     ) -> Value<UInt32> {

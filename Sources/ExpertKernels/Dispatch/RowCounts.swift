@@ -1,19 +1,19 @@
 import KernelLanguage
 
-/// How many rows each rank sends to each expert in a step, as each rank publishes before it sends: with that, a
-/// sender knows where its rows begin, and a receiver how many to expect.
+/// Row counts: how many rows each rank sends to each expert in a step. Each rank publishes its counts before it sends,
+/// so a sender knows where its rows begin, and a receiver how many to expect.
 ///
-/// It is also how a rank says that its memory is free for the step's rows: it publishes its numbers only when all its
-/// kernels of the step before have ended. Since no rank's send ends before it knows the numbers of all others, ranks
-/// are never more than one step apart, and words of even and odd steps lie apart.
+/// They also say that a rank's memory is free for the step's rows: a rank publishes its counts only when all its
+/// kernels of the step before have ended. Since no rank's send ends before it has the counts of all others, ranks are
+/// never more than one step apart, and words of even and odd steps lie apart.
 ///
-/// With masks a rank tells another only of that one's experts, and a sender waits for nobody; see `LandingRows`.
+/// With masks, a rank publishes to another only that one's counts, and a sender waits for nobody; see `LandingRows`.
 struct RowCounts {
     let window: RankWindow
     /// The step under way.
     let step: Value<UInt32>
 
-    /// Index of the word of `source` and `expert`, numbered as `ExpertNumbers` does, behind `RankWindow.rowCounts`.
+    /// Index of the word of `source` and `expert`, numbered as in `ExpertNumbers`, in `RankWindow.rowCounts`.
     private func index(source: Value<UInt32>, expert: Value<UInt32>) -> Value<UInt32> {
         let shape = window.shape
         let row = (step & 1).multiply(shape.ranks, add: source)
@@ -21,11 +21,11 @@ struct RowCounts {
         return row.multiply(shape.ranks * shape.rankExperts, add: expert)
     }
 
-    /// Index of a word behind `RankWindow.linkStarts`.
+    /// Index of the word of `source` in `RankWindow.linkStarts`.
     func linkStart(source: Value<UInt32>) -> Value<UInt32> { (step & 1).multiply(window.shape.ranks, add: source) }
 
-    /// Publishes to rank `owner` how many rows `peers.rank` sends to `expert`. Earlier accesses of the calling thread,
-    /// and what it has observed, come before.
+    /// Publishes to rank `owner` how many rows `peers.rank` sends to `expert`. This is ordered after earlier accesses
+    /// of the calling thread, and after all that it has observed.
     func publish(
         _ k: KernelBuilder, _ peers: Peers, owner: Value<UInt32>, expert: Value<UInt32>, rows: Value<UInt32>
     ) {
@@ -35,11 +35,11 @@ struct RowCounts {
             order: .release(.system))
     }
 
-    /// The same where the network is the way to `owner`.
+    /// The same where a network reaches `owner`.
     ///
-    /// The word that is put two steps later to the same place needs an order after this one. The owner has made it: it
-    /// has read this word in its step, and has published its own numbers of the next step when that was over, which
-    /// this rank has read before it begins the step after that.
+    /// The word that is put to the same place two steps later must be ordered after this one. The owner provides that
+    /// order: it reads this word in its step, and then publishes its own counts of the next step, which this rank reads
+    /// before it begins the step after that.
     func put(
         _ k: KernelBuilder, _ network: NetworkPeers, owner: Value<UInt32>, expert: Value<UInt32>, rows: Value<UInt32>
     ) {
@@ -65,10 +65,10 @@ struct RowCounts {
         return (wait, rows.value)
     }
 
-    /// How many ranks' numbers `total` reads at once where there are more than 32; all of them else.
+    /// Ranks whose counts `total` reads at once where there are more than 32; else it reads all at once.
     private static let ranksAtOnce = 16
 
-    /// Rows that all ranks send to `expert`, waited for; 0 when some rank publishes none in time.
+    /// Waits for the number of rows that all ranks send to `expert`; 0 when some rank does not publish its own in time.
     func total(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>
     ) -> Value<UInt32> {
@@ -90,9 +90,9 @@ struct RowCounts {
         return complete.value.select(sum.value, k.constant(UInt32(0)))
     }
 
-    /// Rows that `count` ranks send to `expert`; right when the wait has ended well.
+    /// Waits for the number of rows that `count` ranks send to `expert`; valid only if the wait has `arrived`.
     ///
-    /// - Parameter rank: The ranks, 0 to `count - 1`.
+    /// - Parameter rank: The ranks, by index from 0 to `count - 1`.
     private func total(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, expert: Value<UInt32>, of count: Int,
         rank: @escaping (Int) -> Value<UInt32>
@@ -136,7 +136,7 @@ struct RowCounts {
         return found.value
     }
 
-    /// Likewise of one rank, which a network may reach: with a modelled one until the number would have arrived.
+    /// Waits for the count of one rank, which a network may reach; with a modelled card, until it would have arrived.
     func await(
         _ k: KernelBuilder, _ own: Pointer<UInt32>, _ watchdog: Watchdog, over network: NetworkPeers?,
         source: Value<UInt32>, expert: Value<UInt32>, timed: Bool

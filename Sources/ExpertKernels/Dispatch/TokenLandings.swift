@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Where a block's token lands, in shared memory: found by a warp for each choice, used by all. As `TokenPlaces`, where
-/// ranks are masked.
+/// The landing of a thread block's token, in shared memory: found by a warp for each row, used by all. The counterpart
+/// of `TokenPlaces` where ranks are masked.
 struct TokenLandings {
     private let landing: LandingRows
     private let masks: RankMasks
@@ -9,11 +9,11 @@ struct TokenLandings {
     /// UInt64 `[tokenRows]`: address of the window of the expert's rank; 0 for a choice of nothing, or if that rank is
     /// masked.
     private let windows: SharedPointer<UInt64>
-    /// UInt32 `[tokenRows]`: 1 if no earlier row of the token goes to the same rank, which then brings the packet.
+    /// UInt32 `[tokenRows]`: 1 if no earlier row of the token goes to the same rank; this row then brings the packet.
     private let brings: SharedPointer<UInt32>
     /// UInt32 `[tokenRows]`: index of the row's entry.
     private let entries: SharedPointer<UInt32>
-    /// What goes by the network; nil without one.
+    /// The rows that go by the network; nil without one.
     private let packets: TokenPackets?
 
     init(_ k: KernelBuilder, _ landing: LandingRows, _ peers: Peers, _ masks: RankMasks) {
@@ -27,10 +27,10 @@ struct TokenLandings {
         packets = masks.network.map { TokenPackets(k, landing, $0) }
     }
 
-    /// Finds out where a row of the token goes. The warp calls it together.
+    /// Finds the landing of a row of the token. The warp calls it together.
     ///
     /// - Parameters:
-    ///   - expert: As `ExpertNumbers` has it, or 2³²-1.
+    ///   - expert: Numbered as in `ExpertNumbers`; 2³²-1 for none.
     ///   - before: For each expert, rows of this rank before this one.
     func find(
         _ k: KernelBuilder, token: Value<UInt32>, row: Value<UInt32>, expert: Value<UInt32>, _ choices: Choices,
@@ -60,7 +60,7 @@ struct TokenLandings {
         }
     }
 
-    /// Where the packet of the token goes, if it is this row that brings it.
+    /// The destination of the token's packet, if this row brings it.
     func destination(_ k: KernelBuilder, token: Value<UInt32>, row number: Int) -> DispatchedToken.Destination {
         let window = landing.window
         let base = k.load(windows + number)
@@ -75,7 +75,7 @@ struct TokenLandings {
         packets?.staging(k, token: token)
     }
 
-    /// Puts rows on the network, a warp one at a time, when all threads that met at the barrier before have staged the
+    /// Puts rows by the network, a warp one at a time, when all threads that met at the barrier before have staged the
     /// packet. All warps call it.
     func put(_ k: KernelBuilder, token: Value<UInt32>, warps: Int) {
         packets?.put(k, token: token, warps: warps) { k.load(entries + $0) }

@@ -1,16 +1,16 @@
 import KernelLanguage
 
-/// Which rows of a block's token go by the network, in shared memory: beside `TokenLandings`, whose rows go by stores.
+/// The rows of a thread block's token that go by the network, in shared memory; those in `TokenLandings` go by stores.
 ///
 /// The token is staged once, and put once for each row: to a place of the row's own at the expert's rank, with one
 /// added to the counter of this rank's rows for the expert.
 struct TokenPackets {
     private let landing: LandingRows
     private let network: NetworkPeers
-    /// UInt64 `[tokenRows]`: the window of the expert's rank as the adapter has it; 0 for a row that does not go by the
-    /// network.
+    /// UInt64 `[tokenRows]`: the window of the expert's rank as the adapter addresses it; 0 for a row that does not go
+    /// by the network.
     private let windows: SharedPointer<UInt64>
-    /// UInt32 `[tokenRows]`: the expert of each row, as `ExpertNumbers` has it.
+    /// UInt32 `[tokenRows]`: the expert of each row, numbered as in `ExpertNumbers`.
     private let experts: SharedPointer<UInt32>
 
     private var shape: LayerShape { landing.window.shape }
@@ -22,10 +22,10 @@ struct TokenPackets {
         experts = k.shared(UInt32.self, count: landing.window.shape.tokenRows)
     }
 
-    /// Notes where a row goes, and its expert in the packet's header. One lane calls it.
+    /// Stores the destination of a row, and its expert in the packet's header. One lane calls it.
     ///
     /// - Parameters:
-    ///   - expert: As `ExpertNumbers` has it, or 2³²-1.
+    ///   - expert: Numbered as in `ExpertNumbers`; 2³²-1 for none.
     ///   - goes: Whether there is an expert, at a rank that is not masked.
     func note(
         _ k: KernelBuilder, token: Value<UInt32>, row: Value<UInt32>, expert: Value<UInt32>, owner: Value<UInt32>,

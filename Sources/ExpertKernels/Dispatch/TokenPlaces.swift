@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Where the rows of a block's token go, in shared memory: found by a warp for each choice, used by all.
+/// The places of the rows of a thread block's token, in shared memory: found by a warp for each row, used by all.
 struct TokenPlaces {
     private let shape: LayerShape
     /// UInt64 `[tokenRows]`: address of the window of the expert's rank; 0 for a choice of nothing, or after a failed
@@ -10,7 +10,7 @@ struct TokenPlaces {
     private let locals: SharedPointer<UInt32>
     /// UInt32 `[tokenRows]`: row of the expert.
     private let rows: SharedPointer<UInt32>
-    /// UInt32 `[tokenRows]`: rows that the link to that rank carries before.
+    /// UInt32 `[tokenRows]`: rows that the link to that rank carries before this one.
     private let positions: SharedPointer<UInt32>
 
     init(_ k: KernelBuilder, _ shape: LayerShape) {
@@ -24,9 +24,9 @@ struct TokenPlaces {
     /// Finds the place of a row of the token. The warp calls it together.
     ///
     /// - Parameters:
-    ///   - expert: As `ExpertNumbers` has it, or 2³²-1.
+    ///   - expert: Numbered as in `ExpertNumbers`; 2³²-1 for none.
     ///   - before: For each expert, rows of this rank before this one.
-    ///   - total: For each expert, all rows of this rank; needed for places on the link.
+    ///   - total: For each expert, all rows of this rank; with a link only, for positions on it.
     func find(
         _ k: KernelBuilder, row: Value<UInt32>, expert: Value<UInt32>, _ counts: RowCounts, _ peers: Peers,
         _ watchdog: Watchdog, before: SharedPointer<UInt32>, total: SharedPointer<UInt32>?
@@ -66,7 +66,7 @@ struct TokenPlaces {
         }
     }
 
-    /// Where the data of a row goes.
+    /// The destination of a row's data.
     func destination(_ k: KernelBuilder, row number: Int, _ window: RankWindow) -> DispatchedToken.Destination {
         let base = k.load(windows + number)
         let (local, row) = (k.load(locals + number), k.load(rows + number))

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What every grouped GEMM is given; see `GEMMRole` for what more some are.
+/// Parameters of every grouped GEMM; `groupedGEMMKernel` names those that come with its role.
 package struct GEMMParameters: KernelParameters {
     /// FP8 `[experts, ⌈n / tile.n⌉, k / 128, tile.n, 128]`, each 128 bytes swizzled as shared memory is to hold them,
     /// with zeros where `n` does not fill the last tile.
@@ -22,10 +22,10 @@ package struct GEMMParameters: KernelParameters {
     package var signals: MemoryParameter<UInt32>
     /// Where partials of split tiles are passed on.
     package var partials: SplitPartialParameters
-    /// For its waits.
+    /// Fault record and time limit of its waits.
     package var watchdog: WatchdogParameters
 
-    /// All of them. The GEMM has no use for `outputScales` and `signals` where it says so; any address will do.
+    /// All parameters. The GEMM does not use `outputScales` and `signals` where it says so; any address will do.
     package init(
         weights: MemoryParameter<Float8E4M3>, rows: TensorParameter, weightScales: MemoryParameter<Float>,
         rowScales: MemoryParameter<Float>, counts: MemoryParameter<UInt32>, output: MemoryParameter<UInt32>,
@@ -47,7 +47,7 @@ package struct GEMMParameters: KernelParameters {
 
 /// Memory through which thread blocks of a grouped GEMM pass on partials of split tiles.
 package struct SplitPartialParameters: KernelParameters {
-    /// Float32, `GEMMConfiguration.partialBytes`.
+    /// Float32, `GEMMConfiguration.partialBytes` bytes.
     package var splitSums: MemoryParameter<Float>
     /// UInt32 `[GEMMConfiguration.partialFlags]`, zero before and after, of which the first counts work tiles that
     /// thread blocks have fetched.
@@ -60,7 +60,7 @@ package struct SplitPartialParameters: KernelParameters {
     }
 }
 
-/// What a GEMM is given whose weights have a scale for each output channel.
+/// Further parameters of a GEMM whose weights have a scale for each output channel.
 package struct ChannelScaleParameters: KernelParameters {
     /// Float32 `[experts, n]`, in the order of the packed weights' rows; it multiplies sums that are finished.
     package var channelScales: MemoryParameter<Float>
@@ -69,7 +69,7 @@ package struct ChannelScaleParameters: KernelParameters {
     package init(channelScales: MemoryParameter<Float>) { self.channelScales = channelScales }
 }
 
-/// What a GEMM is given whose rows a GEMM before it writes that may still run.
+/// Further parameters of a GEMM whose rows come from a GEMM before it that may still run.
 package struct RowSignalParameters: KernelParameters {
     /// UInt32 `[experts, rowBlocks]`, added to by that GEMM for each tile.
     package var rowSignals: MemoryParameter<UInt32>

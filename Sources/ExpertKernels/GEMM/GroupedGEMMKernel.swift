@@ -2,10 +2,10 @@ import KernelLanguage
 
 /// Masked grouped FP8 GEMM on tensor cores, with partial sums scaled and added in Float32 every 128 channels.
 ///
-/// A persistent grid of any size; the order of additions depends on `k` and its slices alone, so the same row gives the
-/// same bits whatever the grid, the height of a tile and the other rows. Parameters are `GEMMParameters`, and by the
-/// role `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks
-/// `MaskParameters`, and with scales of channels `ChannelScaleParameters`.
+/// A persistent grid of any size. The order of additions depends on `k` and its slices alone, so the same row gives the
+/// same bits whatever the grid, the height of a tile and the other rows. Takes `GEMMParameters`, and by the role
+/// `ArrivingParameters`, `HomeParameters` and `LinkParameters`, `RowSignalParameters`, with masks `MaskParameters`, and
+/// with scales of channels `ChannelScaleParameters`.
 package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(VerificationError) -> Kernel {
     precondition(configuration.fitsOutput, "SwiGLU needs tiles of \(TileShape.maxN) channels")
     precondition(configuration.fitsSlices, "slices of K need two k-blocks each")
@@ -35,9 +35,9 @@ package func groupedGEMMKernel(_ configuration: GEMMConfiguration) throws(Verifi
         } else: {
             k.increaseRegisters(to: pipeline.consumerRegisters)
             kernel.consume(k)
-            // An instruction at the end, as `ProducerWarp.run` has one: else ptxas does not see that one thread loads,
-            // and moves what it loads by from registers of each lane to uniform ones for every load. With 128 rows that
-            // takes 2 % longer.
+            // Ends with an instruction, as `ProducerWarp.run` does: else ptxas does not see that one thread loads, and
+            // moves the operands of every load from registers of each lane to uniform ones, which takes 2 % longer with
+            // 128 rows.
             k.syncWarp()
         }
     }
@@ -122,7 +122,7 @@ private struct GroupedGEMM {
         scheduler.forEachWorkTile(k) { workTile in
             k.span(.work, where: k.isFirstThread, (workTile.tile.expert, workTile.tile.column)) {
                 let sums = mainloop.makeSums(k)
-                // With its rows, what dispatch published of them is there as well.
+                // When rows have arrived, so have their homes, which dispatch published.
                 if configuration.role.home != nil { arrivals?.await(k, workTile) }
                 bfloat16.prepare(k, workTile)
                 let scales = channelScales?.load(k, workTile.tile)
@@ -142,8 +142,8 @@ private struct GroupedGEMM {
         }
     }
 
-    /// Stores the partials of a first split or of a slice that is not the last, which are not scaled yet, and else the
-    /// finished tile. `last` is the stage of the last k-block.
+    /// Stores the partials of a first split, or of a slice that is not the last, without scales of channels; else
+    /// stores the finished tile. `last` is the stage of the last k-block.
     private func store(
         _ k: KernelBuilder, _ sums: [Variable<Float>], _ scales: [Value<Float>]?, _ workTile: TileScheduler.WorkTile,
         _ last: StageRing.Stage

@@ -2,29 +2,29 @@ import KernelLanguage
 
 /// How a kernel reaches ranks that it cannot load from and store to: one interface, for which kernels are written once.
 ///
-/// Put, add, put of a word and flush promise what `NetworkOperation` says and no more, whichever adapter it is. What is
-/// received is waited for in the same way everywhere: by polling a word of 64 bits, with acquire at system scope, until
-/// it is at least what the receiver expects.
+/// Put, add, put of a word and flush promise what `NetworkOperation` says and no more, whichever the adapter. Receivers
+/// wait in the same way everywhere: they poll a word of 64 bits, with acquire at system scope, until it is at least the
+/// value that they expect.
 public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
     /// Loads and stores of this kernel, on memory of the peers that is mapped here. For tests and measurements of the
     /// network's whole path on one GPU or one node. Needs nothing but `NetworkPath.peer`'s memory.
     case loopback
-    /// Operations of a network engine, which acts on its own.
+    /// Operations of a network engine, which works asynchronously.
     case engine
 
-    /// Copies `bytes` to the peer, and then adds to a word there if asked to.
+    /// Copies `bytes` to the peer, and then, with `signal`, adds to a word there.
     ///
-    /// All lanes of a warp call it together, with the same values. What other warps have written to the source must be
-    /// ordered before the call, what lanes of this warp have written need not. The source stays as it is until
-    /// `isFlushed` has said that it may change.
+    /// All lanes of a warp call it together, with the same values. Stores of other warps to the source must be ordered
+    /// before the call; those of this warp's lanes need not be. The source must stay as it is until `isFlushed` has
+    /// said that it may change.
     ///
     /// - Parameters:
     ///   - source: In own memory, at a multiple of 16.
     ///   - target: In the peer's memory as the adapter addresses it, at a multiple of 16.
     ///   - bytes: A multiple of 16, not 0.
-    ///   - path: Which way. An engine blocks while its queue there is full.
-    ///   - signal: A word of 8 bytes in the peer's memory that adapters alone change, and what to add to it. Who
-    ///     acquires the sum sees this put's bytes, and no other put's.
+    ///   - path: Peer and channel. An engine blocks while its queue there is full.
+    ///   - signal: A word of 8 bytes in the peer's memory that adapters alone change, and the value to add to it.
+    ///     Whoever acquires the sum sees this put's bytes, and no other put's.
     package func put<T: Scalar, U: Scalar>(
         _ k: KernelBuilder, _ source: Pointer<T>, to target: Pointer<U>, bytes: Value<UInt32>, over path: NetworkPath,
         adding signal: (value: Value<UInt64>, word: Pointer<UInt64>)? = nil
@@ -42,8 +42,8 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// Adds to a word of 8 bytes in the peer's memory that adapters alone change. Each active lane adds for itself. Who
-    /// acquires the sum sees what the thread has done and observed, but no put's bytes.
+    /// Adds to a word of 8 bytes in the peer's memory that adapters alone change. Each active lane adds for itself.
+    /// Whoever acquires the sum sees what the thread has done and observed, but no put's bytes.
     package func add(_ k: KernelBuilder, _ value: Value<UInt64>, to word: Pointer<UInt64>, over path: NetworkPath) {
         switch self {
         case .loopback: k.atomicAdd(word, value, order: .release(.system))
@@ -51,8 +51,8 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// Puts a word of 8 bytes, which others see whole. Each active lane does so for itself. Two that write one place
-    /// need an order that the peer has made.
+    /// Puts a word of 8 bytes, which others see whole. Each active lane does so for itself. Two puts to one place need
+    /// an order that the peer has made.
     package func put(
         _ k: KernelBuilder, word value: Value<UInt64>, to target: Pointer<UInt64>, over path: NetworkPath
     ) {
@@ -62,9 +62,9 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// Whether the sources of all puts of this rank on the path, of which the thread knows, may be overwritten. Each
-    /// active lane asks for itself; call it in a loop with a deadline, and let others know by a barrier. Says nothing
-    /// about the peer's memory.
+    /// Whether the sources of this rank's puts on the path may be overwritten, of all whose issue the thread has
+    /// observed. Each active lane asks for itself; call it in a loop with a deadline, and let others know by a barrier.
+    /// Says nothing about the peer's memory.
     package func isFlushed(_ k: KernelBuilder, _ path: NetworkPath) -> Condition {
         switch self {
         // A put has read its source when it returns.
@@ -73,7 +73,7 @@ public enum NetworkAdapter: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// 16 bytes for each lane in turn; of several loads none waits for another.
+    /// Copies 16 bytes a lane at a time, with up to four loads of each lane in flight.
     private func copy(
         _ k: KernelBuilder, _ source: Pointer<UInt32>, to target: Pointer<UInt32>, bytes: Value<UInt32>
     ) {

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What a kernel that reaches ranks through modelled cards is given besides; see `NetworkCard`.
+/// Further parameters of a kernel that reaches ranks through modelled cards; see `NetworkCard`.
 package struct NetworkCardParameters: KernelParameters {
     /// UInt64 `[1]` of the rank: device time in nanoseconds until which its card is busy.
     package var cardBusy: MemoryParameter<UInt64>
@@ -9,7 +9,7 @@ package struct NetworkCardParameters: KernelParameters {
     package init(cardBusy: MemoryParameter<UInt64>) { self.cardBusy = cardBusy }
 }
 
-/// A word by which a rank knows that the network has brought it something.
+/// The words by which a rank knows that the network has brought it something.
 enum NetworkWord {
     /// One of `RankWindow.rowCounts`.
     case rowCount
@@ -21,10 +21,10 @@ enum NetworkWord {
 
 /// A rank's modelled network card.
 ///
-/// As a real one, it does not hold up who asks: a message gets its time when it is asked for, and the loopback adapter
-/// brings it at once. Behind each word that the adapter adds to or puts, the window of the rank there has another one,
-/// which says when it would have arrived. That is written before, so who acquires the word knows it, and waits until
-/// then; and it is written anew only when the rank there has answered to what the word said.
+/// Like a real one, it does not hold up the sender: a message gets its time of arrival when it is issued, and the
+/// loopback adapter brings it at once. Each word that the adapter adds to or puts has another one in the same window,
+/// which says when it would have arrived. That is written first, so whoever acquires the word knows it, and waits until
+/// then; and it is written anew only when the receiver has answered to what the word said.
 struct NetworkCard {
     let model: NetworkModel
     private let window: RankWindow
@@ -39,10 +39,10 @@ struct NetworkCard {
         busyUntil = k.parameters(NetworkCardParameters.self).cardBusy
     }
 
-    /// Gives the card a message of `bytes`, and notes when it arrives. Each active lane does so for itself, before the
-    /// message is sent by loads and stores.
+    /// Issues a message of `bytes` to the card, and stores when it arrives. Each active lane does so for itself, before
+    /// the message is sent by loads and stores.
     ///
-    /// - Parameter word: What the message adds to or puts.
+    /// - Parameter word: The word that the message adds to or puts.
     func send(_ k: KernelBuilder, bytes: Int, _ kind: NetworkWord, at word: Pointer<UInt64>) {
         _ = k.atomic(.maximum, busyUntil, k.globalTimer, order: .relaxed(.gpu))
         let gap = k.constant(UInt64(model.gap(bytes: bytes)))
@@ -50,12 +50,12 @@ struct NetworkCard {
         let arrival = start + model.transit(bytes: bytes)
         switch kind {
         case .rowCount, .result: k.store(arrival, to: due(kind, of: word))
-        // Of several messages that one word counts the last.
+        // A word that counts several messages has the time of the last.
         case .rows: _ = k.atomic(.maximum, due(kind, of: word), arrival, order: .relaxed(.gpu))
         }
     }
 
-    /// UInt64: device time in nanoseconds at which all has arrived that the word says.
+    /// UInt64: device time in nanoseconds at which all that the word announces has arrived.
     private func due(_ kind: NetworkWord, of word: Pointer<UInt64>) -> Pointer<UInt64> {
         let (words, dues) =
             switch kind {
@@ -66,12 +66,12 @@ struct NetworkCard {
         return word + (dues.offset - words.offset) / 8
     }
 
-    /// Waits until what a word says has arrived from `source`.
+    /// Waits until what a word announces has arrived from `source`.
     ///
     /// - Parameters:
-    ///   - wait: That for the word itself.
-    ///   - subject: What it was for.
-    ///   - timed: Whether that was timed.
+    ///   - wait: The wait for the word itself.
+    ///   - subject: The subject of that wait.
+    ///   - timed: Whether that wait was timed.
     /// - Returns: Both waits as one.
     func awaitArrival(
         _ k: KernelBuilder, _ watchdog: Watchdog, after wait: Watchdog.Wait, for subject: Watchdog.Subject,

@@ -1,10 +1,10 @@
 /// A modelled network card of each rank, for ranks that share a device and so have no network between them: what the
 /// loopback adapter brings counts as arrived only when such a card and the wires behind it would have delivered it.
 ///
-/// A card takes messages one behind the other, in the order in which they are asked for, whomever they are for. Its
+/// A card takes messages one after the other, in the order in which they are issued, whichever rank they are for. Its
 /// engine works on a message for a fixed time, and its wire carries the bytes while the engine works on the next one:
 /// so each message keeps the card busy for the longer of the two, the gap of the LogGP model (Alexandrov et al., 1995).
-/// Only what goes out is held up: the card of the rank that receives takes all that comes.
+/// Only outgoing messages are held up: the receiver's card takes all that comes.
 public struct NetworkModel: Hashable, Sendable, CustomStringConvertible {
     /// Bytes that the card's wire takes in a second: 1e8 to 1e13.
     public let bytesPerSecond: Double
@@ -44,9 +44,9 @@ public struct NetworkModel: Hashable, Sendable, CustomStringConvertible {
     /// Microseconds from when an idle card is given messages to the arrival of the last one.
     ///
     /// - Parameters:
-    ///   - messages: How many.
-    ///   - bytes: Of each.
-    ///   - words: How many of 8 bytes go before them.
+    ///   - messages: Number of messages.
+    ///   - bytes: Bytes of each message.
+    ///   - words: Number of messages of 8 bytes that go before them.
     public func microseconds(messages: Int, bytes: Int, words: Int = 0) -> Double {
         guard messages > 0 else { return words > 0 ? microseconds(messages: words, bytes: 8) : 0 }
         let before: Int = words * gap(bytes: 8) + (messages - 1) * gap(bytes: bytes)

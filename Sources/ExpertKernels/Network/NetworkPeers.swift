@@ -1,21 +1,21 @@
 import KernelLanguage
 
-/// What kernels that reach other ranks are given besides, where some ranks are reached by a network adapter.
+/// Further parameters of kernels that reach other ranks, where a network adapter reaches some of them.
 package struct NetworkParameters: KernelParameters {
-    /// UInt64: what the adapter's code on the device needs; anything where it needs nothing.
+    /// UInt64: context of the adapter's code on the device; any value where it needs none.
     package var networkContext: ScalarParameter<UInt64>
-    /// UInt64 `[ranks]`: addresses of the ranks' windows as the adapter has them; 0 for ranks that this one reaches by
+    /// UInt64 `[ranks]`: addresses of the ranks' windows as the adapter uses them; 0 for ranks that this one reaches by
     /// loads and stores, itself among them.
     package var networkWindows: MemoryParameter<UInt64>
-    /// UInt64 `[ranks]`: likewise of the windows that hold the ranks' beats.
+    /// UInt64 `[ranks]`: likewise, of the windows that hold the ranks' beats.
     package var networkBeats: MemoryParameter<UInt64>
-    /// UInt32 `[2, maxTokens, networkPacketBytes / 4]`, even and odd steps: packets of own tokens, from where they are
-    /// put.
+    /// UInt32 `[2, maxTokens, networkPacketBytes / 4]`, even and odd steps: staged packets of own tokens, the sources
+    /// of puts.
     package var staging: MemoryParameter<UInt32>
-    /// UInt64 `[ranks, rankExperts]`: what `RankWindow.landedRows` will be when all rows have landed whose number is
-    /// known.
+    /// UInt64 `[ranks, rankExperts]`: the value of `RankWindow.landedRows` when all rows whose number is known have
+    /// landed.
     package var expectedRows: MemoryParameter<UInt64>
-    /// UInt64 `[ranks, maxTokens, tokenRows]`: what `RankWindow.landedResults` was when the row was last added up.
+    /// UInt64 `[ranks, maxTokens, tokenRows]`: value of `RankWindow.landedResults` when the row was last added up.
     package var expectedResults: MemoryParameter<UInt64>
 
     /// Parameters as given.
@@ -33,15 +33,15 @@ package struct NetworkParameters: KernelParameters {
     }
 }
 
-/// The ranks that a rank reaches by a network adapter, and what it keeps for itself about them (`docs/network.md`).
+/// The ranks that a rank reaches by a network adapter, and its own state about them (`docs/network.md`).
 ///
-/// Rows are put with an add to a counter of 64 bits that only grows: of each source and expert one for dispatched rows,
-/// and of each home row one for combined ones. An add covers its own put alone, so a receiver relies on rows only when
-/// all that it expects by then have been counted. What it expects it keeps in memory of its own, to which nobody else
-/// writes.
+/// Rows are put with an add to a counter of 64 bits that only grows: one for each source and expert for dispatched
+/// rows, and one for each home row for combined ones. An add covers its own put alone, so a receiver relies on rows
+/// only when all that it expects by then have been counted. The values that it expects are in memory of its own, to
+/// which nobody else writes.
 struct NetworkPeers {
-    /// Channels that are used: that of a peer is its number modulo this one. No order within a channel is relied on; a
-    /// channel by peer and not by row is one flush by peer.
+    /// Number of channels; a peer's channel is its number modulo this. No order within a channel is relied on. With a
+    /// channel by peer and not by row, one flush covers a peer.
     static let channels = 8
 
     let adapter: NetworkAdapter
@@ -54,11 +54,11 @@ struct NetworkPeers {
     private let staging: Pointer<UInt32>
     private let expectedRows: Pointer<UInt64>
     private let expectedResults: Pointer<UInt64>
-    /// What all that goes out is sent through; nil where nothing is modelled.
+    /// The modelled card that all messages go through; nil where none is modelled.
     private let card: NetworkCard?
 
-    /// Declares the parameters where `window` has a network; nil where it has none: then kernels are as if there were
-    /// no such thing.
+    /// Declares the parameters where `window` has a network; nil where it has none, and kernels then have no code for
+    /// it.
     init?(_ k: KernelBuilder, _ window: RankWindow, rank: Value<UInt32>) {
         guard let adapter = window.network else { return nil }
         let parameters = k.parameters(NetworkParameters.self)
@@ -72,15 +72,15 @@ struct NetworkPeers {
         card = NetworkCard(k, window)
     }
 
-    // MARK: Ways
+    // MARK: Paths
 
-    /// The window of `peer` as the adapter has it; 0 if it is reached by loads and stores.
+    /// The window of `peer` as the adapter addresses it; 0 if it is reached by loads and stores.
     func window(_ k: KernelBuilder, of peer: Value<UInt32>) -> Value<UInt64> { k.load(windows + peer) }
 
-    /// Whether the network is the way to `peer`.
+    /// Whether the network reaches `peer`.
     func reaches(_ k: KernelBuilder, _ peer: Value<UInt32>) -> Condition { window(k, of: peer) != 0 }
 
-    /// The way to `peer`.
+    /// The path to `peer`.
     func path(to peer: Value<UInt32>) -> NetworkPath {
         NetworkPath(context: context, peer: peer, channel: peer % Self.channels)
     }
@@ -98,7 +98,7 @@ struct NetworkPeers {
         adapter.put(k, source, to: target, bytes: size, over: path, adding: (one, word))
     }
 
-    /// Puts a word to the memory of `peer`, whose rows it counts. Each active lane does so for itself.
+    /// Puts a row count to the memory of `peer`. Each active lane does so for itself.
     func put(
         _ k: KernelBuilder, rowCount value: Value<UInt64>, to word: Pointer<UInt64>, of peer: Value<UInt32>
     ) {
@@ -107,14 +107,14 @@ struct NetworkPeers {
         adapter.put(k, word: value, to: word, over: path)
     }
 
-    /// Gives a message to the modelled card, if there is one, that the calling thread itself sends.
+    /// Issues a message that the calling thread itself sends to the modelled card, if there is one.
     func pace(_ k: KernelBuilder, bytes: Int, _ kind: NetworkWord, at word: @autoclosure () -> Pointer<UInt64>) {
         card?.send(k, bytes: bytes, kind, at: word())
     }
 
-    /// With a modelled card: waits until what `word` says has arrived. See `NetworkCard.awaitArrival`.
+    /// With a modelled card: waits until what `word` announces has arrived. See `NetworkCard.awaitArrival`.
     ///
-    /// - Returns: nil without one.
+    /// - Returns: nil without a modelled card.
     func awaitArrival(
         _ k: KernelBuilder, _ watchdog: Watchdog, after wait: Watchdog.Wait, for subject: Watchdog.Subject,
         _ kind: NetworkWord, at word: Pointer<UInt64>, from source: Value<UInt32>, timed: Bool
@@ -124,33 +124,33 @@ struct NetworkPeers {
 
     // MARK: Own memory
 
-    /// The packet of an own token in the step under way.
+    /// The staged packet of an own token in the step under way.
     func packet(_ step: Value<UInt32>, token: Value<UInt32>) -> Pointer<UInt32> {
         let place = (step & 1).multiply(window.shape.maxTokens, add: token)
         return staging + place.multipliedWide(by: window.networkPacketBytes / 4)
     }
 
-    /// What the counter of rows of `source` for a local expert has to be.
+    /// The word for the value that the counter of rows of `source` for a local expert has to reach.
     func expectedRows(source: Value<UInt32>, local: Value<UInt32>) -> Pointer<UInt64> {
         expectedRows + source.multiply(window.shape.rankExperts, add: local)
     }
 
-    /// What the counter of a home row, numbered as `RankWindow.combineRows` are, was when it was last used.
+    /// The word for the last value of the counter of a home row, numbered as in `RankWindow.combineRows`.
     func expectedResults(_ slot: Value<UInt32>) -> Pointer<UInt64> { expectedResults + slot }
 
     // MARK: Signs of life
 
-    /// The beat word of `peer`, as the adapter has it.
+    /// The beat word of `peer`, as the adapter addresses it.
     private func beat(_ k: KernelBuilder, of peer: Value<UInt32>) -> Pointer<UInt64> {
         window.beat.pointer(at: k.load(beats + peer))
     }
 
-    /// Tells `peer` that this rank has masked it: by an add, since several lanes may, and puts of a word need an order.
+    /// Tells `peer` that this rank has masked it: by an add, since several lanes may do so, and puts need an order.
     func tell(_ k: KernelBuilder, _ peer: Value<UInt32>) {
         adapter.add(k, k.constant(1), to: beat(k, of: peer) + 1 + rank, over: path(to: peer))
     }
 
-    /// Adds to this rank's sign of life at each rank that the network reaches and that is not masked.
+    /// Adds to this rank's count of beats at each rank that the network reaches and that is not masked.
     func showLife(_ k: KernelBuilder, _ masks: RankMasks) {
         k.for(to: window.shape.ranks) { peer in
             k.if(reaches(k, peer)) {
@@ -164,10 +164,10 @@ struct NetworkPeers {
 
     /// Waits until the sources of puts of earlier steps may change, with a lane for each rank. One warp calls it.
     ///
-    /// Kernels of the step that overwrite what the step before put come behind the kernel that calls it. A rank that is
-    /// masked is asked for once: what it is still sent may then be of later steps, and it must use nothing of it.
+    /// Kernels of the step that overwrite what the step before put run after the kernel that calls it. A masked rank is
+    /// polled once: what is still being sent to it may then be of later steps, and it must use nothing of it.
     func flush(_ k: KernelBuilder, _ watchdog: Watchdog) {
-        // A put of loopback has read its source when it returns.
+        // A loopback put has read its source when it returns.
         if adapter == .loopback { return }
         k.lanesOverRanks(window.shape.ranks) { peer in
             let peer = peer()

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// The sending end of a rank's modelled links: what each of them is busy with, in the order in which rows are given to
+/// The sending end of a rank's modelled links: until when each of them is busy, in the order in which rows are given to
 /// it.
 struct PacedLink {
     let model: LinkModel
@@ -14,7 +14,7 @@ struct PacedLink {
         busyUntil = k.parameters(LinkParameters.self).linkBusy
     }
 
-    /// Takes the link to `rank` for `nanoseconds`, from now or from when it is free.
+    /// Reserves the link to `rank` for `nanoseconds`, from now or from when it is free.
     ///
     /// - Returns: When the transfer begins.
     func reserve(_ k: KernelBuilder, to rank: Value<UInt32>, nanoseconds: Value<UInt64>) -> Value<UInt64> {
@@ -23,14 +23,14 @@ struct PacedLink {
         return k.atomic(.add, link, nanoseconds, order: .relaxed(.gpu))
     }
 
-    /// Nanoseconds that `count` transfers of `bytes` take one behind the other.
+    /// Nanoseconds that `count` transfers of `bytes` take one after the other.
     static func nanoseconds(_ model: LinkModel, bytes: Int, times count: Value<UInt32>) -> Value<UInt64> {
         (count.multipliedWide(by: model.duration(bytes: bytes))) >> 10
     }
 }
 
 extension Watchdog {
-    /// Waits until the device's clock shows `due`, when what rank `source` sent has arrived.
+    /// Waits until the device's clock has reached `due`, when what rank `source` sent has arrived.
     func wait(
         _ k: KernelBuilder, for subject: Subject, until due: Value<UInt64>, source: Value<UInt32>, timed: Bool = false
     ) -> Wait {

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What a kernel that writes to other ranks is given.
+/// Parameters of a kernel that writes to other ranks.
 package struct PeersParameters: KernelParameters {
     /// UInt64 `[ranks]`: addresses of the ranks' windows, as this rank reaches them.
     package var peers: MemoryParameter<UInt64>
@@ -14,7 +14,7 @@ package struct PeersParameters: KernelParameters {
     }
 }
 
-/// What a kernel that sends over modelled links is given besides; see `PacedLink`.
+/// Further parameters of a kernel that sends over modelled links; see `PacedLink`.
 package struct LinkParameters: KernelParameters {
     /// UInt64 `[ranks]` of the rank: device time in nanoseconds until which its link to each rank is busy.
     package var linkBusy: MemoryParameter<UInt64>
@@ -23,13 +23,13 @@ package struct LinkParameters: KernelParameters {
     package init(linkBusy: MemoryParameter<UInt64>) { self.linkBusy = linkBusy }
 }
 
-/// What a kernel is given that waits for rows from other ranks.
+/// Parameters of a kernel that waits for rows from other ranks.
 package struct ArrivingParameters: KernelParameters {
     /// The rank's own window, see `RankWindow`.
     package var window: MemoryParameter<UInt32>
     /// The rank that the kernel runs on.
     package var rank: ScalarParameter<UInt32>
-    /// UInt32 `[StepCounter.words]`.
+    /// UInt32 `[StepCounter.words]`: the rank's step counter.
     package var step: MemoryParameter<UInt32>
 
     /// A window, the number of its rank, and the rank's step counter.
@@ -40,11 +40,11 @@ package struct ArrivingParameters: KernelParameters {
     }
 }
 
-/// What a kernel is given that sends rows home.
+/// Parameters of a kernel that sends rows home.
 package struct HomeParameters: KernelParameters {
-    /// Where the ranks are.
+    /// The ranks' windows, and the rank that the kernel runs on.
     package var ranks: PeersParameters
-    /// UInt32 `[StepCounter.words]`.
+    /// UInt32 `[StepCounter.words]`: the rank's step counter.
     package var step: MemoryParameter<UInt32>
 
     /// The ranks, and this rank's step counter.

@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Things of all experts numbered one behind the other, tiles or rows: for each expert, how many there are up to and
-/// including its own. In shared memory, at hand when the next one is looked for.
+/// Inclusive prefix sums, over a rank's experts, of their numbers of tiles or rows, which are numbered one expert after
+/// the other. In shared memory, at hand when the next one is looked for.
 struct ExpertEnds {
     private let experts: Int
     private let ends: SharedPointer<UInt32>
@@ -11,9 +11,9 @@ struct ExpertEnds {
         ends = k.shared(UInt32.self, count: experts, alignment: 16)
     }
 
-    /// Sums up. One warp calls it, and the thread block meets at a barrier afterwards.
+    /// Computes the sums. One warp calls it, and a barrier of the thread block follows.
     ///
-    /// - Parameter number: How many of an expert's own there are; lanes ask for different experts.
+    /// - Parameter number: Number of an expert's tiles or rows; lanes ask for different experts.
     func initialise(_ k: KernelBuilder, number: (Value<UInt32>) -> Value<UInt32>) {
         let total = k.variable(0 as UInt32)
         k.for(to: (experts + Hopper.warpThreads - 1) / Hopper.warpThreads) { group in
@@ -27,12 +27,12 @@ struct ExpertEnds {
         }
     }
 
-    /// How many all experts have.
+    /// Number of tiles or rows of all experts.
     func total(_ k: KernelBuilder) -> Value<UInt32> { k.load(ends + (experts - 1)) }
 
     /// The expert of `number`, which must exist, and the first number of that expert.
     func find(_ k: KernelBuilder, _ number: Value<UInt32>) -> (expert: Value<UInt32>, begin: Value<UInt32>) {
-        // The first expert that ends above the number; `first` experts are known to end at or below it.
+        // Binary search for the first expert that ends above the number; `first` experts are known to end at or below.
         let first = k.variable(0 as UInt32)
         let begin = k.variable(0 as UInt32)
         var stride = 1

@@ -1,4 +1,4 @@
-/// The GEMMs of a rank's experts: every one that a layer launches in some mode. All lists of them go by this one.
+/// The GEMMs of a rank's experts: every one that a layer launches in some mode. All lists of them follow this one.
 package enum ExpertGEMM: String, CaseIterable, Hashable, Sendable {
     /// Gate and up, when all rows are there.
     case gateUp
@@ -11,12 +11,12 @@ package enum ExpertGEMM: String, CaseIterable, Hashable, Sendable {
     /// Down, which stores its rows at home by itself.
     case homeDown
 
-    /// Those that a layer with such windows launches. A network is not stored to: rows go home by the combine send.
+    /// Those that a layer with such windows launches. The GEMM cannot store to a network: the combine send does that.
     package static func all(for window: RankWindow) -> [ExpertGEMM] {
         allCases.filter { $0 != .homeDown || window.network == nil }
     }
 
-    /// Whether it takes part in what ranks say to each other while it runs.
+    /// Whether it runs while ranks exchange rows: it waits for rows, signals them to a combine send, or sends them.
     package var needsRanks: Bool {
         switch self {
         case .gateUp, .down: false
@@ -26,11 +26,11 @@ package enum ExpertGEMM: String, CaseIterable, Hashable, Sendable {
 }
 
 extension ExpertShape {
-    /// One of the GEMMs.
+    /// Configuration of one of the GEMMs.
     ///
     /// - Parameters:
     ///   - window: The windows of the ranks.
-    ///   - multiprocessors: How many the rank has for itself.
+    ///   - multiprocessors: Multiprocessors that the rank has for itself.
     package func configuration(
         _ gemm: ExpertGEMM, window: RankWindow, multiprocessors: Int
     ) -> GEMMConfiguration {

@@ -1,4 +1,4 @@
-/// Sizes of a set of experts that one launch works on: those of a rank. And what stands between their GEMMs.
+/// Sizes of the experts that one launch works on, those of a rank, and the activation between their GEMMs.
 package struct ExpertShape: Hashable, Sendable {
     /// Channels of a row, a multiple of 128.
     package var hidden: Int
@@ -10,15 +10,15 @@ package struct ExpertShape: Hashable, Sendable {
     package var maxRows: Int
     /// Rows of a row block, `TileShape.m` of both GEMMs.
     package var blockM: Int
-    /// The same of a whole batch, where this is of a half: K is cut into slices by it, so that both have the same sums.
+    /// The same for the whole batch, where this is for half of one: it sets split-K, so that both have the same sums.
     package var wholeBlockM: Int
     /// How scales of activations between the two GEMMs are rounded; they are stored in Float32.
     package var scaleFormat: ScaleFormat
     /// Whether weights of both GEMMs have a scale for each output channel.
     package var channelScales = false
-    /// What stands between the two GEMMs.
+    /// The activation between the two GEMMs.
     package var activation: Activation
-    /// How many of the experts, the first, are shared.
+    /// Number of shared experts, which are the first.
     package var sharedExperts: Int
 
     /// Sizes as given.

@@ -6,11 +6,11 @@ public struct LayerShape: Hashable, Sendable {
     public let intermediate: Int
     /// Routed experts of the layer, a multiple of `ranks`, at most 1,024.
     public let experts: Int
-    /// Experts that each token selects: 1 to 32.
+    /// Experts that each token selects: 1 to 32, at most `experts`.
     public let topK: Int
     /// Ranks: 1 to `mostRanks`.
     public let ranks: Int
-    /// Most tokens that one rank brings to a step, at least 1.
+    /// Most tokens that one rank brings to a step: 1 to 4,096.
     public let maxTokens: Int
     /// Shared experts of a routed one's size, which every rank has and all its own tokens go to: 0 to 8.
     public let sharedExperts: Int
@@ -67,10 +67,10 @@ public struct LayerShape: Hashable, Sendable {
     /// Rows of a scale array.
     public var scaleRows: Int { ScaleGroup.rows(maxRows) }
     /// Channels of a row, that is of a token on its way to experts and back: `hidden` rounded up to a multiple of 128.
-    /// Those that a token does not have are 0.
+    /// Padding channels are 0.
     public var paddedHidden: Int { ScaleGroup.padded(hidden) }
-    /// Channels between the two GEMMs as these have them: `intermediate` rounded up to a multiple of 128. Those that an
-    /// expert does not have are 0.
+    /// Channels between the two GEMMs as these have them: `intermediate` rounded up to a multiple of 128. Padding
+    /// channels are 0.
     public var paddedIntermediate: Int { ScaleGroup.padded(intermediate) }
     /// Whether weights are padded with zeros.
     package var isPadded: Bool { hidden < paddedHidden || intermediate < paddedIntermediate }
@@ -84,7 +84,7 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
     public var name: String
     /// Its value.
     public var value: Int
-    /// What is possible.
+    /// Supported values.
     public var range: ClosedRange<Int>
     /// The value must be a multiple of this.
     public var step: Int

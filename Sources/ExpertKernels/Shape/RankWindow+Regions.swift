@@ -7,7 +7,7 @@ extension RankWindow {
         package let bytes: Int
     }
 
-    /// Sizes of all regions that there are, in their order.
+    /// Sizes of all regions that are not empty, in their order.
     package var regionSizes: [RegionSize] {
         let all = [
             ("beat", beat.bytes), ("rows", rows.bytes), ("scales", scales.bytes), ("sourceInfo", sourceInfo.bytes),

@@ -12,16 +12,16 @@ package struct RankWindow: Hashable, Sendable {
     package let format: DispatchFormat
     /// The modelled link between ranks, if any.
     package let link: LinkModel?
-    /// Whether the rank notes whom it waits for, see `ArrivalNotes`.
+    /// Whether the rank's kernels note which ranks they wait for, see `ArrivalNotes`.
     package let notesArrivals: Bool
-    /// Whether ranks go on without a rank that they have waited for in vain, see `RankMasks`. Then every rank writes
-    /// only to memory of its own at another, see `LandingRows`, so that one that others go on without, and that is
-    /// alive after all, does no harm.
+    /// Whether ranks mask a rank that they have waited for in vain, see `RankMasks`. Every rank then writes only to
+    /// memory of its own in another's window, see `LandingRows`, so that a masked rank that is alive after all does no
+    /// harm.
     package let masks: Bool
-    /// How scales of rows are rounded and stored; of FP8 rows alone.
+    /// How scales of rows are rounded and stored; with FP8 rows only.
     package let scaleFormat: ScaleFormat
-    /// What reaches ranks that this one cannot load from and store to; nil where there are none. Rows then land as with
-    /// masks, see `NetworkPeers`.
+    /// Adapter that reaches ranks that this one cannot load from and store to; nil where there are none. Rows then land
+    /// as with masks, see `NetworkPeers`.
     package let network: NetworkAdapter?
     /// The modelled card through which ranks reach the network, if any; see `NetworkCard`.
     package let networkModel: NetworkModel?
@@ -64,14 +64,14 @@ package struct RankWindow: Hashable, Sendable {
         WindowRegion(offset: offset, count: count)
     }
 
-    /// The rank's clock when it last showed that it lives, and behind it `[ranks]`: 1 from a rank that has masked this
-    /// one; see `RankMasks`. With masks only. At the beginning of every window, so that the window's address is the
-    /// word's.
+    /// The rank's beat: its clock when it last showed that it is alive. Behind it `[ranks]`: 1 from a rank that has
+    /// masked this one; see `RankMasks`. With masks only. It lies at the beginning of every window, so that the
+    /// window's address is the beat's.
     ///
-    /// With a network, behind those `[ranks]`: how often a rank that the network reaches has shown that it lives to
-    /// this one, a counter that adapters alone change.
+    /// With a network, behind those `[ranks]`: the count of beats of each rank that the network reaches, which adapters
+    /// alone change.
     package var beat: WindowRegion<UInt64> { region(0, masks ? 1 + shape.ranks + networked(shape.ranks) : 0) }
-    /// Where in the window `rank` shows that it lives, by the network.
+    /// Byte of the window at which the count of beats of `rank` by the network lies.
     package func networkBeatOffset(of rank: Int) -> Int { (1 + shape.ranks + rank) * 8 }
     /// Dispatched rows, `[rankExperts, maxRows, rowBytes]`, in words of 4 bytes. With masks the rank itself writes
     /// them, and `scales`, `sourceInfo` and `arrivals`.
@@ -93,7 +93,7 @@ package struct RankWindow: Hashable, Sendable {
     package var rowCounts: WindowRegion<UInt64> {
         region(linkPositions.end, 2 * shape.ranks * (masks ? 1 : shape.ranks) * shape.rankExperts)
     }
-    /// `[2, ranks]`, even and odd steps: time at which the source's link began to carry its rows.
+    /// `[2, ranks]`, even and odd steps: device time in nanoseconds at which the source's link began to carry its rows.
     package var linkStarts: WindowRegion<UInt64> { region(rowCounts.end, 2 * shape.ranks) }
     /// `[2, ranks, maxTokens, packetBytes]`, even and odd steps: tokens as they land, in words of 4 bytes; with masks
     /// only. See `LandingRows`.
@@ -117,7 +117,7 @@ package struct RankWindow: Hashable, Sendable {
     package var combineArrivals: WindowRegion<UInt32> { region(combineRows.end, homes * choices) }
     /// First of the combined rows that the experts of `rank` send home.
     package func firstCombinedRow(from rank: Int) -> Int { masks ? rank * choices : 0 }
-    /// `[maxTokens, tokenRows]`: time at which the link delivers the combined row; with a link only.
+    /// `[maxTokens, tokenRows]`: device time in ns at which the link delivers the combined row; with a link only.
     package var combineDue: WindowRegion<UInt64> { region(combineArrivals.end, link == nil ? 0 : choices) }
     /// See `ArrivalNotes`; the only region that other ranks do not write to.
     package var arrivalNotes: WindowRegion<UInt64> {
@@ -125,10 +125,10 @@ package struct RankWindow: Hashable, Sendable {
     }
     /// `[ranks]`: the step of the rank's last barrier, see `rankBarrierKernel`.
     package var barriers: WindowRegion<UInt32> { region(arrivalNotes.end, shape.ranks) }
-    /// What rows are that come and go by the network, with a network only.
+    /// `count` with a network, else 0.
     private func networked(_ count: Int) -> Int { network == nil ? 0 : count }
-    /// Words of 4 bytes behind a packet's scales that say what it is: the token, and its choices as `ExpertNumbers` has
-    /// them.
+    /// Words of 4 bytes of a packet's header, which follows the scales: the token, and its choices, numbered as in
+    /// `ExpertNumbers`.
     private var headerWords: Int { (1 + shape.topK + 3) / 4 * 4 }
     /// Bytes of a token on its way through the network: the row, its scales, and its header; a multiple of 16.
     package var networkPacketBytes: Int { packetBytes + headerWords * 4 }
@@ -146,16 +146,16 @@ package struct RankWindow: Hashable, Sendable {
     /// `[ranks, maxTokens, tokenRows]`: how often the combined row has come home, from the rank of its expert.
     package var landedResults: WindowRegion<UInt64> { region(landedRows.end, networked(homes * choices)) }
     private func modelled(_ count: Int) -> Int { networkModel == nil ? 0 : count }
-    /// With a modelled card, for each word of `rowCounts` device time in nanoseconds at which it arrives.
+    /// With a modelled card: for each word of `rowCounts`, device time in nanoseconds at which it arrives.
     package var rowCountsDue: WindowRegion<UInt64> { region(landedResults.end, modelled(rowCounts.count)) }
-    /// For each word of `landedRows` time at which the last row arrives that it has counted.
+    /// For each word of `landedRows`, likewise: time at which the last row arrives that it has counted.
     package var landedRowsDue: WindowRegion<UInt64> { region(rowCountsDue.end, modelled(landedRows.count)) }
-    /// For each word of `landedResults` time at which the row arrives.
+    /// For each word of `landedResults`, likewise: time at which the row arrives.
     package var landedResultsDue: WindowRegion<UInt64> { region(landedRowsDue.end, modelled(landedResults.count)) }
-    /// What `arrivals` has instead of a row's choice if the row will not come.
+    /// Value in `arrivals` in place of a row's choice if the row will not come.
     static var absentRow: UInt32 { .max }
 
-    /// Size of the window.
+    /// Size of the window in bytes.
     package var bytes: Int { network == nil ? barriers.end : landedResultsDue.end }
 
     /// For kernel names.
@@ -172,7 +172,7 @@ package struct RankWindow: Hashable, Sendable {
     var isPadded: Bool { shape.hidden < shape.paddedHidden }
 }
 
-/// How dispatched rows travel and arrive.
+/// Format in which dispatched rows travel and arrive.
 public enum DispatchFormat: String, CaseIterable, Hashable, Sendable {
     /// FP8 E4M3 with one scale for each 128 channels, see `ScaleFormat`.
     case float8

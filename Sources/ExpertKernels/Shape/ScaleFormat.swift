@@ -1,5 +1,5 @@
-/// How scales of FP8 activations are rounded and stored: one for each row and 128 channels, by which codes are to be
-/// multiplied.
+/// How scales of FP8 activations are rounded and stored. A row has one for each 128 channels, the factor of their FP8
+/// codes.
 ///
 /// With `largest` the largest magnitude of the channels, the exact scale is `largest / 448`, so that codes reach to the
 /// end of E4M3's range. Channels that are all zero have the scale 1, whatever the format.

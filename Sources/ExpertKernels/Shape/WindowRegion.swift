@@ -4,12 +4,12 @@ import KernelLanguage
 package struct WindowRegion<Element: Scalar>: Hashable, Sendable {
     /// Byte of the window at which the region begins, a multiple of 256.
     package let offset: Int
-    /// How many elements it has.
+    /// Number of elements.
     package let count: Int
-    /// Size.
+    /// Size in bytes.
     package var bytes: Int { count * Element.scalarType.bytes }
 
-    /// Where the next region begins.
+    /// Byte of the window at which the next region begins.
     var end: Int { (offset + bytes + 255) / 256 * 256 }
 
     /// The region of the window that starts at `window`.

@@ -1,25 +1,25 @@
 import KernelLanguage
 
-/// Words of a rank's own window in which its kernels note whom they waited for, and how long; see
-/// `RankWindow.notesArrivals`. They are added to from step to step.
+/// Words of a rank's own window in which its kernels note which ranks they waited for, and how long; see
+/// `RankWindow.notesArrivals`. They add up over steps.
 ///
-/// UInt64 `[3, ranks, 3]`: for each `ArrivalKind` and source rank, waits that found nothing yet, the nanoseconds that
-/// they took together, and those of the longest. Then UInt64 `[rankExperts]`: rows that each expert received.
+/// UInt64 `[3, ranks, 3]`: for each `ArrivalKind` and source rank, the number of waits that found nothing at first,
+/// their nanoseconds together, and those of the longest. Then UInt64 `[rankExperts]`: rows that each expert received.
 package struct ArrivalNotes {
-    /// Words for a source.
+    /// Words for one kind and source.
     package static let wordsOfSource = 3
 
     private let words: Pointer<UInt64>
     private let shape: LayerShape
 
-    /// nil where nothing is to be noted: then kernels are as if there were no such thing.
+    /// nil where nothing is to be noted; kernels then have no code for it.
     init?(_ window: RankWindow, own: Pointer<UInt32>) {
         guard window.notesArrivals else { return nil }
         words = window.arrivalNotes.pointer(in: own)
         shape = window.shape
     }
 
-    /// Words of all notes.
+    /// Number of words of all notes.
     package static func count(_ shape: LayerShape) -> Int { rowsOfExpert(shape) + shape.rankExperts }
 
     /// Index of the first of the rows of experts.
@@ -27,7 +27,7 @@ package struct ArrivalNotes {
         ArrivalKind.allCases.count * shape.ranks * wordsOfSource
     }
 
-    /// Notes a timed wait for `source`, unless nothing had to be waited for.
+    /// Notes a timed wait for `source`, unless it ended at once.
     func note(
         _ k: KernelBuilder, _ kind: ArrivalKind, source: Value<UInt32>, nanoseconds: Value<UInt64>?
     ) {
@@ -46,9 +46,9 @@ package struct ArrivalNotes {
     }
 }
 
-/// What one rank waits for from another.
+/// The kinds of data that one rank waits for from another.
 public enum ArrivalKind: Int, CaseIterable, Hashable, Sendable {
-    /// How many rows it sends, which it publishes when it begins its step.
+    /// Row counts, which the source publishes when it begins its step.
     case counts
     /// Rows for the rank's experts.
     case rows

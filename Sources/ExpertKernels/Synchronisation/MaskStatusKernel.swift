@@ -1,20 +1,20 @@
 import KernelLanguage
 
-/// What the kernel that notes masks is given.
+/// Parameters of the mask status kernel.
 package struct MaskStatusParameters: KernelParameters {
     /// UInt64 `[ranks, WaitFault.words]`, see `MaskParameters`.
     package var masks: MemoryParameter<UInt64>
     /// Written: UInt32 `[ranks]`, 1 for each rank that is masked, else 0.
     package var status: MemoryParameter<UInt32>
 
-    /// Masks, and where they are noted.
+    /// The rank's masks, and the memory for their status.
     package init(masks: MemoryParameter<UInt64>, status: MemoryParameter<UInt32>) {
         self.masks = masks
         self.status = status
     }
 }
 
-/// Notes which of `ranks` ranks are masked, in the order of a stream. One thread block.
+/// Writes which of `ranks` ranks are masked, in the order of a stream. One thread block. Takes `MaskStatusParameters`.
 package func maskStatusKernel(ranks: Int) throws(VerificationError) -> Kernel {
     let threads = 128
     return try KernelBuilder.build("mask_status_n\(ranks)", threads: threads) { k in

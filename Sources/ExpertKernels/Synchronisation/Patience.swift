@@ -1,26 +1,26 @@
 import KernelLanguage
 
-/// How long one lane goes on waiting for a rank, where ranks are masked: until the limit has passed and the rank has
-/// not shown for half of it that it lives.
+/// How long one lane waits for a rank, where ranks are masked: until the limit has passed, and the rank has not shown
+/// for half of it that it is alive.
 ///
-/// A rank that waits beats after a quarter of the limit and then each sixteenth, so that in half a limit there is a
-/// beat. Its word is looked at after a quarter of the limit, and half a limit later at each poll until the limit is
-/// over: a load may find an old value, but not for ever. A wait whose polls lie far apart begins anew as well: then
-/// this rank itself stood still, and knows nothing of the other.
+/// A rank that waits beats after a quarter of the limit and then every sixteenth, so that half a limit has a beat in
+/// it. The lane that waits for it reads the beat after a quarter of the limit, and half a limit later at each poll
+/// until the limit is over: a load may return an old value, but not for ever. A wait whose polls lie far apart starts
+/// again as well: then this rank itself stood still, and knows nothing of the other.
 struct Patience {
-    /// How often a wait begins anew.
+    /// How often a wait may start again.
     static let renewals = 16
-    /// The same of a wait for a kernel of the own rank, which must outlast every wait of that kernel for other ranks.
+    /// The same for a kernel of the own rank, which must outlast every wait of that kernel for other ranks.
     private static let ownRenewals = 1024
 
     private let masks: RankMasks
     private let limit: Value<UInt64>
     /// The rank that is waited for.
     private let source: Value<UInt32>
-    /// Whether the wait may be for another rank, and so shows that this one lives.
+    /// Whether the wait may be for another rank, and so shows that this one is alive.
     private let beats: Bool
     private let start: Variable<UInt64>
-    /// When the source's beat word was looked at, 0 if it was not, and what it was.
+    /// When the source's beat was read, 0 if it was not, and its value.
     private let looked: Variable<UInt64>
     private let seen: Variable<UInt64>
     private let renewed: Variable<UInt32>
@@ -43,7 +43,7 @@ struct Patience {
         nextBeat = k.variable(start + (limit >> 2))
     }
 
-    /// Whether the wait is given up at `now`. Asked at every poll that finds nothing.
+    /// Whether the wait is given up at `now`. Called at every poll that finds nothing.
     func isOver(_ k: KernelBuilder, at now: Value<UInt64>) -> Condition {
         let isOver = k.variable(false)
         if beats {

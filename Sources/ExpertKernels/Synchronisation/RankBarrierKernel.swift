@@ -1,12 +1,12 @@
 import KernelLanguage
 
-/// What the rank barrier is given, besides `MaskParameters` with masks.
+/// Parameters of the rank barrier, besides those of `RankMasks` with masks.
 package struct RankBarrierParameters: KernelParameters {
     /// The ranks, to whose windows it writes `RankWindow.barriers`.
     package var ranks: PeersParameters
-    /// UInt32 `[StepCounter.words]`.
+    /// UInt32 `[StepCounter.words]`: the rank's step counter.
     package var step: MemoryParameter<UInt32>
-    /// For its waits.
+    /// Fault record and time limit of its waits.
     package var watchdog: WatchdogParameters
 
     /// Parameters as given.
@@ -17,8 +17,8 @@ package struct RankBarrierParameters: KernelParameters {
     }
 }
 
-/// Waits until every rank has come to its barrier of the same step, and ends the step: what any of them has done before
-/// comes before what any does after.
+/// Waits until every rank has reached its barrier of the same step, and ends the step: all that any rank did before its
+/// barrier is ordered before all that any rank does after its own.
 ///
 /// A step of dispatch and combine needs none, see `RowCounts`. Where a combine follows another one without a dispatch
 /// between them, or where a dispatch is never combined, nothing else says that the others are done with the memory that
@@ -26,7 +26,7 @@ package struct RankBarrierParameters: KernelParameters {
 ///
 /// Ranks that are masked are neither waited for nor written to.
 ///
-/// One thread block of one warp. Given `RankBarrierParameters`, and `MaskParameters` with masks.
+/// One thread block of one warp. Takes `RankBarrierParameters`, and with masks those of `RankMasks`.
 package func rankBarrierKernel(_ window: RankWindow) throws(VerificationError) -> Kernel {
     try KernelBuilder.build("rank_barrier_\(window.name)", threads: Hopper.warpThreads) { k in
         let parameters = k.parameters(RankBarrierParameters.self)
@@ -42,17 +42,17 @@ package func rankBarrierKernel(_ window: RankWindow) throws(VerificationError) -
     }
 }
 
-/// The words by which ranks say that they have come to a barrier: of each, the step of its last barrier.
+/// The words by which ranks announce that they have reached a barrier: of each, the step of its last barrier.
 private struct RankBarrierWords {
-    /// A word of an older step is further behind than a rank can be ahead of this one: it may have come to its next
-    /// barrier, which it does not leave without this rank, and a step or two lie between them.
+    /// How far another rank may be ahead: it may have reached its next barrier, a step or two later, which it does not
+    /// leave without this rank. A word of an older step is further off, modulo 2³².
     private static let mostAhead = 1 << 16
 
     let peers: Peers
     /// The step under way.
     let step: Value<UInt32>
 
-    /// Tells all other ranks that this one is here. What the kernels before have done and observed comes before.
+    /// Tells all other ranks that this one is here, ordered after what the kernels before have done and observed.
     func publish(_ k: KernelBuilder, _ masks: RankMasks?) {
         forOthers(k) { rank in
             let publish = {
@@ -76,7 +76,7 @@ private struct RankBarrierWords {
         }
     }
 
-    /// A lane for each other rank.
+    /// Calls `body` with a lane for each other rank.
     private func forOthers(_ k: KernelBuilder, _ body: (_ rank: Value<UInt32>) -> Void) {
         k.lanesOverRanks(peers.window.shape.ranks) { rank in
             let rank = rank()

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What every kernel is given that waits for ranks or sends to them, where ranks are masked.
+/// Further parameters of every kernel that waits for ranks or sends to them, where ranks are masked.
 package struct MaskParameters: KernelParameters {
     /// UInt64 `[ranks, WaitFault.words]`, of the rank: for each rank the record of the wait that masked it, word 0 of
     /// which is 0 while it is not masked; see `RankMasks`.
@@ -10,7 +10,7 @@ package struct MaskParameters: KernelParameters {
     /// The rank that the kernel runs on.
     package var waitingRank: ScalarParameter<UInt32>
 
-    /// The masks of `rank`, and where ranks show that they live.
+    /// The masks of `rank`, and the ranks' beat words.
     package init(masks: MemoryParameter<UInt64>, beats: MemoryParameter<UInt64>, rank: Int) {
         self.masks = masks
         self.beats = beats
@@ -20,18 +20,18 @@ package struct MaskParameters: KernelParameters {
 
 /// The ranks that a rank goes on without: those that it has waited for in vain, and those that its host has named.
 ///
-/// Each rank has masks of its own and decides by itself. A wait for a rank masks it when its time has passed, all other
+/// Each rank has masks of its own and decides by itself. A wait for a rank masks it when its time is over. All other
 /// waits for that rank then end at once, and nothing is sent to it any more, all without the host.
 ///
-/// So that nobody is masked for waiting on a dead rank, a kernel that waits for another rank shows that it lives: it
-/// stores the device's clock to its rank's beat word from time to time. Who waits for that rank looks at the word
-/// before its time is over, and begins anew if the word has changed. Only waits for other ranks beat: a wait for a
+/// So that nobody is masked for waiting on a dead rank, a kernel that waits for another rank shows that it is alive: it
+/// stores the device's clock to its rank's beat word from time to time. Whoever waits for that rank reads the word
+/// before its time is over, and starts again if the word has changed. Only waits for other ranks beat: a wait for a
 /// kernel of the own rank looks at the own beat, and would keep itself alive.
 ///
-/// A kernel that masks a rank also tells it so. That rank, if it lives after all, then waits for the other no longer,
-/// as nothing will come; else it might wait for one that waits for a third that waits for it, all of them alive.
+/// A kernel that masks a rank also tells it so. That rank, if it is alive after all, then no longer waits for the
+/// other, as nothing will come; else ranks that are all alive might wait for each other in a circle.
 package struct RankMasks {
-    /// What word 0 of a masked rank's record says: who masked it.
+    /// The origin of a mask, word 0 of a masked rank's record.
     package enum Origin: UInt64, Sendable {
         /// A kernel whose wait was over; the other words say what it waited for.
         case kernel = 1
@@ -46,8 +46,8 @@ package struct RankMasks {
     /// Ranks that a network reaches; nil where there are none, or the kernel does not reach ranks.
     let network: NetworkPeers?
 
-    /// Declares the parameters where `window` has masks; nil where it has none: then kernels are as if there were no
-    /// such thing.
+    /// Declares the parameters where `window` has masks; nil where it has none, and kernels then have no code for
+    /// them.
     init?(_ k: KernelBuilder, _ window: RankWindow) {
         guard window.masks else { return nil }
         self.init(k, reaching: window)
@@ -82,12 +82,12 @@ package struct RankMasks {
         }
     }
 
-    /// Shows other ranks that this one lives; those that a network reaches 32 times within `limit`
-    /// at most.
+    /// Shows other ranks that this one is alive; those that a network reaches, at most 32 times within
+    /// `limit`.
     func showLife(_ k: KernelBuilder, at now: Value<UInt64>, limit: Value<UInt64>) {
         let own = beat(k, of: rank)
         guard let network else { return k.store(now, to: own, order: .relaxed(.system)) }
-        // Of all lanes that wait one at a time: an add to a rank that is lost stays in the queue.
+        // Of all lanes that wait, one at a time: an add to a rank that is lost stays in the queue.
         let last = k.load(own, order: .relaxed(.system))
         k.if(now - last >= limit >> 5) {
             let before = k.atomicCompareAndSwap(own, expected: last, value: now, order: .relaxed(.system))
@@ -98,6 +98,6 @@ package struct RankMasks {
     /// Where others tell this rank that they have masked it: UInt64 `[ranks]`.
     func notices(_ k: KernelBuilder) -> Pointer<UInt64> { beat(k, of: rank) + 1 }
 
-    /// The word in which `rank` shows that it lives; one in the own window if the network is the way from there.
+    /// The beat word of `rank`; one in the own window if a network reaches that rank.
     func beat(_ k: KernelBuilder, of rank: Value<UInt32>) -> Pointer<UInt64> { Pointer(bits: k.load(beats + rank) + 0) }
 }

@@ -1,21 +1,21 @@
 import KernelLanguage
 
-/// Where a receive adds how long it has waited, in memory of the caller's.
+/// Parameters of a receive that adds its time waited to the caller's memory.
 package struct WaitTotalsParameters: KernelParameters {
-    /// Int64 `[ranks]`, added to: nanoseconds waited for each rank, those of all rows together, many of which wait at
-    /// the same time. At address 0 none are wanted.
+    /// Int64 `[ranks]`, added to: nanoseconds waited for each rank, summed over all rows, many of which are waited for
+    /// at the same time. Address 0 if they are not wanted.
     package var waits: MemoryParameter<UInt64>
 
     /// Words as given; nil for none.
     package init(waits: MemoryParameter<UInt64>?) { self.waits = waits ?? MemoryParameter(address: 0) }
 }
 
-/// Where a dispatch receive adds what has come, in memory of the caller's.
+/// Parameters of a dispatch receive that adds rows received and time waited to the caller's memory.
 package struct DispatchTotalsParameters: KernelParameters {
-    /// Int32 `[localExperts]`, added to: rows that each routed expert of the rank has received. At address 0 none are
-    /// wanted.
+    /// Int32 `[localExperts]`, added to: rows that each routed expert of the rank has received. Address 0 if they are
+    /// not wanted.
     package var totals: MemoryParameter<UInt32>
-    /// Time.
+    /// Time waited for each rank.
     package var waited: WaitTotalsParameters
 
     /// Words as given; nil for none.
@@ -31,7 +31,7 @@ struct WaitTotals {
 
     init(_ parameters: KernelParameterValues<WaitTotalsParameters>) { words = parameters.waits }
 
-    /// Adds a timed wait for `source`, unless nothing had to be waited for.
+    /// Adds a timed wait for `source`, unless it ended at once.
     func add(_ k: KernelBuilder, source: Value<UInt32>, nanoseconds: Value<UInt64>?) {
         guard let nanoseconds else { return }
         k.if(words.bits != 0 && nanoseconds > 0) {
@@ -40,9 +40,9 @@ struct WaitTotals {
     }
 }
 
-/// What a dispatch receive has seen come.
+/// Totals of a dispatch receive: rows received and time waited.
 struct DispatchTotals {
-    /// Time.
+    /// Time waited for each rank.
     let waits: WaitTotals
     private let rows: Pointer<UInt32>
     private let shape: LayerShape

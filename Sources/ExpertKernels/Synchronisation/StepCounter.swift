@@ -24,7 +24,7 @@ struct StepCounter {
     func finishBlock(_ k: KernelBuilder) {
         let before = k.atomic(.add, words + 1, k.constant(UInt32(1)), order: .acquireRelease(.gpu))
         k.if(before + 1 == k.gridSize) {
-            // All blocks have read the number.
+            // All thread blocks have read the number.
             k.store(0, to: words + 1)
             k.store(current(k), to: words)
         }

@@ -1,20 +1,20 @@
 /// A wait that passed its deadline, as the kernel recorded it.
 public struct WaitFault: Hashable, Sendable {
-    /// What a kernel waited for. Experts are named by their number in the layer; shared ones follow the routed ones.
+    /// The subject of a wait. Experts are named by their number in the layer; shared ones follow the routed ones.
     public enum Subject: Hashable, Sendable {
-        /// How many rows rank `source` sends to an expert.
+        /// The number of rows that rank `source` sends to an expert.
         case rowCount(expert: Int, source: Int)
         /// A dispatched row of an expert, number `row` of all that it receives, which rank `source` sends.
         case row(expert: Int, row: Int, source: Int)
-        /// A block of an expert's rows from the GEMM that runs beside the kernel or before it on the same rank.
+        /// A row block of an expert, from the GEMM that runs beside the kernel or before it on the same rank.
         case block(expert: Int, block: Int)
-        /// Sums of a tile in this block of rows, begun by another thread block of the same GEMM.
+        /// Partials of a tile of this row block, from another thread block of the same GEMM.
         case splitSums(expert: Int, block: Int)
         /// The row of an expert for a token of the waiting rank, which rank `source` sends home.
         case result(expert: Int, token: Int, source: Int)
         /// Rank `source` at a barrier of all ranks.
         case barrier(source: Int)
-        /// The network, to read what was put to rank `peer` in the step before.
+        /// The flush: the network has to read what was put to rank `peer` in the step before.
         case flush(peer: Int)
     }
 
@@ -22,7 +22,7 @@ public struct WaitFault: Hashable, Sendable {
     public var rank: Int
     /// The kernel that waited.
     public var kernel: StepPhase
-    /// What it waited for, and from whom.
+    /// The subject of the wait, and its source.
     public var subject: Subject
     /// The value that would have ended the wait.
     public var expected: UInt64

@@ -8,7 +8,7 @@ struct Watchdog {
     let limit: Value<UInt64>
     /// The kernel, as its faults name it.
     let kernel: StepPhase
-    /// Where ranks are masked that are waited for in vain; nil where every such wait is a fault.
+    /// Masks of ranks that are waited for in vain; nil where every such wait is a fault.
     let masks: RankMasks?
 
     /// The watchdog of a kernel, with its parameters.
@@ -21,7 +21,7 @@ struct Watchdog {
         self.masks = masks
     }
 
-    /// What is waited for, for the record.
+    /// The subject of a wait, for the record.
     struct Subject {
         let kind: WaitKind
         /// Number of the expert, as the kind has it.
@@ -36,7 +36,7 @@ struct Watchdog {
         }
     }
 
-    /// What one poll found.
+    /// The result of one poll.
     struct Poll {
         let done: Condition
         /// For a record: the value seen, and the rank that is waited for. Only called where the wait is given up.
@@ -53,9 +53,9 @@ struct Watchdog {
         }
     }
 
-    /// How a wait went.
+    /// The result of a wait.
     struct Wait {
-        /// Whether it ended well.
+        /// Whether the awaited value came.
         let arrived: Condition
         /// Polls that found the value not there yet.
         let unreadyPolls: Value<UInt32>
@@ -66,9 +66,9 @@ struct Watchdog {
     /// Polls until `poll` reports that the wait is over, or the deadline has passed. Lanes wait independently.
     ///
     /// - Parameters:
-    ///   - source: The rank that is waited for; nil for a kernel of the own rank. Only `masks` need to know.
-    ///   - timed: Whether it is to be known how long each lane waited.
-    ///   - poll: Reads memory with acquire; gives whether the wait is over.
+    ///   - source: The rank that is waited for; nil for a kernel of the own rank. Used with `masks` only.
+    ///   - timed: Whether to measure how long each lane waits.
+    ///   - poll: Reads memory with acquire; returns whether the wait is over.
     func wait(
         _ k: KernelBuilder, for subject: Subject, from source: Value<UInt32>? = nil, timed: Bool = false,
         poll: () -> Poll
@@ -97,8 +97,8 @@ struct Watchdog {
     }
 
     /// The same where ranks are masked. A wait for another rank ends without an arrival as soon as that rank is masked,
-    /// and masks it when patience with it is over or it tells that it has masked this one. Waits for kernels of the own
-    /// rank fail as elsewhere.
+    /// and masks it when `Patience` with it is over or it tells that it has masked this one. Waits for kernels of the
+    /// own rank fail as elsewhere.
     private func wait(
         _ k: KernelBuilder, for subject: Subject, from source: Value<UInt32>?, or masks: RankMasks, timed: Bool,
         poll: () -> Poll

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What every kernel that waits on memory is given.
+/// Parameters of every kernel that waits on memory.
 package struct WatchdogParameters: KernelParameters {
     /// UInt64 `[WaitFault.words]`, of the rank: zero until a wait fails.
     package var faultRecord: MemoryParameter<UInt64>

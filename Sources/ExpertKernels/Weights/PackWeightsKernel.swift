@@ -1,12 +1,12 @@
 import KernelLanguage
 
-/// Experts' matrices of one kind as somebody else holds them: FP8 E4M3 row by row, with one Float32 scale for each 128
-/// x 128.
+/// Experts' matrices of one kind as an engine has them: FP8 E4M3 row by row, with one Float32 scale for each 128 rows
+/// by 128 columns.
 package struct UnpackedMatrixParameters: KernelParameters {
-    /// FP8 `[experts, validRows, validColumns]`, rows and experts as far apart as `UnpackedStrideParameters` says;
+    /// FP8 `[experts, validRows, validColumns]`, with strides `rowBytes` and `expertBytes` of `PackWeightsParameters`;
     /// aligned to 16 bytes.
     package var values: MemoryParameter<Float8E4M3>
-    /// Float32 `[experts, validRows / 128, validColumns / 128]`, both rounded up, likewise.
+    /// Float32 `[experts, ⌈validRows / 128⌉, ⌈validColumns / 128⌉]`, with strides `scalesOfRow` and `scalesOfExpert`.
     package var scales: MemoryParameter<Float>
 
     /// Values and scales.
@@ -16,7 +16,7 @@ package struct UnpackedMatrixParameters: KernelParameters {
     }
 }
 
-/// The same of up, where gate comes first.
+/// The same for up, where `UnpackedMatrixParameters` has gate.
 package struct UnpackedUpParameters: KernelParameters {
     /// As `UnpackedMatrixParameters.values`.
     package var upValues: MemoryParameter<Float8E4M3>
@@ -30,7 +30,7 @@ package struct UnpackedUpParameters: KernelParameters {
     }
 }
 
-/// What the packing of weights is given besides the matrices.
+/// Parameters of the packing of weights, besides the matrices.
 package struct PackWeightsParameters: KernelParameters {
     /// Bytes from one row of a matrix to the next, a multiple of 16.
     package var rowBytes: ScalarParameter<UInt32>
@@ -40,12 +40,12 @@ package struct PackWeightsParameters: KernelParameters {
     package var scalesOfRow: ScalarParameter<UInt32>
     /// Scales from one expert's to the next.
     package var scalesOfExpert: ScalarParameter<UInt64>
-    /// Rows that each matrix has, a multiple of 128 unless the packing `endsInGroups`; those of the packing that are
-    /// missing have weights of 0 and, where they are whole groups, scales of 1.
+    /// Rows that each matrix has, a multiple of 128 unless the packing `endsInGroups`. Rows of the packing beyond them
+    /// have weights of 0 and, where they are whole groups, scales of 1.
     package var validRows: ScalarParameter<UInt32>
-    /// The same of columns; a multiple of 16 where the packing `endsInGroups`.
+    /// The same for columns; a multiple of 16 where the packing `endsInGroups`.
     package var validColumns: ScalarParameter<UInt32>
-    /// How many experts are packed.
+    /// Number of experts that are packed.
     package var experts: ScalarParameter<UInt32>
     /// Written: FP8 `[experts, n / tileN, k / 128, tileN, 128]`, aligned to 16 bytes; see `PackedWeights`.
     package var packed: MemoryParameter<Float8E4M3>
@@ -71,10 +71,10 @@ package struct PackWeightsParameters: KernelParameters {
 
 /// Packs weights for the grouped GEMM, as `PackedWeights` does on the host, bit for bit.
 ///
-/// A thread block takes a run of 128 rows by 128 columns at a time, which lies in one piece in the packed weights.
-/// Eight threads read a line of 128 bytes, and write it in another order of its groups of 16.
+/// A thread block takes a run of 128 rows by 128 columns at a time, which is contiguous in the packed weights. Eight
+/// threads read a line of 128 bytes, and write its groups of 16 in swizzled order. Not for a dependent launch.
 ///
-/// Not for a dependent launch. Given `PackWeightsParameters`, `UnpackedMatrixParameters`, and `UnpackedUpParameters` where there are two matrices.
+/// Takes `PackWeightsParameters`, `UnpackedMatrixParameters`, and with two matrices `UnpackedUpParameters`.
 package func packWeightsKernel(_ packing: WeightPacking) throws(VerificationError) -> Kernel {
     let threads = 256
     return try KernelBuilder.build(packing.kernelName, threads: threads) { k in
@@ -94,7 +94,7 @@ package func packWeightsKernel(_ packing: WeightPacking) throws(VerificationErro
     }
 }
 
-/// Matrices of experts, by the rows of what is packed of them.
+/// Matrices of experts, addressed by rows of the packed matrix.
 private struct UnpackedMatrices {
     let parameters: KernelParameterValues<PackWeightsParameters>
     private let packing: WeightPacking
@@ -108,7 +108,7 @@ private struct UnpackedMatrices {
         up = packing.arrangement.matrices == 1 ? nil : k.parameters(UnpackedUpParameters.self)
     }
 
-    /// Where a row of the packed matrix comes from, if rows come `group` at a time: whether from up, and which row there.
+    /// Origin of a row of the packed matrix, if rows come `group` at a time: whether in up, and which row there.
     private func origin(_ row: Value<UInt32>, group: Int) -> (isUp: Condition, row: Value<UInt32>)? {
         switch packing.arrangement {
         case .matrix: return nil
@@ -122,7 +122,7 @@ private struct UnpackedMatrices {
         }
     }
 
-    /// Copies a run of all experts' to its place. All threads call it.
+    /// Copies run `number` of all experts' runs to its place. All threads call it.
     func copyRun(_ k: KernelBuilder, _ number: Value<UInt32>, to packed: Pointer<Float8E4M3>, threads: Int) {
         let (kBlocks, halves) = (packing.columns / TileShape.k, packing.tileN / ScaleGroup.channels)
         let (expert, run) = (number / packing.runs, number % packing.runs)

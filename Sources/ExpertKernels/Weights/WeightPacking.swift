@@ -1,7 +1,7 @@
-/// How weights of one GEMM are packed for it: sizes, tiles, and where output channels come from; all constants of one
-/// kernel. See `PackedWeights` for the order in which they lie.
+/// How weights of one GEMM are packed: sizes, tiles, and the order of output channels; all constants of one kernel. See
+/// `PackedWeights` for the layout.
 package struct WeightPacking: Hashable, Sendable {
-    /// What the packed matrix is made of.
+    /// The matrices that a packed matrix is made of.
     package enum Arrangement: String, CaseIterable, Hashable, Sendable {
         /// One matrix.
         case matrix
@@ -10,7 +10,7 @@ package struct WeightPacking: Hashable, Sendable {
         /// All rows of gate, then those of up.
         case gateAboveUp
 
-        /// How many matrices that is.
+        /// Number of matrices: 1 or 2.
         package var matrices: Int { self == .matrix ? 1 : 2 }
     }
 
@@ -20,9 +20,9 @@ package struct WeightPacking: Hashable, Sendable {
     package let columns: Int
     /// Output channels of a tile, `TileShape.n`: 128 or 256.
     package let tileN: Int
-    /// What it is made of.
+    /// The matrices that it is made of.
     package let arrangement: Arrangement
-    /// Whether matrices may end within 128 rows or 16 to 112 columns of them. What they do not have is zeros.
+    /// Whether matrices may end within a group of 128 rows, or of 128 columns at a multiple of 16; the rest is zeros.
     package let endsInGroups: Bool
 
     /// Most rows or columns.
@@ -61,7 +61,7 @@ package struct WeightPacking: Hashable, Sendable {
     /// Bytes of a run.
     static let runBytes = ScaleGroup.channels * ScaleGroup.channels
 
-    /// Thread blocks that have something to do for this many experts, at most `limit`.
+    /// Thread blocks that have work for this many experts, at most `limit`.
     package func blocks(experts: Int, limit: Int) -> Int { min(runs * experts, limit) }
 
     var kernelName: String {

@@ -10,7 +10,7 @@ extension KernelBuilder {
                 mbarrier: barrier.pointer.address, cache: cache), file, line)
     }
 
-    /// Copies `bytes` from shared to global memory, in the thread's current bulk group.
+    /// Copies `bytes` from shared to global memory, in the thread's current bulk group; alignment as for `bulkLoad`.
     public func bulkStore<T: Scalar, U: Scalar>(
         _ source: SharedPointer<T>, to destination: Pointer<U>, bytes: Value<UInt32>, file: StaticString = #fileID,
         line: Int = #line
@@ -19,15 +19,15 @@ extension KernelBuilder {
             .bulkStore(global: destination.address, shared: source.address, bytes: bytes.operand), file, line)
     }
 
-    /// Fetches `bytes` of global memory into the L2.
+    /// Prefetches `bytes` of global memory into the L2. Address and size are multiples of 16.
     public func bulkPrefetch<T: Scalar>(
         _ source: Pointer<T>, bytes: Value<UInt32>, file: StaticString = #fileID, line: Int = #line
     ) {
         emit(.bulkPrefetch(global: source.address, bytes: bytes.operand), file, line)
     }
 
-    /// Copies the box at `coordinates` (innermost first) into shared memory; completes on `barrier` with the box's
-    /// bytes.
+    /// Copies the box at `coordinates` (innermost first) into shared memory, to a multiple of 128; completes on
+    /// `barrier` with the box's bytes.
     public func tensorLoad<T: Scalar>(
         _ map: TensorMapParameter, at coordinates: [Value<UInt32>], to destination: SharedPointer<T>,
         barrier: MemoryBarrier, cache: CacheHint = .normal, file: StaticString = #fileID, line: Int = #line
@@ -48,15 +48,15 @@ extension KernelBuilder {
         emit(.tensorStore(map: map.number, coordinates: signed, shared: source.address), file, line)
     }
 
-    /// Fetches a tensor map's descriptor ahead of its first use.
+    /// Prefetches a tensor map's descriptor ahead of its first use.
     public func prefetch(_ map: TensorMapParameter, file: StaticString = #fileID, line: Int = #line) {
         emit(.tensorPrefetch(map: map.number), file, line)
     }
 
-    /// Closes the thread's current group of bulk stores.
+    /// Commits the thread's current group of bulk stores.
     public func bulkStoreCommit(file: StaticString = #fileID, line: Int = #line) { emit(.bulkCommit, file, line) }
 
-    /// How far a bulk store must have come.
+    /// The progress of a bulk store that a wait is for.
     public enum BulkStoreProgress: Sendable {
         /// Its source in shared memory has been read and may be overwritten. Nothing is promised about global memory.
         case sourceRead

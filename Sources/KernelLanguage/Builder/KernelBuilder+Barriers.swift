@@ -9,7 +9,7 @@ public struct NamedBarrier: Hashable, Sendable {
 
 /// An mbarrier in shared memory.
 public struct MemoryBarrier {
-    /// Where it lies.
+    /// Its address, a multiple of 8.
     public let pointer: SharedPointer<UInt64>
 
     /// The mbarrier at `pointer`.
@@ -22,7 +22,7 @@ extension KernelBuilder {
         emit(.barrier(.sync, id: .constant(0), threads: nil), file, line)
     }
 
-    /// Waits at a named barrier until `threads` threads have arrived.
+    /// Waits at a named barrier until `threads` threads, a multiple of 32, have arrived.
     public func barrier(_ barrier: NamedBarrier, threads: Int, file: StaticString = #fileID, line: Int = #line) {
         emit(.barrier(.sync, id: .constant(UInt64(barrier.number)), threads: threads), file, line)
     }
@@ -36,7 +36,7 @@ extension KernelBuilder {
         emit(.barrier(.sync, id: number.operand, threads: threads), file, line)
     }
 
-    /// Arrives at a named barrier without waiting.
+    /// Arrives at a named barrier of `threads` threads, a multiple of 32, without waiting.
     public func barrierArrive(_ barrier: NamedBarrier, threads: Int, file: StaticString = #fileID, line: Int = #line) {
         emit(.barrier(.arrive, id: .constant(UInt64(barrier.number)), threads: threads), file, line)
     }
@@ -49,7 +49,7 @@ extension KernelBuilder {
     /// Room for `count` mbarriers in shared memory.
     public func memoryBarriers(count: Int) -> SharedPointer<UInt64> { shared(UInt64.self, count: count, alignment: 8) }
 
-    /// Initialises an mbarrier whose phases complete after `arrivals` arrivals.
+    /// Initialises an mbarrier whose phases complete after `arrivals` arrivals, 1 to 1,048,575.
     public func initialise(
         _ barrier: MemoryBarrier, arrivals: Int, file: StaticString = #fileID, line: Int = #line
     ) {

@@ -53,7 +53,7 @@ extension KernelBuilder {
             line: line)
     }
 
-    /// Copies `bytes` from shared to global memory, in the thread's current bulk group.
+    /// Copies `bytes` from shared to global memory, in the thread's current bulk group; alignment as for `bulkLoad`.
     public func bulkStore<T: Scalar, U: Scalar>(
         _ source: SharedPointer<T>, to destination: Pointer<U>, bytes: Int, file: StaticString = #fileID,
         line: Int = #line

@@ -39,13 +39,13 @@ extension KernelBuilder {
         emit(.store(access(pointer, .weak, cache), values.map(\.operand), pointer.address), file, line)
     }
 
-    /// Says that nobody needs what 128 bytes at `pointer`, a multiple of 128, hold: the L2 need not write them to
-    /// memory. Until they are stored to, reading them gives anything.
+    /// Discards the contents of 128 bytes at `pointer`, a multiple of 128: the L2 need not write them to memory. Until
+    /// they are stored to, loads from them return undefined values.
     public func discard<T: Scalar>(_ pointer: Pointer<T>, file: StaticString = #fileID, line: Int = #line) {
         emit(.discard(pointer.address), file, line)
     }
 
-    /// Adds to memory in one indivisible step; the old value is dropped.
+    /// Adds to memory atomically; the old value is dropped.
     public func atomicAdd<P: MemoryPointer>(
         _ pointer: P, _ value: Value<P.Element>, order: MemoryOrder,
         file: StaticString = #fileID, line: Int = #line
@@ -55,7 +55,7 @@ extension KernelBuilder {
             file, line)
     }
 
-    /// Adds a constant to memory in one indivisible step; the old value is dropped.
+    /// Adds a constant to memory atomically; the old value is dropped.
     public func atomicAdd<P: MemoryPointer>(
         _ pointer: P, _ value: Int, order: MemoryOrder, file: StaticString = #fileID,
         line: Int = #line
@@ -64,7 +64,7 @@ extension KernelBuilder {
             pointer, Value(.constant(P.Element.bits(value)), self), order: order, file: file, line: line)
     }
 
-    /// Reads, changes and writes memory in one indivisible step.
+    /// Reads, modifies and writes memory atomically.
     ///
     /// - Returns: The value before.
     public func atomic<P: MemoryPointer>(
@@ -77,7 +77,7 @@ extension KernelBuilder {
         }
     }
 
-    /// Writes `value` if memory holds `expected`, in one indivisible step.
+    /// Writes `value` if memory holds `expected`, atomically.
     ///
     /// - Returns: The value before.
     public func atomicCompareAndSwap<P: MemoryPointer>(
@@ -97,8 +97,8 @@ extension KernelBuilder {
         emit(.fence(.acquireRelease(scope)), file, line)
     }
 
-    /// Orders as `fence` does, and also earlier stores before later loads: fences of this kind whose scopes hold each
-    /// other's threads come one after the other, and the later one knows all that came before the earlier one.
+    /// Orders as `fence` does, and also earlier stores before later loads: such fences whose scopes include each
+    /// other's threads have one total order, and a later one observes all that came before an earlier one.
     public func sequentialFence(scope: MemoryScope, file: StaticString = #fileID, line: Int = #line) {
         emit(.fence(.sequentiallyConsistent(scope)), file, line)
     }

@@ -1,6 +1,6 @@
-/// A way to one peer through a network adapter: what `NetworkRoute` is in the kernel being built.
+/// A path to one peer through a network adapter: `NetworkRoute` in the kernel being built.
 public struct NetworkPath {
-    /// What the adapter's code on the device needs, as passed to the kernel; anything on the simulator.
+    /// Context of the adapter's code on the device, as passed to the kernel; any value on the simulator.
     public let context: Value<UInt64>
     /// The rank on the other side.
     public let peer: Value<UInt32>
@@ -8,7 +8,7 @@ public struct NetworkPath {
     /// queues of their own; nothing else is promised of them.
     public let channel: Value<UInt32>
 
-    /// The way to `peer` on a channel.
+    /// The path to `peer` on a channel.
     public init(context: Value<UInt64>, peer: Value<UInt32>, channel: Value<UInt32>) {
         self.context = context
         self.peer = peer
@@ -20,18 +20,18 @@ public struct NetworkPath {
     }
 }
 
-/// Operations of network adapters. Each active lane asks for itself: elect one for a single operation, behind a barrier
+/// Operations of network adapters. Each active lane issues its own: elect one for a single operation, behind a barrier
 /// if others have written its source. `NetworkOperation` says what they order, which is little.
 extension KernelBuilder {
-    /// Copies `bytes` to the peer, and then adds to a word there if asked to.
+    /// Copies `bytes` to the peer, and then, with `signal`, adds to a word there.
     ///
     /// - Parameters:
-    ///   - source: In own global memory, at a multiple of 16. Must stay as it is until `networkFlush` has said so.
+    ///   - source: In own global memory, at a multiple of 16. Must not change until `networkFlush` has returned true.
     ///   - target: In the peer's memory as the adapter addresses it, at a multiple of 16. Visible to those alone who
     ///     acquire (system scope) a value of the signal's word that this put has added to.
     ///   - bytes: A multiple of 16, not 0.
-    ///   - path: Which way. Blocks while its queue is full.
-    ///   - signal: A word of 8 bytes in the peer's memory that adapters alone change, and what to add to it.
+    ///   - path: Peer and channel. Blocks while its queue is full.
+    ///   - signal: A word of 8 bytes in the peer's memory that adapters alone change, and the value to add to it.
     ///   - file: Where the call is, for errors and race reports.
     ///   - line: Its line.
     public func networkPut<T: Scalar, U: Scalar>(
@@ -65,9 +65,9 @@ extension KernelBuilder {
         emit(.network(.putWord(path.route, target: target.address, value: value.operand)), file, line)
     }
 
-    /// Whether the sources of all puts of this rank on the path, of which the thread knows that they have been asked
-    /// for, may be overwritten; in kernels before this one, too. Waits for a bounded time: call it in a loop with a
-    /// deadline. Says nothing about what the peer sees. False for ever if the peer is dead and had puts on the way.
+    /// Whether the sources of this rank's puts on the path may be overwritten: of all puts whose issue the thread has
+    /// observed, those of earlier kernels included. Waits for a bounded time: call it in a loop with a deadline. Says
+    /// nothing about what the peer sees. False for ever if the peer is dead and had puts in flight.
     public func networkFlush(
         _ path: NetworkPath, file: StaticString = #fileID, line: Int = #line
     ) -> Condition {

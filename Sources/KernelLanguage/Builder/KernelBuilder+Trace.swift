@@ -4,11 +4,11 @@ struct Trace {
     let label: Value<UInt32>
 }
 
-/// What a traced kernel is given besides its own parameters, and before them.
+/// Further parameters of a traced kernel, before its own.
 public struct TraceParameters: KernelParameters {
     /// UInt64 `[TraceEvent.traceBytes / 8]`.
     public var trace: MemoryParameter<UInt64>
-    /// What the kernel's events carry, at most 255.
+    /// Label of the kernel's events, at most 255.
     public var traceLabel: ScalarParameter<UInt32>
 
     /// A trace, and the label of the launch.
@@ -19,15 +19,15 @@ public struct TraceParameters: KernelParameters {
 }
 
 extension KernelBuilder {
-    /// Whether kernels built in this task note what they do and when. A traced kernel has `TraceParameters` before all
-    /// others. Without it, spans cost nothing: they are not there.
+    /// Whether kernels built in this task record spans. A traced kernel has `TraceParameters` before all others.
+    /// Without tracing, spans cost nothing: they are not there.
     @TaskLocal public static var isTracing = false
 
-    /// Notes when `body` began and ended, on the lanes where `condition` holds.
+    /// Records when `body` began and ended, on the lanes where `condition` holds.
     ///
     /// - Parameters:
-    ///   - kind: What the event is.
-    ///   - condition: Lanes that note it; all when nil.
+    ///   - kind: Kind of the event.
+    ///   - condition: Lanes that record it; all when nil.
     ///   - subject: Two numbers for the event, known after `body`.
     ///   - body: The code that is timed.
     public func span(

@@ -56,7 +56,7 @@ extension KernelBuilder {
     /// Orders register and shared memory accesses of the warp group before its next multiplies.
     public func multiplyFence(file: StaticString = #fileID, line: Int = #line) { emit(.wgmmaFence, file, line) }
 
-    /// Closes the current group of multiplies.
+    /// Commits the current group of multiplies.
     public func multiplyCommit(file: StaticString = #fileID, line: Int = #line) { emit(.wgmmaCommit, file, line) }
 
     /// Waits until at most `pending` groups of multiplies have not completed.
@@ -66,13 +66,13 @@ extension KernelBuilder {
 
     // MARK: The multiprocessor
 
-    /// Gives registers of the warp group back, down to `count` per thread (a multiple of 8).
+    /// Gives registers of the warp group back, down to `count` per thread (a multiple of 8 from 24 to 256).
     public func decreaseRegisters(to count: Int) { emit(.setRegisterCount(count, increase: false)) }
 
-    /// Takes registers that other warp groups gave back, up to `count` per thread (a multiple of 8).
+    /// Takes registers that other warp groups gave back, up to `count` per thread (a multiple of 8 from 24 to 256).
     public func increaseRegisters(to count: Int) { emit(.setRegisterCount(count, increase: true)) }
 
-    /// Lets the next kernel of the stream start once every block has said so or ended.
+    /// Lets the next kernel of the stream start once every block has called this or ended.
     public func launchDependents(file: StaticString = #fileID, line: Int = #line) {
         emit(.dependentLaunch(.launchDependents), file, line)
     }

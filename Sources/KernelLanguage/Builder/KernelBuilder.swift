@@ -10,7 +10,7 @@
 public final class KernelBuilder {
     private(set) var registerTypes: [ScalarType] = []
     private(set) var parameters: [Kernel.Parameter] = []
-    /// What holds each parameter; nil for tensor maps.
+    /// The register that holds each parameter; nil for tensor maps.
     private var parameterRegisters: [Operand?] = []
     private(set) var sharedBytes = 0
     private var blocks: [Block] = [Block()]
@@ -19,7 +19,7 @@ public final class KernelBuilder {
     private var specials: [[SpecialRegister: Register]] = [[:]]
     /// Threads per block.
     public let threads: Int
-    /// Where a traced kernel notes what it does.
+    /// The trace of a traced kernel.
     private(set) var trace: Trace?
 
     private init(threads: Int) { self.threads = threads }

@@ -1,8 +1,8 @@
 /// Makes a digest of a sequence of words. Swift's `Hasher` will not do: it has another seed in every process.
 ///
 /// Both halves of the state change by bijections, so two sequences stay apart from the first word that differs unless
-/// later ones happen to bring both halves together again. What is put in must be free of ambiguity: lists say how long
-/// they are.
+/// later ones happen to bring both halves together again. The input must be unambiguous: the length of a list comes
+/// before its elements.
 struct Digester {
     private var high: UInt64 = 0x6A09_E667_F3BC_C908
     private var low: UInt64 = 0xBB67_AE85_84CA_A73B

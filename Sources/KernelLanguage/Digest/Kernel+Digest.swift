@@ -1,6 +1,6 @@
 extension Kernel {
-    /// What tells this kernel from others, wherever they were built; names do not. Takes time in proportion to the
-    /// kernel's size.
+    /// The digest that tells this kernel from others, wherever they were built; names do not. Takes time in proportion
+    /// to the kernel's size.
     public var digest: KernelDigest {
         var digester = Digester()
         digester.put(name)

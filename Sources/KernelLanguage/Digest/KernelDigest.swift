@@ -1,4 +1,4 @@
-/// Tells kernels apart by what they are: 128 bits, the same in every process, of everything that a kernel does and
+/// Identifies a kernel by its content: a digest of 128 bits, the same in every process, of all that the kernel does and
 /// takes.
 ///
 /// Kernels with one digest have the same name, parameters, sizes and operations. The lines of Swift that emitted the

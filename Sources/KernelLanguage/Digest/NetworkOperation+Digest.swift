@@ -1,5 +1,5 @@
 extension Digester {
-    /// A number for the network operation, and all that it holds.
+    /// Puts a number for the network operation, and all that it holds.
     mutating func put(_ operation: NetworkOperation) {
         switch operation {
         case .put(let route, let target, let source, let bytes, let signal):

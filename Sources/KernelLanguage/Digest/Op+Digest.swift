@@ -1,5 +1,5 @@
 extension Digester {
-    /// A number for the operation, and all that it holds.
+    /// Puts a number for the operation, and all that it holds.
     mutating func put(_ op: Op) {
         switch op {
         case .move(let r, let a):

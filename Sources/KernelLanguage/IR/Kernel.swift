@@ -19,10 +19,10 @@ public struct Kernel: Hashable, Sendable {
     public struct Parameter: Hashable, Sendable {
         /// Name, a C identifier.
         public var name: String
-        /// What is passed.
+        /// Kind of its value.
         public var kind: Kind
 
-        /// What a parameter passes.
+        /// The kinds of values that a parameter passes.
         public enum Kind: Hashable, Sendable {
             /// A value: UInt32, Int32, UInt64 or Float32.
             case scalar(ScalarType)
@@ -53,7 +53,7 @@ public struct Kernel: Hashable, Sendable {
         self.clusterSize = clusterSize
     }
 
-    /// Hashes what tells most kernels apart. All operations would take as long as the kernel is large.
+    /// Hashes properties in which most kernels differ; hashing all operations would take long for a large kernel.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(name)
         hasher.combine(registerTypes.count)
@@ -66,7 +66,7 @@ public struct Kernel: Hashable, Sendable {
     public static let maximumSharedBytes = 227 * 1024
 }
 
-/// What is passed for one parameter of a kernel at launch.
+/// The argument of one parameter of a kernel at launch.
 public enum KernelArgument: Hashable, Sendable {
     case uint32(UInt32)
     case int32(Int32)

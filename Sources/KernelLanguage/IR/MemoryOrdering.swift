@@ -2,7 +2,7 @@
 public enum MemoryOrder: Hashable, Sendable {
     /// Plain: orders nothing, and may not be used to communicate.
     case weak
-    /// Indivisible, but orders nothing else.
+    /// Atomic, but orders nothing else.
     case relaxed(MemoryScope)
     /// Later accesses of this thread come after the store that this load read from.
     case acquire(MemoryScope)
@@ -10,8 +10,8 @@ public enum MemoryOrder: Hashable, Sendable {
     case release(MemoryScope)
     /// Both, for read-modify-write operations and fences.
     case acquireRelease(MemoryScope)
-    /// For fences only: acquires and releases, and all such fences whose scopes hold each other's threads happen one
-    /// after the other, so that of two threads that store, fence and load each other's word one sees the other's store.
+    /// For fences only: acquires and releases, and all such fences whose scopes include each other's threads have one
+    /// total order, so that of two threads that store, fence and load each other's word one sees the other's store.
     case sequentiallyConsistent(MemoryScope)
 
     /// An order without its scope.
@@ -73,7 +73,7 @@ extension MemoryOrder: CustomStringConvertible {
     }
 }
 
-/// Which threads an ordering holds for.
+/// The threads that an ordering holds for.
 public enum MemoryScope: String, Hashable, Sendable {
     /// Threads of the same block (PTX `cta`).
     case block

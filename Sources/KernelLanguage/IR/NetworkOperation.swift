@@ -1,10 +1,10 @@
-/// What a thread asks a network adapter to do with another rank's memory (see `docs/verification.md`).
+/// An operation of a network adapter on another rank's memory, which a thread issues (see `docs/verification.md`).
 ///
-/// Each active lane asks for itself, and goes on at once unless the channel's queue is full. The adapter acts later, on
-/// its own: it reads a source at any time until the source has been flushed, and its writes are visible to those who
-/// acquire the word that the operation itself adds to, sets or puts, and to nobody else. Two operations have no order,
-/// on one channel either. Asking includes a release at system scope: what the thread has done and observed comes before
-/// what the adapter does.
+/// Each active lane issues its own, and goes on at once unless the channel's queue is full. The adapter works
+/// asynchronously: it reads a source at any time until the source has been flushed, and its writes are visible to those
+/// who acquire the word that the operation itself adds to, sets or puts, and to nobody else. Operations have no order
+/// among each other, on one channel either. Issuing one includes a release at system scope: what the thread has done
+/// and observed comes before what the adapter does.
 ///
 /// Addresses are global. A target or a word of a peer is given as the adapter addresses the peer's memory: on the
 /// simulator and in loopback the address itself, with NVSHMEM the address of the same place in the own symmetric heap.
@@ -12,19 +12,19 @@ public enum NetworkOperation: Hashable, Sendable {
     /// Copies `bytes` (UInt32, a multiple of 16, not 0) from own memory to the peer's, in pieces and in any order, and
     /// then performs the signal. Addresses are multiples of 16.
     case put(NetworkRoute, target: Address, source: Address, bytes: Operand, signal: NetworkSignal?)
-    /// Adds a UInt64 to a word of 8 bytes of the peer, in one step among those of adapters, though not among a GPU's
-    /// own atomic operations.
+    /// Adds a UInt64 to a word of 8 bytes of the peer, atomically among the operations of adapters, though not among a
+    /// GPU's own atomic operations.
     case add(NetworkRoute, word: Address, value: Operand)
     /// Puts a UInt64, visible whole, at a multiple of 8 of the peer's memory.
     case putWord(NetworkRoute, target: Address, value: Operand)
-    /// Bool: whether the sources of all puts of this rank on the route, of which the thread knows that they have been
-    /// asked for, may be overwritten. May suspend the thread for a bounded time. Says nothing about targets.
+    /// Bool: whether the sources of this rank's puts on the route may be overwritten, of all whose issue the thread has
+    /// observed. May suspend the thread for a bounded time. Says nothing about targets.
     case flush(Register, NetworkRoute)
 
-    /// How many channels a kernel can name, from 0.
+    /// Number of channels that a kernel can name, from 0.
     public static let maximumChannels = 64
 
-    /// Which way the operation goes.
+    /// The route of the operation.
     public var route: NetworkRoute {
         switch self {
         case .put(let route, _, _, _, _), .add(let route, _, _), .putWord(let route, _, _), .flush(_, let route): route
@@ -32,10 +32,10 @@ public enum NetworkOperation: Hashable, Sendable {
     }
 }
 
-/// Which adapter, channel and peer an operation is for.
+/// The adapter, peer and channel of an operation.
 public struct NetworkRoute: Hashable, Sendable {
-    /// UInt64: the address of what the adapter's code on the device needs, as the kernel got it as a parameter. The
-    /// simulator's adapter needs nothing.
+    /// UInt64: address of the context of the adapter's code on the device, which the kernel has as a parameter. The
+    /// simulator's adapter needs none.
     public var context: Operand
     /// UInt32: the rank on the other side.
     public var peer: Operand
@@ -50,11 +50,11 @@ public struct NetworkRoute: Hashable, Sendable {
     }
 }
 
-/// What a put does to a word of the peer when all its bytes, and no more than those, are visible there.
+/// The change that a put makes to a word of the peer when all its bytes, and no more than those, are visible there.
 public struct NetworkSignal: Hashable, Sendable {
     /// How the word changes.
     public enum Action: String, CaseIterable, Hashable, Sendable {
-        /// Adds the value, in one step among those of adapters.
+        /// Adds the value, atomically among the operations of adapters.
         case add
         /// Sets the word to the value. NVSHMEM has it, NCCL does not.
         case set
@@ -76,10 +76,10 @@ public struct NetworkSignal: Hashable, Sendable {
 }
 
 extension NetworkOperation {
-    /// What a flush gives.
+    /// The result of a flush.
     var results: [Register] { if case .flush(let result, _) = self { [result] } else { [] } }
 
-    /// What it reads, bases of addresses included.
+    /// Operands that it reads, bases of addresses included.
     var operands: [Operand] {
         let way = [route.context, route.peer, route.channel]
         switch self {

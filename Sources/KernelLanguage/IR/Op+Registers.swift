@@ -21,7 +21,7 @@ extension Op {
         }
     }
 
-    /// What the operation reads; bases of addresses included, nested blocks excluded.
+    /// Operands that the operation reads; bases of addresses included, nested blocks excluded.
     public var operands: [Operand] {
         switch self {
         case .move(_, let a), .unary(_, _, let a), .convert(_, _, let a), .reinterpret(_, _, let a),
@@ -61,7 +61,7 @@ extension Op {
         }
     }
 
-    /// Bytes that a `discard` is for.
+    /// Bytes that a `discard` covers.
     public static let discardedBytes = 128
 
     /// The operation's name, as `Op` spells its case.

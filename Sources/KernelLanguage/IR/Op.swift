@@ -7,7 +7,7 @@ public struct Register: Hashable, Sendable {
     public init(_ index: Int) { self.index = index }
 }
 
-/// What an operation reads: a register, or a constant given by its bits in the type that the operation expects.
+/// An operand of an operation: a register, or a constant given by its bits in the type that the operation expects.
 public enum Operand: Hashable, Sendable {
     case register(Register)
     case constant(UInt64)
@@ -70,8 +70,8 @@ public indirect enum Op: Hashable, Sendable {
     case store(MemoryAccess, [Operand], Address)
     /// Read-modify-write; result is the old value. `compare` for compare-and-swap only.
     case atomic(AtomicOperation, MemoryAccess, Register?, Address, Operand, compare: Operand?)
-    /// Nobody needs `discardedBytes` of global memory, at a multiple of as many, any more: like a weak store of unknown
-    /// values.
+    /// Discards the contents of `discardedBytes` of global memory, at a multiple of as many: like a weak store of
+    /// undefined values.
     case discard(Address)
     case fence(MemoryOrder)
     case proxyFence(ProxyFence)
@@ -93,22 +93,22 @@ public indirect enum Op: Hashable, Sendable {
     case bulkLoad(shared: Address, global: Address, bytes: Operand, mbarrier: Address, cache: CacheHint)
     /// Global ← shared, in the thread's current bulk group.
     case bulkStore(global: Address, shared: Address, bytes: Operand)
-    /// Fetches global memory into the L2.
+    /// Prefetches global memory into the L2.
     case bulkPrefetch(global: Address, bytes: Operand)
     /// A box of tensor map parameter number `map` into shared memory, completing on an mbarrier.
     case tensorLoad(shared: Address, map: Int, coordinates: [Operand], mbarrier: Address, cache: CacheHint)
     /// A box from shared memory, in the thread's current bulk group.
     case tensorStore(map: Int, coordinates: [Operand], shared: Address)
-    /// Fetches the descriptor of tensor map parameter number `map`.
+    /// Prefetches the descriptor of tensor map parameter number `map`.
     case tensorPrefetch(map: Int)
-    /// Closes the thread's current bulk group.
+    /// Commits the thread's current bulk group.
     case bulkCommit
     /// Waits until at most `pending` of the thread's bulk groups have not completed; with `reading`, until they have
     /// only read their source.
     case bulkWait(pending: Int, reading: Bool)
 
     // The network
-    /// What a network adapter does with the memory of another rank.
+    /// An operation of a network adapter on the memory of another rank.
     case network(NetworkOperation)
 
     // Tensor cores
@@ -155,7 +155,7 @@ public struct SourceLocation: Hashable, Sendable, CustomStringConvertible {
 public struct Instruction: Hashable, Sendable {
     /// The operation.
     public var op: Op
-    /// Where the kernel's source asked for it. Operators carry the line of the call before them.
+    /// The line of the kernel's source that emitted it. Operators carry the line of the call before them.
     public var location: SourceLocation
 
     /// An operation emitted at `location`.

@@ -10,7 +10,7 @@ public enum UnaryOperation: String, CaseIterable, Hashable, Sendable {
     case populationCount
     /// Number of zero bits above the highest one; 32 for zero (UInt32).
     case leadingZeros
-    /// 2ˣ, relative error at most 2⁻²², subnormal numbers as zeros of their sign (Float32).
+    /// 2ˣ, relative error at most 2⁻²², subnormal numbers flushed to zeros of their sign (Float32).
     case exponential2
     /// 1/x, likewise (Float32).
     case reciprocal
@@ -100,7 +100,7 @@ public enum VoteMode: String, CaseIterable, Hashable, Sendable {
     case ballot
 }
 
-/// What a thread does at a barrier.
+/// The action of a thread at a barrier.
 public enum BarrierAction: String, Hashable, Sendable {
     /// Arrives and waits for the others.
     case sync
@@ -115,7 +115,7 @@ public enum ClusterBarrierAction: String, Hashable, Sendable {
 
 /// Programmatic dependent launch.
 public enum DependentLaunchAction: String, Hashable, Sendable {
-    /// Lets the next kernel of the stream start once all blocks have said so.
+    /// Lets the next kernel of the stream start once all blocks have done this or ended.
     case launchDependents
     /// Waits until the kernels before have completed and their memory is visible.
     case wait

@@ -12,7 +12,7 @@ public struct TensorMap: Hashable, Sendable {
     public var strides: [Int]
     /// Elements per dimension that one copy moves; each 1 to 256.
     public var box: [Int]
-    /// How 16-byte chunks are exchanged in shared memory.
+    /// Swizzle of 16-byte chunks in shared memory.
     public var swizzle: Swizzle
 
     /// A tensor map as given; checked by the device that uses it.

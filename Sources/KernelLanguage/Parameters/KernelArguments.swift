@@ -2,7 +2,7 @@
 public struct KernelArguments: Sendable {
     private var entries: [(name: String, kind: Kernel.Parameter.Kind, argument: KernelArgument)] = []
 
-    /// Those of packs, filled by the host; nil for one that the kernel does not have.
+    /// The arguments in packs that the host has filled; nil for a pack that the kernel does not have.
     public init(_ packs: [(any KernelParameters)?]) {
         for pack in packs.compactMap({ $0 }) { add(pack) }
     }
@@ -45,7 +45,7 @@ public struct KernelArguments: Sendable {
     }
 }
 
-/// Arguments that are not those of a kernel.
+/// Arguments that do not match the parameters of a kernel.
 public enum KernelArgumentError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A parameter has no argument.
     case missing(kernel: String, name: String)

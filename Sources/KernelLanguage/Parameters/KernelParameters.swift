@@ -2,7 +2,7 @@
 /// its values from it, and for the host, which fills it.
 ///
 /// A struct whose stored properties are `MemoryParameter`, `ScalarParameter`, `TensorParameter` and other packs. Swift
-/// synthesises what is needed to go through them:
+/// synthesises the conformance to `Decodable` by which the builder goes through them:
 ///
 /// ```swift
 /// struct ScaleParameters: KernelParameters {
@@ -24,9 +24,9 @@
 /// its name, never from a position.
 public protocol KernelParameters: Decodable, Sendable {}
 
-/// What a parameter of a pack is at the moment.
+/// The content of a parameter of a pack.
 enum ParameterContent: Hashable, Sendable {
-    /// On the host: what a launch passes.
+    /// On the host: the argument that a launch passes.
     case argument(KernelArgument)
     /// In a kernel being built: its number.
     case number(Int)

@@ -6,9 +6,9 @@ public struct LaunchArguments: Sendable {
     private let kernel: Kernel
     private let places: [String: Int]
 
-    /// Those of packs, filled by the host; nil for one that the kernel does not have.
+    /// The arguments in packs that the host has filled; nil for a pack that the kernel does not have.
     ///
-    /// - Throws: `KernelArgumentError` unless they are the kernel's.
+    /// - Throws: `KernelArgumentError` unless they match the kernel's parameters.
     public init(_ packs: [(any KernelParameters)?], for kernel: Kernel) throws(KernelArgumentError) {
         ordered = try KernelArguments(packs).ordered(for: kernel)
         self.kernel = kernel

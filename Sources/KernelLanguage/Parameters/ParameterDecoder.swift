@@ -1,5 +1,5 @@
-/// Declares the parameters of a pack in a kernel being built: what `Decodable` reads, property by property, are their
-/// numbers.
+/// Declares the parameters of a pack in a kernel being built: `Decodable` reads their numbers, property by
+/// property.
 final class ParameterDecoder: Decoder {
     private let builder: KernelBuilder
     let codingPath: [any CodingKey]

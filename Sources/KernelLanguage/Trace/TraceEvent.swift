@@ -1,6 +1,6 @@
-/// Something that a traced kernel did, with the device's clock before and after.
+/// An event of a traced kernel, with the device's clock at its start and its end.
 public struct TraceEvent: Hashable, Sendable, Codable {
-    /// What was done.
+    /// Kind of event.
     public enum Kind: UInt32, CaseIterable, Hashable, Sendable, Codable {
         /// A block ran, from its first thread's start to that thread's end.
         case block = 1
@@ -12,11 +12,11 @@ public struct TraceEvent: Hashable, Sendable, Codable {
         case send = 4
     }
 
-    /// What was done.
+    /// Kind of event.
     public var kind: Kind
-    /// What the host called the launch.
+    /// The host's label of the launch.
     public var label: UInt32
-    /// Multiprocessor on which it was done.
+    /// Multiprocessor that the block ran on.
     public var multiprocessor: Int
     /// Block of the grid.
     public var block: Int
@@ -24,14 +24,14 @@ public struct TraceEvent: Hashable, Sendable, Codable {
     public var start: UInt64
     /// Nanoseconds of the device's clock.
     public var end: UInt64
-    /// What it was about, as the kernel says: an expert, say, and a block of its rows.
+    /// Subject, as the kernel names it: an expert, say, and a row block.
     public var subject: (UInt32, UInt32) { (first, second) }
     private var first: UInt32
     private var second: UInt32
 
     /// UInt64 words of an event in device memory.
     static let words = 4
-    /// UInt64 words before the first event: the number of events.
+    /// UInt64 words before the first event, of which the first is the number of events.
     static let headerWords = 4
     /// Events that a trace has room for; later ones are counted only.
     public static let capacity = 1 << 15

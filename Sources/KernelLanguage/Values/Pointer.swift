@@ -1,8 +1,8 @@
 /// An address of elements in some memory space.
 public protocol MemoryPointer<Element> {
-    /// What it points at.
+    /// Type of the elements that it points at.
     associatedtype Element: Scalar
-    /// Where it points.
+    /// Memory space that it points into.
     static var space: MemorySpace { get }
     /// Base and constant offset in bytes.
     var address: Address { get }

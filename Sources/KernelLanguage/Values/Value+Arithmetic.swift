@@ -98,12 +98,12 @@ extension Value where Element == Float {
 
     /// |self|
     public var magnitude: Self { unary(.absolute) }
-    /// 2 to the power of self, relative error at most 2⁻²²; subnormal numbers are taken, and given, as zeros of their
-    /// sign.
+    /// 2 to the power of self, relative error at most 2⁻²²; subnormal operands and results are flushed to zeros of
+    /// their sign.
     ///
-    /// Like `reciprocal` what the hardware does in one instruction, where more care takes ten and a branch.
+    /// Like `reciprocal`, one instruction of the hardware, where more accuracy takes ten and a branch.
     public var exponential2: Self { unary(.exponential2) }
-    /// 1 / self, relative error at most 2⁻²²; subnormal numbers are taken, and given, as zeros of their sign.
+    /// 1 / self, relative error at most 2⁻²²; subnormal operands and results are flushed to zeros of their sign.
     public var reciprocal: Self { unary(.reciprocal) }
     /// Square root, correctly rounded.
     public var squareRoot: Self { unary(.squareRoot) }
@@ -112,7 +112,7 @@ extension Value where Element == Float {
 extension Value where Element == UInt32 {
     /// Number of one bits.
     public var populationCount: Self { unary(.populationCount) }
-    /// Number of zero bits above the highest one.
+    /// Number of zero bits above the highest one; 32 for zero.
     public var leadingZeros: Self { unary(.leadingZeros) }
 
     /// `self * factor` as UInt64.

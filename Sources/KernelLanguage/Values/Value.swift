@@ -3,7 +3,7 @@
 /// Values never change; what changes is a `Variable`. Operators take a value on the left, and a value or a Swift
 /// constant on the right.
 public struct Value<Element: Scalar> {
-    /// What operations read.
+    /// The operand that operations read.
     public let operand: Operand
     /// The kernel being built.
     public let builder: KernelBuilder
@@ -24,7 +24,7 @@ public struct Variable<Element: Scalar> {
     /// The kernel being built.
     public let builder: KernelBuilder
 
-    /// What the variable holds at this point of the kernel; later assignments do not change it.
+    /// The variable's value at this point of the kernel; later assignments do not change it.
     public var value: Value<Element> {
         get {
             let copy = builder.newRegister(Element.scalarType)
@@ -41,7 +41,7 @@ extension Variable where Element == Float {
         builder.emit(.multiplyAdd(register, a.operand, b.operand, .register(register)))
     }
 
-    /// Adds a product whose first factor is another variable's present content.
+    /// Adds a product whose first factor is another variable's current value.
     public func add(_ a: Variable<Float>, times b: Value<Float>) {
         builder.emit(.multiplyAdd(register, .register(a.register), b.operand, .register(register)))
     }

@@ -50,7 +50,7 @@ extension Kernel {
             default: break
             }
         }
-        // What a block defines ends with it; another path may not have run it.
+        // Registers that a block defines end with it; another path may not have run it.
         for register in own { defined[register.index] = false }
     }
 

@@ -1,5 +1,5 @@
 extension NetworkOperation {
-    /// What is wrong with the operation's types and constants, or nil.
+    /// The first problem with the operation's types and constants, or nil.
     func problem(_ rule: TypeRule) -> String? {
         route.problem(rule)
             ?? {

@@ -1,6 +1,6 @@
 /// The type rule of every operation, as an exhaustive switch.
 extension Op {
-    /// What is wrong with the operation's types and constants, or nil.
+    /// The first problem with the operation's types and constants, or nil.
     func problem(in kernel: Kernel) -> String? {
         let rule = TypeRule(kernel: kernel)
         switch self {

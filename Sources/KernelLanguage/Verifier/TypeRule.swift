@@ -1,4 +1,4 @@
-/// The checks that type rules are made of. Each gives the problem it finds, or nil.
+/// The checks that type rules are made of. Each returns the problem that it finds, or nil.
 struct TypeRule {
     let kernel: Kernel
 

@@ -8,7 +8,7 @@ import TemporaryFiles
     import Darwin
 #endif
 
-/// NVIDIA's `ptxas`, which checks and assembles PTX text without a GPU and says what each kernel needs.
+/// NVIDIA's `ptxas`, which checks and assembles PTX text without a GPU and reports the resources of each kernel.
 public struct Assembler: Sendable {
     /// Path of the tool.
     public let path: String
@@ -41,8 +41,8 @@ public struct Assembler: Sendable {
     ///
     /// - Parameters:
     ///   - text: A PTX module.
-    ///   - output: Where to leave the cubin; dropped if nil.
-    ///   - lines: Whether the cubin says which lines the text's `.loc` directives name.
+    ///   - output: Path for the cubin, which is dropped if nil.
+    ///   - lines: Whether the cubin has the line information of the text's `.loc` directives.
     ///   - relocatable: Whether it may call functions that another module defines, as kernels that need a network
     ///     adapter do. Such a cubin has to be linked before it can be loaded.
     /// - Returns: Registers, spills and warnings.

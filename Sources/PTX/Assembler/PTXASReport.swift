@@ -1,11 +1,11 @@
-/// What `ptxas -v` says about a module.
+/// The report of `ptxas -v` on a module.
 public struct PTXASReport: Hashable, Sendable {
     /// One entry per kernel, in the order in which the assembler names them.
     public var kernels: [KernelUsage]
     /// Warnings and remarks that the assembler changed or serialised something, without the tool's prefix.
     public var warnings: [String]
 
-    /// What one kernel needs.
+    /// Resources of one kernel.
     public struct KernelUsage: Hashable, Sendable {
         /// Entry name.
         public var name: String
@@ -19,7 +19,7 @@ public struct PTXASReport: Hashable, Sendable {
         public var spillStoreBytes = 0
         /// Bytes per thread of loads that bring spilled registers back.
         public var spillLoadBytes = 0
-        /// Bytes of static shared memory per block; what the launch asks for comes on top.
+        /// Bytes of static shared memory per block; dynamic shared memory, which the launch asks for, comes on top.
         public var sharedBytes = 0
     }
 

@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Network operations are calls of functions that a shim for the adapter defines. They take what `NetworkFunction`
-/// says.
+/// Network operations are calls of functions that a shim for the adapter defines. `NetworkFunction` lists their
+/// parameters.
 extension Printer {
     mutating func network(_ operation: NetworkOperation) {
         let route = operation.route

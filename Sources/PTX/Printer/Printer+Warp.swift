@@ -1,7 +1,7 @@
 import KernelLanguage
 
 extension Printer {
-    /// The language says that all lanes take part.
+    /// Member mask of warp operations: in the kernel language, all lanes take part.
     private var allLanes: String { "0xFFFFFFFF" }
 
     mutating func shuffle(_ mode: ShuffleMode, _ result: Register, _ a: Operand, _ lane: Operand) {

@@ -57,7 +57,7 @@ struct Printer {
         return register
     }
 
-    /// Register with the cache policy for a hint that is about the L2.
+    /// Register with the cache policy for a hint about the L2; nil for other hints.
     mutating func policy(_ hint: CacheHint) -> String? {
         guard hint == .evictFirst || hint == .evictLast else { return nil }
         if let known = policies[hint] { return known }
@@ -93,7 +93,7 @@ struct Printer {
         print(instruction.op)
     }
 
-    /// Says that what follows comes from `location`.
+    /// Prints the location of the instructions that follow.
     private mutating func say(_ location: SourceLocation) {
         switch locations {
         case .none: break

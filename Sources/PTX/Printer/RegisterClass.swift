@@ -4,7 +4,7 @@ import KernelLanguage
 enum RegisterClass: Int, CaseIterable {
     case predicate, half, word, double, float
 
-    /// Where values of a type live. FP8 lives in the low byte of a 16-bit register, the rest of which is zero.
+    /// The class that holds values of a type. FP8 is in the low byte of a 16-bit register, the rest of which is zero.
     init(_ type: ScalarType) {
         switch type {
         case .bool: self = .predicate
@@ -15,7 +15,7 @@ enum RegisterClass: Int, CaseIterable {
         }
     }
 
-    /// What register names of the class start with.
+    /// Prefix of the class's register names.
     var prefix: String {
         switch self {
         case .predicate: "%p"

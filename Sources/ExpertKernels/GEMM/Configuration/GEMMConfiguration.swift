@@ -1,26 +1,26 @@
 import KernelLanguage
 
-/// All that is fixed when the kernel of a grouped GEMM is built: the problem, the tile, the role, and what
+/// The constants with which the kernel of a grouped GEMM is built: the problem, the tile, the role, and all that
 /// follows from them and the card's tuning.
 package struct GEMMConfiguration: Hashable, Sendable {
-    /// What is computed.
+    /// The sizes of the product.
     package var problem: GEMMProblem
     /// The part of it that a thread block computes at a time.
     package var tile: TileShape
-    /// What runs around it.
+    /// Its role in a layer.
     package var role: GEMMRole
     /// Numbers that were measured on a card.
     package var tuning: GEMMTuning
-    /// Test hook: one tile of this row block is stored and not counted. Of no effect where tiles are not.
+    /// Test hook: one tile of this row block is stored and not counted. No effect where tiles are not counted.
     package var droppedSignal: RowBlock?
-    /// Whether its waits know whether the rank waits for another one, see `RankMasks`: where it waits for kernels of
-    /// the rank that may do so, and ranks are masked.
+    /// Whether its waits follow `RankMasks`: where ranks are masked, and it waits for kernels of its own rank that may
+    /// wait for other ranks.
     package var masks = false
-    /// How scales of SwiGLU's result are rounded; they are stored in Float32. Of no effect without SwiGLU.
+    /// How scales of SwiGLU's result are rounded; they are stored in Float32. No effect without SwiGLU.
     package var scaleFormat = ScaleFormat.float32
     /// Whether weights have a scale for each output channel beside those of blocks; see `ChannelScaleParameters`.
     package var channelScales = false
-    /// What SwiGLU is. Of no effect without it.
+    /// The variant of SwiGLU. No effect without SwiGLU.
     var activation = ExpertActivation(.plain, sharedExperts: 0)
 
     /// A configuration as given. SwiGLU needs tiles of `TileShape.maxN` channels.
@@ -35,7 +35,7 @@ package struct GEMMConfiguration: Hashable, Sendable {
         self.droppedSignal = droppedSignal
     }
 
-    /// Makes SwiGLU another one, the first of whose experts are shared.
+    /// Sets the variant of SwiGLU; the first `sharedExperts` experts are shared.
     package mutating func activate(_ function: Activation, sharedExperts: Int) {
         activation = ExpertActivation(function, sharedExperts: sharedExperts)
     }
@@ -49,15 +49,15 @@ package struct GEMMConfiguration: Hashable, Sendable {
     package var rowBlocks: Int { (problem.maxRows + tile.m - 1) / tile.m }
     /// Tiles across N: the number of adds after which a row block's signal is complete.
     package var tilesAcross: Int { TileShape.across(problem.n, tileN: tile.n) }
-    /// What `rowsAfter` is for a GEMM whose rows this one writes; nil if another kernel comes between them.
+    /// `rowsAfter` of a GEMM whose rows this one writes; nil if another kernel comes between them.
     package var signalsForNext: Int? { role.output == .swiGLU ? tilesAcross : nil }
 
-    /// Whether rows are to stay in the L2 until the last tile across N has been multiplied, for which they are read as
-    /// often as there are tiles across. Without SwiGLU the output is larger than they are, and has better use for the
+    /// Whether rows are kept in the L2 until the last tile across N has been multiplied, since each tile
+    /// across N reads them. Without SwiGLU the output is larger than the rows, and makes better use of the
     /// room.
     var keepsRows: Bool { role.output == .swiGLU }
-    /// Bytes that are to stay in the L2 for `counts[e]` rows of each expert on a grid of `gridSize` thread blocks: rows
-    /// if they are, outputs, and partials of split tiles.
+    /// Bytes that are kept in the L2 for `counts[e]` rows of each expert on a grid of `gridSize` thread blocks: rows
+    /// where `keepsRows`, outputs, and partials of split tiles.
     package func keptBytes(counts: [Int], gridSize: Int) -> Int {
         let outputBytes = role.output == .swiGLU ? problem.n / 2 : 2 * problem.n
         return counts.reduce(0, +) * ((keepsRows ? problem.k : 0) + outputBytes)
@@ -68,21 +68,21 @@ package struct GEMMConfiguration: Hashable, Sendable {
     var dropped: RowBlock? { role.countsTiles ? droppedSignal : nil }
     /// Whether a warp publishes what consumer warps have stored.
     var publishes: Bool { role.countsTiles || schedule.split != nil }
-    /// SwiGLU gives half as many channels as a tile has, and 128 of them share a scale.
+    /// Whether the tile fits the output: SwiGLU gives half as many channels, and 128 of them share a scale.
     var fitsOutput: Bool { role.output == .bfloat16 || tile.n == TileShape.maxN }
 
     /// Whether slices of K are long enough: while one is loaded the next work tile is fetched, and consumers may be as
     /// many stages behind as the ring has (`WorkTileQueue.capacity`).
     var fitsSlices: Bool { tile.slices == 1 || problem.kBlocks >= 2 * tile.slices }
 
-    /// How many tiles' partials a grid of `gridSize` thread blocks has room for: those of a tile's slices, whatever the
-    /// grid, and of as many others.
+    /// Slots for the partials of one tile each, on a grid of `gridSize` thread blocks: one for each thread block, and
+    /// as many more as a tile has slices at most.
     package static func partialSlots(gridSize: Int) -> Int { gridSize + TileShape.mostSlices }
-    /// Bytes in which it leaves them, whatever the tile.
+    /// Bytes of these slots, whatever the tile.
     package static func partialBytes(gridSize: Int) -> Int {
         partialSlots(gridSize: gridSize) * TileShape(m: TileShape.maxM, n: TileShape.maxN).partials * 4
     }
-    /// Words of a grid: how many work tiles have been fetched, and flags of each slot, one for each consumer warp.
+    /// Words of a grid: the counter of fetched work tiles, and flags of each slot, one for each consumer warp.
     package static func partialFlags(gridSize: Int) -> Int {
         1 + partialSlots(gridSize: gridSize) * GEMMPipeline.mostConsumerWarps
     }

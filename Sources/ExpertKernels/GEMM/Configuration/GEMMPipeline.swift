@@ -8,22 +8,22 @@ package struct GEMMPipeline: Hashable, Sendable, CustomStringConvertible {
     package let rowBytes: Int
     /// Bytes of row scales in a stage.
     package let scaleBytes: Int
-    /// Consumer warp groups, which multiply. Four keep the tensor cores busy while others scale and add; with many rows
-    /// only two have registers enough for their sums.
+    /// Consumer warp groups. Four keep the tensor cores busy while others scale and add; with many rows only two have
+    /// registers enough for their sums.
     package let consumerGroups: Int
     /// Output channels of a tile that each consumer warp group computes.
     let groupChannels: Int
-    /// Stages that a thread block has on their way at most where others fill the memory's time as well; see
+    /// Most stages that a thread block has in flight where others keep the memory busy as well; see
     /// `LoadPacing`.
     let stagesInFlight: Int
-    /// Stages that all active thread blocks should have on their way together where the GEMM runs by itself.
+    /// Stages that all active thread blocks together should have in flight where the GEMM runs by itself.
     let stagesInFlightOfGrid: Int
-    /// Stages whose weights are fetched into the L2 before anything is known of rows; see `ProducerWarp.prefetchFirst`.
+    /// Stages whose weights are prefetched into the L2 before row counts are known; see `ProducerWarp.prefetchFirst`.
     let stagesPrefetchedFirst: Int
-    /// Stages whose weights are fetched into the L2 when the ring is full and rows are still to be waited for.
+    /// Stages whose weights are prefetched into the L2 when the ring is full and rows have not arrived.
     let stagesPrefetchedAhead: Int
-    /// Whether partials of a split tile fit the memory of a stage's weights, which all of up to 32 rows do. Those of 64
-    /// and 128 would take two and four stages, in which no weights were there behind them.
+    /// Whether partials of a split tile fit the memory of a stage's weights: those of up to 32 rows do. Those of 64 and
+    /// 128 would take two and four stages, which weights behind them could not use.
     let partialsFitStage: Bool
 
     init(_ tile: TileShape, _ role: GEMMRole, _ tuning: GEMMTuning) {
@@ -44,16 +44,16 @@ package struct GEMMPipeline: Hashable, Sendable, CustomStringConvertible {
 
     /// Bytes of a stage.
     package var stageBytes: Int { weightBytes + rowBytes + scaleBytes }
-    /// The most warps that multiply, whatever the tile.
+    /// Most consumer warps of a thread block, whatever the tile.
     static let mostConsumerWarps = 4 * Hopper.warpGroupWarps
-    /// Warps that multiply.
+    /// Consumer warps.
     var consumerWarps: Int { consumerGroups * Hopper.warpGroupWarps }
-    /// Threads that multiply.
+    /// Threads of the consumer warps.
     var consumerThreads: Int { consumerWarps * Hopper.warpThreads }
-    /// Threads of a thread block: the consumer warp groups, and one more with the other roles; see `WarpRole`.
+    /// Threads of a thread block: the consumer warp groups, and one warp group for the other roles; see `WarpRole`.
     package var threads: Int { consumerThreads + Hopper.warpGroupThreads }
-    /// Registers of a thread that multiplies, and of one that does not: together what the thread block starts with.
-    /// With fewer the producer takes its time.
+    /// Registers of a consumer thread, and of a thread of the other roles: together those that the thread block starts
+    /// with. With fewer of them the producer is slower.
     var consumerRegisters: Int { consumerGroups == 4 ? 104 : 224 }
     var producerRegisters: Int { consumerGroups == 4 ? 64 : 56 }
 

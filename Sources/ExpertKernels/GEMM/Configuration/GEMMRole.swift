@@ -1,9 +1,9 @@
 /// Which GEMM of a layer it is: what runs before it, where its rows come from, and what becomes of a finished tile.
 package enum GEMMRole: Hashable, Sendable {
-    /// No layer's.
+    /// A GEMM that is no layer's.
     ///
     /// - Parameters:
-    ///   - launch: What runs before it.
+    ///   - launch: The kernel before it, if any.
     ///   - signals: Whether it adds one to the signal of a tile's row block when it has stored the tile.
     case plain(GEMMOutput = .bfloat16, launch: Launch = .alone, signals: Bool = false)
     /// Gate and up, behind dispatch.
@@ -14,7 +14,7 @@ package enum GEMMRole: Hashable, Sendable {
     /// Down, behind gate and up.
     case down(Delivery = .stored)
 
-    /// What runs before a GEMM that is no layer's.
+    /// The kernel before a GEMM that is no layer's.
     package enum Launch: Hashable, Sendable {
         /// Nothing.
         case alone
@@ -22,9 +22,9 @@ package enum GEMMRole: Hashable, Sendable {
         case behindGEMM
     }
 
-    /// What becomes of the down GEMM's rows. Where rows come from a GEMM that still runs and signals its row blocks,
-    /// `rowsAfter` is the number of adds after which a row block is there: the GEMM waits for the rows of each tile,
-    /// and not for the whole GEMM before it. nil if that has ended.
+    /// What becomes of the down GEMM's rows. Where its own rows come from a GEMM that still runs and signals its row
+    /// blocks, `rowsAfter` is the number of adds after which a row block is complete: the GEMM waits for the rows of
+    /// each tile, and not for the end of the GEMM before it. nil if that has ended.
     package enum Delivery: Hashable, Sendable {
         /// They are stored; a kernel reads them when the GEMM has ended.
         case stored
@@ -37,17 +37,17 @@ package enum GEMMRole: Hashable, Sendable {
     }
 }
 
-/// What becomes of the sums of a tile.
+/// How the sums of a tile are stored.
 package enum GEMMOutput: Hashable, Sendable {
     /// D in BF16.
     case bfloat16
     /// D rounded to BF16, then `silu(gate) * up`, quantised to FP8 per row and 128 channels, all `n / 2` of them. In
-    /// the weights, 8 rows of gate and 8 rows of up take turns; likewise one scale of each.
+    /// the weights, 8 rows of gate and 8 rows of up alternate; likewise one row of scales of each.
     case swiGLU
 }
 
 extension GEMMRole {
-    /// What becomes of the sums of a tile.
+    /// How the sums of a tile are stored.
     package var output: GEMMOutput {
         switch self {
         case .plain(let output, _, _), .gateUp(let output, _): output
@@ -65,8 +65,8 @@ extension GEMMRole {
         if case .plain(_, .alone, _) = self { true } else { false }
     }
 
-    /// Whether the kernel before leaves the multiprocessors early: thread blocks come to lie as they would alone, and
-    /// not where those of another GEMM have just ended.
+    /// Whether the kernel before leaves the multiprocessors early: thread blocks are then placed as they would be
+    /// alone, and not where those of another GEMM have just ended.
     var isBehindDispatch: Bool {
         if case .gateUp = self { true } else { false }
     }
@@ -86,8 +86,8 @@ extension GEMMRole {
         if case .gateUp(_, let window) = self { window } else { nil }
     }
 
-    /// Whether the kernel before runs on beside the GEMM and puts rows in their places, where it began when all before
-    /// that had ended. Else it clears the signals.
+    /// Whether the kernel before is the unpack, which runs on beside the GEMM and puts rows in their places, and began
+    /// when all before it had ended. Else the kernel before clears the signals.
     var isBesideUnpack: Bool { arriving?.masks ?? false }
 
     /// The windows to which finished rows go.
@@ -95,7 +95,7 @@ extension GEMMRole {
         if case .down(.home(let window, _)) = self { window } else { nil }
     }
 
-    /// Adds after which a row block of a GEMM that still runs is there.
+    /// Adds after which a row block of a GEMM that still runs is complete.
     package var rowsAfter: Int? {
         switch self {
         case .plain, .gateUp, .down(.stored): nil

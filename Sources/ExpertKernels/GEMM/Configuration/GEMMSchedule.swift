@@ -1,7 +1,7 @@
-/// How the thread blocks of a persistent grid share the tiles of a launch: what `TilePlan` and the kernel's
-/// `TileScheduler` go by.
+/// How the thread blocks of a persistent grid share the tiles of a launch: the rules that `TilePlan` and the kernel's
+/// `TileScheduler` follow.
 package struct GEMMSchedule: Hashable, Sendable, CustomStringConvertible {
-    /// Whether no other kernel has use for thread blocks that have no tile.
+    /// Whether no other kernel could use the multiprocessors of thread blocks without a tile.
     let isAlone: Bool
     /// k-blocks of a tile.
     let kBlocks: Int
@@ -9,31 +9,31 @@ package struct GEMMSchedule: Hashable, Sendable, CustomStringConvertible {
     let split: Split?
     /// nil where K of no tile is cut into slices.
     let splitK: Int?
-    /// How many thread blocks more than share the tiles evenly are active behind another kernel, so that those to which
-    /// the memory gives more can do more; nil where all are.
+    /// Thread blocks that are active behind another kernel beyond those that share the tiles evenly, as a share of
+    /// these: those with more of the memory's bandwidth can then do more. nil where all are active.
     let spareBlocks: Share?
-    /// k-blocks that a thread block has still to load of a tile when it fetches the next work tile: few, so that the
-    /// tile goes to a thread block that is there for it, but if there is none, the next kernel may start, and its
-    /// thread blocks should be there when multiprocessors come free.
+    /// k-blocks of a tile that a thread block has still to load when it fetches the next work tile: few, so that a work
+    /// tile goes to a thread block that is ready for it, but some, since the next kernel may start when no work tile is
+    /// left, and its thread blocks should be there when multiprocessors come free.
     let kBlocksLeftAtFetch: Int
-    /// k-blocks that a thread block has still to load of what is probably its last work tile when the next kernel may
-    /// start: early enough that its thread blocks are there when multiprocessors come free, and not earlier, as they
-    /// hold multiprocessors while they wait which others could use.
+    /// k-blocks that a thread block has still to load of its probably last work tile when the next kernel may start:
+    /// early enough for its thread blocks to be there when multiprocessors come free, and not earlier, as thread blocks
+    /// that wait hold multiprocessors that others could use.
     let kBlocksLeftAtLaunch: Int
 
     /// When tiles are split along K, and how.
     struct Split: Hashable, Sendable {
-        /// They are where a smaller share of the thread blocks than this would work on a last tile.
+        /// Tiles are split where a smaller share of the thread blocks than this would work on a last tile.
         let below: Share
-        /// As many thread blocks as share the tiles evenly are enough if they are no smaller share of all than this.
+        /// Tiles are not split where the thread blocks that share them evenly are at least this share of the grid.
         let evenShare: Share
-        /// They are also enough where so many keep up with the memory; nil where that does not matter.
+        /// Nor where this many or more share them evenly, and so keep up with the memory; nil if not used.
         let keepingUp: Int?
-        /// Whether tiles that are left over are each shared by a group of thread blocks, though thread blocks in no
-        /// group have less to do: they let the next kernel start. By itself all thread blocks share them, so that all
-        /// are done together.
+        /// Whether each tile that is left over is shared by a group of thread blocks, though thread blocks in no group
+        /// then have less to do: they let the next kernel start. By itself all thread blocks share all of them, so that
+        /// all end together.
         let inGroups: Bool
-        /// k-blocks that both splits of a tile have at least, as fewer are not worth the partials.
+        /// Least k-blocks of either split of a tile, as fewer are not worth the partials.
         let leastKBlocks: Int
     }
 

@@ -4,7 +4,7 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
     package var m: Int
     /// Output channels: 128 or 256; see `n(for:experts:multiprocessors:)`.
     package var n: Int
-    /// Into how many slices K is cut, see `SplitK`; 1 where it is not.
+    /// Number of slices that K is cut into, see `SplitK`; 1 where it is not cut.
     package var slices: Int
 
     /// A shape as given.
@@ -23,10 +23,10 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
     /// Output channels of the widest tile. One bulk copy of its weights is large enough for the memory to be read at
     /// full speed, and rows are read half as often as with tiles of 128 channels.
     package static let maxN = 256
-    /// Rows that are loaded at a time, as many as the lowest tile has: of high row blocks not all may be there.
+    /// Rows that are loaded at a time, as many as the lowest tile has: a higher row block may not have all its rows.
     package static let rowBox = 16
 
-    /// The lowest height that holds this many rows, for less work on rows that are not there; the highest for more.
+    /// The lowest height that holds this many rows, for less work on rows that do not exist; `maxM` for more.
     package static func m(holding rows: Int) -> Int { heights.first { rows <= $0 } ?? maxM }
 
     /// The height for experts that get this many rows on average, each row by chance: most experts should have one row
@@ -35,8 +35,8 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
         m(holding: Int((meanRows + 2 * meanRows.squareRoot()).rounded(.up)))
     }
 
-    /// The width for `n` output channels on a grid of `multiprocessors`: narrow tiles only where there are too few wide
-    /// ones to go round.
+    /// The width for `n` output channels on a grid of `multiprocessors`: narrow tiles only where there are fewer wide
+    /// ones than multiprocessors.
     package static func n(for n: Int, experts: Int, multiprocessors: Int) -> Int {
         experts * across(n, tileN: maxN) < multiprocessors ? 128 : maxN
     }
@@ -45,9 +45,9 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
     package static let mostSlices = 8
     /// k-blocks of a slice at least.
     private static let leastSliceKBlocks = 4
-    /// From so many k-blocks on K is long enough for slices of wide tiles.
+    /// k-blocks from which on K is long enough for slices of wide tiles.
     private static let longKBlocks = 32
-    /// So many of Hopper's multiprocessors keep up with the memory.
+    /// Multiprocessors of a Hopper GPU that suffice to keep up with the memory.
     private static let keepingUp = 88
 
     /// The tile for a set of experts of which each has one row block, as most do.
@@ -57,8 +57,8 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Parameters:
     ///   - m: Rows of a row block.
-    ///   - wholeM: The same of a whole batch, where this is for a half of one.
-    ///   - multiprocessors: How many the rank has for itself.
+    ///   - wholeM: The same for the whole batch, where this is for a half of one.
+    ///   - multiprocessors: Multiprocessors that the rank has for itself.
     static func tile(_ problem: GEMMProblem, m: Int, wholeM: Int, multiprocessors: Int) -> TileShape {
         let wide = problem.experts * across(problem.n, tileN: maxN)
         let narrow = problem.experts * across(problem.n, tileN: maxN / 2)
@@ -86,7 +86,7 @@ package struct TileShape: Hashable, Sendable, CustomStringConvertible {
     /// Tiles of `tileN` channels across `n` output channels.
     package static func across(_ n: Int, tileN: Int) -> Int { (n + tileN - 1) / tileN }
 
-    /// Float32 partials of the tile that a thread block leaves when it has summed up a part of K.
+    /// Number of Float32 partials that a thread block leaves when it has summed up a part of the tile's K.
     var partials: Int { m * n }
 
     /// Rows, output channels and channels of a k-block.

@@ -5,7 +5,7 @@ struct BFloat16Epilogue {
     let ring: StageRing
     /// BF16 `[experts, maxRows, n]`, as pairs of channels.
     private let output: Pointer<UInt32>
-    /// If rows go home: where each one goes, UInt64 `[2, consumerGroups, tile.m]`; work tiles take turns.
+    /// If rows go home: their addresses there, UInt64 `[2, consumerGroups, tile.m]`; work tiles alternate.
     private let home: (rows: HomeRows, addresses: SharedPointer<UInt64>)?
 
     init(_ k: KernelBuilder, _ ring: StageRing, output: Pointer<UInt32>, home: HomeRows?) {
@@ -15,8 +15,8 @@ struct BFloat16Epilogue {
         self.home = home.map { ($0, k.shared(UInt64.self, count: count)) }
     }
 
-    /// Notes what `store` needs to know of a work tile, looked up while there is time: where its rows go. Each group
-    /// does it for itself, and has read what it noted two work tiles before.
+    /// Stores the destinations of a work tile's rows for `store`, looked up while there is time. Each consumer warp
+    /// group does so for itself, and has read those of two work tiles before.
     func prepare(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) {
         guard let home else { return }
         let row = k.threadIndex & 127
@@ -30,7 +30,7 @@ struct BFloat16Epilogue {
         }
     }
 
-    /// Which of the addresses is that of a row of the tile.
+    /// Index of a row of the tile in the addresses.
     private func index(_ k: KernelBuilder, of row: Value<UInt32>, _ workTile: TileScheduler.WorkTile) -> Value<UInt32> {
         let configuration = ring.configuration
         let turn = (workTile.index & 1).multiply(configuration.pipeline.consumerGroups, add: k.threadIndex >> 7)
@@ -69,7 +69,7 @@ struct BFloat16Epilogue {
                     // Of the last tile, the second half may not be there.
                     k.if(row < tile.rows && channel < configuration.problem.n) {
                         let word = (channel >> 1) + ((k.lane & 7) << 2)
-                        // Whoever reads the output next finds it in the L2, and it is overwritten there.
+                        // The next reader of the output finds it in the L2, and it is overwritten there.
                         let start = start(k, of: row, workTile)
                         let store = { k.storeVector(chunk, to: start + word, cache: .evictLast) }
                         if home == nil { store() } else { k.if(start.bits != 0, then: store) }

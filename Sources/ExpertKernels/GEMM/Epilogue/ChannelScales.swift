@@ -14,7 +14,7 @@ struct ChannelScales {
         self.configuration = configuration
     }
 
-    /// Those of a tile that the lane keeps.
+    /// Loads the scales of a tile that the lane keeps.
     func load(_ k: KernelBuilder, _ tile: ExpertTiles.Tile) -> [Value<Float>] {
         let problem = configuration.problem
         let group = (k.warpIndex >> 2).multiply(

@@ -28,7 +28,7 @@ struct FewRowsFragment: TileFragment {
         }
     }
 
-    /// The thread's own.
+    /// The channels of the thread's own products.
     func keptChannels(_ k: KernelBuilder) -> (firsts: [Value<UInt32>], run: Int) {
         let first = ((k.warpIndex & 3) << 4) + (k.lane >> 2)
         return ([first, first + 8], 1)

@@ -1,15 +1,15 @@
 import KernelLanguage
 
-/// Partials of a split tile that one thread block sums up and another goes on from, or adds to its own, on their way
-/// through global memory. The first split's are stored from registers. Who has the second loads them like weights, into
-/// a stage of its ring before those of the split, if they fit one (`GEMMPipeline.partialsFitStage`): they are there
-/// when they are wanted. Else, and those of slices, the consumer warps load them themselves.
+/// Partials of a split tile, passed through global memory from the thread block that sums them up to the one that goes
+/// on from them, or adds them to its own. Those of a first split are stored from registers. The thread block of the
+/// second loads them like weights, into a stage of its ring ahead of the split's own, if they fit one
+/// (`GEMMPipeline.partialsFitStage`). Else, and those of slices, the consumer warps load them themselves.
 struct SplitPartials {
-    /// Float32 `[partialSlots, tile.n * tile.m]`, in the order of registers; of as many tiles as are split, fewer than
-    /// the grid has thread blocks, or of slices, which take the slots in turns.
+    /// Float32 `[partialSlots, tile.n * tile.m]`, in the order of registers: of each split tile, fewer than the grid
+    /// has thread blocks, or of slices, which reuse the slots in turn.
     private let partials: Pointer<Float>
-    /// UInt32 `[partialFlags]`: the first counts fetched work tiles (`WorkTileQueue`); then for each slot 1 while the
-    /// partials of a split wait in it, else 0; of slices see `Turn`.
+    /// UInt32 `[partialFlags]`: the first counts fetched work tiles (`WorkTileQueue`). Then a flag for each slot: 1
+    /// while partials of a first split wait in it, else 0; for slices see `Turn`.
     private let flags: Pointer<UInt32>
     private let tile: TileShape
     private let pipeline: GEMMPipeline
@@ -25,18 +25,18 @@ struct SplitPartials {
         pipeline = configuration.pipeline
     }
 
-    /// Where fetched work tiles are counted.
+    /// The counter of fetched work tiles.
     var counter: Pointer<UInt32> { flags }
 
-    /// Leaves the sums of a first split for the thread block that has the second. All consumer threads call it.
+    /// Stores the sums of a first split for the thread block that has the second. All consumer threads call it.
     func store(_ k: KernelBuilder, slot: Value<UInt32>, _ sums: [Variable<Float>]) {
         for (index, vector) in Self.vectors(sums) {
-            // They stay in the L2 until the other thread block wants them.
+            // They stay in the L2 until the other thread block reads them.
             k.storeVector(vector.map(\.value), to: partials(of: slot) + place(k, index), cache: .evictLast)
         }
     }
 
-    /// One thread, which knows that the partials have been stored: raises their flag.
+    /// Raises the flag of a first split's partials. One thread calls it, which knows that they have been stored.
     func raiseFlag(_ k: KernelBuilder, slot: Value<UInt32>) {
         k.store(1, to: flag(slot), order: .release(.gpu))
     }
@@ -72,15 +72,15 @@ struct SplitPartials {
 
     // MARK: Slices
 
-    /// Where a slice leaves its sums, and which value the flags have when they are there. Slices take the slots in
-    /// turns, so flags count twice for each: when sums are there, and when they have been read. Whoever had the slot
+    /// The slot of a slice's sums, and the value of its flags when they are there. Slices reuse the slots in turn, so
+    /// flags count twice for each: when sums are there, and when they have been read. The slice that had the slot
     /// before was fetched earlier, and so was the last slice that reads it.
     ///
-    /// A thread of a last slice adds what the threads of its number had in the others, so warps pass sums on to warps,
-    /// and each has a flag of its own: nobody waits for the whole thread block.
+    /// A thread of a last slice adds the sums of the threads with its number in the others, so sums pass from warp to
+    /// warp, and each warp has a flag of its own: nobody waits for a whole thread block.
     private struct Turn {
         let slot: Value<UInt32>
-        /// Of the own warp.
+        /// The flag of the calling warp.
         let flag: Pointer<UInt32>
         let full: Value<UInt32>
 
@@ -95,7 +95,7 @@ struct SplitPartials {
         static func slots(_ k: KernelBuilder) -> Value<UInt32> { k.gridSize + TileShape.mostSlices }
     }
 
-    /// Leaves the sums of a slice for the thread block that has the tile's last. All consumer threads call it.
+    /// Stores the sums of a slice for the thread block that has the tile's last. All consumer threads call it.
     func store(
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, of slice: TileScheduler.Slice, _ sums: [Variable<Float>]
     ) {
@@ -117,12 +117,12 @@ struct SplitPartials {
         // A lane for each slice.
         let own = Turn(k, self, last.sums - others + k.lane.minimum(others - 1))
         k.if(k.lane < others) { awaitFlag(k, tile, own.flag, own.full) }
-        k.syncWarp()  // what a lane has seen, all rely on
+        k.syncWarp()  // all lanes rely on what each has seen
         let slices = (0..<others).map { partials(of: Turn(k, self, last.sums - others + $0).slot) }
         let vectors = slices.flatMap { slice in
             Self.vectors(sums).map { index, vector in (vector: vector, address: slice + place(k, index)) }
         }
-        // Loads that are on their way together, as far as there are registers for them.
+        // Loads in flight together, as many as there are registers for.
         let atOnce = sums.count > 64 ? 4 : 8
         for first in stride(from: 0, to: vectors.count, by: atOnce) {
             let some = vectors[first..<min(first + atOnce, vectors.count)]
@@ -133,7 +133,7 @@ struct SplitPartials {
         }
         k.syncWarp()  // every lane has loaded
         k.if(k.lane < others) {
-            // The last turn leaves the flag as the next launch is to find it.
+            // The last turn leaves the flag at 0, as the next launch expects it.
             let isLast = last.sums - others + k.lane + Turn.slots(k) >= last.allSums(k)
             k.store(isLast.select(k.constant(UInt32(0)), own.full + 1), to: own.flag, order: .release(.gpu))
         }
@@ -162,10 +162,10 @@ struct SplitPartials {
         }
     }
 
-    /// Producer, when the partials of a first split are there: loads them into a stage, and lowers the flag.
+    /// Loads the partials of a first split into a stage, and lowers the flag; for the producer, when they are there.
     func load(_ k: KernelBuilder, slot: Value<UInt32>, to stage: StageRing.Stage) {
         lowerFlag(k, slot: slot)
-        // Passes on that the partials have been stored, as discarding them comes after that as well.
+        // Passes on that the partials have been stored: consumers discard them, which must come after that too.
         k.arrive(stage.full, expecting: bytes)
         k.proxyFence(.asyncGlobal)
         k.bulkLoad(partials(of: slot), to: stage.weights, bytes: bytes, barrier: stage.full)
@@ -180,8 +180,8 @@ struct SplitPartials {
         for (variable, value) in zip(variables, values) { variable.value = value }
     }
 
-    /// Lets go of partials that the warp has, which otherwise the L2 would write to memory in the end. Neighbouring
-    /// lanes have neighbouring vectors, so that a warp's are four lines in each round.
+    /// Discards partials that the warp has read, which the L2 would else write to memory in the end. Neighbouring lanes
+    /// have neighbouring vectors, so that a warp's are four lines in each round.
     private func discard(_ k: KernelBuilder, _ slot: Value<UInt32>) {
         let warp = partials(of: slot) + k.warpIndex * (Hopper.warpThreads * 4)
         let lines = bytes / Hopper.lineBytes / pipeline.consumerWarps
@@ -190,12 +190,12 @@ struct SplitPartials {
         }
     }
 
-    /// Where among the partials of a tile a thread's vector `index` is: neighbouring lanes hold neighbouring ones.
+    /// Offset of a thread's vector `index` in the partials of a tile: neighbouring lanes hold neighbouring ones.
     private func place(_ k: KernelBuilder, _ index: Int) -> Value<UInt32> {
         k.threadIndex * 4 + index * pipeline.consumerThreads * 4
     }
 
-    /// Behind the word that counts work tiles.
+    /// The flag of a slot, behind the counter of work tiles.
     private func flag(_ slot: Value<UInt32>) -> Pointer<UInt32> { flags + slot + 1 }
 
     private func partials(of slot: Value<UInt32>) -> Pointer<Float> {

@@ -13,7 +13,7 @@ struct SwiGLUEpilogue {
     private let sharers: Int
     /// The largest magnitude of each row in each of those warps: `[tile.m, sharers]`.
     private let largest: SharedPointer<Float>
-    /// What each row is multiplied by before it is rounded.
+    /// The inverse of each row's scale: `[tile.m]`.
     private let inverses: SharedPointer<Float>
 
     init(
@@ -40,7 +40,7 @@ struct SwiGLUEpilogue {
         // From here on, nobody reads the stage's weights.
         k.barrier(.consumers, threads: configuration.pipeline.consumerThreads)
         k.if(k.threadIndex < configuration.tile.m) { quantiseRow(k, row: k.threadIndex, tile) }
-        // The next tile may overwrite `largest` from here on, and `inverses` only after it has met once more.
+        // The next tile may overwrite `largest` from here on, and `inverses` only after one more barrier.
         k.barrier(.consumers, threads: configuration.pipeline.consumerThreads)
         let memory = TransposedRows(last.weights)
         let firstSlice = (k.warpIndex >> 2) * (configuration.pipeline.groupChannels / 64)
@@ -61,13 +61,13 @@ struct SwiGLUEpilogue {
         let gates = own.indices.filter { !fragment.place($0).isSecondEight }
         let ups = own.indices.filter { fragment.place($0).isSecondEight }
         return zip(gates, ups).map { gate, up in
-            // The separate kernel reads both as BF16.
+            // As the separate SwiGLU kernel, which reads both in BF16.
             let rounded = k.packBFloat16(own[gate], own[up]).bfloat16Pair
             return (swiGLU(gate: rounded[0], up: rounded[1]), fragment.place(gate).row)
         }
     }
 
-    /// Each warp leaves the largest magnitude of its channels of every row.
+    /// Each warp stores the largest magnitude of its channels of every row.
     private func shareLargest(_ k: KernelBuilder, _ values: [(value: Value<Float>, row: Int)], of part: TilePart) {
         let own = fragment.rows(k, of: part).enumerated().map { number, row in
             let magnitudes = values.filter { $0.row == number }.map(\.value.magnitude)
@@ -81,7 +81,7 @@ struct SwiGLUEpilogue {
         }
     }
 
-    /// One thread finds the scale of a row and leaves its inverse for the others.
+    /// One thread computes the scale of a row and stores its inverse for the others.
     private func quantiseRow(_ k: KernelBuilder, row: Value<UInt32>, _ tile: ExpertTiles.Tile) {
         let place = largest + row * sharers
         let width = min(4, sharers)

@@ -6,7 +6,7 @@ import KernelLanguage
 /// The tensor cores multiply 64 rows of one operand with any number of rows of the other. Either can be the weights:
 /// `FewRowsFragment` and `ManyRowsFragment`. Products and their sums are the same, bit for bit.
 protocol TileFragment {
-    /// What is multiplied at once, one after the other. Sums of a thread are in this order.
+    /// The parts of the tile, which are multiplied one after the other. Sums of a thread are in this order.
     var parts: [TilePart] { get }
     /// Products of one part that a thread holds.
     var products: Int { get }
@@ -14,8 +14,8 @@ protocol TileFragment {
     func operands(
         _ part: TilePart, weights: SharedPointer<Float8E4M3>, rows: SharedPointer<Float8E4M3>
     ) -> (a: SharedPointer<Float8E4M3>, b: SharedPointer<Float8E4M3>)
-    /// Which of the thread's rows of a part product `index` belongs to, and whether it belongs to the second of two
-    /// eights of channels that take turns.
+    /// Which of the thread's rows of a part product `index` belongs to, and whether its channel is in the second of two
+    /// alternating groups of eight.
     func place(_ index: Int) -> (row: Int, isSecondEight: Bool)
     /// Rows of the part, counted in the tile, that the thread holds, in the order of `place`.
     func rows(_ k: KernelBuilder, of part: TilePart) -> [Value<UInt32>]

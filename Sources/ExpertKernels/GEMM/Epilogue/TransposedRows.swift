@@ -1,15 +1,15 @@
 import KernelLanguage
 
 /// Rows of 128 bytes of a finished tile in shared memory, where they are transposed from the order of the tensor cores
-/// into whole lines. In row `r`, the chunk of 16 bytes that is number `c` lies at `c ^ (r % 8)`, so that neither side
-/// meets a bank twice.
+/// into whole lines. In row `r`, chunk `c` of 16 bytes lies at `c ^ (r % 8)`, so that neither stores nor loads have
+/// bank conflicts.
 struct TransposedRows {
     private let memory: SharedPointer<UInt32>
 
     /// At memory that starts at a multiple of 128 bytes.
     init(_ memory: SharedPointer<Float8E4M3>) { self.memory = memory.cast(to: UInt32.self) }
 
-    /// Size of so many rows.
+    /// Size of so many rows in bytes.
     static func bytes(rows: Int) -> Int { rows * Hopper.lineBytes }
 
     /// Writes words from `word` on, 0 to 3, of chunk `chunk` in row `row + plus`; `plus` is a multiple of 8.
@@ -21,7 +21,7 @@ struct TransposedRows {
         k.storeVector(words, to: memory + place + plus * 32)
     }
 
-    /// Reads the chunk of row `row + plus` that the thread's place among eight names; `plus` is a multiple of 8.
+    /// Reads chunk `lane % 8` of row `row + plus`; `plus` is a multiple of 8.
     func load(_ k: KernelBuilder, row: Value<UInt32>, plus: Int) -> [Value<UInt32>] {
         let place = (row << 5) + (((k.lane & 7) ^ (row & 7)) << 2)
         return k.loadVector(memory + place + plus * 32, count: 4)

@@ -1,14 +1,14 @@
 import KernelLanguage
 
-/// Keeps down how much the producer has on its way.
+/// Limits the stages that the producer has in flight.
 ///
-/// The memory needs a few stages of each thread block to be always busy, and of few thread blocks more. What is more
-/// than that takes up L2 in which outputs should stay. Only time depends on it: without it the same is loaded.
+/// To be always busy, the memory needs a few stages of each thread block in flight, and more where thread blocks are
+/// few. Any further ones take up L2 in which outputs should stay. Timing alone depends on it.
 struct LoadPacing {
     private let ring: StageRing
     /// The stage that has to be full before the next load.
     private let landing: StageRing.Position
-    /// Stages that may be on their way; nil for any number.
+    /// Most stages in flight; nil for any number.
     private let limit: Value<UInt32>?
 
     /// The pacing of one of `activeBlocks` thread blocks.
@@ -27,8 +27,8 @@ struct LoadPacing {
         }
     }
 
-    /// Before the load into a stage, when `passed` have been loaded. Stages of which rows have not been loaded yet
-    /// never become full, so where the producer is not `ready` to load rows it goes on.
+    /// Waits before the load into a stage, when `passed` have been loaded. Stages whose rows have not been loaded never
+    /// become full, so it does not wait where the producer is not `ready` to load rows.
     func await(_ k: KernelBuilder, passed: Value<UInt32>, ready: Condition) {
         guard let limit else { return }
         k.if(passed >= limit) {

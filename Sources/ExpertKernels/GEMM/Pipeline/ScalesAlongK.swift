@@ -3,8 +3,8 @@ import KernelLanguage
 /// Scales of a tile's weights along K. The lanes of a warp hold those of 32 k-blocks, and a k-block takes its own from
 /// one of them.
 ///
-/// Memory is read once in 32 k-blocks, 32 k-blocks ahead, so that no k-block waits for it. Loads a k-block ahead do not
-/// do that: what all lanes load alike, ptxas moves to a uniform register in the same k-block, and waits for it.
+/// Memory is read once in 32 k-blocks, 32 k-blocks ahead, so that no k-block waits for it. One k-block ahead is not
+/// enough: ptxas moves what all lanes load alike to a uniform register in the same k-block, and waits for it.
 struct ScalesAlongK {
     /// Scale of k-block 0 of each kind, and how many follow.
     let scales: [Pointer<Float>]
@@ -27,7 +27,7 @@ struct ScalesAlongK {
         }
     }
 
-    /// Those of 32 k-blocks, one for each lane; of the last one where there are no more.
+    /// Scales of 32 k-blocks, one for each lane; past the end, that of the last k-block.
     private func load(_ k: KernelBuilder, from kBlock: Value<UInt32>) -> [Value<Float>] {
         let own = (kBlock + k.lane).minimum(kBlocks - 1)
         return scales.map { k.load($0 + own, cache: .readOnly) }

@@ -44,7 +44,7 @@ struct StageRing {
         Position(passed: k.variable(0 as UInt32), stage: k.variable(0 as UInt32), parity: k.variable(0 as UInt32))
     }
 
-    /// A place of its own where `position` is now.
+    /// A copy of `position`, which advances by itself.
     func mark(_ k: KernelBuilder, _ position: Position) -> Position {
         Position(
             passed: k.variable(position.passed.value), stage: k.variable(position.stage.value),

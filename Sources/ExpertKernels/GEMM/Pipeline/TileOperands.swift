@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What the producer loads of a tile: weights, rows and row scales, a k-block at a time.
+/// The operands of a tile that the producer loads: weights, rows and row scales, a k-block at a time.
 struct TileOperands {
     /// FP8 `[experts, tilesAcross, kBlocks, tile.n, 128]`.
     let packedWeights: Pointer<Float8E4M3>
@@ -28,11 +28,11 @@ struct TileOperands {
                 weights(of: tile, kBlock: kBlock), to: stage.weights, bytes: pipeline.weightBytes, barrier: stage.full,
                 cache: hint)
         }
-        // Those that other row blocks of the expert are about to read should still be in the L2 then.
+        // Weights that other row blocks of the expert are about to read should still be in the L2 then.
         k.if(tile.rowBlocks > 1, then: { load(.normal) }, else: { load(.evictFirst) })
     }
 
-    /// Fetches a tile's weights into the L2, of as many k-blocks as there are and no more than `limit`.
+    /// Prefetches a tile's weights into the L2, of as many k-blocks as there are and no more than `limit`.
     func prefetchWeights(
         _ k: KernelBuilder, _ start: @autoclosure () -> Pointer<Float8E4M3>, kBlocks: Value<UInt32>, atMost limit: Int
     ) {
@@ -54,7 +54,7 @@ struct TileOperands {
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, kBlock: Value<UInt32>, to stage: StageRing.Stage
     ) {
         let (m, problem) = (configuration.tile.m, configuration.problem)
-        // Where there are no rows, what lies in their place is multiplied as well, and nothing of it is stored.
+        // Where rows are missing, the memory in their place is multiplied as well, and nothing of it is stored.
         k.for(to: tile.rows, by: TileShape.rowBox) { first in
             k.tensorLoad(
                 rows, at: [kBlock * TileShape.k, tile.rowBlock.multiply(m, add: first), tile.expert],

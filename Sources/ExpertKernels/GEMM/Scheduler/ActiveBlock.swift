@@ -2,9 +2,9 @@ import KernelLanguage
 
 /// The calling thread block among those that have work.
 struct ActiveBlock {
-    /// How many have.
+    /// Thread blocks that have work.
     let count: Value<UInt32>
-    /// Whether this one has.
+    /// Whether this one has work.
     let isActive: Condition
     /// Its number among them, if it has.
     let number: Value<UInt32>

@@ -34,7 +34,7 @@ package struct ExpertTiles {
         self.init(k, configuration, counts: .given(counts))
     }
 
-    /// Sums up the tiles of all experts. One warp calls it, and the thread block meets at a barrier afterwards.
+    /// Sums up the tiles of all experts. One warp calls it, and a barrier of the thread block follows.
     package func initialise(_ k: KernelBuilder) {
         ends.initialise(k) { expert in
             let count =
@@ -72,10 +72,10 @@ package struct ExpertTiles {
     }
 }
 
-/// Where a grouped GEMM learns how many rows its experts have.
+/// Source of the row counts of a grouped GEMM's experts.
 enum ExpertCounts {
     /// UInt32 `[experts]`, complete before the launch.
     case given(Pointer<UInt32>)
-    /// What ranks publish while they send.
+    /// Row counts that ranks publish while they send.
     case arriving(ArrivingRows)
 }

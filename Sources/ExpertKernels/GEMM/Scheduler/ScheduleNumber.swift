@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// A number of the tile schedule, UInt32 modulo 2³²: in a kernel a value of the language, on the host a number. What
-/// the schedule says of tiles and thread blocks is written once for both.
+/// A number of the tile schedule, UInt32 modulo 2³²: a value of the kernel language in a kernel, an integer on the
+/// host. The schedule is written once for both.
 ///
 /// Only what the schedule needs: each more operator costs the type checker time in all expressions of the module.
 protocol ScheduleNumber {

@@ -1,10 +1,10 @@
-/// Split-K: where an expert set has too few tiles for all multiprocessors, K of each tile is cut into slices of the
-/// same number, each a work tile that is summed up by itself. The thread block that has a tile's last slice adds the
-/// others' sums to its own, in the order of the slices, and finishes the tile.
+/// Split-K: where a rank's experts have too few tiles for all multiprocessors, K of each tile is cut into the same
+/// number of slices, each a work tile that is summed up by itself. The thread block that has a tile's last slice adds
+/// the others' sums to its own, in the order of the slices, and finishes the tile.
 ///
-/// How many slices there are follows from the sizes alone (`TileShape.tile`), so a row has the same bits whatever the
-/// grid and the other rows. Slices of a tile are neighbours in the order in which work tiles are fetched, the last one
-/// last, so that who waits does so for work that others have had before.
+/// The number of slices follows from the sizes alone (`TileShape.tile`), so a row has the same bits whatever the grid
+/// and the other rows. Slices of a tile are consecutive in the order in which work tiles are fetched, the last one
+/// last, so a thread block waits only for work that others have fetched before.
 struct SplitK<Number: ScheduleNumber> {
     let slices: Int
     let kBlocks: Int
@@ -22,7 +22,7 @@ struct SplitK<Number: ScheduleNumber> {
         let sums: Number
     }
 
-    /// What work tile `number` is.
+    /// The slice of work tile `number`.
     func slice(_ number: Number) -> Slice {
         let tile = number / slices
         let slice = number - tile * slices

@@ -1,32 +1,32 @@
 /// Stream-K splits: tiles that are split along K where few thread blocks would have a last one, and the order in which
 /// thread blocks fetch work tiles then.
 ///
-/// Of the last wave and what is left over behind it most tiles are split in two, at all heights that leave both splits
-/// worth it (`GEMMSchedule.Split.leastKBlocks`). When all thread blocks have had a whole tile in each wave before, they
-/// fetch first splits, the shortest first, then whole tiles, and then second splits, the longest first. Who had the
-/// shortest first split has the most time left. So all are done at about the same time, also where the memory gives
-/// some thread blocks more than others.
+/// Most tiles of the last whole wave, and of those left over behind it, are split in two, at all points of K that leave
+/// both splits worth it (`GEMMSchedule.Split.leastKBlocks`). When all thread blocks have had a whole tile in each wave
+/// before, they fetch first splits, the shortest first, then whole tiles, and then second splits, the longest first:
+/// the thread block with the shortest first split has the most time left. So all end at about the same time, also where
+/// the memory serves some thread blocks faster than others.
 ///
-/// A thread block that has computed a first split leaves the partials to that which fetches the second, and which goes
-/// on from there: every sum runs over K in the same order wherever its tile is split. By then the first split is done,
-/// or nearly so, as it was fetched long before; and no thread block waits for one that waits for others, since all work
-/// in the order in which they fetch.
+/// A thread block that has computed a first split leaves the partials to the one that fetches the second, which goes on
+/// from there: every sum runs over K in the same order wherever its tile is split. By then the first split is done, or
+/// nearly so, as it was fetched long before; and no wait is circular, since all thread blocks work in the order in
+/// which they fetch.
 struct StreamKSplit<Number: ScheduleNumber> {
-    /// How many tiles are split; none where none are in this launch.
+    /// Number of split tiles; 0 where none are split in this launch.
     let count: Number
     /// Whether tiles are split in this launch.
     private let splits: Number.Truth
     /// The first tile that is split.
     private let first: Number
-    /// As many tiles as these are split at each of the heights between `parts`, but for as many heights as are
-    /// `skipped` at both ends.
+    /// `groups` tiles are split at each of the points between `parts` equal parts of K, but for `skipped` points at
+    /// either end.
     private let (groups, parts, skipped): (Number, Number, Number)
     private let (tiles, grid): (Number, Number)
     private let kBlocks: Int
 
     /// - Parameters:
     ///   - kBlocks: k-blocks of a tile.
-    ///   - left: How many of the `tiles` are left over behind whole waves.
+    ///   - left: Number of the `tiles` that are left over behind whole waves.
     ///   - splits: Whether tiles are split in this launch.
     init(
         _ rule: GEMMSchedule.Split, kBlocks: Int, tiles: Number, left: Number, grid: Number, splits: Number.Truth
@@ -42,7 +42,7 @@ struct StreamKSplit<Number: ScheduleNumber> {
         (self.kBlocks, self.tiles, self.grid, self.splits) = (kBlocks, tiles, grid, splits)
     }
 
-    /// How many work tiles there are for all thread blocks.
+    /// Number of work tiles of all thread blocks.
     var workTiles: Number { tiles + count }
 
     /// A tile, or a split of one.

@@ -1,4 +1,4 @@
-/// What the thread blocks of a grid work on for given counts: the tile schedule on the host, to be looked at.
+/// The work of a grid's thread blocks for given counts: the tile schedule on the host, for inspection.
 package struct TilePlan: Hashable, Sendable, CustomStringConvertible {
     /// A tile, or a split of one along K.
     package struct WorkTile: Hashable, Sendable {
@@ -8,7 +8,7 @@ package struct TilePlan: Hashable, Sendable, CustomStringConvertible {
         package var rowBlock: Int
         /// Tile across N.
         package var column: Int
-        /// Blocks of 128 channels of K.
+        /// k-blocks of the work tile.
         package var kBlocks: Range<Int>
     }
 

@@ -1,15 +1,15 @@
 /// How the tiles of a launch are shared out among the thread blocks of a persistent grid: how many thread blocks are
 /// active, and which tiles are split along K.
 ///
-/// By itself a GEMM is fastest with as many thread blocks as share the tiles evenly. Behind another kernel all are
-/// active, since the next one has the multiprocessors of those that are done early; or where tiles are high and short a
-/// few more than share them evenly (`GEMMSchedule.spareBlocks`). But where few of all would work on a last tile, for
-/// which the others would wait, just as many as share the tiles evenly are. Behind one whole wave any number is few,
-/// behind two less than a half, behind three a third, and so on: what fewer thread blocks lose to all, they lose in
-/// each wave.
+/// By itself a GEMM is fastest with as many active thread blocks as share the tiles evenly. Behind another kernel all
+/// are active, since the next one takes the multiprocessors of those that end early; or, where tiles are high and K is
+/// short, a few more than share them evenly (`GEMMSchedule.spareBlocks`). But where few would work on a last tile, for
+/// which all others would wait, only as many are active as share the tiles evenly. Behind one whole wave any number is
+/// few, behind two less than a half, behind three a third, and so on: what fewer thread blocks cost, they cost in each
+/// wave.
 ///
-/// Where the multiprocessors that this leaves idle are missed, all thread blocks are active, and tiles that are left
-/// over behind whole waves are split (`GEMMSchedule.Split`, `StreamKSplit`).
+/// Where the multiprocessors that this leaves idle would be missed, all thread blocks are active, and tiles that are
+/// left over behind whole waves are split (`GEMMSchedule.Split`, `StreamKSplit`).
 struct TileSchedule<Number: ScheduleNumber> {
     /// How many thread blocks are active, no more than the grid has.
     let activeBlocks: Number

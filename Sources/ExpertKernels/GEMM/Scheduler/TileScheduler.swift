@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// The dynamic tile scheduler of a kernel: what each thread block of a persistent grid works on, and in which order.
+/// The dynamic tile scheduler of a kernel: it gives each thread block of a persistent grid its work tiles, in order.
 /// `TilePlan` is the same on the host, as far as it is known before the launch.
 ///
 /// A thread block fetches a work tile at a time (`WorkTileQueue`). How many thread blocks are active, and which tiles
@@ -20,7 +20,7 @@ package struct TileScheduler {
     /// See `WorkTileQueue.capacity`.
     static func capacity(_ configuration: GEMMConfiguration) -> Int { 1 + configuration.tuning.mostStages }
 
-    /// One thread calls it, and the thread block meets at a barrier afterwards.
+    /// One thread calls it, and a barrier of the thread block follows.
     package func initialise(_ k: KernelBuilder) { queue.initialise(k) }
 
     /// A tile, or a split of one along K, that a thread block works on: k-blocks `firstKBlock ..< endKBlock`.
@@ -42,7 +42,7 @@ package struct TileScheduler {
         var isPart: Bool { split != nil || slice != nil }
     }
 
-    /// What a work tile is where K is cut into slices; worked out where it is asked for, as registers are rare.
+    /// The slice of a work tile where K is cut into slices; computed on each use, as registers are scarce.
     package struct Slice {
         let splitK: SplitK<Value<UInt32>>
         /// Number of the work tile among those of all.
@@ -57,7 +57,7 @@ package struct TileScheduler {
         func allSums(_ k: KernelBuilder) -> Value<UInt32> { tiles.count(k) * (splitK.slices - 1) }
     }
 
-    /// What a work tile is where tiles may be split.
+    /// The split of a work tile where tiles may be split.
     package struct Split {
         /// It ends before K does: its sums are partials for the thread block that has the second split.
         package let writesPartials: Condition
@@ -114,7 +114,7 @@ package struct TileScheduler {
             isAmongLast: work.isAmongLast)
     }
 
-    /// Fetches what comes after a work tile, for the whole thread block. Returns whether nothing does.
+    /// Fetches the work tile after `workTile`, for the whole thread block. Returns whether none is left.
     package func fetchNext(_ k: KernelBuilder, after workTile: WorkTile) -> Condition {
         queue.fetch(k, workTile.index + 1, for: workTile.block)
     }
@@ -126,8 +126,8 @@ package struct TileScheduler {
         package let endKBlock: Value<UInt32>
     }
 
-    /// What the thread block's first work tile is if every expert has one row block, as most have; no k-blocks for a
-    /// thread block that is not active. Nothing of the counts is known yet.
+    /// The thread block's first work tile if every expert has one row block, as most have: counts are not known yet. No
+    /// k-blocks for a thread block that is not active.
     package func likelyFirst(_ k: KernelBuilder) -> TileRange {
         let zero = k.constant(UInt32(0))
         let block = activeBlock(

@@ -2,10 +2,10 @@ import KernelLanguage
 
 /// The queue of a launch from which thread blocks fetch work tiles one after the other as they come to them.
 ///
-/// Multiprocessors do not get equal shares of the memory: with equal work, some end long before others. A thread
-/// block's first work tile has the thread block's number. For each further one its producer adds one to a counter of
-/// the grid, and passes the number on to the thread block's other warps. Which thread block works on what changes
-/// nothing in the sums.
+/// Multiprocessors do not get equal shares of the memory's bandwidth: with equal work, some end long before others. A
+/// thread block's first work tile has the thread block's number. For each further one its producer adds one to a
+/// counter of the grid, and passes the number on to the thread block's other warps. Which thread block works on which
+/// work tile changes no sum.
 struct WorkTileQueue {
     /// UInt32: work tiles fetched so far; zero before and after a launch.
     private let counter: Pointer<UInt32>
@@ -13,8 +13,8 @@ struct WorkTileQueue {
     private let numbers: SharedPointer<UInt32>
     /// UInt32: how many of them have been passed on.
     private let passedOn: SharedPointer<UInt32>
-    /// Numbers that the ring holds. When the producer fetches a work tile while it loads the one before, all consumer
-    /// warps have come to one that is at most as many earlier as the pipeline has stages. For other warps it waits.
+    /// Numbers that the ring holds. When the producer fetches a work tile while it loads the one before, every consumer
+    /// warp has reached one that is earlier by at most the number of stages. For other warps the producer waits.
     let capacity: Int
 
     /// Passed on in place of a number when no work tile is left.
@@ -27,7 +27,7 @@ struct WorkTileQueue {
         passedOn = k.shared(UInt32.self, count: 1)
     }
 
-    /// One thread calls it, and the thread block meets at a barrier afterwards.
+    /// One thread calls it, and a barrier of the thread block follows.
     func initialise(_ k: KernelBuilder) { k.store(0, to: passedOn) }
 
     /// Producer: fetches the thread block's work tile `index`, from 1, when no earlier launch that counts with the same

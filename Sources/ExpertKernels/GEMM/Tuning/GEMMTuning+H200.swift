@@ -1,5 +1,5 @@
 extension GEMMTuning {
-    /// An H200 with 141 GB; also for what is not known better.
+    /// An H200 with 141 GB; also the default for unknown devices.
     ///
     /// Most numbers were chosen on an H100, and others tried on an H200: nothing is more than 0.5 % faster
     /// anywhere (G81).

@@ -5,30 +5,30 @@
 package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
     /// Such as "H200".
     let card: String
-    /// Bytes that the device memory could give in a second.
+    /// Peak bandwidth of the device memory, in bytes per second.
     var memoryBytesPerSecond: Int
-    /// The part of that which kernels get.
+    /// The share of that bandwidth that kernels reach.
     let memoryYield: Double
 
     // MARK: Pipeline
 
     /// Stages of the ring, where the shared memory has room for as many.
     let mostStages: Int
-    /// Bytes of weights that a thread block has on their way at most, and all together where the GEMM runs by itself.
+    /// Most bytes of weights that a thread block has in flight, and all together where the GEMM runs by itself.
     let weightBytesInFlight: Int
     let weightBytesInFlightOfGrid: Int
-    /// Stages whose weights a thread block fetches into the L2 before it knows any counts, behind dispatch or by
+    /// Stages whose weights a thread block prefetches into the L2 before it knows any counts, behind dispatch or by
     /// itself, and behind another GEMM.
     let stagesPrefetchedFirst: Int
     let stagesPrefetchedBehindGEMM: Int
-    /// Stages whose weights a thread block with the lowest tiles fetches into the L2 while it waits for rows.
+    /// Stages whose weights a thread block with the lowest tiles prefetches into the L2 while it waits for rows.
     let stagesPrefetchedAhead: Int
 
     // MARK: Schedule
 
-    /// Below so many k-blocks a tile takes so little time that waiting for a last one costs little.
+    /// k-blocks below which a tile takes so little time that waiting for a last one costs little.
     let shortKBlocks: Int
-    /// k-blocks of the shorter split of a tile: so many, and no larger part of the tile than one of `leastSplits`.
+    /// Least k-blocks of a split: so many, or the tile's divided by `leastSplits` if that is less.
     let leastSplitKBlocks: Int
     let leastSplits: Int
     /// See `GEMMSchedule.Split.below`: by itself, and behind another GEMM.
@@ -39,8 +39,8 @@ package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
     let highestSplit: Int
     /// See `GEMMSchedule.Split.evenShare`.
     let evenShare: Share
-    /// Seconds in which a thread block multiplies a k-block of a tile of 256 channels, as far as keeping up with the
-    /// memory goes.
+    /// Seconds in which a thread block multiplies a k-block of a tile of 256 channels; they tell how many thread blocks
+    /// keep up with the memory.
     let kBlockSeconds: KBlockSeconds
     /// See `GEMMSchedule.spareBlocks`.
     let spareBlocks: Share
@@ -57,9 +57,9 @@ package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
         let upTo128Rows: Double
     }
 
-    /// The tuning for a device by what is known of it: that of the card whose memory is the most like its own.
+    /// The tuning of the card whose memory bandwidth is closest to the device's, but with the device's own bandwidth.
     ///
-    /// - Parameter memoryBytesPerSecond: Bytes that the device memory could give in a second; nil if it is not known.
+    /// - Parameter memoryBytesPerSecond: Peak bandwidth of the device memory; nil if unknown, which gives `h200`.
     package static func device(memoryBytesPerSecond: Int?) -> GEMMTuning {
         guard let memoryBytesPerSecond else { return h200 }
         let isH100 = 2 * memoryBytesPerSecond < h100.memoryBytesPerSecond + h200.memoryBytesPerSecond
@@ -68,7 +68,7 @@ package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
         return tuning
     }
 
-    /// The card, and the memory's rate.
+    /// The card, and the memory's bandwidth.
     package var description: String { "\(card), \(Double(memoryBytesPerSecond / 1_000_000_000) / 1e3) TB/s" }
 
     /// The share of thread blocks with a last tile below which tiles are split; nil if they never are.
@@ -85,7 +85,7 @@ package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
         return role.isBehindDispatch || isHigh ? nil : splitsBelowBehindGEMM
     }
 
-    /// How many thread blocks keep up with the memory, if they multiply as fast as it reads.
+    /// Number of thread blocks that together multiply as fast as the memory reads.
     func blocksKeepingUp(tileM: Int) -> Int {
         let seconds =
             tileM <= 32 ? kBlockSeconds.upTo32Rows : tileM <= 64 ? kBlockSeconds.upTo64Rows : kBlockSeconds.upTo128Rows

@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Where rows come in while a GEMM runs: a warp of its own waits for those of work tile after work tile, as the
-/// producer could not without standing still.
+/// The arrivals warp of a GEMM whose rows come in while it runs: it waits for those of work tile after work tile, as
+/// the producer could not without stalling.
 struct ArrivalsWarp {
     /// Who writes the rows.
     enum Source {
@@ -22,10 +22,10 @@ struct ArrivalsWarp {
         complete = k.shared(UInt32.self, count: 1)
     }
 
-    /// One thread calls it, and the thread block meets at a barrier afterwards.
+    /// One thread calls it, and a barrier of the thread block follows.
     func initialise(_ k: KernelBuilder) { k.store(0, to: complete) }
 
-    /// The warp itself. A wait that fails is on record; then the GEMM goes on with what is there.
+    /// Runs the warp. A wait that fails is on record; then the GEMM goes on with the rows that are there.
     func run(_ k: KernelBuilder, _ scheduler: TileScheduler) {
         scheduler.forEachWorkTile(k) { workTile in
             let tile = workTile.tile

@@ -38,7 +38,7 @@ struct ConsumerMainloop {
                 let body = {
                     start(k, part, of: stage, group: group, into: products)
                     let rowScales = fragment.rows(k, of: part).map { k.load(stage.scales + $0) }
-                    // A scale of each of the thread's rows, and where gate and up take turns, of both.
+                    // A factor for each of the thread's rows; two of each where gate and up alternate.
                     let factors = weightScales.map { scale in rowScales.map { $0 * scale } }
                     k.multiplyWait(pending: 0)
                     // Nothing more is read from the stage.
@@ -74,7 +74,7 @@ struct ConsumerMainloop {
         k.multiplyCommit()
     }
 
-    /// Scales for all k-blocks: of the 128 channels in which the group's are, or of gate and of up, which take turns.
+    /// Scales for all k-blocks: of the 128 channels that contain the group's, or of gate and of up, which alternate.
     private func scalesOfKBlocks(
         _ k: KernelBuilder, _ tile: ExpertTiles.Tile, group: Value<UInt32>
     ) -> [Pointer<Float>] {

@@ -21,8 +21,8 @@ struct ProducerWarp {
         self.publisher = publisher
     }
 
-    /// Fetches into the L2 what the thread block is likely to load first: until counts are known and its threads have
-    /// met, the memory would stand still.
+    /// Prefetches into the L2 the weights that the thread block is likely to load first: until counts are known and its
+    /// threads have met at a barrier, the memory would be idle.
     func prefetchFirst(_ k: KernelBuilder, _ scheduler: TileScheduler) {
         let likely = scheduler.likelyFirst(k)
         operands.prefetchWeights(
@@ -30,7 +30,7 @@ struct ProducerWarp {
             kBlocks: likely.endKBlock - likely.firstKBlock, atMost: ring.pipeline.stagesPrefetchedFirst)
     }
 
-    /// Loads everything that the thread block works on.
+    /// Loads the operands of all work tiles of the thread block.
     func run(_ k: KernelBuilder, _ scheduler: TileScheduler) {
         k.prefetch(operands.rows)
         // Rows may be loaded: the kernel that wrote them has ended, or those of the work tile have arrived.
@@ -106,7 +106,7 @@ struct ProducerWarp {
     /// Partials that a second split goes on from.
     private struct NeededPartials {
         let slot: Value<UInt32>
-        /// The stage in which they are to be.
+        /// The stage that is reserved for them.
         let place: StageRing.Position
         /// Whether there is such a stage, and they have still to be loaded into it.
         let areMissing: Variable<Bool>
@@ -124,7 +124,7 @@ struct ProducerWarp {
         return needed
     }
 
-    /// Loads partials if they are there, and else waits for them if it is time.
+    /// Loads partials if they are there; waits for them first if `isTime`.
     private func loadPartials(
         _ k: KernelBuilder, _ needed: NeededPartials, of tile: ExpertTiles.Tile, atLatest isTime: Condition
     ) {
@@ -139,9 +139,9 @@ struct ProducerWarp {
 
     // MARK: Work tiles
 
-    /// The k-block at which the next kernel may start; see `GEMMSchedule.kBlocksLeftAtLaunch`. A thread block that
-    /// fetches a work tile in vain lets it start as well. Of the first slice not before its rows have been waited for, and
-    /// with them for what ran before: the next kernel may rely on that. Where slices are short, they are fetched behind.
+    /// The k-block at which the next kernel may start (`GEMMSchedule.kBlocksLeftAtLaunch`); it also starts when no work
+    /// tile is left. In a first slice not before rows, and with them all earlier kernels, have been waited for: the
+    /// next kernel may rely on that. A shorter slice leaves the start to the fetch behind it.
     private func launchKBlock(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) -> Value<UInt32>? {
         guard configuration.role.isDependent, let isAmongLast = workTile.isAmongLast else { return nil }
         let left = configuration.schedule.kBlocksLeftAtLaunch
@@ -150,9 +150,9 @@ struct ProducerWarp {
         return isAmongLast.select(kBlock, k.constant(UInt32.max))
     }
 
-    /// The k-block at which the next work tile is fetched, if the work tile has as many: else that is done behind it,
-    /// and always where this is nil. Not before the rows of the thread block's first work tile have been waited for, so
-    /// that launches before this one have ended.
+    /// The k-block at which the next work tile is fetched, if the work tile has as many; else, and where this is nil,
+    /// it is fetched behind the work tile. Not before the rows of the thread block's first work tile have been waited
+    /// for, so that launches before this one have ended.
     private func fetchKBlock(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile) -> Value<UInt32>? {
         let (stages, kBlocks) = (ring.pipeline.stages, configuration.problem.kBlocks)
         let left = configuration.schedule.kBlocksLeftAtFetch
@@ -168,8 +168,8 @@ struct ProducerWarp {
         (workTile.index == 0).select(k.constant(UInt32(ring.pipeline.stages)), k.constant(UInt32(0)))
     }
 
-    /// Fetches the thread block's next work tile. If there is none, the next kernel may start. Where rows arrive it
-    /// reads counts that the kernel before this one has written, which has ended by now.
+    /// Fetches the thread block's next work tile. If there is none, the next kernel may start. Where rows arrive, that
+    /// one reads counts that the kernel before this one has written, which has ended by now.
     private func fetchNext(_ k: KernelBuilder, _ scheduler: TileScheduler, after workTile: TileScheduler.WorkTile) {
         publisher?.awaitRoom(k, for: workTile.index + 1)
         k.if(scheduler.fetchNext(k, after: workTile)) { launchNext(k) }
@@ -194,8 +194,8 @@ struct ProducerWarp {
         }
     }
 
-    /// Fetches weights of the work tile's k-blocks from `kBlock` on into the L2, so that the memory need not stand
-    /// still.
+    /// Prefetches weights of the work tile's k-blocks from `kBlock` on into the L2, so that the memory is not idle
+    /// meanwhile.
     private func prefetchAhead(_ k: KernelBuilder, _ workTile: TileScheduler.WorkTile, from kBlock: Value<UInt32>) {
         let limit = ring.pipeline.stagesPrefetchedAhead
         guard limit > 0 else { return }

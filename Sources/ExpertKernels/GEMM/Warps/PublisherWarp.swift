@@ -1,8 +1,8 @@
 import KernelLanguage
 
-/// Publishes the work tiles that the consumer warps of a thread block have stored. A warp of its own does it: a release
-/// waits for the stores and, while loads are on their way, 1 to 2 µs, which neither the producer nor a consumer warp is
-/// to lose.
+/// Publishes the work tiles that the consumer warps of a thread block have stored. A warp of its own does it: a
+/// release waits for the stores and, while loads are in flight, 1 to 2 µs, which would delay the producer or a
+/// consumer warp.
 ///
 /// A first split of a tile raises the flag of its partials, for the thread block that has the second. Slices but the
 /// last have nothing to publish. Other work tiles finish a tile: they add one to the signal of the tile's row block,
@@ -33,25 +33,25 @@ struct PublisherWarp {
         taken = k.shared(UInt32.self, count: 1)
     }
 
-    /// One thread calls it, and the thread block meets at a barrier afterwards.
+    /// One thread calls it, and a barrier of the thread block follows.
     func initialise(_ k: KernelBuilder) {
         for warp in 0..<consumerWarps { k.store(0, to: stored + warp) }
         k.store(0, to: taken)
     }
 
-    /// A consumer warp has stored its part of a work tile.
+    /// Notes that a consumer warp has stored its part of a work tile. All its lanes call it.
     func noteStored(_ k: KernelBuilder) {
         k.syncWarp()  // every lane has stored
         k.if(k.isFirstLane) { k.atomicAdd(stored + (k.threadIndex >> 5), 1, order: .release(.block)) }
     }
 
-    /// Producer, before it fetches work tile `index`: waits until the publisher warp no longer needs the number that
-    /// makes room.
+    /// Waits until the publisher warp no longer needs the number whose place work tile `index` takes in the ring. The
+    /// producer calls it before it fetches that.
     func awaitRoom(_ k: KernelBuilder, for index: Value<UInt32>) {
         k.spin { k.load(taken, order: .acquire(.block)) + TileScheduler.capacity(configuration) > index }
     }
 
-    /// The warp itself. Release is cumulative: what the consumer warps did before they noted it is published as well.
+    /// Runs the warp. Release is cumulative: what the consumer warps did before they noted it is published as well.
     func run(_ k: KernelBuilder, _ scheduler: TileScheduler) {
         // A kernel before this one clears signals.
         if configuration.role.isDependent, configuration.role.rowsAfter == nil, !configuration.role.isBesideUnpack {
@@ -62,7 +62,7 @@ struct PublisherWarp {
             k.spin { k.all(k.load(ofLane, order: .acquire(.block)) > workTile.index) }
             // Whoever sees the signal may rely on all that came with the work tile's rows.
             arrivals?.await(k, workTile)
-            k.syncWarp()  // what each lane has seen, the first publishes
+            k.syncWarp()  // the first lane publishes what all have seen
             k.if(k.isFirstLane) { k.store(workTile.index + 1, to: taken, order: .release(.block)) }
             if let slice = workTile.slice {
                 k.if(slice.isLast) { publish(k, workTile.tile) }

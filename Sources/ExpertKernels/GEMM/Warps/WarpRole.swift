@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What the warps of a GEMM's thread block do. The consumer warp groups come first; the other roles share one warp
+/// The roles of the warps of a GEMM's thread block. The consumer warp groups come first; the other roles share one warp
 /// group, which gives most of its registers to them.
 enum WarpRole {
     /// Consumer warps multiply and store tiles: `ConsumerMainloop` and the epilogues.
@@ -29,8 +29,8 @@ extension KernelBuilder {
 }
 
 extension NamedBarrier {
-    /// Where all consumer warps meet.
+    /// The barrier of all consumer warps.
     static let consumers = NamedBarrier(1)
-    /// The first of four, one for each consumer warp group.
+    /// The first of four barriers, one for each consumer warp group.
     static let consumerGroup = NamedBarrier(2)
 }
