@@ -1,4 +1,4 @@
-/// What machine to simulate, and with which schedule.
+/// The machine to simulate, and its schedule.
 public struct SimulatorConfiguration: Hashable, Sendable {
     /// The clocks that a machine can have.
     public enum Clock: Hashable, Sendable {
@@ -25,7 +25,7 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     public var instructionLimit: UInt64?
     /// Simulated nanoseconds that a thread stays suspended in one try-wait on an mbarrier.
     public var suspendLimit: UInt64
-    /// What time it is; simulated unless said otherwise.
+    /// The machine's clock; simulated unless said otherwise.
     public var clock: Clock
     /// Ranks whose work stops in the middle, for a while or for ever.
     public var halts: [RankHalt]
@@ -39,8 +39,8 @@ public struct SimulatorConfiguration: Hashable, Sendable {
     /// With a schedule: relaxed loads and stores may also be put off behind later accesses. On unless said otherwise;
     /// the number of schedules of an exhaustive exploration grows with it.
     public var postponesAccesses: Bool
-    /// With a schedule: races do not stop the machine, but go on with every value that PTX's memory model allows, and
-    /// accesses pass whatever it lets them pass. For programs of a handful of accesses, by one lane of each warp.
+    /// With a schedule: races do not stop the machine. Reads get any value that PTX's memory model allows, and accesses
+    /// pass whatever it lets them pass. For programs of a handful of accesses, by one lane of each warp.
     package var followsRaces = false
 
     /// A machine the size of an H200 unless said otherwise.

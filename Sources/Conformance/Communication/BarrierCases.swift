@@ -9,12 +9,12 @@ func barrierCases() -> [ConformanceCase] {
         + [hostMaskCase(), stepNumbersCase()]
 }
 
-/// A shape with as little in it as there can be.
+/// The smallest shape.
 private func smallest(ranks: Int) throws -> LayerShape {
     try LayerShape(hidden: 128, intermediate: 128, experts: ranks, topK: 1, ranks: ranks, maxTokens: 1)
 }
 
-/// Seconds that no right barrier waits for.
+/// Seconds that a correct barrier never waits.
 private func waitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.02 }
 
 /// A dispatch that is combined twice: rows of the second combine lie where those of the first do.
@@ -44,7 +44,7 @@ struct TwoCombines {
         }
     }
 
-    /// What an expert makes of every row, for combine number 0 or 1.
+    /// The result of an expert for every row, for combine number 0 or 1.
     static func result(_ number: Int, expert: Int) -> BFloat16 {
         BFloat16(Float(expert + 1) * 0.375 - Float(number) * 7)
     }
@@ -99,7 +99,7 @@ private func twoCombinesCase(_ ranks: Int) -> ConformanceCase {
     }
 }
 
-/// What any rank has written before a barrier, also one that comes late, all read behind it.
+/// After a barrier, all ranks read what every rank, the late one too, wrote before it.
 package func barrierCase(ranks count: Int) -> ConformanceCase {
     ConformanceCase("a barrier waits for the last of \(count) ranks") { device in
         let ranks = try KernelRanks(device, RankWindow(smallest(ranks: count), .float8))
@@ -184,7 +184,7 @@ private func missingRankCase(masks: Bool) -> ConformanceCase {
                 let own = steps.enumerated().map { $0 == member.index ? 0 : $1 }
                 try requireEqual("barriers that rank \(member.index) knows", ranks.barriers(member), own)
             }
-            // It was told of before it was masked.
+            // What it knew before it was masked.
             let left = (0..<4).map { UInt32($0 == missing ? 0 : 2) }
             try requireEqual("barriers that rank \(missing) knows", ranks.barriers(ranks.members[missing]), left)
         }
@@ -212,7 +212,7 @@ private func hostMaskCase() -> ConformanceCase {
     }
 }
 
-/// Numbers of steps may come round, and words of old steps count for nothing.
+/// Step numbers may wrap around, and words of old steps count for nothing.
 private func stepNumbersCase() -> ConformanceCase {
     ConformanceCase("barriers hold whatever the step's number") { device in
         func ranks(completed: UInt32) throws -> KernelRanks {

@@ -35,12 +35,12 @@ private func paddedCases() -> [ConformanceCase] {
     } + [communicationCase(.float8, scales: .exponents, hidden: 488, tokens: [3, 7], content: .edges)]
 }
 
-/// What hidden states are.
+/// The values of hidden states.
 package enum TokenContent: String, Sendable {
     /// Normally distributed.
     case normal
-    /// Groups of 128 channels by turns normal, all zero, tiny, and with a largest magnitude at, next to and far from
-    /// 448 times a power of two.
+    /// Groups of 128 channels in turn normal, all zero, tiny, and with a largest magnitude at, next to and far from 448
+    /// times a power of two.
     case edges
 }
 
@@ -75,7 +75,7 @@ package func communicationCase(
     }
 }
 
-/// Two steps of dispatch and combine whose rows of two shared experts count as much as each token says.
+/// Two steps of dispatch and combine in which each token weighs the rows of two shared experts.
 private func sharedWeightsCase(_ onFailure: FailurePolicy) -> ConformanceCase {
     ConformanceCase("dispatch and combine with shared weights" + (onFailure == .mask ? " and masks" : "")) { device in
         let shape = try LayerShape(
@@ -143,7 +143,7 @@ private func checkCombine(_ group: RankGroup, _ inputs: [RankInput]) throws {
     }
 }
 
-/// What each rank must have received.
+/// Checks what each rank has received.
 private struct ReceivedRows {
     let group: RankGroup
     let inputs: [RankInput]

@@ -3,8 +3,8 @@ import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 
-/// Ranks that share a device and whose kernels are launched one by one: for orders of them that `ExpertRank` does not
-/// have. All memory is zero at first.
+/// Ranks that share a device and whose kernels are launched one by one: for orders of kernels that `ExpertRank` does
+/// not have. All memory is zero at first.
 final class KernelRanks {
     /// The memory of one rank, and its stream.
     struct Member {
@@ -78,7 +78,7 @@ final class KernelRanks {
                 dispatchWaits: try array(UInt64.self, shape.ranks, "dispatch waits"),
                 combineWaits: try array(UInt64.self, shape.ranks, "combine waits"))
         }
-        // Words that are of no use here: all ranks may write them.
+        // Words that nobody reads here: all ranks may write them.
         signals = try device.allocate(UInt32.self, count: 1, label: "signals")
         statistics = try device.allocate(UInt64.self, count: 2, label: "statistics")
         linkBusy = try device.allocate(UInt64.self, count: shape.ranks * shape.ranks, label: "links")
@@ -166,7 +166,7 @@ final class KernelRanks {
 
     /// Enqueues a dispatch send.
     ///
-    /// - Parameter sendsRows: Whether it sends the rows that it tells of.
+    /// - Parameter sendsRows: Whether it sends the rows that it announces.
     func dispatchSend(_ member: Member, sendsRows: Bool = true) throws {
         try launch(
             dispatchSender(), blocks: sendsRows ? max(2, blocks) : 1, member,
@@ -179,7 +179,7 @@ final class KernelRanks {
             ])
     }
 
-    /// Enqueues a dispatch receive, with totals if it is given where to.
+    /// Enqueues a dispatch receive, with totals if `totals` is given.
     func dispatchReceive(_ member: Member, endsStep: Bool = false, totals: DispatchTotalsParameters? = nil) throws {
         guard let masks = masks(member) else {
             return try launch(
@@ -199,8 +199,8 @@ final class KernelRanks {
             ])
     }
 
-    /// Enqueues a combine send of `results`; of the rank's own when nil. It reads counts and the step's number before
-    /// it waits for the kernel before, which may have written them here.
+    /// Enqueues a combine send of `results`; of the rank's own when nil. Launched without dependence: it reads counts
+    /// and the step's number before it waits for its predecessor, which may write them here.
     func combineSend(_ member: Member, _ results: DeviceArray<BFloat16>? = nil) throws {
         try launch(
             combineSender(), blocks: blocks, member,
@@ -212,7 +212,7 @@ final class KernelRanks {
             ], dependent: false)
     }
 
-    /// Enqueues a combine receive, which ends the step, with totals if it is given where to.
+    /// Enqueues a combine receive, which ends the step, with totals if `totals` is given.
     ///
     /// - Parameter output: Where sums go; to the rank's own output when nil.
     func combineReceive(
@@ -240,7 +240,7 @@ final class KernelRanks {
             ])
     }
 
-    /// Lets the rank's stream stand still.
+    /// Delays the rank's stream.
     func delay(_ member: Member, nanoseconds: UInt64) throws {
         try launch(
             delayKernel(), blocks: 1, member, [DelayParameters(nanoseconds: ScalarParameter(nanoseconds))],
@@ -251,7 +251,7 @@ final class KernelRanks {
         var nanoseconds: ScalarParameter<UInt64>
     }
 
-    // MARK: What has become of it
+    // MARK: Results
 
     /// Waits for all enqueued work.
     func synchronize() throws { for member in members { try device.synchronize(member.stream) } }

@@ -3,7 +3,7 @@ import ExpertKernels
 import ExpertParallel
 import KernelLanguage
 
-/// Receives that add up rows and waits in memory of the caller's.
+/// Receives that add up rows and waits in the caller's memory.
 func receiveTotalsCases() -> [ConformanceCase] {
     DispatchFormat.allCases.flatMap { format in [false, true].map { totalsCase(format, masks: $0) } }
         + [
@@ -56,7 +56,7 @@ extension KernelRanks {
     }
 }
 
-/// Totals say the same as the rank's own notes, and are added to what there was.
+/// Totals agree with the rank's own notes, and are added to the values before.
 private func totalsCase(_ format: DispatchFormat, masks: Bool) -> ConformanceCase {
     ConformanceCase("receives add up rows and waits, \(format.rawValue)" + (masks ? ", masks" : "")) { device in
         let shape = try shape()
@@ -144,7 +144,7 @@ private func unwantedTotalsCase(masks: Bool) -> ConformanceCase {
             for member in ranks.members {
                 let rows = try device.read(UInt32.self, count: shape.localExperts, from: member.rowTotals.buffer)
                 let received = try device.read(UInt32.self, count: shape.rankExperts, from: member.counts.buffer)
-                // Those of the second round, and of none after it.
+                // Rows of the second round alone.
                 let expected = wanted == (false, false) ? received.map { _ in 0 } : received
                 try requireEqual(
                     "rows of rank \(member.index)", rows, Array(expected.dropFirst(shape.sharedExperts)))

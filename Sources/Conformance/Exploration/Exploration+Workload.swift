@@ -3,7 +3,7 @@ import KernelLanguage
 import Simulator
 
 extension Workload {
-    /// What comes out of a plain simulation, the kernels that it runs, and how many warp instructions that takes.
+    /// The outputs of a plain simulation, the kernels that it runs, and the number of its warp instructions.
     package func plain() throws -> (outputs: [[UInt16]], kernels: [Kernel], instructions: UInt64) {
         let device = SimulatedDevice(
             configuration: SimulatorConfiguration(multiprocessors: multiprocessors, network: network))
@@ -11,12 +11,12 @@ extension Workload {
         return (outputs, device.launchedKernels, device.statistics.instructions)
     }
 
-    /// Runs on a simulated device of its own, and holds what comes out against `expected`.
+    /// Runs on a simulated device of its own, and compares its outputs with `expected`.
     ///
     /// - Parameters:
     ///   - configuration: The device's, with the schedule; multiprocessors and network are the workload's own.
-    ///   - expected: What a plain simulation gives.
-    ///   - rewrite: What is done to every kernel before it is loaded.
+    ///   - expected: The outputs of a plain simulation.
+    ///   - rewrite: Applied to every kernel before it is loaded.
     func trial(
         _ configuration: SimulatorConfiguration, expecting expected: [[UInt16]],
         rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
@@ -41,12 +41,12 @@ extension Workload {
 }
 
 extension Exploration {
-    /// Runs a workload under many schedules, each on a simulated device of its own, and holds what comes out against
+    /// Runs a workload under many schedules, each on a simulated device of its own, and compares its outputs with
     /// `expected`.
     ///
     /// - Parameters:
-    ///   - expected: What a plain simulation gives.
-    ///   - rewrite: What is done to every kernel before it is loaded; nothing unless faults are to be planted.
+    ///   - expected: The outputs of a plain simulation.
+    ///   - rewrite: Applied to every kernel before it is loaded; does nothing unless faults are to be planted.
     ///   - known: The decisions of schedules that are known to succeed and need not run.
     package func run(
         _ workload: Workload, expecting expected: [[UInt16]],

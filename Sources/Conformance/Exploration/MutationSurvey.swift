@@ -2,9 +2,9 @@ import KernelLanguage
 import Simulator
 import Synchronization
 
-/// Mutates every kernel of some workloads, one operation at a time, and sees whether exploration finds out.
+/// Mutates every kernel of some workloads, one operation at a time, and sees whether exploration finds it.
 package struct MutationSurvey: Sendable {
-    /// What runs the kernels.
+    /// The workloads that run the kernels.
     package var workloads: [Workload]
     /// Schedules for each mutation and workload, half of them random and half PCT. What they do not find, and no reason
     /// is known for, gets four times as many.
@@ -21,16 +21,16 @@ package struct MutationSurvey: Sendable {
         self.filter = filter
     }
 
-    /// A line of a kernel's source that orders less than it does, wherever the line has come in, and what became of it.
+    /// A weakened line of a kernel's source, in every kernel that was built from it, and what became of it.
     package struct Finding: Sendable {
-        /// What kind of kernel.
+        /// The kind of kernel.
         package var kernel: String
         /// The first of the mutations that are made together.
         package var mutation: Mutation
         /// The first failure that gave it away; nil if there was none.
         package var failure: String?
-        /// Schedules tried, those of all workloads together, with those that do not lead to the line and need not run; 0 if
-        /// the mutation was not tried.
+        /// Schedules tried, of all workloads together, including those that do not reach the line and need not run; 0 if the
+        /// mutation was not tried.
         package var schedules: Int
     }
 
@@ -43,7 +43,7 @@ package struct MutationSurvey: Sendable {
         var kernels: [KernelDigest: Kernel]
         var workloads: [Int]
 
-        /// Whether threads that do not come to it cannot tell that it is mutated.
+        /// Whether the mutation changes nothing for runs in which no thread reaches it.
         var isSilentUnreached: Bool {
             kernels.allSatisfy { digest, kernel in
                 kernel.runsAlikeUnreached(kernel.applying(mutations[digest] ?? []))
@@ -58,7 +58,7 @@ package struct MutationSurvey: Sendable {
         let instructions: UInt64
     }
 
-    /// Runs it, on as many threads as there are processors.
+    /// Runs the survey, on as many threads as there are processors.
     ///
     /// - Parameter progress: Called with each mutation that was tried, how many are done, and how many will be.
     /// - Returns: All mutations, by kernel and line.
@@ -135,7 +135,7 @@ package struct MutationSurvey: Sendable {
         lazy var isSilentUnreached = candidate.isSilentUnreached
         for baseline in candidate.workloads.map({ baselines[$0] }) {
             var configuration = SimulatorConfiguration()
-            // A kernel that waits for what never comes is found out too.
+            // A kernel that waits for ever is found out too.
             configuration.instructionLimit = baseline.instructions * 4 + 100_000
             for policy in Survey.usualPolicies {
                 let report = Exploration(
@@ -159,7 +159,7 @@ package struct MutationSurvey: Sendable {
         return finding
     }
 
-    /// What kind of kernel has a name.
+    /// The kind of kernel that a name stands for.
     package static func kind(_ name: String) -> String {
         let kinds = [
             "dispatch_send", "dispatch_receive", "dispatch_unpack", "combine_send", "combine_receive", "gemm", "swiglu",

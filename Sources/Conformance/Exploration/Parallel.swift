@@ -7,7 +7,7 @@ import Synchronization
     import Foundation
 #endif
 
-/// Processors that there are.
+/// Number of active processors.
 var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
 
 /// Calls `body` with every number below `count`, on as many threads as there are processors. The numbers are taken one

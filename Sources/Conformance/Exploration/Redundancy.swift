@@ -1,13 +1,13 @@
-/// A mutation that no exploration can find out, because the operation is not needed where it stands; with the reason.
+/// A mutation that no exploration can find, because the operation is not needed where it stands; with the reason.
 package struct Redundancy: Sendable {
-    /// What kind of kernel.
+    /// The kind of kernel.
     package let kernel: String
     /// The mutation, without the line's number: file, operation and change.
     package let mutation: String
     /// Why nothing goes wrong.
     package let proof: String
 
-    /// All there are.
+    /// All entries.
     package static let all = others + waitsOfDispatchSend.map(flushOfDispatchSend)
 
     private static let others = [
@@ -97,7 +97,7 @@ package struct Redundancy: Sendable {
         diagnosedCount("gpu scope"), diagnosedCount("weak"),
     ]
 
-    /// What a wait of a dispatch send does that its first look does not end.
+    /// Operations of a dispatch send's waits that run only where the first look does not end the wait.
     private static let waitsOfDispatchSend = [
         "Patience.swift relaxed (system scope) load: gpu scope", "Patience.swift relaxed (system scope) load: weak",
         "RankMasks.swift relaxed (system scope) store: gpu scope",

@@ -18,7 +18,7 @@ package struct Survey: Sendable {
     /// this text.
     package var planted: String?
 
-    /// What finds most: everything at random, and few changes at the right moments.
+    /// The policies that find most: everything at random, and few changes at the right moments.
     package static let usualPolicies: [Exploration.Policy] = [.random, .pct(depth: 3)]
 
     /// A survey; see the properties.
@@ -34,7 +34,7 @@ package struct Survey: Sendable {
         self.planted = planted
     }
 
-    /// What was run of a workload, and found.
+    /// What the exploration of a workload ran and found.
     package struct Finding: Sendable {
         /// The workload.
         package var workload: String
@@ -66,7 +66,7 @@ package struct Survey: Sendable {
         "\(MutationSurvey.kind(kernel.name)): \(mutation)"
     }
 
-    /// Runs it. Of a workload, each policy ends with its first failure.
+    /// Runs the survey. In each workload, a policy ends with its first failure.
     ///
     /// - Parameter progress: Called after each schedule with the number of schedules so far.
     /// - Returns: A finding for each workload.
@@ -90,7 +90,7 @@ package struct Survey: Sendable {
                 policy: policy, schedules: (schedules + policies.count - 1) / policies.count, seed: seed)
             exploration.seconds = self.seconds.map { limit in
                 let left = limit - inSeconds(clock.now - start)
-                // Those that are still to come get as much as this one.
+                // Jobs that are still to come get as much as this one.
                 return max(0, min(left, left * Double(processors) / Double(jobs.count - index)))
             }
             exploration.progress = { _, _ in progress(done.add(1, ordering: .relaxed).newValue) }

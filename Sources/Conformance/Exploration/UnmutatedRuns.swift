@@ -2,19 +2,19 @@ import KernelLanguage
 import Simulator
 import Synchronization
 
-/// What schedules do to workloads whose kernels are as they were written.
+/// Runs of workloads whose kernels are not mutated, by schedule.
 ///
-/// A mutation of an operation that no thread comes to changes nothing, so that a schedule that does not lead to the
+/// A mutation of an operation that no thread reaches changes nothing, so that a schedule that does not lead to the
 /// operation need not run again for it. Each schedule runs once, when it is asked for first.
 final class UnmutatedRuns: Sendable {
     /// A run that succeeded.
     struct Run: Sendable {
         /// How many decisions it took.
         let record: ScheduleRecord
-        /// By kernel and the number of an operation: whether some thread has come to it.
+        /// By kernel and the number of an operation: whether some thread has reached it.
         let reached: [KernelDigest: [Bool]]
 
-        /// Whether a thread has come to what one of the mutations changes.
+        /// Whether a thread has reached the operation of one of the mutations.
         func reaches(_ mutations: [KernelDigest: [Mutation]]) -> Bool {
             mutations.contains { digest, mutations in
                 guard let reached = reached[digest] else { return false }
@@ -31,7 +31,7 @@ final class UnmutatedRuns: Sendable {
     /// Nil for runs that failed.
     private let runs = Mutex<[Key: Run?]>([:])
 
-    /// What comes of a workload; nil if it does not succeed.
+    /// The run of a workload; nil if it does not succeed.
     ///
     /// - Parameters:
     ///   - workload: The workload; names tell them apart.

@@ -3,7 +3,7 @@ import ExpertParallel
 
 extension Workload {
     /// Work that runs every kernel there is, in every configuration whose ordering is its own, at sizes that make rings
-    /// come round, split tiles or not, and fill several row blocks.
+    /// wrap around, split tiles or not, and fill several row blocks.
     package static func all() throws -> [Workload] {
         let link = try LinkModel(bytesPerSecond: 1e9, latencyNanoseconds: 500)
         let shape = try LayerShape(
@@ -28,7 +28,7 @@ extension Workload {
         gemms += [
             gemm(counts: [64, 3], n: 768, k: 4096, blockM: 64, signals: true, grid: 5),
             gemm(counts: [64, 3], n: 384, k: 4096, blockM: 128, signals: true, grid: 3),
-            // More work tiles in a thread block than it has room for numbers of what it has fetched.
+            // More work tiles for a thread block than it has room for the numbers of those that it has fetched.
             gemm(counts: [1], n: 18 * 128, k: 128, blockM: 16, tileN: 128, signals: true, grid: 1),
         ]
         // K in slices: more sums than slots, and sums of high tiles.

@@ -23,9 +23,9 @@ extension Workload {
         }
     }
 
-    /// Dispatches that are never combined: rows of the next one lie where those of the one before are read. With masks
-    /// tokens of every second step land at the same place, and of two dispatches with a barrier between them only that
-    /// says when it is free.
+    /// Dispatches that are never combined: rows of the next one lie where those of the one before are read. With masks,
+    /// tokens of every second step land in the same place, and only the barrier between two dispatches says when that
+    /// is free.
     private static func twoDispatches(_ shape: LayerShape, tokens: [Int], masks: Bool) -> Workload {
         Workload(
             "dispatches with barriers tokens=\(tokens)" + (masks ? " with masks" : ""),

@@ -4,7 +4,7 @@ import ExpertParallel
 import KernelLanguage
 
 extension Workload {
-    /// Dispatch and combine alone, twice: rows that arrive in BF16 go straight home; of rows in FP8 the step is over
+    /// Dispatch and combine alone, twice: rows that arrive in BF16 go straight home; with rows in FP8 the step is over
     /// when they have arrived.
     package static func communication(
         _ format: DispatchFormat, tokens: [Int], localExperts: Int = 2, link: LinkModel? = nil,

@@ -16,7 +16,7 @@ extension Workload {
         case streamed
     }
 
-    /// Four steps of a layer at most, on the same buffers.
+    /// Up to four steps of a layer, on the same buffers.
     ///
     /// - Parameters:
     ///   - tokens: Of each rank.

@@ -3,8 +3,8 @@ import ExpertParallel
 import Simulator
 
 extension Workload {
-    /// Packets between two ranks by a network adapter, staged in two places in turn. Of a network engine's orders
-    /// kernels may rely on neither.
+    /// Packets between two ranks by a network adapter, staged in two places in turn. Kernels may rely on neither of a
+    /// network engine's orders.
     package static func packets() -> [Workload] {
         NetworkPackets.Answer.allCases.flatMap { answer in
             [packets(.loopback, answer, NetworkConfiguration())]
@@ -61,7 +61,7 @@ extension Workload {
             masking(narrow, tokens: [2, 2], overlap: .direct, fault: .lateRank, network: engine),
             try communication(.bfloat16, tokens: [3, 0, 2], network: engine),
             try communication(.float8, tokens: [3, 2], network: engine),
-            // A rank without tokens says by numbers of rows alone that its memory is free.
+            // A rank without tokens says by its row counts alone that its memory is free.
             try communication(.float8, tokens: [3, 0], network: loopback),
         ]
     }

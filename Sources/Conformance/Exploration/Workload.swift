@@ -24,7 +24,7 @@ package struct Workload: Sendable, CustomStringConvertible {
 
     /// Does the work on a device of its own.
     ///
-    /// - Returns: All outputs, as bits of 16.
+    /// - Returns: All outputs, as words of 16 bits.
     /// - Throws: `ConformanceFailure` for a wrong result, or what the library threw.
     package func run(on device: any Device) throws -> [[UInt16]] { try body(device) }
 

@@ -17,7 +17,7 @@ struct ActivationTrial {
     private let rows: DeviceBuffer
     private let scales: DeviceBuffer
 
-    /// What either way leaves, poison where there is no row.
+    /// The result of either way; poison where there is no row.
     struct Result {
         var rows: [UInt8]
         /// Bits of Float32.
@@ -58,7 +58,7 @@ struct ActivationTrial {
                     ? fixture.matrixOfBothScales(name, intermediate, hidden)
                     : fixture.matrix(name, intermediate, hidden)
             }
-            // Of some experts one has them, of some the other, and of some both.
+            // In some experts gate has them, in some up, and in some both.
             let gate = try matrix("gate \(expert)", perRow: channelScales && expert % 3 != 0)
             let up = try matrix("up \(expert)", perRow: channelScales && expert % 3 != 1)
             try below.write(gateAboveUp: gate, up, of: expert)

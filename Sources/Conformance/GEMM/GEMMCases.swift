@@ -54,7 +54,8 @@ private func sizeCases() -> [ConformanceCase] {
         gemmCase(
             counts: remainders, n: 128, k: 128, blockM: 16, signals: false),
         tileHeightCase(counts: [0, 1, 65, 16, 129], n: 384, k: 640),
-        // Work tiles fetched before the end of the one before and, of a short K, at it; and tiles that are split.
+        // Work tiles that are fetched before the one before them ends and, with a short K, at its end; and tiles that
+        // are split.
         chainCase(counts: [129, 3, 65], n: 768, k: 1024, blockM: 128),
         chainCase(counts: [129, 3, 65], n: 768, k: 256, blockM: 128),
         chainCase(counts: [64, 3, 65], n: 768, k: 1024, blockM: 64),
@@ -77,8 +78,8 @@ private func variantCases() -> [ConformanceCase] {
     ]
 }
 
-/// Weights with a scale for each row, also with narrow tiles, with tiles of which half is there, and with tiles that
-/// are split along K, whose partials are not scaled.
+/// Weights with a scale for each row, also with narrow tiles, with tiles that are half full, and with tiles that are
+/// split along K, whose partials are not scaled.
 private func channelScaleCases() -> [ConformanceCase] {
     TileShape.heights.flatMap { blockM in
         [
@@ -155,7 +156,8 @@ private func tileHeightCase(counts: [Int], n: Int, k: Int, channelScales: Bool =
     }
 }
 
-/// Dependent launches with the same scratch: what one leaves there, the next finds, which begins before it ends.
+/// Dependent launches with the same scratch: each begins before the one before it has ended, and finds there what that
+/// leaves.
 private func chainCase(counts: [Int], n: Int, k: Int, blockM: Int) -> ConformanceCase {
     ConformanceCase("gemm counts=\(counts) n=\(n) k=\(k) blockM=\(blockM) behind itself") { device in
         let maxRows = (counts.max() ?? 0) + 3

@@ -31,7 +31,7 @@ struct GEMMTrial {
         let (n, k, experts, maxRows) = (problem.n, problem.k, problem.experts, problem.maxRows)
         let fixture = try LayerFixture.matrices()
         weights = try (0..<experts).map { expert in
-            // One with scales of blocks alone is among those with scales of rows.
+            // Every fourth has scales of blocks alone, among those with scales of rows too.
             let name = "gemm \(expert)"
             return configuration.channelScales && expert % 4 != 3
                 ? try fixture.matrixOfBothScales(name, n, k) : try fixture.matrix(name, n, k)

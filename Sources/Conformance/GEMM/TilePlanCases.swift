@@ -19,8 +19,8 @@ private func scheduleCase(_ tile: TileShape, _ shapes: [(counts: [Int], n: Int, 
         "tile schedule blockM=\(tile.m)" + (tile.slices == 1 ? "" : " slices=\(tile.slices)")
     ) { device in
         for shape in shapes where shape.k / 128 >= tile.slices {
-            // On 15, 38 tiles of high blocks go to 14 behind another kernel: to more
-            // than share them evenly, and not to all.
+            // On a grid of 15, 38 tiles of high row blocks behind another kernel go to 14 thread blocks: more than
+            // share them evenly, and not all.
             for gridSize in [1, 2, 5, 7, 8, 15, 16, 20] {
                 let problem = GEMMProblem(
                     n: shape.n, k: shape.k, experts: shape.counts.count, maxRows: max(shape.counts.max() ?? 0, 1))
@@ -33,7 +33,7 @@ private func scheduleCase(_ tile: TileShape, _ shapes: [(counts: [Int], n: Int, 
     }
 }
 
-/// What the schedule goes by besides the shape.
+/// What the schedule depends on besides the shape.
 private enum Launch: CaseIterable {
     case alone, aloneOnSlowMemory, behindGEMM, behindDispatch
 
@@ -48,7 +48,7 @@ private enum Launch: CaseIterable {
     }
 }
 
-/// Words that the kernel leaves of a work tile.
+/// Words that the kernel writes for each work tile.
 private let wordsOfWorkTile = 8
 
 private func check(_ device: any Device, _ configuration: GEMMConfiguration, counts: [Int], gridSize: Int) throws {

@@ -8,7 +8,7 @@ package final class AliasTransport: Transport {
     package let rank: Int
     private let windows: Windows
 
-    /// What the ranks have in common.
+    /// The windows of all ranks.
     private final class Windows: Sendable {
         struct Window {
             let buffer: DeviceBuffer

@@ -63,7 +63,7 @@ private func lateRankCase(_ mode: OverlapMode) -> ConformanceCase {
     }
 }
 
-/// Takes as many nanoseconds as it is told.
+/// Runs for as many nanoseconds as its argument says.
 func delayKernel() throws -> Kernel {
     try KernelBuilder.build("delay", threads: 32) { k in
         let nanoseconds = k.parameter("nanoseconds", UInt64.self)

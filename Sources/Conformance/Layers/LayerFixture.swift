@@ -9,7 +9,7 @@ package struct LayerFixture: Sendable {
     package enum Pattern: String, Sendable {
         /// Different random experts.
         case random
-        /// Random, with every third choice taken back (-1).
+        /// Random, with every third choice left out (-1).
         case sparse
         /// The first choice of every token is the last expert, the others select nothing.
         case allToOne
@@ -125,7 +125,7 @@ package struct LayerFixture: Sendable {
         }
     }
 
-    /// What a gate may give: numbers between 0 and 1, and for every fifth token 0, as of a closed one.
+    /// Outputs of a gate: numbers between 0 and 1, and for every fifth token 0, as of a closed one.
     private func sharedWeights(_ rank: Int, _ step: Int) -> [Float] {
         var stream = RandomStream(seed: seed, name: "shared weights \(rank) \(step)")
         return (0..<tokens[rank]).map { $0 % 5 == 4 ? 0 : stream.uniform() }
@@ -147,7 +147,7 @@ package struct LayerFixture: Sendable {
         }
     }
 
-    /// Multiprocessors of each rank that send beside the down GEMM, where the two shall run side by side.
+    /// Multiprocessors of each rank that send while the down GEMM runs on the others.
     package func split(of device: any Device) -> Int { max(1, device.properties.multiprocessors / shape.ranks / 8) }
 
     /// The layer on a device.
@@ -180,8 +180,7 @@ package struct LayerFixture: Sendable {
     }
 }
 
-/// Fails where a step of some mode takes less than `least` microseconds, which what is modelled needs, or gives other
-/// bits.
+/// Fails if a step of some mode takes less than the `least` microseconds that the model needs, or gives other bits.
 func requireDelay(
     _ layer: MoELayerGroup, _ inputs: [RankInput], atLeast least: Double, of what: String, sameAs plain: [[BFloat16]]
 ) throws {

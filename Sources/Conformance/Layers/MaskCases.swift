@@ -22,8 +22,8 @@ private func fixture(
         sharedIntermediate: 128, hasSharedGate: gate)
 }
 
-/// Seconds that no right step waits for; with time to show that a rank lives, on the simulator between its leaps of up
-/// to 10 ms.
+/// Seconds that a correct step never waits: long enough for a rank to show that it is alive, on the simulator between
+/// leaps of up to 10 ms.
 package func maskWaitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.25 }
 
 /// With nobody masked, all modes have the bits of a group that stops at failures, direct and replayed.
@@ -71,7 +71,7 @@ private func gateCase() -> ConformanceCase {
     }
 }
 
-/// The ranks that every rank has masked, but those that took no part.
+/// Fails unless every rank that took part has masked exactly these ranks.
 func requireMasked(_ group: RankGroup, _ expected: Set<Int>, _ what: String) throws {
     for (rank, masked) in try group.maskedRanks().enumerated() where !expected.contains(rank) {
         let found = Set(masked.map(\.rank))
@@ -130,7 +130,7 @@ private func absentRankCase(_ mode: OverlapMode) -> ConformanceCase {
     }
 }
 
-/// Rows that are told and never sent do not hold up the others.
+/// Rows that are announced and never sent do not hold up the others.
 private func silentRankCase() -> ConformanceCase {
     ConformanceCase("a rank that tells rows and sends none is masked") { device in
         let fixture = try fixture(ranks: 4, .random)
@@ -156,14 +156,14 @@ private func rejoiningCase(_ mode: OverlapMode) -> ConformanceCase {
         let late = layer.group.ranks[1]
         try requireRight(layer, fixture, step: 0, without: [], mode, "before")
         for round in 0..<2 {
-            // In the middle of its step.
+            // It is lost in the middle of its step.
             if round == 1 {
                 _ = try late.dispatch()
                 try late.synchronize()
             }
             try requireRight(layer, fixture, step: 1, without: [1], mode, "without it")
             let others = layer.group.ranks.filter { $0 !== late }
-            // One that had not noticed by itself masks it as well.
+            // A rank that has not noticed by itself masks it as well.
             for rank in others where try !rank.maskedRanks().contains(where: { $0.rank == 1 }) { try rank.mask(1) }
             try late.adopt(step: others[0].currentStep())
             for rank in others { try rank.unmask(1) }

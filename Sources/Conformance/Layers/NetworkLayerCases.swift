@@ -86,7 +86,7 @@ private func absentRankCase(_ way: NetworkWay) -> ConformanceCase {
     ConformanceCase("absent ranks are masked, network \(way.name)") { device in
         let fixture = try networkFixture(ranks: 4)
         for mode in OverlapMode.allCases {
-            // What is put to a rank that does nothing is written all the same.
+            // Puts to a rank that does nothing are written all the same.
             let device = way.device(device)
             let layer = try way.layer(fixture, on: device, waitLimit: maskWaitLimit(device), onFailure: .mask)
             try requireRight(layer, fixture, step: 0, without: [], mode, "\(mode), before")
@@ -135,7 +135,7 @@ private func cardCase() -> ConformanceCase {
         let shape = fixture.shape
         let inputs = fixture.inputs()
         let plain = try fixture.layer(on: device).step(inputs, overlap: .none)
-        // The wire is what holds rows up, and then the engine.
+        // First the wire holds rows up, then the engine.
         for (rate, cost) in [(2e8, 500), (50e9, 4_000)] {
             let model = try NetworkModel(bytesPerSecond: rate, latencyNanoseconds: 3_000, messageNanoseconds: cost)
             let layer = try fixture.layer(on: device, network: GroupNetwork(.loopback, model: model))
@@ -150,7 +150,7 @@ private func cardCase() -> ConformanceCase {
     }
 }
 
-/// What does not go together with a network is refused.
+/// Options that do not go together with a network are refused.
 private func refusalCase() -> ConformanceCase {
     ConformanceCase("what a network refuses") { device in
         let shape = try networkFixture(ranks: 2).shape

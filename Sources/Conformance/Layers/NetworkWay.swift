@@ -3,10 +3,10 @@ import ExpertKernels
 import ExpertParallel
 import Simulator
 
-/// A way through a network, and what that does.
+/// A network between ranks, and its order.
 struct NetworkWay {
     let network: GroupNetwork
-    /// Of the simulator's engine.
+    /// The order of the simulator's engine.
     var order = NetworkConfiguration.Order.unordered
 
     /// A modelled card.
@@ -38,7 +38,7 @@ struct NetworkWay {
     }
 }
 
-/// A layer that is small, with tokens that some ranks have and some choices left out.
+/// A small layer, in which some ranks have no tokens and some choices are left out.
 func networkFixture(ranks: Int, _ pattern: LayerFixture.Pattern = .sparse) throws -> LayerFixture {
     let shape = try LayerShape(
         hidden: 256, intermediate: 128, experts: 12, topK: 3, ranks: ranks, maxTokens: 6, sharedExperts: 1)

@@ -4,7 +4,7 @@ import ExpertParallel
 import KernelLanguage
 import Transport
 
-/// A test of ranks that processes share, which all of them run together.
+/// A test of ranks divided among processes, which all of them run together.
 package struct ProcessCase: Sendable {
     /// Unique name with all values that tell it from its neighbours.
     package let name: String
@@ -31,7 +31,7 @@ package struct ProcessCase: Sendable {
     }
 }
 
-/// Cases for ranks that processes share: their outputs equal those of the same ranks in one process, bit for bit.
+/// Cases for ranks divided among processes: their outputs equal those of the same ranks in one process, bit for bit.
 ///
 /// Every process runs all ranks by itself first, on its own device; that is what it compares with.
 package func processCases(for kind: DeviceProperties.Kind, processes: Int) -> [ProcessCase] {
@@ -107,7 +107,7 @@ private func check(_ fixture: LayerFixture, _ processes: ProcessGroup) throws {
         "a step after a reset, ranks \(local)", again, Array(expected[0][local]), hidden: shape.hidden)
 }
 
-/// What all ranks give in one process, for each step.
+/// The outputs of all ranks in one process, by step.
 private func expectedOutputs(
     _ fixture: LayerFixture, _ processes: ProcessGroup, steps: Int
 ) throws -> [[[BFloat16]]] {

@@ -16,7 +16,7 @@ private func smallShape(ranks: Int = 2, sharedExperts: Int = 0) throws -> LayerS
         hidden: 256, intermediate: 128, experts: 8, topK: 2, ranks: ranks, maxTokens: 8, sharedExperts: sharedExperts)
 }
 
-/// Seconds that no right step waits for, however busy the host is.
+/// Seconds that a correct step never waits, however busy the host is.
 private func waitLimit(_ device: any Device) -> Double { device.properties.kind == .cuda ? 0.5 : 0.02 }
 
 /// A rank that does not take part ends in an error of those that wait for it, and not in stale rows being sent.
@@ -49,7 +49,7 @@ private func absentRankCase() -> ConformanceCase {
     }
 }
 
-/// Rows that are told and never sent end in an error of those that wait for them.
+/// Rows that are announced and never sent end in an error of those that wait for them.
 private func silentRankCase() -> ConformanceCase {
     ConformanceCase("rows that are told and not sent are reported by their receiver") { device in
         let shape = try smallShape()
@@ -80,7 +80,7 @@ private func silentRankCase() -> ConformanceCase {
 /// Kernels inside a step say themselves what they wait for, and name experts by their numbers in the layer.
 private func waitsInsideGEMMsCase() -> ConformanceCase {
     ConformanceCase("waits inside GEMMs name kernel, expert and missing rank") { device in
-        // Enough experts for tiles with SwiGLU, behind which the down GEMM waits for blocks of rows.
+        // Enough experts for tiles with SwiGLU, behind which the down GEMM waits for row blocks.
         let shape = try LayerShape(hidden: 256, intermediate: 128, experts: 160, topK: 2, ranks: 4, maxTokens: 8)
         let fixture = LayerFixture(shape, tokens: [8, 8, 8, 8])
         let layer = try fixture.layer(on: device, waitLimit: waitLimit(device))
@@ -96,7 +96,7 @@ private func waitsInsideGEMMsCase() -> ConformanceCase {
                 return ([fault] + others).filter { $0.rank == 3 }
             }
         }
-        // The others tell how many rows they send; rank 3 itself does not.
+        // The others announce how many rows they send; rank 3 itself does not.
         let counts = try faults {
             for rank in layer.group.ranks[..<3] { try rank.dispatchNothing() }
             try layer.layers[last.index].enqueueAlone(.gateUp)

@@ -135,7 +135,7 @@ private func manyPutsCase(_ adapter: NetworkAdapter) -> ConformanceCase {
     }
 }
 
-/// A protocol in which all of it plays together.
+/// A protocol that needs all operations together.
 private func packetsCase(_ adapter: NetworkAdapter, _ answer: NetworkPackets.Answer) -> ConformanceCase {
     ConformanceCase("network packets answered by \(answer.rawValue), \(adapter.rawValue)") { device in
         let packets = NetworkPackets(adapter: adapter, answer: answer, rounds: 20, wordsPerLane: 8)

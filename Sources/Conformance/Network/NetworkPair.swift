@@ -6,13 +6,13 @@ import KernelLanguage
 ///
 /// A rank has 32-bit words of its own that the other may write (its window), and others that only it uses.
 struct NetworkPair {
-    /// What a kernel has of a rank.
+    /// A rank as its kernel sees it.
     struct Side {
         let adapter: NetworkAdapter
         /// The own window, and the other rank's as the adapter addresses it.
         let own: Pointer<UInt32>
         let other: Pointer<UInt32>
-        /// Words that the other rank does not reach, from where its puts start.
+        /// Words that the other rank does not reach: the sources of puts.
         let staging: Pointer<UInt32>
         /// What the case looks at.
         let output: Pointer<UInt32>

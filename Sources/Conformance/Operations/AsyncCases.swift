@@ -16,7 +16,7 @@ func operationCases() -> [ConformanceCase] {
     arithmeticCases() + warpCases() + sharedWordCases() + fenceCases() + asyncCases() + launchCases() + sharingCases()
 }
 
-/// Global to shared to global by bulk copies, several stages of one ring.
+/// Global to shared to global by bulk copies, eight parts through one stage.
 private func bulkCopyCase() -> ConformanceCase {
     ConformanceCase("operation bulk copies") { device in
         let words = (0..<UInt32(1024)).map { $0 &* 2_654_435_761 }

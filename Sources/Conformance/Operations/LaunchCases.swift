@@ -1,7 +1,7 @@
 import Accelerator
 import KernelLanguage
 
-/// What concerns a kernel as a whole: dependent launch, clusters, registers.
+/// Features of a kernel as a whole: dependent launch, clusters, registers.
 func launchCases() -> [ConformanceCase] { [dependentLaunchCase(), clusterCase(), registerCase()] }
 
 /// The second kernel may start early, and sees all of the first one's memory after its wait. Captured, so that both are

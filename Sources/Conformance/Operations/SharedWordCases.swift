@@ -3,7 +3,7 @@ import KernelLanguage
 
 /// Warps of a block that pass values on through shared memory by words that release and acquire.
 ///
-/// The kernel races nowhere, which the simulator's judge confirms. `Scripts/racecheck` runs it to see what racecheck
+/// The kernel has no race, which the simulator's judge confirms. `Scripts/racecheck` runs it to see what racecheck
 /// makes of words that order other accesses.
 func sharedWordCases() -> [ConformanceCase] {
     [

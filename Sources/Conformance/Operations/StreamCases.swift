@@ -1,7 +1,7 @@
 import Accelerator
 import ExpertKernels
 
-/// The kernels that measure the memory move what they say.
+/// The kernels that measure memory bandwidth move the chunks that they are told to.
 func streamCases() -> [ConformanceCase] {
     [(8, 1), (8, 3), (8, 8), (20, 4), (23, 7)].map { chunks, every in
         ConformanceCase("stream copy of one of \(every) of \(chunks) chunks") { device in

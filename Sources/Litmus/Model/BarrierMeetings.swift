@@ -55,7 +55,7 @@ struct BarrierMeetings {
                 }
                 continue
             }
-            // More that meet means more order, so the smallest groups allow all there is.
+            // A larger group only adds order, so the smallest groups allow all that is possible.
             let meetings = Self.subsets(of: group, count: max(quorum, 1))
             choices = choices.flatMap { choice in meetings.map { choice + [$0] } }
         }
@@ -69,13 +69,13 @@ struct BarrierMeetings {
         return subsets(of: rest, count: count - 1).map { [first] + $0 } + subsets(of: rest, count: count)
     }
 
-    /// Nobody waits in a circle: a meeting comes after those that its members had before.
+    /// Whether no waits form a cycle: a meeting comes after those that its members had before.
     private static func isPossible(_ groups: [[Int]], _ candidate: Candidate) -> Bool {
         var before = Relation(groups.count)
         for (first, group) in groups.enumerated() {
             for (second, other) in groups.enumerated() where first != second {
                 for a in group {
-                    // Who only arrives does not wait.
+                    // A thread that only arrives does not wait.
                     if case .barrier(let barrier) = candidate.events[a].kind, barrier.onlyArrives { continue }
                     if other.contains(where: { candidate.isBefore(a, $0) }) { before.insert(first, second) }
                 }

@@ -1,16 +1,16 @@
 import KernelLanguage
 
-/// An execution that has run to its end: its events, and from where each read has its value. Whether the model allows
-/// it depends on what is still open: the orders of writes, of fences and who meets at barriers.
+/// An execution that has run to its end: its events, and the source of each read. Whether the model allows it depends
+/// on what is still open: the orders of writes and of fences, and who meets at barriers.
 struct Candidate {
     let test: LitmusTest
-    /// First, for each memory, what it holds at first; of no thread.
+    /// First the initial write of each memory, of no thread.
     let events: [Event]
     /// The value of each read and write.
     let values: [Int]
     /// For each read, the write that it has read from.
     let source: [Int?]
-    /// Writes of compare-and-swaps that did not happen are not among these.
+    /// False for the write of a compare-and-swap that failed.
     let isPresent: [Bool]
     /// Registers of each thread at the end.
     let registers: [(Int) -> Int]

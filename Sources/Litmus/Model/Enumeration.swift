@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// All ends that PTX's memory model allows a test.
+/// All ends (final states) that PTX's memory model allows a test.
 package struct Enumeration: Sendable {
     /// Values of `terms`, one of each end.
     package private(set) var ends: Set<[Int]> = []
@@ -10,9 +10,9 @@ package struct Enumeration: Sendable {
     package private(set) var hasRace = false
     /// Executions that ran to their end, allowed or not.
     package private(set) var candidates = 0
-    /// Whether that were all.
+    /// Whether all executions were enumerated.
     package private(set) var isComplete = true
-    /// Some execution went round a loop more often than loops are followed, and was left out.
+    /// Some execution took more iterations of a loop than are followed, and was left out.
     package private(set) var hasUnfinished = false
 
     private let test: LitmusTest
@@ -46,7 +46,7 @@ package struct Enumeration: Sendable {
         search(SearchState(events: events, values: values, threads: threads))
     }
 
-    /// Whether an end can be reached about which the question asks.
+    /// Whether an end that the question asks about can be reached.
     package var isReachable: Bool {
         ends.contains { end in test.question.asksAbout(holds(test.question.condition, end)) }
     }
@@ -74,7 +74,7 @@ package struct Enumeration: Sendable {
         var threads: [ThreadState]
     }
 
-    /// Each step lets one read choose among the writes whose values are known, or wait for later ones: what a value
+    /// Each call lets one read choose among the writes whose values are known, or wait for later ones: what a value
     /// depends on comes before it, and nothing comes out of thin air.
     private mutating func search(_ state: SearchState) {
         guard isComplete, candidates < limit, ContinuousClock.now < deadline else {
@@ -183,7 +183,8 @@ package struct Enumeration: Sendable {
 
     private func isCounted(_ end: [Int]) -> Bool { test.filter.map { holds($0, end) } ?? true }
 
-    /// Ends of a candidate: memory holds the value of a write that no other comes after; of any write without an order.
+    /// Ends of a candidate: memory holds the value of a write that no other comes after; of any write if no order is
+    /// given.
     private func ends(of candidate: Candidate, coherence: Relation?) -> [[Int]] {
         var ends: [[Int]] = [[]]
         // Two names of one memory have one value.

@@ -1,4 +1,4 @@
-/// A value that may wait for reads.
+/// A value, which may depend on reads that have no source yet.
 indirect enum Expression {
     case known(Int)
     /// What the read with this number gets.

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// PTX's memory model as its manual and the papers on it give it: which ends a candidate may have.
+/// PTX's memory model as its manual and the papers on it define it: the ends that a candidate may have.
 ///
 /// Lustig, Sahasrabuddhe, Giroux: A Formal Analysis of the NVIDIA PTX Memory Consistency Model, ASPLOS 2019; Lustig,
 /// Cooksey, Giroux: Mixed-Proxy Extensions for the NVIDIA PTX Memory Consistency Model, ISCA 2022; PTX ISA, "Memory
@@ -151,7 +151,7 @@ struct MemoryModel {
 
     // MARK: Causality
 
-    /// Causality order from base causality: that which proxies preserve, behind an observation or not.
+    /// Causality order: proxy-preserved base causality order, behind an observation or not.
     private func causality(_ base: Relation) -> Relation {
         var preserved = Relation(count)
         let memory = present.filter { candidate.events[$0].isMemory }
@@ -168,7 +168,7 @@ struct MemoryModel {
     private func isPreserved(_ a: Int, _ b: Int, _ base: Relation) -> Bool {
         guard base.contains(a, b) else { return false }
         let (first, second) = (candidate.events[a], candidate.events[b])
-        // What holds at first is there for everybody.
+        // Initial values are visible to everybody.
         guard first.thread >= 0, second.thread >= 0 else { return true }
         let isSameAddress = first.address == second.address
         if isSameAddress, first.proxy == second.proxy {
@@ -202,7 +202,7 @@ struct MemoryModel {
     // MARK: Coherence
 
     /// Coherence orders writes that causality orders and those that are morally strong; others it need not order, and
-    /// the least orders allow all there is.
+    /// the smallest orders allow all that is possible.
     private func forEachCoherence(_ causality: Relation, _ body: (Relation) -> Bool) {
         var coherence = Relation(count)
         let writes = present.filter { candidate.events[$0].isWrite }

@@ -18,7 +18,7 @@ struct Relation {
         for index in rows.indices where index == a || contains(index, a) { rows[index] |= reached }
     }
 
-    /// The smallest transitive relation around it (Warshall).
+    /// Takes the transitive closure (Warshall).
     mutating func close() {
         for middle in rows.indices {
             let reached = rows[middle]
@@ -30,7 +30,7 @@ struct Relation {
     /// Some event comes before itself, in a relation that is transitive.
     var isReflexive: Bool { rows.indices.contains { contains($0, $0) } }
 
-    /// Pairs of one of this relation and then one of the other.
+    /// The composition: a pair of this relation, then one of the other.
     func followed(by other: Relation) -> Relation {
         var result = Relation(rows.count)
         for index in rows.indices {

@@ -9,7 +9,7 @@ struct ThreadState {
     /// How often each instruction has run.
     private var visits: [Int]
     private var barriers: [Int: Int] = [:]
-    /// An instruction has run more often than loops are followed.
+    /// An instruction has run more often than `rounds` allows.
     private(set) var isEndless = false
 
     init(_ index: Int, _ thread: LitmusThread) {
@@ -111,7 +111,7 @@ struct ThreadState {
         var read = event(.read, access, test)
         var write = event(.write(new), access, test)
         (read.partner, write.partner, write.expected) = (number + 1, number, expected)
-        // Acquire and release fall to the half that they are for; the other half is relaxed.
+        // Acquire goes to the read and release to the write; the other half is relaxed.
         let scope = access.order.scope ?? .system
         if access.order.strength == .release { read.order = .relaxed(scope) }
         if access.order.strength == .acquire { write.order = .relaxed(scope) }

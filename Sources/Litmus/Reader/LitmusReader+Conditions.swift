@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Filter and question.
+/// Reads filter and question.
 extension LitmusReader {
     mutating func question() throws(LitmusError) -> LitmusQuestion {
         let kind: LitmusQuestion.Kind
@@ -19,7 +19,7 @@ extension LitmusReader {
         return LitmusQuestion(kind: kind, condition: try condition())
     }
 
-    /// Alternatives of conjunctions.
+    /// A disjunction of conjunctions.
     mutating func condition(depth: Int = 0) throws(LitmusError) -> LitmusCondition {
         guard depth < Self.depthLimit else { throw token.error(.tooMany("nested conditions", limit: Self.depthLimit)) }
         var result = try conjunction(depth)
@@ -78,7 +78,7 @@ extension LitmusReader {
         }
         let isBracketed = skip(ifSymbol: "[")
         let name = try name("a register of a thread such as P0:r1, a location or a number")
-        // A location that nothing declares or accesses is a slip of the pen.
+        // A location that nothing declares or accesses is a typing error.
         guard let location = locationNumbers[name] else { throw start.error(.missing("location", name: name)) }
         if isBracketed { try skip("]") }
         return .memory(location)

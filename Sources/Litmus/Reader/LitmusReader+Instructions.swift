@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// The columns.
+/// Reads the columns of the threads.
 extension LitmusReader {
     private static let ends = ["exists", "forall", "filter", "locations", "not", "final"]
 
@@ -22,7 +22,7 @@ extension LitmusReader {
             repeat {
                 if cell < threads.count { try self.cell(cell, &labels[cell], &jumps) }
                 cell += 1
-                // Cells too many must be empty; otherwise count them all before saying so.
+                // Surplus cells must be empty; otherwise count them all for the error.
                 if cell > threads.count, !isSymbol("|"), !isSymbol(";") {
                     hasSurplus = true
                     while !isSymbol("|"), !isSymbol(";"), token.kind != .end { skip() }
@@ -90,7 +90,7 @@ extension LitmusReader {
         ["mov", "goto", "fence", "membar", "bar", "barrier"] + LitmusArithmetic.allCases.map(\.rawValue)
         + [loads, stores, atomics, reductions].flatMap { $0.keys.sorted() } + comparisons.keys.sorted()
 
-    /// An instruction, and the label that it may go to.
+    /// An instruction, and the label that it may jump to.
     private mutating func instruction() throws(LitmusError) -> (LitmusInstruction, LitmusToken?) {
         let start = token
         let word = try name("an instruction")

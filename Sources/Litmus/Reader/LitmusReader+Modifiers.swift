@@ -1,8 +1,9 @@
 import KernelLanguage
 
-/// Instructions with modifiers.
+/// Reads instructions with modifiers.
 extension LitmusReader {
-    /// Order and scope among the modifiers, and what else there is; nothing may be if there are no others than `known`.
+    /// Order and scope among the modifiers, and the rest of them. With `known`, which an error lists, there must be no
+    /// rest.
     private func order(
         _ modifiers: [LitmusToken], of what: String, _ start: LitmusToken, strengths: [String: MemoryOrder.Strength],
         weakest: MemoryOrder.Strength, defaultScope: MemoryScope?, known: [String]? = nil
@@ -19,7 +20,7 @@ extension LitmusReader {
             } else if let found = strengths[word] {
                 guard strength == nil else { throw token.error(.modifier("the \(what) has two orders; give it one")) }
                 strength = found
-                // A volatile access is a relaxed one for everybody.
+                // A volatile access is a relaxed one at system scope.
                 if word == "volatile" { scope = .system }
             } else {
                 rest.append(token)

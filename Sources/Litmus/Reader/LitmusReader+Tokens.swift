@@ -1,4 +1,4 @@
-/// Going through the words.
+/// Walks through the tokens.
 extension LitmusReader {
     var token: LitmusToken { tokens[min(position, tokens.count - 1)] }
 

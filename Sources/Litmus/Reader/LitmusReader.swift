@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// Reads the litmus format of PTX: a title, what memory and registers hold at first in braces, a column for each
-/// thread, and a question.
+/// Reads the litmus format of PTX: a title, initial values of memory and registers in braces, a column for each thread,
+/// and a question.
 package struct LitmusReader {
     /// Most threads of a test.
     package static let threadLimit = 16
@@ -21,9 +21,9 @@ package struct LitmusReader {
     /// Values of registers before the threads are known.
     private var registers: [(token: LitmusToken, thread: Int, register: Int, value: Int)] = []
 
-    /// The test that `text` is.
+    /// Parses a test.
     ///
-    /// - Throws: What is wrong first, with line and column.
+    /// - Throws: The first error, with line and column.
     package static func read(_ text: String) throws(LitmusError) -> LitmusTest {
         var lexer = LitmusLexer(text)
         let name = try lexer.title()
@@ -186,7 +186,7 @@ package struct LitmusReader {
         }
     }
 
-    /// `locations [x; P0:r1]`: what else to print.
+    /// `locations [x; P0:r1]`, a list of what else to print: skipped.
     private mutating func skipList() throws(LitmusError) {
         skip()
         try skip("[")

@@ -38,7 +38,7 @@ struct LitmusLexer {
 
     init(_ text: String) { characters = Array(text) }
 
-    /// The name of the test: what stands in the first line, behind the language. All up to the first brace is title.
+    /// The name of the test: the rest of the first line, behind the language. All up to the first brace is title.
     mutating func title() throws(LitmusError) -> String {
         while let next = peek, next.isWhitespace { advance() }
         let start = (line, column)
@@ -61,7 +61,7 @@ struct LitmusLexer {
         return name
     }
 
-    /// All that follows, with an end behind it.
+    /// All tokens that follow, with an end token behind them.
     mutating func tokens() throws(LitmusError) -> [LitmusToken] {
         var tokens: [LitmusToken] = []
         while true {

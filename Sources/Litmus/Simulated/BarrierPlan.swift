@@ -2,10 +2,10 @@ import KernelLanguage
 
 /// Which of a block's sixteen barriers is which of the test's, and who meets there.
 ///
-/// In the format a barrier with a quorum is open to all once as many have come; whoever comes too many neither waits
-/// nor learns anything. A kernel's barrier starts anew instead. So each choice of those that meet is a plan of its own,
-/// in which the others have no barrier. Names that a program computes are not known before it runs: each way in which
-/// they may be equal is a plan, and what ran counts if they came out so.
+/// In the format a barrier with a quorum is open to all once as many have come; a thread that comes after them neither
+/// waits nor learns anything. A kernel's barrier starts anew instead. So each choice of those that meet is a plan of
+/// its own, in which the others have no barrier. Names that a program computes are not known before it runs: each way
+/// in which they may be equal is a plan, and what ran counts if they came out so.
 struct BarrierPlan {
     struct Instruction: Hashable {
         let thread: Int
@@ -53,13 +53,13 @@ struct BarrierPlan {
         meetings[Instruction(thread: thread, index: index)].map { ($0.number, 32 * $0.threads) }
     }
 
-    /// Whether the name of a barrier decides whether what ran counts.
+    /// Whether a run counts only if this barrier's name comes out as assumed.
     func isAssumed(thread: Int, index: Int) -> Bool {
         let own = Instruction(thread: thread, index: index)
         return assumed.contains { $0.contains { $0.contains(own) } }
     }
 
-    /// Whether names came out as was assumed.
+    /// Whether names came out as assumed.
     func agrees(with name: (Instruction) -> UInt32) -> Bool {
         assumed.allSatisfy { classes in
             let names = classes.map { Set($0.map(name)) }

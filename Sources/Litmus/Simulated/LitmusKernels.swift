@@ -1,7 +1,6 @@
 import KernelLanguage
 
-/// A test as kernels of our language: a kernel for each GPU, a block for each block, a warp for each thread, of which
-/// one lane works.
+/// A test as kernels: a kernel for each GPU, a block for each block, a warp for each thread, of which one lane works.
 struct LitmusKernels {
     /// One GPU's part.
     struct Part {

@@ -1,20 +1,20 @@
 import KernelLanguage
 import Simulator
 
-/// What the simulator makes of a test under many schedules, and what its judge says.
+/// The results of a test on the simulator under many schedules, and its judge's findings.
 package struct LitmusSimulation: Sendable {
     /// Ends that came up, values in the order of the test's terms, each with the schedule that showed it first.
     package private(set) var ends: [[Int]: Schedule] = [:]
     /// Schedules run.
     package private(set) var schedules = 0
-    /// All schedules that there are were run.
+    /// Every schedule was run.
     package private(set) var isComplete = true
     /// The judge reported a race.
     package private(set) var race: RaceReport?
     /// Schedules in which threads waited for ever.
     package private(set) var hangs = 0
-    /// Schedules that led to no execution: an access was put off until it had no place any more, or names of barriers
-    /// came out otherwise than the kernels assumed.
+    /// Schedules that led to no execution: an access was put off until no consistent place was left, or names of
+    /// barriers came out otherwise than the kernels assumed.
     package private(set) var abandoned = 0
 
     /// How one schedule can end.
@@ -34,8 +34,8 @@ package struct LitmusSimulation: Sendable {
     /// end.
     ///
     /// - Parameters:
-    ///   - schedules: Most schedules of an exhaustive exploration; a tenth as many random ones follow, by two
-    ///     policies, if those were not all.
+    ///   - schedules: Most schedules of an exhaustive exploration; if those were not all, a tenth as many follow by
+    ///     each of two random policies, and half as many where races are followed.
     ///   - seconds: Seconds after which no further schedule of an exploration starts.
     /// - Throws: `LitmusObstacle` if the language lacks something, or what else went wrong in the simulator.
     package init(_ test: LitmusTest, schedules: Int, seconds: Double) throws {
@@ -55,12 +55,12 @@ package struct LitmusSimulation: Sendable {
         _ plan: BarrierPlan, _ limit: Int, _ seconds: Double, followsRaces: Bool
     ) throws {
         let parts = try LitmusKernels(test, plan).parts.map { (program: try Program($0.kernel), grid: $0.grid) }
-        // A search in depth gets lost in loops that need not end.
+        // A depth-first search gets lost in loops that need not end.
         let depth = test.hasLoops ? max(limit / 10, 1) : limit
         let isDone = try explore(.exhaustive, depth, seconds, parts, plan, followsRaces)
         if !isDone {
             isComplete = false
-            // What needs accesses put off in the right places is rare.
+            // Ends that need accesses postponed in the right places are rare.
             let share = followsRaces ? 2 : 10
             for policy in [Exploration.Policy.random, .pct(depth: 3)] {
                 _ = try explore(policy, max(limit / share, 1), seconds, parts, plan, followsRaces)

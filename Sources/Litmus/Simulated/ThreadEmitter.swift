@@ -8,9 +8,9 @@ struct ThreadEmitter {
     private let number: Int
     private let memory: [Pointer<UInt32>]
     private let barriers: BarrierPlan
-    /// Straight code binds names to values, so that loads need not come before their values are used.
+    /// Straight-line code binds names to values, so that loads need not come before their values are used.
     private var values: [Int: Value<UInt32>] = [:]
-    /// What loads and atomic operations of straight code have given.
+    /// Results of the loads and atomic operations of straight-line code.
     private(set) var found: [Value<UInt32>] = []
     /// Names of barriers, where some are computed, by instruction.
     private(set) var names: [(index: Int, value: Value<UInt32>)] = []
@@ -72,7 +72,7 @@ struct ThreadEmitter {
 
     // MARK: Jumps
 
-    /// The language has no jumps: a loop goes round for each piece of straight code, and a variable says which is next.
+    /// The language has no jumps: each iteration of a loop runs one basic block, and a variable says which is next.
     private mutating func emitBlocks(_ targets: Set<Int>) throws(LitmusObstacle) {
         let count = thread.instructions.count
         var starts = targets.union([0])

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What the end of a test may be like.
+/// A condition on the end of a test.
 package indirect enum LitmusCondition: Hashable, Sendable {
     case compare(Comparison, LitmusTerm, LitmusTerm)
     case not(LitmusCondition)

@@ -14,18 +14,18 @@ package enum LitmusInstruction: Hashable, Sendable {
     case atomic(LitmusChange, LitmusAccess, Int?)
     /// Acquire-release or sequentially consistent.
     case fence(MemoryOrder)
-    /// Between generic accesses of the block and those through another proxy; `generic` is for nothing.
+    /// Between generic accesses of the block and those through another proxy; `generic` orders nothing.
     case proxyFence(LitmusProxy)
     /// Between accesses through different generic addresses of the same memory.
     case aliasFence
     /// A barrier of the block.
     case barrier(LitmusBarrier)
-    /// Goes on at instruction `target` if the comparison holds.
+    /// Jumps to instruction `target` if the comparison holds.
     case branch(Comparison, LitmusValue, LitmusValue, target: Int)
-    /// Goes on at instruction `target`.
+    /// Jumps to instruction `target`.
     case jump(target: Int)
 
-    /// Where it may go on instead of at the next one.
+    /// The instruction that it may jump to.
     var target: Int? {
         switch self {
         case .branch(_, _, _, let target), .jump(let target): target
@@ -41,7 +41,7 @@ package enum LitmusInstruction: Hashable, Sendable {
         }
     }
 
-    /// Not all of it is of the generic proxy.
+    /// Whether it is a proxy or alias fence, or an access through another proxy than the generic one.
     var usesProxies: Bool {
         switch self {
         case .proxyFence, .aliasFence: true
@@ -65,7 +65,7 @@ package struct LitmusAccess: Hashable, Sendable {
     package var location: Int
     /// Weak, relaxed, acquire, release or both, with its scope.
     package var order: MemoryOrder
-    /// The way it takes.
+    /// Its way to memory.
     package var proxy: LitmusProxy
 
     /// An access; see the properties.
@@ -98,7 +98,7 @@ package enum LitmusArithmetic: String, CaseIterable, Hashable, Sendable {
     }
 }
 
-/// What a read-modify-write makes of the value it found.
+/// The change that a read-modify-write makes to the value that it found.
 package enum LitmusChange: Hashable, Sendable {
     case arithmetic(LitmusArithmetic, LitmusValue)
     case minimum(LitmusValue)

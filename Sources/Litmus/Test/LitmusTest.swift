@@ -8,7 +8,7 @@ package struct LitmusTest: Hashable, Sendable {
     package var locations: [LitmusLocation]
     /// In the order of their columns.
     package var threads: [LitmusThread]
-    /// Ends that do not count are those for which this does not hold.
+    /// Only ends for which this holds count; all of them if it is nil.
     package var filter: LitmusCondition?
     /// The last line.
     package var question: LitmusQuestion
@@ -18,7 +18,7 @@ package struct LitmusTest: Hashable, Sendable {
         locations.indices.filter { locations[$0].memory == locations[index].memory }
     }
 
-    /// Whether an access is not through generic addresses, or memory has several of them.
+    /// Whether an instruction is a proxy or alias fence, or an access through another proxy than the generic one.
     var usesProxies: Bool {
         threads.contains { $0.instructions.contains { $0.instruction.usesProxies } }
     }
@@ -61,7 +61,7 @@ package struct LitmusThread: Hashable, Sendable {
     package var gpu: Int
     /// Registers that do not start as 0.
     package var registers: [Int: Int] = [:]
-    /// What it does, with where that stands in the file.
+    /// Its instructions, with their lines in the file.
     package var instructions: [Step] = []
 
     /// An instruction and its line, from 1.

@@ -2,8 +2,9 @@ import KernelLanguage
 
 /// The rows of a box: where each lies in the tensor and in shared memory.
 enum BoxWalk {
-    /// Calls `body` for each run of at most 16 bytes that stays together in shared memory: its address there, its
-    /// length, and the address in global memory of its part inside the tensor with that part's offset and length.
+    /// Calls `body` for each run of bytes that is contiguous in shared memory (16 with a swizzle, a whole row without):
+    /// its address there, its length, and for its part inside the tensor the address in global memory and the range in
+    /// the run.
     static func forEachRun<E: Error>(
         _ map: TensorMap, at coordinates: [Int], shared: UInt32,
         _ body: (_ shared: UInt32, _ bytes: Int, _ global: UInt64, _ inside: Range<Int>) throws(E) -> Void

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What happens when asynchronous copies come to their moments of reading and writing.
+/// The reads and writes of asynchronous copies, when their time has come.
 extension SimulatedMachine {
     /// A load reads global memory, writes shared memory and reports to its mbarrier.
     func complete(load copy: CopyOperation) {
@@ -101,7 +101,7 @@ extension SimulatedMachine {
         finishIfComplete(copy.block.run)
     }
 
-    // With a judge: whether reading or writing these bytes is not a race.
+    // With a judge: whether these bytes can be read or written without a race.
 
     private func judgeLoad(
         _ copy: CopyOperation, _ source: UnsafeMutablePointer<Region>, _ from: Int, _ to: Int, _ bytes: Int

@@ -159,7 +159,7 @@ struct WarpGroupMath {
         }
     }
 
-    /// Eight steps of K at a time; the compiler makes vector code of the loop over columns.
+    /// Eight values along K at a time; the compiler vectorises the loop over columns.
     @inline(__always)
     private func multiply(row: Int, depth: Int, columns: Int) {
         let sums = d + row * Self.columnPitch

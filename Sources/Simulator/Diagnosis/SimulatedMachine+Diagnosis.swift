@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Why nothing can run.
+/// Diagnoses a deadlock: who waits, and for what.
 extension SimulatedMachine {
     func diagnose() -> [BlockedWarp] {
         var waiting: [BlockedWarp] = []

@@ -6,7 +6,7 @@ public enum SimulationError: Error, Hashable, Sendable, CustomStringConvertible 
     case uninitialised(AccessFault)
     /// An access at an address that is not a multiple of `alignment`.
     case misaligned(AccessFault, alignment: Int)
-    /// An operation whose operands have no meaning on the hardware either.
+    /// An operation whose operands the hardware does not define either.
     case invalidOperation(ExecutionPlace, problem: String)
     /// Two accesses that nothing orders; only found with a schedule.
     case race(RaceReport)
@@ -16,7 +16,7 @@ public enum SimulationError: Error, Hashable, Sendable, CustomStringConvertible 
     case instructionLimit(UInt64)
     /// A launch whose arguments, grid or resources do not fit the kernel or the machine.
     case invalidLaunch(kernel: String, problem: String)
-    /// A call from the host with an argument that is not possible.
+    /// A call from the host with an invalid argument.
     case invalidArgument(String)
     /// Work of the host in a stream threw this error.
     case hostWork(String)

@@ -1,6 +1,6 @@
 /// A resident block: its warps, shared memory and barriers.
 final class BlockState {
-    /// Addresses of shared memory start here; what lies below is the system's.
+    /// Addresses of shared memory start here; those below are reserved for the system.
     static let firstSharedAddress: UInt64 = 1024
 
     let run: KernelRun
@@ -45,7 +45,7 @@ final class ClusterState {
     var arrivedWarps = 0
     var liveWarps = 0
     var waiting: [Warp] = []
-    /// For a judge: what those that have arrived know, and those of the last barrier.
+    /// For a judge: what the warps that have arrived know, and what those of the last completed barrier knew.
     var arriving: View?
     var completed: View?
 }

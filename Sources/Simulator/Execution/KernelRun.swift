@@ -10,8 +10,8 @@ final class KernelRun {
     let arguments: UnsafeMutablePointer<UInt64>
     /// Tensor maps by parameter number.
     let tensorMaps: [TensorMap?]
-    /// With a dependent launch, the kernel before this one in the stream. Those before that one are waited for only as
-    /// far as it has waited for them itself.
+    /// With a dependent launch, the kernel before this one in the stream. Earlier kernels are waited for only as far as
+    /// the predecessor has waited for them.
     var predecessor: KernelRun?
 
     var nextBlock = 0
@@ -21,13 +21,13 @@ final class KernelRun {
     /// Asynchronous stores that have not been performed.
     var pendingStores = 0
     var isComplete = false
-    /// For a judge: the steps that warps have come to.
+    /// For a judge: the steps that warps have reached.
     let reached: ReachedSteps?
     /// For a judge: its number among all launches, what it knows when it starts, and what it makes known in the end.
     let number: Int
     var startClock = View()
     var endClock = View()
-    /// The event that the kernel is complete.
+    /// The event of the kernel's completion.
     var completion = MemoryEvent()
     /// Blocks that knew, when they let dependent kernels start, that the predecessor was complete, and what that makes
     /// known.

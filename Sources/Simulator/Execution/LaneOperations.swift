@@ -1,7 +1,7 @@
 // The loops over 32 lanes that handlers are made of.
 //
-// They are plain loops that read registers and write the scratch area: the compiler turns those into vector code,
-// which it does not do for most operations of the SIMD32 types.
+// They are plain loops that read registers and write the scratch area: the compiler vectorises those, which it does not
+// do for most operations of the SIMD32 types.
 
 @inline(__always)
 func core(_ w: UnsafeMutableRawPointer) -> UnsafeMutablePointer<WarpCore> { w.assumingMemoryBound(to: WarpCore.self) }

@@ -37,7 +37,7 @@ struct NamedBarriers {
     }
 }
 
-/// Something that has no meaning on the hardware either.
+/// A use that the hardware does not define either.
 struct InvalidUse: Error {
     let problem: String
     init(_ problem: String) { self.problem = problem }

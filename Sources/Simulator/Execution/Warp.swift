@@ -36,9 +36,9 @@ final class Warp {
     var tryWaits: UInt32 = 0
     /// That limit has passed.
     var waitLimitPassed = false
-    /// Lanes that have asked the network for the operation that the warp is at.
+    /// Lanes that have issued their part of the warp's current network operation.
     var asked: UInt32 = 0
-    /// The last transfer that the flush that the warp is at is about.
+    /// The last transfer that the warp's current flush covers.
     var flushing: UInt64?
     /// Bulk groups of each lane; lanes without any have none.
     var bulkGroups = BulkGroups()
@@ -46,7 +46,7 @@ final class Warp {
     var multiplies = MultiplyQueue()
     /// What a judge knows of it.
     @exclusivity(unchecked) var judged: JudgedWarp?
-    /// For a judge: relaxed accesses that have been put off, and steps since.
+    /// For a judge: postponed accesses, and steps since the last of them.
     var postponed: [PostponedAccess] = []
     var stepsPostponed = 0
     /// Cluster barriers arrived at.

@@ -25,7 +25,7 @@ struct WarpCore {
     /// Lanes that have not exited.
     var live: UInt32 = .max
 
-    // What special registers say.
+    // Values of special registers.
     let firstThread: UInt32
     let blockThreads: UInt32
     let blockIndex: UInt32

@@ -1,6 +1,6 @@
-/// A device that dies, stops or is slow in the middle of a kernel: from one instruction to the next nothing in the
-/// streams of a rank goes on any more. Warps are not scheduled, asynchronous copies and multiplies do not happen, what
-/// is queued does not start. What the rank has stored so far is there, and its memory stays usable.
+/// A device that dies, stops or is slow in the middle of a kernel: from one instruction on, nothing in the streams of a
+/// rank makes progress. Warps are not scheduled, asynchronous copies and multiplies do not happen, what is queued does
+/// not start. What the rank has stored so far is there, and its memory stays usable.
 ///
 /// Its blocks stay on their multiprocessors. Synchronising takes streams of a rank that is halted for ever as done.
 public struct RankHalt: Hashable, Sendable {

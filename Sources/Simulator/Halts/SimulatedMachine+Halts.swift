@@ -1,4 +1,4 @@
-/// Ranks that stop in the middle of what they do.
+/// Halts of ranks in the middle of their work.
 extension SimulatedMachine {
     /// Begins and ends the halts whose moments have come.
     func followHalts() {
@@ -10,7 +10,7 @@ extension SimulatedMachine {
         while let halted = halts.end(clock: counters.pointee.clock) { letGo(halted) }
     }
 
-    /// Takes all that a rank has under way out of the race.
+    /// Sets aside all that a rank has under way, so that none of it runs.
     private func hold(_ halted: HaltedRank) {
         for stream in streams where stream.rank == halted.rank { stream.halted = halted }
         halted.warps = runnable.filter { $0.rank == halted.rank }

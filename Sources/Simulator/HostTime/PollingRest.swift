@@ -11,7 +11,7 @@ struct PollingRest {
     private var switchesAtStart: UInt64 = 0
     private var nap = shortestNap
 
-    /// Something happens.
+    /// Something other than polling has happened.
     mutating func restart(clock: UInt64, switches: UInt64) {
         (start, switchesAtStart) = (clock, switches)
         nap = Self.shortestNap

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A word of global memory that other processes may access at the same time: each access is one of the machine's own.
-/// Addresses are multiples of the word's size.
+/// A word of global memory that other processes may access at the same time: each access is one atomic access of the
+/// host's CPU. Addresses are multiples of the word's size.
 protocol SystemWord: FixedWidthInteger {
     /// Reads the word.
     static func systemLoad(_ address: UnsafeMutableRawPointer) -> Self

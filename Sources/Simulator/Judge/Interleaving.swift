@@ -1,5 +1,5 @@
-/// A number for the order in which threads synchronised: equal for runs in which every word, barrier and copy saw the
-/// same operations in the same order, however those of different words were mixed.
+/// A hash of the order in which threads synchronised: equal for runs in which every word, barrier and copy saw the same
+/// operations in the same order, however those of different words were mixed.
 struct Interleaving {
     private var perWord: [UInt64: UInt64] = [:]
 

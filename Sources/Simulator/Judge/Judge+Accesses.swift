@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Who accesses, as far as it matters for what comes before the access.
+/// Who makes an access, as far as causality order depends on it.
 enum Accessor {
     /// A lane of a warp.
     case lane(JudgedWarp, Int)
@@ -10,7 +10,7 @@ enum Accessor {
     case host(View)
 }
 
-/// Races: each access is held against what the shadow remembers.
+/// Race detection: each access is checked against the earlier ones in the shadow.
 extension Judge {
     /// Whether `earlier` comes before an access of `accessor`.
     @inline(__always)
@@ -27,10 +27,11 @@ extension Judge {
         }
     }
 
-    /// Whether two unordered accesses may happen: both strong, of one size, each in the other's scope.
+    /// Whether two accesses are morally strong, and so need no order: both strong, of one size, each in the other's
+    /// scope.
     private func isMorallyStrong(_ first: MemoryEvent, _ second: MemoryEvent) -> Bool {
         guard first.isStrong, second.isStrong, first.isWide == second.isWide else { return false }
-        // The network's adds are indivisible among themselves alone.
+        // The network's adds are atomic among themselves alone.
         if first.isWrite, second.isWrite, first.kind.contains(.network) || second.kind.contains(.network) {
             return first.kind.contains(.adding) && second.kind.contains(.adding)
         }
@@ -98,7 +99,8 @@ extension Judge {
         }
         if cell.more < 0 {
             if merge(event, into: &cell.read) { return }
-            // A strong read stands for a plain one only where it is just as bad to overlook.
+            // A later read replaces an earlier one only if both are strong or both plain: a strong read races with
+            // fewer writes.
             if isOrdered(cell.read, accessor), event.isStrong == cell.read.isStrong {
                 cell.read = event
                 return
@@ -132,7 +134,7 @@ extension Judge {
         readLists[list].append(event)
     }
 
-    /// Plain writes end the history of words that threads synchronised with, as do the ends of regions.
+    /// A plain write ends the history of words that threads synchronised with, as does the end of a region.
     func forgetLocations(_ start: UInt, _ size: Int) {
         if size <= 16 {
             for address in stride(from: start & ~3, to: start + UInt(size), by: 4) { locations[address] = nil }

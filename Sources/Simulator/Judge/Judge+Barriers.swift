@@ -2,7 +2,7 @@ import KernelLanguage
 
 /// Barriers and fences.
 extension Judge {
-    // Named barriers: what all that arrive know, all that are released learn.
+    // Named barriers: the warps that are released learn what all that arrived knew.
 
     func arrive(at barrier: Int, _ warp: Warp) {
         guard let judged = warp.judged, let block = warp.block.judged else { return }
@@ -105,7 +105,7 @@ extension Judge {
         return access(block.shared, offset, 8, event, accessor, in: .shared)
     }
 
-    /// An mbarrier's phase is complete: those that wait for it learn what all that arrived knew.
+    /// An mbarrier's phase is complete: whoever waits for it learns what all that arrived knew.
     func completePhase(of address: UInt32, in block: BlockState) {
         guard let judged = block.judged, let barrier = judged.mbarriers[address] else { return }
         judged.mbarriers[address]?.completed = barrier.arriving

@@ -22,7 +22,7 @@ final class JudgedCopy {
 /// Asynchronous copies and multiplies. Each is a thread of its own that starts with what its issuer knows; others know
 /// of it only by waiting for it.
 extension Judge {
-    /// A copy is issued. Gives nil if its mbarrier is not ready for the asynchronous proxy; the failure is then set.
+    /// A copy is issued. Gives false if its mbarrier is not ready for the asynchronous proxy; the failure is then set.
     func issue(_ copy: CopyOperation, isLoad: Bool) -> Bool {
         guard let judged = copy.warp.judged, let block = copy.block.judged else { return true }
         if isLoad, !checkBarrier(copy, judged, block) { return false }
@@ -49,7 +49,7 @@ extension Judge {
         return true
     }
 
-    /// Whether the mbarrier's initialisation has come before, with a fence that the asynchronous proxy needs.
+    /// Whether the mbarrier's initialisation comes before, with the fence that the asynchronous proxy needs.
     private func checkBarrier(_ copy: CopyOperation, _ judged: JudgedWarp, _ block: JudgedBlock) -> Bool {
         guard let barrier = block.mbarriers[copy.mbarrier] else { return true }
         if barrier.fences.contains(where: { judged.knows($0, copy.lane) }) { return true }
@@ -86,7 +86,7 @@ extension Judge {
         }
     }
 
-    /// A multiply is issued. False if its registers are not ready; the failure is then set.
+    /// A multiply is issued.
     func issue(_ operation: inout MultiplyQueue.Operation, _ warp: Warp) {
         guard let judged = warp.judged, let block = warp.block.judged else { return }
         if judged.multiplySlot == 0 { judged.multiplySlot = makeSlot(.multiplies, of: warp) }

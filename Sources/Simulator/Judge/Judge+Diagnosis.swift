@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// From two unordered events to a sentence that a person can act on.
+/// Race reports: from two unordered events to a sentence that a person can act on.
 extension Judge {
     func report(
         _ earlier: MemoryEvent, _ later: MemoryEvent, _ accessor: Accessor, _ region: UnsafeMutablePointer<Region>,

@@ -3,8 +3,8 @@ import KernelLanguage
 /// Kernel boundaries, streams, events and the host.
 extension Judge {
     /// A kernel starts: it knows what its stream has completed. With a dependent launch it knows, however late it
-    /// starts, no more than that its predecessor has started, and the kernel before that one has completed if all
-    /// blocks of the predecessor had waited for it when they let dependent kernels start. The rest it must wait for.
+    /// starts, only what its predecessor knew at its own start, and the completion of the kernel before that one if all
+    /// blocks of the predecessor had waited for it when they let dependent kernels start. It must wait for the rest.
     func start(_ run: KernelRun, in stream: StreamState) {
         if let predecessor = run.predecessor {
             run.startClock = predecessor.startClock
@@ -30,7 +30,7 @@ extension Judge {
         block.run.knownOfPredecessor = predecessor.endClock
     }
 
-    /// All of a kernel is over and visible to what comes after it.
+    /// A kernel is complete, and visible to what comes after it.
     func complete(_ run: KernelRun) {
         for slot in run.slots { run.endClock.learnCompletely(slot, .max) }
         run.completion = MemoryEvent(slot: makeSlot(owner(of: run.stream)), time: 1)
@@ -87,7 +87,7 @@ extension Judge {
         var event = MemoryEvent(slot: stream.hostSlot, time: stream.hostTime)
         if isWrite { event.kind = .write }
         var (start, left) = (offset, count)
-        // Pieces that granules divide.
+        // Pieces that `access` takes: aligned powers of two, or multiples of 16.
         while left > 0 {
             let aligned = start == 0 ? 16 : min(start & (0 &- start), 16)
             let piece =

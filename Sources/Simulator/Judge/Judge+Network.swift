@@ -1,11 +1,11 @@
 import KernelLanguage
 
-/// What a network operation knows and makes known. Its reading and its writing are threads of their own: a flush tells
-/// of the one, the operation's own word of the other, and neither of both.
+/// What a network operation knows and makes known. Its reading and its writing are threads of their own: a flush says
+/// that the source has been read, the operation's own word that the target has been written, and neither says both.
 final class JudgedTransfer {
     /// What its issuer had done and observed.
     let view: View
-    /// The moment of asking, among the issuer's own.
+    /// The issue, as an event of the issuer.
     let issued: MemoryEvent
     let reading: MemoryEvent
     let writing: MemoryEvent
@@ -23,7 +23,7 @@ final class JudgedTransfer {
 
 /// The network under a judge.
 extension Judge {
-    /// A lane asks for a transfer: a release at system scope, and the start of two threads that know what it knows.
+    /// A lane issues a transfer: a release at system scope, and the start of two threads that know what it knows.
     func issue(_ transfer: NetworkTransfer, by warp: Warp, lane: Int, step: Int) {
         guard let judged = warp.judged else { return }
         var view = judged.publish(lane)
@@ -57,7 +57,7 @@ extension Judge {
                 block: warp.block.index, warp: warp.index, blockNumber: -2, clusterNumber: -2, stableNumber: stable))
     }
 
-    /// A flush has told a lane that sources have been read: those of the puts that it knows of.
+    /// A flush has told a lane that sources have been read: those of the puts whose issue it knows of.
     func flushed(_ lane: NetworkLane, _ warp: Warp, _ index: Int) {
         guard let judged = warp.judged, let puts = puts[lane] else { return }
         var view = View()
@@ -73,13 +73,13 @@ extension Judge {
         _ transfer: JudgedTransfer, _ region: UnsafeMutablePointer<Region>, _ offset: Int
     ) -> Bool {
         guard let change = transfer.change else { return true }
-        // What it starts from is what is in memory, if it has no history yet.
+        // Starts the word's history with the value in memory, if it has none yet.
         _ = location(region, offset, bytes: 8)
         return access(region, offset, 8, change, .host(transfer.view), in: .global)
     }
 
-    /// It has. Those who acquire the word know what the issuer knew, and that the transfer's own bytes are there; of an
-    /// add also what adds before it have told.
+    /// A transfer has changed its word. Whoever acquires the word knows what the issuer knew and that the transfer's
+    /// own bytes have arrived, and after an add also what earlier adds published.
     func endChange(
         _ transfer: JudgedTransfer, to value: UInt64, _ region: UnsafeMutablePointer<Region>, _ offset: Int
     ) {

@@ -1,8 +1,8 @@
 import KernelLanguage
 
-/// What reports say about races with the network.
+/// Reports of races with the network.
 extension Judge {
-    /// An event of the network, for people.
+    /// The name of a network event in reports.
     func name(_ operation: NetworkOperation, _ event: MemoryEvent) -> String {
         switch operation {
         case .put:
@@ -14,11 +14,11 @@ extension Judge {
         }
     }
 
-    /// Why a race with the network is one, and what to do; nil where what is missing has nothing to do with it.
+    /// Why accesses race with the network, and the remedy; nil where the missing edge has nothing to do with it.
     func explain(network earlier: MemoryEvent, _ later: MemoryEvent, _ accessor: Accessor) -> (String, String)? {
         let (first, second) = (owner(earlier.slot), owner(later.slot))
         guard first.kind == .network || second.kind == .network else { return nil }
-        // It is there, but not for the asynchronous proxy.
+        // The data is there, but not for the asynchronous proxy.
         if case .asynchronous(let view, _, _) = accessor, view.seen.knows(earlier) { return nil }
         // Somebody has read the word that tells of it, without acquiring it.
         let hasHeard = edges.recent.contains {
@@ -49,7 +49,7 @@ extension Judge {
         )
     }
 
-    /// What the network reads is not what the put's issuer knows of.
+    /// The network reads bytes whose write the put's issuer does not know of.
     private func explain(source reading: MemoryEvent, writtenBy earlier: MemoryEvent) -> (String, String) {
         if owner(earlier.slot).kind == .network {
             return (

@@ -124,7 +124,7 @@ extension Judge {
             let choices = location.readable(by: event) { judged.knows($0, lane) }
             let age = choices > 1 ? schedule.choose(.value, choices) : 0
             let (store, isNew) = location.read(age: age, by: event)
-            // Polls that find what they found before make no other interleaving.
+            // Polls that find the same store again do not change the interleaving.
             if isNew {
                 interleaving.note(
                     location.stableNumber, owner(judged.slot).stableNumber, UInt64(lane), UInt64(age) << 2 | 1)
@@ -200,7 +200,7 @@ extension Judge {
         return outcome
     }
 
-    /// One more store, after those of `handed`: messages that a read-modify-write hands on.
+    /// Appends a store to the word's history; `handed` are the messages that a read-modify-write hands on.
     private func append(
         _ value: UInt64, _ handed: [Message], _ order: MemoryOrder, _ scope: MemoryScope, _ location: SyncLocation,
         _ judged: JudgedWarp, _ lane: Int, _ index: Int

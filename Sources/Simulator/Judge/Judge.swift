@@ -9,14 +9,14 @@ import KernelLanguage
 final class Judge {
     unowned(unsafe) let machine: SimulatedMachine
     @exclusivity(unchecked) var schedule: ScheduleDriver
-    /// Whether relaxed loads may be put off until their values are needed.
+    /// Whether relaxed loads and stores may be postponed.
     let postponesAccesses: Bool
     /// Whether races are followed rather than reported.
     let followsRaces: Bool
     /// For that: the words' histories, in the order in which they came up, and threads by slot and lane.
     @exclusivity(unchecked) var histories: [WordHistory] = []
     @exclusivity(unchecked) var followedLanes: [UInt64: FollowedLane] = [:]
-    /// An access that was put off found no place any more: what ran is no execution.
+    /// A postponed access had no consistent place left: what ran is no execution of the model.
     var isAbandoned = false
 
     /// By slot; slot 0 is nobody's.
@@ -96,7 +96,7 @@ final class Judge {
         return UInt32(owners.count - 1)
     }
 
-    /// What warps have reached of a program.
+    /// The steps of a program that warps have reached.
     func reachedSteps(of program: ProgramStorage) -> ReachedSteps {
         let key = ObjectIdentifier(program)
         if let known = reached[key] { return known }

@@ -28,7 +28,7 @@ struct MemoryEvent {
         static let network = Kind(rawValue: 32)
         /// By adding to it.
         static let adding = Kind(rawValue: 64)
-        /// Of 8 bytes or more: of strong accesses alone.
+        /// Of 8 bytes or more; set for strong accesses only.
         static let wide = Kind(rawValue: 128)
 
         /// A strong access of this scope.
@@ -63,7 +63,7 @@ struct MemoryEvent {
     var isWide: Bool { kind.contains(.wide) }
 }
 
-/// Whose events a slot's are.
+/// The owner of a slot's events.
 struct SlotOwner {
     enum Kind {
         /// The threads of a warp.

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Which steps of a program warps have come to, in all of its launches.
+/// The steps of a program that warps have reached, in all of its launches.
 final class ReachedSteps {
     let program: ProgramStorage
     /// By step.
@@ -23,7 +23,7 @@ final class ReachedSteps {
 }
 
 extension SimulatedMachine {
-    /// With a schedule: for each program that was launched, its kernel, and whether some thread has come to an
+    /// With a schedule: for each program that was launched, its kernel, and whether some thread has reached an
     /// operation, by the operations' numbers as ``Mutation/number`` counts them. Otherwise nothing.
     public var reachedOperations: [(kernel: Kernel, isReached: [Bool])] {
         (judge?.reached.values).map { $0.map { ($0.program.kernel, $0.operations) } } ?? []

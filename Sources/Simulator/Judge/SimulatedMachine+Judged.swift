@@ -1,6 +1,7 @@
 import KernelLanguage
 
-/// A relaxed load or store that has not happened yet although the warp has gone on.
+/// An access that has not happened yet although the warp has gone on: a relaxed load or store, or where races are
+/// followed any access.
 struct PostponedAccess {
     /// Index of its step.
     let step: Int
@@ -9,8 +10,8 @@ struct PostponedAccess {
     var followed: [FollowedAccess] = []
 }
 
-/// The scheduler of a judged machine: one agent after the other goes on up to its next step that others can tell the
-/// order of.
+/// The scheduler of a judged machine: one agent after the other runs up to its next visible step, whose order others
+/// can observe.
 extension SimulatedMachine {
     /// Instructions after which an agent that does nothing visible gives way.
     private static let longestRun = 4096
@@ -165,10 +166,10 @@ extension Judge {
         return handler(core, step)
     }
 
-    /// Steps after which an access that was put off happens in any case: every store becomes visible at last.
+    /// Steps after which a postponed access happens in any case: every store becomes visible eventually.
     private static var longestPostponement: Int { 64 }
 
-    /// Whether what was put off must happen before the next step.
+    /// Whether postponed accesses must happen before the next step.
     func mustCatchUp(_ warp: Warp, before index: Int, _ aspect: StepAspect) -> Bool {
         warp.stepsPostponed += 1
         if warp.stepsPostponed > Self.longestPostponement { return true }
@@ -182,7 +183,7 @@ extension Judge {
         } || meets(warp, index, aspect)
     }
 
-    /// Does what was put off.
+    /// Performs the postponed accesses.
     func catchUp(_ warp: Warp) -> Int32 {
         let core = warp.core
         let mask = core.pointee.mask
@@ -202,7 +203,7 @@ extension Judge {
         return StepOutcome.proceed
     }
 
-    /// Whether the step accesses a word that an access that was put off goes to: a thread sees each word in order.
+    /// Whether the step accesses the word of a postponed access: a thread's accesses to one word stay in order.
     private func meets(_ warp: Warp, _ index: Int, _ aspect: StepAspect) -> Bool {
         guard let access = aspect.access else { return false }
         func address(_ index: Int, _ lane: Int) -> UInt64 {

@@ -66,8 +66,8 @@ enum StepAspect {
             }
     }
 
-    /// Whether its place among the steps of other warps matters. That of plain loads and stores does not: whether they
-    /// are ordered depends on the steps that synchronise.
+    /// Whether its order with the steps of other warps matters. That of plain loads and stores does not: whether they
+    /// race depends on the steps that synchronise.
     var isVisible: Bool {
         switch self {
         case .ordinary, .end, .proxyFence, .syncWarp, .multiplyFence, .bulkCommit: false
@@ -86,7 +86,7 @@ enum StepAspect {
 
     var isStore: Bool { if case .store = self { true } else { false } }
 
-    /// Whether a relaxed access that was put off may still be put off after this step.
+    /// Whether a postponed relaxed access may pass this step.
     var letsPass: Bool {
         switch self {
         case .ordinary, .syncWarp: true

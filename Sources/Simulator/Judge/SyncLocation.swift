@@ -31,7 +31,7 @@ final class SyncLocation {
     /// The last release of each thread to this word.
     @exclusivity(unchecked) private var releases: [UInt64: Message] = [:]
 
-    /// How often a thread reads an older store than the newest in a row: every store becomes visible at last.
+    /// How often in a row a thread may read a store older than the newest: every store becomes visible eventually.
     private static let patience = 3
     private static let capacity = 16
 

@@ -57,7 +57,7 @@ struct VectorClock {
         }
     }
 
-    /// Whether some slot of `other` is further. No early exit, so that the loop becomes vector code.
+    /// Whether some slot of `other` is further. No early exit, so that the loop vectorises.
     private func isBehind(_ other: VectorClock) -> Bool {
         times.withUnsafeBufferPointer { ours in
             other.times.withUnsafeBufferPointer { theirs in

@@ -1,4 +1,4 @@
-/// What the blocks resident on one multiprocessor take of it.
+/// The resources that the blocks resident on a multiprocessor take.
 struct Multiprocessor {
     /// Shared memory that each block takes for the system.
     static let reservedSharedBytes = 1024

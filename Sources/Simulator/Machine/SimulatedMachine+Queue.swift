@@ -39,9 +39,9 @@ extension SimulatedMachine {
     ///   - program: The kernel.
     ///   - grid: Number of blocks: at least 1 and a multiple of the kernel's cluster size.
     ///   - arguments: One for each parameter, of the parameter's kind.
-    ///   - dependentLaunch: Start as soon as all blocks of the kernel before, if that is what comes just before in the
-    ///     stream, have let dependent kernels start or have ended. Otherwise the kernel starts when everything before
-    ///     it is complete.
+    ///   - dependentLaunch: Start as soon as all blocks of the kernel before it have let dependent kernels start or
+    ///     have ended, if only recordings of events stand between the two in the stream. Otherwise the kernel starts
+    ///     when everything before it is complete.
     ///   - label: A name for diagnostics.
     ///   - stream: Where to queue it.
     /// - Throws: `invalidLaunch` if grid, arguments or resources do not fit, `stopped` after an error.
@@ -93,7 +93,8 @@ extension SimulatedMachine {
         append(.record(record), to: stream)
     }
 
-    /// Lets the stream wait for the latest recording of the event that was queued before this call; none is no wait.
+    /// Lets the stream wait for the latest recording of the event that was queued before this call; if there is none,
+    /// it does not wait.
     public func enqueueWait(_ event: EventID, on stream: StreamID) {
         guard let latest = recordings[event] else { return failForUnknownEvent() }
         if let record = latest { append(.wait(record), to: stream) }
@@ -133,7 +134,7 @@ extension SimulatedMachine {
 }
 
 extension [StreamState] {
-    /// Where a stream is; their numbers rise.
+    /// The index of a stream; their numbers ascend.
     fileprivate func index(of stream: StreamID) -> Int? {
         var range = indices
         while !range.isEmpty {

@@ -1,4 +1,4 @@
-/// Which blocks are on which multiprocessor.
+/// Places blocks on multiprocessors, and removes them.
 extension SimulatedMachine {
     /// Makes as many blocks resident as there is room for, in the order of their kernels and indices.
     func dispatchBlocks() {
@@ -89,7 +89,7 @@ extension SimulatedMachine {
     private func finish(_ block: BlockState) {
         let run = block.run
         judge?.finish(block)
-        // Copies that the block did not wait for must not find what was there.
+        // Copies that the block did not wait for must not find its data.
         if run.pendingStores > 0 { block.shared.pointee.poison() }
         if !block.hasTriggered {
             block.hasTriggered = true

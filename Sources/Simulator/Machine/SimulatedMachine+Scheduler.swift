@@ -121,8 +121,8 @@ extension SimulatedMachine {
     private func skipIdleTime() -> Bool {
         while let event = events.first, event.action.isVoid { _ = events.removeFirst() }
         let next = min(events.first?.time ?? .max, nextHaltEnd)
-        // Only sleepers can act when no work is under way, perhaps a watchdog, and those that flush, behind whose peer
-        // there may be nobody. Warps that just retry a try-wait cannot.
+        // When no work is under way, only sleepers can act, perhaps a watchdog, and flushes, which give up when a peer
+        // never answers. Warps that just retry a try-wait cannot.
         guard events.workCount > 0 || sleepingWarps > 0 || network.isFlushing || nextHaltEnd != .max else {
             return false
         }
@@ -182,7 +182,7 @@ extension SimulatedMachine {
         warp.runnableIndex = -1
     }
 
-    /// Takes the running warp out of the race.
+    /// Takes the running warp off the list of runnable ones.
     func suspend(_ warp: Warp, _ state: Warp.State) {
         removeRunnable(warp)
         warp.state = state

@@ -1,4 +1,4 @@
-/// How the items of streams start and end.
+/// Starts and completes the items of streams.
 extension SimulatedMachine {
     /// Starts whatever is at the head of a stream and may start.
     func advanceStreams() {

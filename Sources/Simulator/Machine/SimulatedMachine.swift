@@ -31,7 +31,8 @@ public final class SimulatedMachine {
     @exclusivity(unchecked) var sleepingWarps = 0
     /// Instructions that the clock has not counted yet.
     var uncountedInstructions: UInt64 = 0
-    /// Time to skip next while nothing but polling happens, the instruction count at which to, and the progress known.
+    /// Time to skip next while nothing but polling happens, the instruction count at which to skip it, and the last
+    /// known progress.
     var leap: UInt64 = 0
     var nextLeapAt: UInt64 = 0
     var lastProgress: UInt64 = .max
@@ -114,7 +115,8 @@ public final class SimulatedMachine {
             nanoseconds: counters.pointee.clock &- start)
     }
 
-    /// With a judge that follows races: the schedule led to what is no execution, and the error says no more than that.
+    /// With a judge that follows races: the schedule led to no execution of the model, and the error says no more than
+    /// that.
     package var isAbandoned: Bool { judge?.isAbandoned ?? false }
 
     /// With a schedule, its decisions so far; otherwise nil.

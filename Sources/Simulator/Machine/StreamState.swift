@@ -17,7 +17,7 @@ final class EventRecord {
     var clock = View()
 }
 
-/// What is queued in a stream and what runs.
+/// The queue of a stream, and the kernels that run.
 final class StreamState {
     enum Item {
         case launch(KernelRun, dependent: Bool)
@@ -42,7 +42,7 @@ final class StreamState {
     var hostTime: UInt32 = 0
     /// Kernels that have started and not completed, oldest first; several only with dependent launch.
     var running: [KernelRun] = []
-    /// The kernel that a dependent launch would be dependent on.
+    /// The kernel that a dependent launch would depend on.
     var last: KernelRun?
     /// Recordings that wait for kernels; what is behind them in the stream may go on.
     var openRecords: [EventRecord] = []
@@ -60,13 +60,13 @@ final class StreamState {
     }
 
     var isEmpty: Bool { head >= items.count && running.isEmpty }
-    /// Whether nothing of it will ever run any more.
+    /// Whether nothing in it will ever run again.
     var isOver: Bool { isEmpty || halted.map { $0.end == nil } ?? false }
     var next: Item? { head < items.count ? items[head] : nil }
 
     func append(_ item: Item) { items.append(item) }
 
-    /// Leaves an item behind that is no work. The item behind it stays as near to its start as it was.
+    /// Skips an item that is no work. The moment to start the next item, if set, stays.
     func skipMark() {
         head += 1
         forgetIfDone()

@@ -25,7 +25,7 @@ enum TimedAction {
     /// Whether it starts an item of a stream.
     var isStart: Bool { if case .stream = self { true } else { false } }
 
-    /// Whether the wait that it would end is over.
+    /// Whether it has nothing left to do: the wait that it would end is over, or the warp has finished.
     var isVoid: Bool {
         switch self {
         case .wake(let warp, let wait): warp.wait != wait
@@ -69,7 +69,7 @@ struct TimedEvents {
         }
     }
 
-    /// Takes out the events whose actions are so. Gives them, earliest first.
+    /// Takes out the events whose actions satisfy the condition. Gives them, earliest first.
     mutating func removeAll(where isOut: (TimedAction) -> Bool) -> [Event] {
         let all = heap
         heap = []

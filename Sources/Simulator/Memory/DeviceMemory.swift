@@ -34,7 +34,7 @@ final class DeviceMemory {
         return address
     }
 
-    /// A fresh allocation whose data is memory of the host, as far from a multiple of 1024 as that is.
+    /// A fresh allocation whose data is memory of the host, with that memory's offset from a multiple of 1024.
     func adopt(_ memory: UnsafeMutableRawBufferPointer, label: String) throws(SimulationError) -> UInt64 {
         guard let data = memory.baseAddress, memory.count > 0 else {
             throw .invalidArgument("adopted memory \(label) of \(memory.count) bytes; 1 byte is the least")
@@ -50,8 +50,8 @@ final class DeviceMemory {
         return address
     }
 
-    /// The first `bytes` bytes of an allocation, given by the start of one of its mappings, at a fresh address that
-    /// lies to multiples of 1024 as that one does. As many as the mapping has for nil.
+    /// The first `bytes` bytes of an allocation, given by the start of one of its mappings, at a fresh address with the
+    /// same offset from a multiple of 1024. Nil maps as many bytes as that mapping has.
     func alias(of address: UInt64, bytes: Int?, label: String) throws(SimulationError) -> UInt64 {
         guard let index = index(atOrBelow: address), table.pointee.regions[index].base == address else {
             throw .invalidArgument("0x\(String(address, radix: 16)) is not the start of an allocation; nothing to map")

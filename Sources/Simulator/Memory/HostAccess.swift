@@ -1,4 +1,4 @@
-/// Access to global memory from the host: immediate, and checked like a kernel's.
+/// Access to global memory from the host: immediate, and checked for bounds.
 extension DeviceMemory {
     func write(_ bytes: UnsafeRawBufferPointer, at address: UInt64) throws(SimulationError) {
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }

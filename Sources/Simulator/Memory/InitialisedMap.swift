@@ -42,7 +42,7 @@ extension Region {
 
     /// Makes `count` bytes at `offset`, multiples of 8, like ones that have never been written.
     mutating func forget(_ offset: Int, count: Int) {
-        // What others see at addresses of their own, they may write without this map's knowledge.
+        // Other processes may write adopted memory without this map's knowledge.
         guard ownsData else { return }
         for index in offset / 8..<(offset + count) / 8 { setMap(index, 0) }
     }

@@ -1,14 +1,14 @@
 import KernelLanguage
 
-/// From the addresses of the lanes to the simulator's own memory. Every access of a kernel to memory that is not an
-/// asynchronous copy goes through here: bounds, alignment and the map of written bytes.
+/// Resolves the addresses of lanes to the simulator's own memory. Every load, store and atomic operation goes through
+/// here: bounds, alignment and the map of written bytes.
 extension UnsafeMutablePointer<WarpCore> {
     /// What an access does with the bytes.
     enum Access { case read, write, update }
 
-    /// Fills `pointers` for the active lanes, of which each accesses `count` bytes at its address in `a` plus `x`.
+    /// Fills `pointers` for the active lanes, each of which accesses `count` bytes at its address in `a` plus `x`.
     ///
-    /// - Returns: False if some lane must not; the machine's failure is then set.
+    /// - Returns: False if some lane's access is a fault; the machine's failure is then set.
     @inline(__always)
     func resolve(_ space: MemorySpace, _ step: UnsafePointer<Step>, count: Int, _ access: Access) -> Bool {
         space == .global

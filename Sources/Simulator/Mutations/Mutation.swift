@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// One way in which one operation of a kernel orders less than it does: a weaker order, a narrower scope, a fence,
-/// barrier or wait that is not there. A checker that is worth its name finds each, unless the operation was not needed.
+/// A weakening of one operation of a kernel: a weaker order, a narrower scope, a fence, barrier or wait left out. A
+/// checker worth its name finds each, unless the operation was not needed.
 public struct Mutation: Hashable, Sendable, CustomStringConvertible {
     /// What happens to the operation.
     public enum Change: Hashable, Sendable {
@@ -14,7 +14,7 @@ public struct Mutation: Hashable, Sendable, CustomStringConvertible {
         case notWaiting
         /// A put's signal is an operation of its own, which covers nothing.
         case uncovered
-        /// What is added to a word by the network replaces it.
+        /// The network sets a word instead of adding to it.
         case setting
         /// A put goes on a channel that nobody flushes.
         case otherChannel
@@ -23,17 +23,17 @@ public struct Mutation: Hashable, Sendable, CustomStringConvertible {
 
     /// Number of the operation in its kernel, in the order of the text, operations of nested blocks after their own.
     public let number: Int
-    /// Number of the operation that a thread must come to for the mutation to change what it does: of the operation
-    /// itself, or of the `if` around it if nothing may be left of a side.
+    /// Number of the operation that a thread must reach for the mutation to change its behaviour: of the operation
+    /// itself, or of the `if` around it where its removal may leave a side empty.
     let reach: Int
     /// Line that emitted it.
     public let location: SourceLocation
-    /// What the operation is, such as "acquire load (gpu scope)".
+    /// Name of the operation, such as "acquire load (gpu scope)".
     public let operation: String
     /// What happens to it.
     public let change: Change
 
-    /// Whether a thread has come to what the mutation changes.
+    /// Whether a thread has reached the operation that the mutation changes.
     ///
     /// - Parameter isReached: By the number of an operation, as ``SimulatedMachine/reachedOperations`` has it.
     public func isReached(_ isReached: [Bool]) -> Bool { isReached.indices.contains(reach) && isReached[reach] }

@@ -1,7 +1,7 @@
 import KernelLanguage
 
 extension NetworkOperation {
-    /// What can be taken from what it orders.
+    /// The ways to weaken its ordering.
     var weakenings: [Mutation.Change] {
         switch self {
         case .put(_, _, _, _, let signal): (signal == nil ? [] : [.uncovered, .setting]) + [.otherChannel]
@@ -15,7 +15,7 @@ extension NetworkOperation {
     func changed(_ change: Mutation.Change, at location: SourceLocation) -> Op? {
         switch (self, change) {
         case (.put(let route, let target, let source, let bytes, .some(let signal)), .uncovered):
-            // What says that a put has come is an operation of its own, which may come first.
+            // The signal becomes an operation of its own, which may overtake the put.
             let put = Self.put(route, target: target, source: source, bytes: bytes, signal: nil)
             let add = Self.add(route, word: signal.word, value: signal.value)
             let both = [put, add].map { Instruction(.network($0), at: location) }
@@ -34,7 +34,7 @@ extension NetworkOperation {
         }
     }
 
-    /// For people.
+    /// A name for reports.
     var mutationName: String {
         switch self {
         case .put(_, _, _, _, let signal): signal == nil ? "network put" : "network put with signal"

@@ -1,7 +1,7 @@
 import KernelLanguage
 
 extension Op {
-    /// What can be taken from the operation's ordering.
+    /// The ways to weaken the operation's ordering.
     var weakenings: [Mutation.Change] {
         switch self {
         case .load(let access, _, _), .store(let access, _, _): access.weakenings(isAtomic: false)
@@ -48,7 +48,7 @@ extension Op {
         }
     }
 
-    /// For people.
+    /// A name for reports.
     var mutationName: String {
         switch self {
         case .load(let access, _, _): "\(access.mutationName) load"
@@ -100,7 +100,7 @@ extension MemoryAccess {
 }
 
 extension MemoryOrder {
-    /// The next scope that leaves threads out; clusters are few.
+    /// The next narrower scope. Cluster scope is left out: few kernels have clusters.
     fileprivate var narrowed: [Mutation.Change] {
         switch scope {
         case .system: [.scope(.gpu)]
@@ -111,14 +111,13 @@ extension MemoryOrder {
 }
 
 extension Block {
-    /// A loop over this block waits for memory: it reads with an order other than weak and leaves when it likes what it
-    /// sees.
+    /// A loop over this block waits for memory: it loads with an order other than weak, and leaves on a condition.
     fileprivate var isPolling: Bool {
         instructions.contains { if case .load(let access, _, _) = $0.op { access.order != .weak } else { false } }
             && instructions.contains { if case .breakIf = $0.op { true } else { false } }
     }
 
-    /// The same, but it is left the first time round.
+    /// The same block, which leaves its loop in the first iteration.
     fileprivate var leavingAtOnce: Block {
         var block = self
         if let index = instructions.firstIndex(where: { if case .breakIf = $0.op { true } else { false } }) {

@@ -1,6 +1,6 @@
-/// The network between the ranks of a simulated machine, as network operations meet it.
+/// The network between the ranks of a simulated machine, as network operations see it.
 public struct NetworkConfiguration: Hashable, Sendable {
-    /// What becomes visible after what, beyond what every network promises: a put's bytes before its own signal.
+    /// The order in which operations become visible, beyond that of every network: a put's bytes before its own signal.
     public enum Order: String, CaseIterable, Hashable, Sendable {
         /// Nothing: as on EFA, or between queue pairs.
         case unordered
@@ -9,14 +9,15 @@ public struct NetworkConfiguration: Hashable, Sendable {
         case connected
     }
 
-    /// What the network does.
+    /// The network's order.
     public var order: Order
-    /// What a judge lets kernels rely on, where the network does so much: unless asked it takes nothing for granted, so
-    /// that kernels are right on every network.
+    /// The order that a judge lets kernels rely on, if the network has it: none by default, so that kernels are right
+    /// on every network.
     public var judgedOrder: Order
     /// Channels, 1 to `NetworkOperation.maximumChannels`.
     public var channels: Int
-    /// Operations that can be under way from one rank to one peer on one channel, at least 1. Who asks for more waits.
+    /// Operations that can be under way from one rank to one peer on one channel, at least 1. A lane that issues more
+    /// waits.
     public var queueDepth: Int
 
     /// A network that orders nothing, unless said otherwise.

@@ -1,6 +1,6 @@
 /// What is under way in a machine's network.
 struct NetworkState {
-    /// Transfers that are not complete, by lane in the order in which they were asked for.
+    /// Transfers that are not complete, by lane in the order of their issue.
     private(set) var queues: [NetworkLane: [NetworkTransfer]] = [:]
     /// Warps that wait for room in a queue, or for sources to have been read.
     private(set) var waiting: [Warp] = []

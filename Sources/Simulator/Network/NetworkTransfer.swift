@@ -6,11 +6,11 @@ struct NetworkLane: Hashable {
     let peer: Int
     let channel: Int
 
-    /// Whether one of its ends is there.
+    /// Whether `rank` is one of its ends.
     func involves(_ rank: Int) -> Bool { self.rank == rank || peer == rank }
 }
 
-/// A network operation under way. It outlives the kernel that asked for it.
+/// A network operation under way. It may outlive the kernel that issued it.
 final class NetworkTransfer {
     /// Bytes to copy.
     struct Payload {
@@ -19,7 +19,7 @@ final class NetworkTransfer {
         let bytes: Int
     }
 
-    /// What happens to a word of the peer at last.
+    /// The change of a word of the peer, after the payload.
     struct WordChange {
         let address: UInt64
         let value: UInt64
@@ -31,7 +31,7 @@ final class NetworkTransfer {
     let lane: NetworkLane
     let payload: Payload?
     let word: WordChange?
-    /// Who asked for it.
+    /// Where it was issued.
     let place: ExecutionPlace
     /// Offsets in the payload: a piece is what lies between two neighbours.
     let cuts: [Int]

@@ -1,9 +1,9 @@
 import KernelLanguage
 
-/// The network: it reads sources late and in pieces, writes them in any order, and changes a word when its own put is
-/// there.
+/// The network: it reads sources late and in pieces, writes them in any order, and changes a word when the bytes of its
+/// own put have arrived.
 extension SimulatedMachine {
-    /// A lane has asked for a transfer, for which its queue has room.
+    /// A lane has issued a transfer, for which its queue has room.
     func start(_ transfer: NetworkTransfer) {
         network.add(transfer)
         counters.pointee.progress &+= 1
@@ -24,7 +24,7 @@ extension SimulatedMachine {
         if judge == nil { halted.events.append((action, time)) } else { halted.work.append(action) }
     }
 
-    /// One part of a transfer happens.
+    /// Performs one part of a transfer.
     func act(_ action: NetworkAction) {
         let transfer = action.transfer
         switch action.part {
@@ -48,7 +48,7 @@ extension SimulatedMachine {
         }
     }
 
-    /// What has been read is delivered; on a connection behind what was asked for earlier.
+    /// Delivers what has been read; on a connection, behind the transfers issued earlier.
     private func deliverInTurn(_ transfer: NetworkTransfer) {
         if configuration.network.order == .connected, network.first(transfer.lane) !== transfer { return }
         for piece in 0..<transfer.pieces { schedule(transfer, .write(piece), after: delay(500...5000)) }

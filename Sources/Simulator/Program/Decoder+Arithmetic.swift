@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What operations on values do.
+/// Handlers of arithmetic and comparisons.
 extension Decoder {
     func unaryHandler(_ operation: UnaryOperation, _ type: ScalarType) -> StepHandler {
         switch operation {
@@ -171,6 +171,6 @@ extension Decoder {
         }
     }
 
-    /// For operations that the verifier lets through for no type that leads here: does nothing.
+    /// For combinations of operation and type that the verifier rejects: does nothing.
     private var impossible: StepHandler { { _, _ in StepOutcome.proceed } }
 }

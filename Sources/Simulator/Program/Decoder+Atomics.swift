@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What atomic operations do. `a` is the address, `x` is added to it, `b` the operand, `c` what compare-and-swap
+/// Handlers of atomic operations. `a` is the address, `x` is added to it, `b` the operand, `c` what compare-and-swap
 /// compares with, `d` the register for the old value, or below zero for none; `y` is 0 for global and 1 for shared
 /// memory, 2 for global memory that other processes may access at the same time; `z` is 1 for compare-and-swap.
 extension Decoder {

@@ -9,7 +9,7 @@ extension UnsafeMutablePointer<WarpCore> {
         return StepOutcome.failed
     }
 
-    /// Calls `body` for each active lane until it gives something else than `proceed`.
+    /// Calls `body` for each active lane until it throws or the machine has failed.
     @inline(__always)
     func forEachLane(_ body: (Int) throws(InvalidUse) -> Void, failingAt step: UnsafePointer<Step>) -> Int32 {
         var remaining = pointee.mask
@@ -35,7 +35,7 @@ extension UnsafeMutablePointer<WarpCore> {
     }
 }
 
-/// What barriers do.
+/// Handlers of barriers.
 enum BarrierHandlers {
     /// `a` is the number of the barrier, `x` the threads or 0 for all, `y` is 1 if the warp waits.
     static let barrier: StepHandler = { w, s in
@@ -56,7 +56,7 @@ enum BarrierHandlers {
             else { return waits ? StepOutcome.blocked : StepOutcome.proceed }
             warp.machine.judge?.release(released, of: id, in: warp.block)
             for other in released { warp.machine.resume(other) }
-            // Released at once; yet another warp may well go first.
+            // Even if it is released at once: another warp may go first.
             return waits ? StepOutcome.blocked : StepOutcome.proceed
         } catch {
             return core.fail(step, error.problem)
@@ -155,7 +155,7 @@ enum BarrierHandlers {
                 }
             }, failingAt: step)
         guard outcome == StepOutcome.proceed else { return outcome }
-        // A try-wait may give up at any time; doing so now and then shows loops that rely on it not to.
+        // A try-wait may give up at any time; doing so now and then exposes loops that rely on it not to.
         let givesUp = warp.waitLimitPassed || (!warp.hasWaitLimit && warp.machine.givesUp())
         if let incomplete, !givesUp {
             warp.block.mbarriers.waiting.append(warp)

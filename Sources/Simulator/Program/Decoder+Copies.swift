@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What starts, groups and waits for bulk and tensor copies. Operands stand in the program's lists from `x` on,
+/// Handlers that start, group and wait for bulk and tensor copies. Operands stand in the program's lists from `x` on,
 /// constant offsets in its list of numbers from `y` on; `z` is the number of a tensor map parameter.
 enum CopyHandlers {
     /// Lists: shared, global, bytes, mbarrier. Numbers: offsets of shared, global, mbarrier.

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What operations on the multiprocessor and between kernels do.
+/// Handlers of sleeps and of dependent launch.
 enum MachineHandlers {
     static let nothing: StepHandler = { _, _ in StepOutcome.proceed }
 

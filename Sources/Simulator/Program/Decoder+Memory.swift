@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// What loads and stores do. `a` is the address, `x` is added to it, `y` registers stand in the program's lists from
-/// `z`.
+/// Handlers of loads and stores. `a` is the address, `x` is added to it, `y` registers stand in the program's lists
+/// from `z`.
 extension Decoder {
     func loadHandler(_ element: ScalarType, _ space: MemorySpace) -> StepHandler {
         switch (element.bytes, space) {
@@ -30,7 +30,7 @@ extension Decoder {
     }
 }
 
-/// What was discarded is as if it had never been written, so that whoever reads it is told.
+/// Discarded bytes count as never written, so that a later read is reported.
 let discardHandler: StepHandler = { w, s in
     let core = core(w)
     let step = step(s)

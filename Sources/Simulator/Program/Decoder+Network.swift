@@ -26,8 +26,8 @@ extension Decoder {
     }
 }
 
-/// What starts and waits for network operations. Lists start with peer and channel. `z` says what happens to a word: 1
-/// for an add, 2 if it is set, 0 for nothing.
+/// Handlers that start and wait for network operations. Lists start with peer and channel. `z` says what happens to a
+/// word: 1 for an add, 2 if it is set, 0 for nothing.
 enum NetworkHandlers {
     /// Lists: target, source, bytes, and where there is a signal its word and value. Numbers: offsets of target,
     /// source, word.
@@ -78,7 +78,7 @@ enum NetworkHandlers {
                 }
             }, failingAt: step)
         guard outcome == StepOutcome.proceed else { return outcome }
-        // As a try-wait on an mbarrier it may give up at any time.
+        // Like a try-wait on an mbarrier it may give up at any time.
         let givesUp = warp.waitLimitPassed || (!warp.hasWaitLimit && warp.machine.givesUp())
         if let missing, !givesUp {
             core.retry()
@@ -97,8 +97,8 @@ enum NetworkHandlers {
         return StepOutcome.proceed
     }
 
-    /// Lets each active lane ask for what `operation` gives. Lanes whose queue is full wait for room, and lanes behind
-    /// them with them.
+    /// Starts the transfer that `operation` gives for each active lane. Lanes whose queue is full wait for room, and
+    /// the lanes behind them with them.
     private static func ask(
         _ core: UnsafeMutablePointer<WarpCore>, _ step: UnsafePointer<Step>,
         _ operation: (
@@ -164,7 +164,7 @@ enum NetworkHandlers {
         return NetworkLane(rank: run.stream.rank, peer: peer, channel: channel)
     }
 
-    /// What `z` says of a word; lists: word and value.
+    /// The change of a word that `z` stands for; lists: word and value.
     private static func change(
         _ core: UnsafeMutablePointer<WarpCore>, _ step: UnsafePointer<Step>, _ list: UnsafePointer<Int32>, offset: Int,
         _ lane: Int

@@ -1,6 +1,7 @@
 import KernelLanguage
 
-/// What packing and unpacking do. Operands of a pack and results of an unpack stand in the program's lists from `x` on.
+/// Handlers of packing and unpacking. Operands of a pack and results of an unpack stand in the program's lists from `x`
+/// on.
 extension Decoder {
     func packHandler(_ operation: PackOperation) -> StepHandler {
         switch operation {

@@ -2,7 +2,7 @@ import KernelLanguage
 import Synchronization
 
 /// Accesses to global memory that synchronise with the whole system, and so with other processes: real fences, and one
-/// access of the machine's own for each word. Operands as for other loads and stores.
+/// atomic access of the host's CPU for each word. Operands as for other loads and stores.
 extension Decoder {
     /// Whether other processes may take part.
     static func reachesSystem(_ access: MemoryAccess) -> Bool {
@@ -29,7 +29,8 @@ extension Decoder {
 }
 
 let systemFenceHandler: StepHandler = { _, _ in
-    // PTX's fence orders no store before a later load, and neither need this one.
+    // PTX's acquire-release fence orders no store before a later load, and neither need this one. A sequentially
+    // consistent fence of the system comes here too: between processes it is no more than that.
     atomicMemoryFence(ordering: .acquiringAndReleasing)
     return StepOutcome.proceed
 }

@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What moves, selections, conversions and special registers do.
+/// Handlers of moves, selections, conversions and special registers.
 extension Decoder {
     func moveHandler(_ type: ScalarType) -> StepHandler {
         switch type {

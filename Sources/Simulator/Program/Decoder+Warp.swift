@@ -1,9 +1,9 @@
 import KernelLanguage
 
-/// What shuffles, votes and elections do.
+/// Handlers of shuffles, transposes, votes and elections.
 extension Decoder {
-    /// Stops the machine where a GPU would wait for ever: an operation of the whole warp that lanes are kept from by a
-    /// branch.
+    /// Stops the machine where a GPU would wait for ever: an operation of the whole warp that a branch keeps lanes
+    /// from.
     var wholeWarpHandler: StepHandler {
         { w, s in
             let core = core(w)

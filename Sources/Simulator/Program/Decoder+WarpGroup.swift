@@ -10,7 +10,7 @@ struct MultiplyPlan {
     let fragment: [Int32]
 }
 
-/// What starts, groups and waits for warp-group multiplies.
+/// Handlers that start, group and wait for warp-group multiplies.
 enum MultiplyHandlers {
     /// `x` is the number of the plan, `a` the descriptor of A, `b` that of B, `c` whether to accumulate.
     static let multiply: StepHandler = { w, s in

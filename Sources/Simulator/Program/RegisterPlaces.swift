@@ -88,7 +88,7 @@ private struct RegisterLives {
         visit(body)
         position += 1
         let inside = occurring.removeLast()
-        // What the loop finds from before it is needed until the last time round.
+        // A register defined before the loop is needed until its last iteration.
         for register in inside where first[register] <= start { last[register] = position }
         if let outer = occurring.indices.last { occurring[outer].formUnion(inside) }
     }

@@ -109,7 +109,7 @@ public struct Exploration: Sendable {
     private var first: Schedule {
         switch policy {
         case .random: .random(seed: seed)
-        // How long a run is, the first one shows.
+        // The first run shows how long a run is.
         case .pct(let depth): .pct(seed: seed, depth: depth, length: 1_000)
         case .exhaustive: .choices([:])
         case .replay(let schedule): schedule

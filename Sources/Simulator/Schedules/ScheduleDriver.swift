@@ -21,7 +21,7 @@ struct ScheduleDriver {
 
 /// The decisions of a run.
 public struct ScheduleRecord: Hashable, Sendable {
-    /// A decision that a search through all schedules takes both ways.
+    /// A decision that a search through all schedules takes every way.
     struct Branch: Hashable, Sendable {
         let decision: Int
         let choice: Int
@@ -48,7 +48,7 @@ public struct ScheduleRecord: Hashable, Sendable {
     /// Equal for runs whose threads synchronised in the same order.
     public internal(set) var interleaving: UInt64 = 0
 
-    /// Only small kernels are searched through.
+    /// Only small kernels are searched exhaustively.
     private static let keptBranches = 4096
 
     /// A record of nothing.
@@ -74,7 +74,7 @@ public struct ScheduleRecord: Hashable, Sendable {
         decisions += 1
     }
 
-    /// The next schedule of a search in depth, or nil after the last one.
+    /// The next schedule of a depth-first search, or nil after the last one.
     var next: Schedule? {
         guard let last = branches.lastIndex(where: { $0.choice + 1 < $0.count }) else { return nil }
         var next: [Int: Int] = [:]

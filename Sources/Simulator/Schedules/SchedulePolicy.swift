@@ -6,7 +6,7 @@ public struct Decision: Sendable {
         case agent
         /// Which store a load reads from; choice 0 is the newest.
         case value
-        /// Whether a relaxed load is put off until its value is needed; choice 0 is no.
+        /// Whether a relaxed load or store is put off; choice 0 is no.
         case postponement
         /// Whether a try-wait gives up early; choice 0 is no.
         case givingUp

@@ -7,7 +7,7 @@ struct CoherenceGraph {
     /// Sets of accesses are bits of one word.
     static let capacity = 64
 
-    /// How a new access stands to those before it; sets of accesses.
+    /// The relations of a new access to those before it, as sets of accesses.
     struct Relations {
         /// Comes after them in base causality order.
         var before: UInt64 = 0
@@ -133,7 +133,7 @@ struct CoherenceGraph {
         return nodes.map { node in node.before.members.reduce(node.before) { $0 | observed[$1] } }
     }
 
-    /// Adds what causality says of writes. False if coherence then has a circle.
+    /// Adds what causality says of writes. False if coherence then has a cycle.
     private mutating func close(_ causes: [UInt64]) -> Bool {
         nodes[0].coherence = writes & ~1
         for write in writes.members where write != 0 {
@@ -149,7 +149,7 @@ struct CoherenceGraph {
     }
 
     private func isConsistent(_ causes: [UInt64]) -> Bool {
-        // What must not go in circles: accesses of a thread, and morally strong ones that communicate.
+        // What must have no cycle: program order, with communication between morally strong accesses.
         var edges = [UInt64](repeating: 0, count: count)
         for (index, node) in nodes.enumerated() {
             let bit = UInt64(1) << UInt64(index)
@@ -189,7 +189,7 @@ extension UInt64 {
 }
 
 extension [UInt64] {
-    /// Of rows of a relation: makes it transitive.
+    /// Takes the transitive closure of a relation, given by its rows.
     fileprivate mutating func closeTransitively() {
         for middle in indices where self[middle] != 0 {
             for row in indices where self[row] >> UInt64(middle) & 1 != 0 { self[row] |= self[middle] }

@@ -1,11 +1,11 @@
 import KernelLanguage
 
-/// Following races: what becomes of a program to which the kernel language gives no meaning.
+/// Following races: the behaviour of programs that the kernel language leaves undefined.
 ///
 /// With `SimulatorConfiguration.followsRaces`, a race does not stop the machine. Each access to a word of global
-/// memory, weak ones too, may then be put off behind later ones to other words, and sees or becomes what PTX's memory
+/// memory, weak ones too, may then be postponed behind later ones to other words, and reads or writes what PTX's memory
 /// model allows: the schedule chooses among the writes that a read may read from, and among the places in coherence
-/// order that a write may have. Words are 4 or 8 bytes; accesses to several at once are as without this.
+/// order that a write may have. Words are 4 or 8 bytes; vector accesses behave as without this.
 extension Judge {
     /// Whether a step is an access that is followed.
     @inline(__always)
@@ -34,7 +34,7 @@ extension Judge {
 
     // MARK: Steps
 
-    /// A thread comes to an access: it happens now, or is put off.
+    /// A thread reaches an access: it happens now, or is postponed.
     func follow(_ aspect: StepAspect, _ access: MemoryAccess, _ core: Core, _ step: UnsafePointer<Step>) -> Int32 {
         let warp = core.pointee.warp
         guard let judged = warp.judged else { return step.pointee.handler(core, step) }
@@ -213,8 +213,7 @@ extension Judge {
         judged.advance()
     }
 
-    /// Whether accesses that were put off may stay so behind the next step; for what orders something the schedule
-    /// says.
+    /// Whether postponed accesses may pass the next step; where that step orders something, the schedule decides.
     func letsPass(_ aspect: StepAspect, _ warp: Warp) -> Bool {
         switch aspect {
         case .ordinary, .syncWarp: return true

@@ -32,7 +32,7 @@ final class WordHistory {
     /// By thread: the write that it read from last, and how often in a row though there was a newer one.
     private var polls: [UInt64: (source: Int, count: Int)] = [:]
 
-    /// How often a thread reads the same old write in a row: every write becomes visible at last.
+    /// How often in a row a thread may read the same old write: every write becomes visible eventually.
     private static let patience = 3
 
     init(_ pointer: UnsafeMutableRawPointer, bytes: Int, stableNumber: UInt64) {
@@ -117,7 +117,7 @@ final class WordHistory {
         return result
     }
 
-    /// What was chosen happens.
+    /// Adds the access in the way that was chosen.
     func append(_ choice: Choice, number: Int, _ read: Access?, _ write: Access?, _ judge: Judge) {
         if let read, let source = choice.source {
             let key = Self.key(read.event)
