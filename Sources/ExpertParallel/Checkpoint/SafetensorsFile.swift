@@ -11,7 +11,7 @@ package struct SafetensorsFile: Sendable {
         package let type: ElementType
         /// Dimensions, outermost first.
         package let shape: [Int]
-        /// Bytes in the file, header included.
+        /// Bytes in the file, counted from its start.
         package let range: Range<Int>
     }
 

@@ -108,7 +108,7 @@ public final class MoELayerGroup {
         try group.spreadingFailure { try layers[index].enqueue(overlap: overlap, keepingRows: keepingRows) }
     }
 
-    /// Sets all outputs to zero, so that what is there afterwards has been written anew. Nothing may be running.
+    /// Sets all outputs to zero, so that later values have been written anew. Nothing may be running.
     package func clearOutputs() throws {
         for rank in group.ranks {
             try rank.device.fill(rank.combined, with: 0, on: rank.compute)

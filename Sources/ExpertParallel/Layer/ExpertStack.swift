@@ -22,7 +22,7 @@ final class ExpertStack {
         case upload((Int) throws -> ExpertWeights)
         /// From the device.
         case device(LayerWeights)
-        /// They are another stack's.
+        /// Another stack's weights.
         case share(ExpertStack)
 
         fileprivate var stack: ExpertStack? {
@@ -47,7 +47,7 @@ final class ExpertStack {
     ///
     /// - Parameters:
     ///   - exchange: Where rows come from.
-    ///   - memory: Where they go, and what GEMMs pass on.
+    ///   - memory: Where results go, and the GEMMs' scratch memory.
     ///   - overlaps: Whether its GEMMs may wait for rows, raise signals and send rows home themselves.
     ///   - droppedSignal: Test hook, see `GEMMConfiguration.droppedSignal`.
     ///   - source: Where the weights come from.
@@ -123,7 +123,7 @@ final class ExpertStack {
     /// Value of a block's signal once the overlapped down GEMM has finished it.
     let signalThreshold: Int
 
-    /// Puts scales of rows that no step has written into a readable state.
+    /// Sets all activation scales to 0: GEMMs also load those of rows that no step has written.
     func reset(on stream: DeviceStream) throws { try device.fill(activatedScales, with: 0, on: stream) }
 
     /// Enqueues the gate and up GEMM with the activation, after the rows' receive or in its place.

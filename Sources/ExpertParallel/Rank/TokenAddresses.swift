@@ -1,9 +1,9 @@
 import ExpertKernels
 import KernelLanguage
 
-/// Where the tokens of a step are, as kernels are told; whoever gives the addresses keeps the memory.
+/// Device addresses of a step's tokens, for kernels; the caller keeps the memory alive.
 struct TokenAddresses: Hashable, Sendable {
-    /// UInt32 `[3]`: tokens of the step, and how many of them are in each half; or a part from one of them on.
+    /// UInt32 `[3]`: tokens of the step and of each half; for a half, the address of its own number.
     var count: UInt64
     /// BF16 `[tokens, hidden]`.
     var input: UInt64

@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// For each number of tokens that a step may have, the counts that kernels read: callers that know the number need not
+/// The counts that kernels read, for each number of tokens that a step may have: callers that know the number need not
 /// write it to the device.
 struct TokenCountTable {
     /// UInt32 `[maxTokens + 1, 3]`.
