@@ -3,12 +3,11 @@ import KernelLanguage
 /// A device that runs kernels: a GPU through the CUDA driver, or the simulator. Both offer the same interface and the
 /// same ordering rules: work on one stream runs in order, work on different streams side by side.
 ///
-/// Handles (`DeviceBuffer`, `DeviceStream`, `LoadedKernel`, …) are objects that free what they hold when the last
-/// reference goes, also while work is under way. They belong to the device that made them, which lives as long as they
-/// do, and others refuse them (`DeviceError.unknownHandle`, `.foreignBuffer`). All functions may be called from any
-/// thread.
+/// Handles (`DeviceBuffer`, `DeviceStream`, `LoadedKernel`, …) are objects whose resources are freed with the last
+/// reference, also while work is under way. They belong to the device that made them, which lives as long as they do,
+/// and others refuse them (`DeviceError.unknownHandle`, `.foreignBuffer`). All functions may be called from any thread.
 public protocol Device: AnyObject, Sendable {
-    /// What the device is and how large.
+    /// The device's kind, name and sizes.
     var properties: DeviceProperties { get }
 
     /// Allocates `bytes` of device memory, aligned to at least 256; content undefined. Freed with the buffer's last
@@ -19,11 +18,11 @@ public protocol Device: AnyObject, Sendable {
     ///
     /// - Parameters:
     ///   - address: The first byte, as kernels see it.
-    ///   - bytes: How many, at least 1; they may be a part of an allocation.
+    ///   - bytes: Size, at least 1; it may be a part of an allocation.
     ///   - label: What they are for, as errors name it.
-    ///   - whenReleased: Called once when the buffer's last reference has gone, on any thread; it may hold the owner
-    ///     of the memory, which must stay allocated until then. Not called when this throws. On a GPU kernels may still
-    ///     be using the memory, as a free in the order of a stream allows; in the simulator none does.
+    ///   - whenReleased: Called once when the buffer's last reference has gone, on any thread; it may hold the owner of
+    ///     the memory, which must stay allocated until then. Not called when this throws. On a GPU kernels may still be
+    ///     using the memory, as a stream-ordered free allows; in the simulator none does.
     /// - Throws: `DeviceError.notDeviceMemory` unless all bytes are memory of this device; with a GPU
     ///   `DeviceError.driver` with `DriverError.memoryOfOtherDevice` or `.outOfBounds`; `DeviceError.allocation` for
     ///   less than 1 byte.
@@ -44,15 +43,15 @@ public protocol Device: AnyObject, Sendable {
     /// A handle by which other processes, or this one once more, open the memory of `buffer`. The memory lives as long
     /// as somebody has it open, its content as long as the machine that it is on.
     ///
-    /// - Throws: `DeviceError.notShareable` unless `buffer` is what `allocateShareable` of this device gave, and the
-    ///   whole of it; `.driver` or `.systemCall` when there can be no further handle.
+    /// - Throws: `DeviceError.notShareable` unless `buffer` is the whole of a buffer that `allocateShareable` of this
+    ///   device returned; `.driver` or `.systemCall` when there can be no further handle.
     func export(_ buffer: DeviceBuffer) throws -> SharedMemoryHandle
 
     /// Maps memory that another process, or this one, has exported, at an address of its own. It is unmapped after the
-    /// last reference to the buffer has gone; the memory of whoever made it stays.
+    /// last reference to the buffer has gone; the exporter's memory stays.
     ///
     /// - Parameters:
-    ///   - handle: What `export` gave there, sent here. The caller keeps a descriptor.
+    ///   - handle: The handle that `export` returned there. A descriptor stays the caller's.
     ///   - bytes: The size that was allocated.
     ///   - label: What it is for, as errors name it.
     /// - Throws: `DeviceError.handleKind` for a handle that this kind of device does not take, `.sharedSize` for more
@@ -60,7 +59,7 @@ public protocol Device: AnyObject, Sendable {
     func open(_ handle: SharedMemoryHandle, bytes: Int, label: String) throws -> DeviceBuffer
 
     /// Whether kernels of this device can load from and store to memory of the device with this
-    /// ``DeviceProperties/uniqueID``; of itself it can. A GPU that this process does not see is none.
+    /// ``DeviceProperties/uniqueID``; of itself it can. A GPU that this process does not see cannot be reached.
     func canReach(uniqueID: String) throws -> Bool
 
     /// Copies host memory into `buffer` at `offset`, at once: call it while no kernel uses those bytes.
@@ -84,12 +83,11 @@ public protocol Device: AnyObject, Sendable {
     /// without waiting. On a GPU a stream that is being captured is refused, as are all copies to the host.
     func copy(from buffer: DeviceBuffer, offset: Int, to memory: HostMemory, on stream: DeviceStream) throws
 
-    /// A new stream for the work of a rank. Ranks that share a device are as strange to each other as ranks on devices
-    /// of their own; the simulator's judge holds them to that.
+    /// A new stream for the work of a rank. Ranks that share a device must order their accesses as ranks on devices of
+    /// their own do; the simulator's judge checks that.
     func makeStream(label: String, rank: Int) throws -> DeviceStream
 
-    /// Uses a stream that somebody else made, such as the one that an engine's work is on, so that the device's work is
-    /// in order with it.
+    /// Uses a stream made elsewhere, such as an engine's, so that the device's work is in order with the work on it.
     ///
     /// - Parameters:
     ///   - handle: On a GPU a `CUstream`, or `cudaStream_t`, of its primary context as a number, which must live as
@@ -98,8 +96,8 @@ public protocol Device: AnyObject, Sendable {
     ///     rank.
     ///   - label: For diagnostics.
     ///   - rank: As for ``makeStream(label:rank:)``; a stream of the device itself keeps its own.
-    /// - Throws: `DeviceError.foreignStream` for one that is none of this device's. A GPU's driver cannot tell what
-    ///   is no stream at all.
+    /// - Throws: `DeviceError.foreignStream` for one that is none of this device's. A GPU's driver cannot recognise a
+    ///   number that is no stream at all.
     func adopt(stream handle: UInt, label: String, rank: Int) throws -> DeviceStream
 
     /// A new event.
@@ -114,10 +112,10 @@ public protocol Device: AnyObject, Sendable {
     /// Nanoseconds between two events that have completed.
     func nanoseconds(from start: DeviceEvent, to end: DeviceEvent) throws -> Double
 
-    /// Prepares a kernel for launching. As long as somebody holds the result, the same kernel is not prepared again.
+    /// Prepares a kernel for launching. While the result is alive, the same kernel is not prepared again.
     func load(_ kernel: Kernel) throws -> LoadedKernel
 
-    /// Launches a kernel behind the earlier work of a stream.
+    /// Launches a kernel after the earlier work of a stream.
     ///
     /// - Parameters:
     ///   - kernel: Loaded on this device.
@@ -134,7 +132,8 @@ public protocol Device: AnyObject, Sendable {
     /// legacy default stream cannot be captured.
     func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph
 
-    /// Whether somebody captures `stream`, here or by other means of the process. Meanwhile no memory may be allocated.
+    /// Whether `stream` is being captured, by this device or by other code of the process. Meanwhile no memory may be
+    /// allocated.
     func isCapturing(_ stream: DeviceStream) throws -> Bool
 
     /// Runs a captured graph, in the order of `stream`.
@@ -147,12 +146,12 @@ public protocol Device: AnyObject, Sendable {
     func synchronize() throws
 
     /// Sets a part of the L2 aside, as long as the result lives, for `bytes` that kernels hand on to each other with
-    /// the hint to keep them there (`CacheHint.evictLast`): what fits never goes to memory, as it is overwritten where
-    /// it is. It is set aside for all work of the process on this device. Throws `DeviceError.keptBytes` for less than
-    /// 0 bytes.
+    /// the hint to keep them there (`CacheHint.evictLast`): lines that fit never go to memory, as they are overwritten
+    /// in the cache. It is set aside for all work of the process on this device. Throws `DeviceError.keptBytes` for
+    /// less than 0 bytes.
     func keepInL2(bytes: Int) throws -> L2Share
 
-    /// How many blocks of the kernel one multiprocessor can hold at once.
+    /// The number of blocks of the kernel that one multiprocessor can hold at once.
     func blocksPerMultiprocessor(_ kernel: LoadedKernel) throws -> Int
 }
 
@@ -165,7 +164,7 @@ extension Device {
     /// A new stream for the work of the only rank.
     public func makeStream(label: String) throws -> DeviceStream { try makeStream(label: label, rank: 0) }
 
-    /// A stream of somebody else for the work of the only rank.
+    /// Uses a stream made elsewhere for the work of the only rank.
     public func adopt(stream handle: UInt, label: String) throws -> DeviceStream {
         try adopt(stream: handle, label: label, rank: 0)
     }

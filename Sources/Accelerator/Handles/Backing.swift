@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What stands behind a handle, and the device that made it, which lives as long as its handles do.
+/// The object behind a handle, and the device that made it, which lives as long as its handles do.
 enum Backing<OnGPU: Sendable, InSimulator: Sendable>: Sendable {
     case cuda(OnGPU, CUDADevice)
     case simulated(InSimulator, SimulatedDevice)

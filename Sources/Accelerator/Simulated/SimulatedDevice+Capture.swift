@@ -30,7 +30,7 @@ final class SimulatedGraph: @unchecked Sendable {
         return fork
     }
 
-    /// What goes with the graph.
+    /// Objects that are freed with the graph.
     var handles: [SimulatedRelease] {
         forks.values.map(SimulatedRelease.fork) + events.values.map(SimulatedRelease.event) + [.event(end)]
     }
