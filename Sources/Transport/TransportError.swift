@@ -32,20 +32,20 @@ public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     case unreachableRank(Int, reason: String)
     /// Bytes that are not what was asked for.
     case malformed(from: Int, what: String)
-    /// Variables of the environment that say nothing usable.
+    /// Environment variables that are missing or have unusable values.
     case environment(String)
 
     /// Something that must be the same in all processes and is not.
     public struct Disagreement: Hashable, Sendable {
-        /// What it is.
+        /// The name of the value.
         public var name: String
-        /// What the first process has.
+        /// The first process's value.
         public var expected: String
         /// The first process, 0 unless that has gone.
         public var reference: Int
-        /// What another one has.
+        /// The other process's value.
         public var found: String
-        /// The other one.
+        /// The other process.
         public var process: Int
 
         /// A disagreement of two processes.
