@@ -2,14 +2,13 @@ import Accelerator
 import ExpertKernels
 import ExpertParallel
 
-/// Work of others between two steps of a layer: it reads and writes memory that the layer does not use, as attention
-/// does.
+/// Other work between two steps of a layer: it reads and writes memory that the layer does not use, as attention does.
 struct BetweenWork {
-    /// How much it reads and writes.
+    /// The amount of memory that it reads and writes.
     struct Amount: Hashable, CustomStringConvertible {
         /// Bytes that are read or written, half of them each.
         var bytes: Int
-        /// Bytes of the memory that it goes round, as often as it takes. What fits the L2 is found there.
+        /// Bytes of the memory that it goes round, as often as it takes. Memory that fits the L2 is found there.
         var memoryBytes: Int
 
         var description: String {
@@ -29,7 +28,7 @@ struct BetweenWork {
     private let chunks: Int
     private let launches: Int
     private let blocks: Int
-    /// For each rank of this process, what is read and what is written.
+    /// For each rank of this process, the memory that is read and that is written.
     private let memory: [(source: DeviceBuffer, destination: DeviceBuffer)]
 
     /// Allocates the memory of `group`'s ranks, which share the amount with all others of the device.

@@ -1,6 +1,6 @@
 import Conformance
 
-/// What became of the mutations of the kernels.
+/// The results of the kernels' mutations.
 struct MutationReport: Encodable {
     /// One mutation.
     struct Entry: Encodable {
@@ -8,11 +8,11 @@ struct MutationReport: Encodable {
         /// File and line.
         let line: String
         let operation: String
-        /// What the operation becomes.
+        /// The operation after the mutation.
         let change: String
         /// "found", "redundant" or "UNEXPLAINED".
         let verdict: String
-        /// What gave it away, or why nothing can.
+        /// The failure that found it, or the reason why none can.
         let reason: String
         /// Schedules until it was found, or all that were run.
         let schedules: Int
@@ -47,7 +47,7 @@ struct MutationReport: Encodable {
         "\(entries.count) mutations: \(found) found, \(redundant) redundant, \(unexplained) unexplained"
     }
 
-    /// A table without the reasons of what was found.
+    /// A table without the reasons of mutations that were found.
     var text: String {
         var table = Table([
             ("", .left), ("schedules", .right), ("kernel", .left), ("line", .left), ("operation", .left),

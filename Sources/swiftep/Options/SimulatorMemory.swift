@@ -8,12 +8,13 @@ import ExpertKernels
     import Darwin
 #endif
 
-/// The simulator's device memory is memory of this machine, and a process that asks for more than there is gets killed.
+/// Limits of the simulator's device memory, which is memory of this machine: a process that asks for more than there is
+/// gets killed.
 enum SimulatorMemory {
     /// Bytes that the machine has.
     static let available = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 
-    /// Throws `UsageError` naming the options, where what they ask for is certainly too much.
+    /// Throws `UsageError` naming the options, where they certainly ask for too much.
     static func check(_ bytes: Int, options: String) throws(UsageError) {
         guard bytes > available else { return }
         throw .conflict(
@@ -21,7 +22,7 @@ enum SimulatorMemory {
                 + "\(available); choose smaller values")
     }
 
-    /// The same for a layer: the windows and outputs of all ranks, and so many sets of weights.
+    /// The same for a layer: the windows and outputs of all ranks, and `weightSets` sets of weights.
     static func check(_ shape: LayerShape, weightSets: Int) throws(UsageError) {
         let experts = shape.ranks * shape.rankExperts
         let rows = shape.ranks * RankWindow(shape, .float8).bytes + experts * shape.maxRows * shape.paddedHidden * 2

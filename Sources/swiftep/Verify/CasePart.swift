@@ -17,7 +17,7 @@ struct CasePart: Hashable, Sendable, CustomStringConvertible {
 
     var description: String { "\(number)/\(count)" }
 
-    /// Every `count`th case, as those that follow one another take alike long.
+    /// Every `count`th case, as neighbours take about the same time.
     func cases<Case>(of all: [Case]) -> [Case] {
         all.indices.filter { $0 % count == number - 1 }.map { all[$0] }
     }
