@@ -125,6 +125,8 @@ public final class CommunicationBuffer {
 
     /// Memory for rows that are to be combined for `turn`, BF16 `[localExperts, maxRows, hidden]`; allocated when it is
     /// asked for first.
+    ///
+    /// - Throws: `DeviceError` when memory runs out.
     public func expertOutput(_ turn: UInt64) throws -> DeviceBuffer {
         let place = place(turn)
         if let known = expertOutputs[place] { return known.buffer }
@@ -176,10 +178,14 @@ public final class CommunicationBuffer {
     // MARK: Masks
 
     /// The ranks that this one goes on without; see ``ExpertRank/maskedRanks()``.
+    ///
+    /// - Throws: `GroupError.noMasks` unless the group masks ranks; `DeviceError`.
     public func maskedRanks() throws -> [MaskedRank] { try state.maskedRanks() }
 
     /// Masks `rank`, or unmasks it when all ranks are between two steps. This rank may have no work running. See
     /// ``ExpertRank/mask(_:)`` and ``ExpertRank/unmask(_:)``.
+    ///
+    /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
     public func setMask(of rank: Int, _ masked: Bool) throws {
         if masked { try state.mask(rank) } else { try state.unmask(rank) }
     }

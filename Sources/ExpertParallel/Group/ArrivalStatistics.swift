@@ -80,6 +80,8 @@ extension TokenExchange {
 
 extension RankGroup {
     /// Those of all ranks; see ``ExpertRank/takeArrivalStatistics()``.
+    ///
+    /// - Throws: `GroupError.noArrivalStatistics` if the configuration does not ask for them; `DeviceError`.
     public func takeArrivalStatistics() throws -> [ArrivalStatistics] {
         try ranks.map { try $0.takeArrivalStatistics() }
     }

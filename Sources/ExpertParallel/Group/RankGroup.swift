@@ -67,6 +67,7 @@ public final class RankGroup {
     /// processes of the group do so together.
     ///
     /// - Parameter seconds: How long to wait for other processes.
+    /// - Throws: `TransportError.missingProcesses` when the time is over, `.lostProcesses`; `DeviceError`.
     public func reset(within seconds: Double = 60) throws {
         // No rank may write to a window while it is cleared, nor before all have been.
         for rank in ranks { try rank.stop() }

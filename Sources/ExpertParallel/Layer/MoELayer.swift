@@ -132,6 +132,9 @@ public final class MoELayer {
     }
 
     /// Captures a step for `replay`, or several in a row.
+    ///
+    /// - Throws: `GroupError.needsReset` after a failure, `.outOfOrder` in the middle of a step, `.noHalves` for two
+    ///   batches without `twoBatch`; `DeviceError`.
     public func capture(overlap: OverlapMode, steps: Int = 1) throws -> CapturedStep {
         try rank.requireIdle(before: "capture")
         return try rank.failing {
@@ -146,6 +149,8 @@ public final class MoELayer {
     func requireOwn(_ step: CapturedStep) throws(GroupError) { if step.layer !== self { throw .foreignStep } }
 
     /// Enqueues a captured step with the inputs loaded last; `rank.synchronize()` waits for it.
+    ///
+    /// - Throws: `GroupError.foreignStep`, `.needsReset`, `.outOfOrder`; `DeviceError`.
     public func replay(_ step: CapturedStep) throws {
         try requireOwn(step)
         try rank.requireIdle(before: "replay")
@@ -156,16 +161,17 @@ public final class MoELayer {
     /// Enqueues a step with the inputs loaded last; `rank.synchronize()` waits for it.
     ///
     /// - Parameters:
-    ///   - overlap: What runs side by side.
+    ///   - overlap: The overlap mode.
     ///   - keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have been added
     ///     up, so that the L2 need not write them to memory.
+    /// - Throws: `GroupError.needsReset`, `.outOfOrder`, `.notConnected`, `.noHalves`; `DeviceError`.
     public func enqueue(overlap: OverlapMode, keepingRows: Bool = false) throws {
         keepsRows = false
         try launch(overlap, keepingRows: keepingRows)
         keepsRows = keepingRows && overlap != .twoBatch
     }
 
-    /// Tokens of a step of an engine, in memory of its own: addresses of what ``DeviceTokens`` has as buffers, for
+    /// Tokens of a step of an engine, in memory of its own: the addresses of the buffers in ``DeviceTokens``, for
     /// `count` tokens.
     package struct EngineTokens: Hashable, Sendable {
         package var count: Int

@@ -30,6 +30,8 @@ extension ExpertRank {
     public func unmask(_ rank: Int) throws { try state.unmask(rank) }
 
     /// Enqueues a kernel that writes which ranks are masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
+    ///
+    /// - Throws: `GroupError.noMasks`, `.misaligned`.
     public func noteMasks(at status: UInt64, on stream: DeviceStream) throws {
         try requireAligned("the status of masks", status, 4)
         try state.noteMasks(at: status, on: stream)

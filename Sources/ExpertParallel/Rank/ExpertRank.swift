@@ -146,6 +146,8 @@ public final class ExpertRank {
     }
 
     /// The combined hidden states, BF16 `[tokens, hidden]`.
+    ///
+    /// - Throws: `GroupError.tooManyTokens` for a count beyond `maxTokens`; `DeviceError`.
     public func output(tokens count: Int) throws -> [BFloat16] {
         let most = configuration.shape.maxTokens
         guard (0...most).contains(count) else {
@@ -164,6 +166,7 @@ public final class ExpertRank {
     ///
     /// - Returns: The hook that enqueues the receive, after which `rows`, `rowScales`, `receivedCount`, `sourceInfo`
     ///   and `layoutRange` hold what arrived.
+    /// - Throws: `GroupError.needsReset`, `.outOfOrder`, `.notConnected`; `DeviceError`.
     public func dispatch() throws -> ReceiveHook { try whole.dispatch() }
 
     /// Sends the rows of `expertOutput` home, where the receive adds them up into the output.
@@ -174,6 +177,9 @@ public final class ExpertRank {
     ///     compute stream.
     ///   - multiprocessors: Most that a send without overlap may use; all of the rank's when nil.
     /// - Returns: The hook that enqueues the receive on the compute stream.
+    /// - Throws: `GroupError.blockHeight`, `.threshold`, `.bufferTooSmall`, `.splitImpossible` and
+    ///   `.overlapOnComputeStream` for an overlap that is not possible; `.needsReset`, `.outOfOrder`, `.notConnected`;
+    ///   `DeviceError`.
     public func combine(
         overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
     ) throws -> ReceiveHook {
