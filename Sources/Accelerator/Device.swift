@@ -6,12 +6,16 @@ import KernelLanguage
 /// Handles (`DeviceBuffer`, `DeviceStream`, `LoadedKernel`, …) are objects whose resources are freed with the last
 /// reference, also while work is under way. They belong to the device that made them, which lives as long as they do,
 /// and others refuse them (`DeviceError.unknownHandle`, `.foreignBuffer`). All functions may be called from any thread.
+/// While a thread captures a stream, calls that can neither run at once nor be recorded are refused
+/// (`DeviceError.capture`).
 public protocol Device: AnyObject, Sendable {
     /// The device's kind, name and sizes.
     var properties: DeviceProperties { get }
 
     /// Allocates `bytes` of device memory, aligned to at least 256; content undefined. Freed with the buffer's last
     /// reference.
+    ///
+    /// - Throws: `DeviceError.allocation` for less than 1 byte; `.driver` or `.systemCall` when memory runs out.
     func allocate(bytes: Int, label: String) throws -> DeviceBuffer
 
     /// Uses memory of the device that somebody else allocated, such as an engine's tensor, without a copy.
@@ -19,7 +23,7 @@ public protocol Device: AnyObject, Sendable {
     /// - Parameters:
     ///   - address: The first byte, as kernels see it.
     ///   - bytes: Size, at least 1; it may be a part of an allocation.
-    ///   - label: What they are for, as errors name it.
+    ///   - label: The memory's purpose, as errors name it.
     ///   - whenReleased: Called once when the buffer's last reference has gone, on any thread; it may hold the owner of
     ///     the memory, which must stay allocated until then. Not called when this throws. On a GPU kernels may still be
     ///     using the memory, as a stream-ordered free allows; in the simulator none does.
@@ -41,7 +45,7 @@ public protocol Device: AnyObject, Sendable {
     func allocateShareable(bytes: Int, label: String, across reach: SharingReach) throws -> DeviceBuffer
 
     /// A handle by which other processes, or this one once more, open the memory of `buffer`. The memory lives as long
-    /// as somebody has it open, its content as long as the machine that it is on.
+    /// as any process has it open.
     ///
     /// - Throws: `DeviceError.notShareable` unless `buffer` is the whole of a buffer that `allocateShareable` of this
     ///   device returned; `.driver` or `.systemCall` when there can be no further handle.
@@ -53,7 +57,7 @@ public protocol Device: AnyObject, Sendable {
     /// - Parameters:
     ///   - handle: The handle that `export` returned there. A descriptor stays the caller's.
     ///   - bytes: The size that was allocated.
-    ///   - label: What it is for, as errors name it.
+    ///   - label: The memory's purpose, as errors name it.
     /// - Throws: `DeviceError.handleKind` for a handle that this kind of device does not take, `.sharedSize` for more
     ///   bytes than there are as far as the device can tell, `.allocation` for less than 1, `.driver`, `.systemCall`.
     func open(_ handle: SharedMemoryHandle, bytes: Int, label: String) throws -> DeviceBuffer
@@ -63,24 +67,34 @@ public protocol Device: AnyObject, Sendable {
     func canReach(uniqueID: String) throws -> Bool
 
     /// Copies host memory into `buffer` at `offset`, at once: call it while no kernel uses those bytes.
+    ///
+    /// - Throws: `DeviceError.bufferRange` for bytes outside of the buffer.
     func write(_ source: UnsafeRawBufferPointer, to buffer: DeviceBuffer, offset: Int) throws
 
     /// Copies device memory to the host, at once: call it after synchronising with what writes those bytes.
+    ///
+    /// - Throws: `DeviceError.bufferRange` for bytes outside of the buffer.
     func read(_ buffer: DeviceBuffer, offset: Int, into destination: UnsafeMutableRawBufferPointer) throws
 
     /// Sets all bytes of `buffer` to `value`, in the order of `stream`.
     func fill(_ buffer: DeviceBuffer, with value: UInt8, on stream: DeviceStream) throws
 
     /// Copies `bytes` between buffers, in the order of `stream`.
+    ///
+    /// - Throws: `DeviceError.bufferRange` for bytes outside of a buffer.
     func copy(
         from source: DeviceBuffer, offset: Int, to destination: DeviceBuffer, offset: Int, bytes: Int,
         on stream: DeviceStream) throws
 
     /// Memory of the host, zero at first, for `copy(from:offset:to:on:)`: a multiple of 8 bytes, at least 8.
+    ///
+    /// - Throws: `DeviceError.allocation` for another number of bytes.
     func makeHostMemory(bytes: Int) throws -> HostMemory
 
     /// Copies from `buffer` at `offset` to the host, as many bytes as there is room for, in the order of `stream` and
-    /// without waiting. On a GPU a stream that is being captured is refused, as are all copies to the host.
+    /// without waiting. A GPU refuses it on a stream that is being captured.
+    ///
+    /// - Throws: `DeviceError.foreignHostMemory`, `.bufferRange`.
     func copy(from buffer: DeviceBuffer, offset: Int, to memory: HostMemory, on stream: DeviceStream) throws
 
     /// A new stream for the work of a rank. Ranks that share a device must order their accesses as ranks on devices of
@@ -107,12 +121,18 @@ public protocol Device: AnyObject, Sendable {
     func record(_ event: DeviceEvent, on stream: DeviceStream) throws
 
     /// Later work of `stream` starts after the point that `event` marked last.
+    ///
+    /// - Throws: `DeviceError.capture` for an event from outside of the capture that the stream takes part in.
     func wait(for event: DeviceEvent, on stream: DeviceStream) throws
 
     /// Nanoseconds between two events that have completed.
+    ///
+    /// - Throws: `DeviceError.eventNotRecorded`, `.eventNotComplete`.
     func nanoseconds(from start: DeviceEvent, to end: DeviceEvent) throws -> Double
 
     /// Prepares a kernel for launching. While the result is alive, the same kernel is not prepared again.
+    ///
+    /// - Throws: `DeviceError.kernel` for a kernel that fails verification, `.sharedMemory`, `.noNetworkAdapter`.
     func load(_ kernel: Kernel) throws -> LoadedKernel
 
     /// Launches a kernel after the earlier work of a stream.
@@ -124,12 +144,17 @@ public protocol Device: AnyObject, Sendable {
     ///   - dependentLaunch: Start before the stream's previous kernel has ended, once all its blocks have called
     ///     `launchDependents`; the kernel itself then waits with `waitForPrerequisites`.
     ///   - stream: A stream of this device.
+    /// - Throws: `DeviceError.blockCount`, `.clusterSize`, `.argumentCount`, `.argumentKind`, `.tensorMap`,
+    ///   `.tensorMapElement`; nothing is enqueued then.
     func launch(
         _ kernel: LoadedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool, on stream: DeviceStream
     ) throws
 
     /// Records what `body` enqueues, on `stream` and on streams joined to it by events, instead of running it. The
     /// legacy default stream cannot be captured.
+    ///
+    /// - Throws: `DeviceError.capture` for a stream that cannot be captured, or streams that have not been joined to it
+    ///   at the end; the errors of `body`.
     func capture(on stream: DeviceStream, _ body: () throws -> Void) throws -> DeviceGraph
 
     /// Whether `stream` is being captured, by this device or by other code of the process. Meanwhile no memory may be
@@ -140,9 +165,13 @@ public protocol Device: AnyObject, Sendable {
     func replay(_ graph: DeviceGraph, on stream: DeviceStream) throws
 
     /// Waits until everything enqueued on `stream` has completed.
+    ///
+    /// - Throws: `DeviceError.driver` or `.simulation` for errors of kernels.
     func synchronize(_ stream: DeviceStream) throws
 
     /// Waits until everything enqueued on the device has completed.
+    ///
+    /// - Throws: `DeviceError.driver` or `.simulation` for errors of kernels.
     func synchronize() throws
 
     /// Sets a part of the L2 aside, as long as the result lives, for `bytes` that kernels hand on to each other with

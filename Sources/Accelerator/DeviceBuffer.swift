@@ -6,7 +6,7 @@ public final class DeviceBuffer: Sendable {
     public let address: UInt64
     /// Size in bytes.
     public let bytes: Int
-    /// What it is for, as errors name it.
+    /// Its purpose, as errors name it.
     public let label: String
     private let allocation: DeviceAllocation
     /// The memory behind the buffer and its parts.
