@@ -142,6 +142,8 @@ public final class ProcessGroup: Sendable {
 
     /// Returns when all processes are done with each other's windows, and releases this one's. Ranks and layers must be
     /// gone by then.
+    ///
+    /// - Throws: `TransportError.missingProcesses` when the time is over; `.lostProcesses`.
     public func leave(within seconds: Double = 60) throws {
         try rendezvous.barrier("the end", within: seconds)
         windows.stop()
