@@ -18,7 +18,7 @@ public protocol Device: AnyObject, Sendable {
     /// - Throws: `DeviceError.allocation` for less than 1 byte; `.driver` or `.systemCall` when memory runs out.
     func allocate(bytes: Int, label: String) throws -> DeviceBuffer
 
-    /// Uses memory of the device that somebody else allocated, such as an engine's tensor, without a copy.
+    /// Uses memory of the device that was allocated elsewhere, such as an engine's tensor, without a copy.
     ///
     /// - Parameters:
     ///   - address: The first byte, as kernels see it.
@@ -34,7 +34,7 @@ public protocol Device: AnyObject, Sendable {
         address: UInt64, bytes: Int, label: String, whenReleased: @escaping @Sendable () -> Void
     ) throws -> DeviceBuffer
 
-    /// Allocates `bytes` of device memory that other processes can open by what ``export(_:)`` gives; content
+    /// Allocates `bytes` of device memory that other processes can open by a handle of ``export(_:)``; content
     /// undefined.
     ///
     /// - Parameters:

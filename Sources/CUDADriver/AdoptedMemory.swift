@@ -54,7 +54,7 @@ package final class AdoptedMemory: DeviceRegion {
     deinit { whenReleased() }
 }
 
-/// What the driver knows of an address: `CUpointer_attribute`.
+/// Attributes of an address: `CUpointer_attribute`.
 enum PointerAttribute: Int32 {
     case memoryType = 2
     case deviceOrdinal = 9

@@ -68,10 +68,10 @@ extension Transport {
     /// No engine.
     public var networkContext: UInt64? { nil }
 
-    /// Nothing is under way without an engine of the transport's.
+    /// Returns at once: without an engine of the transport's there are no operations in flight.
     public func settle() {}
 
-    /// Its ranks can.
+    /// Throws nothing: its ranks can.
     public func requireMasks() {}
 }
 

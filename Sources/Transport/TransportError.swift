@@ -1,4 +1,4 @@
-/// Why ranks do not come together.
+/// Why ranks cannot come together.
 public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A group without ranks, or without processes.
     case groupSize(Int)
@@ -20,9 +20,9 @@ public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     case unresolvedHost(String, reason: String)
     /// A path that is too long for a socket.
     case socketPath(String, limit: Int)
-    /// Nobody can connect here.
+    /// The process cannot listen at this address.
     case listening(SocketAddress, reason: String)
-    /// Nobody answers there.
+    /// No process answers at this address.
     case unreachable(SocketAddress, reason: String)
     /// The rendezvous does not let this process in.
     case refused(SocketAddress, reason: String)

@@ -5,13 +5,13 @@ enum Backing<OnGPU: Sendable, InSimulator: Sendable>: Sendable {
     case cuda(OnGPU, CUDADevice)
     case simulated(InSimulator, SimulatedDevice)
 
-    /// What it is on this device; nil for a handle of another.
+    /// The object, if this device made it; otherwise nil.
     @inline(__always)
     func on(_ device: CUDADevice) -> OnGPU? {
         if case .cuda(let own, let owner) = self, owner === device { own } else { nil }
     }
 
-    /// What it is on this device; nil for a handle of another.
+    /// The object, if this device made it; otherwise nil.
     @inline(__always)
     func on(_ device: SimulatedDevice) -> InSimulator? {
         if case .simulated(let own, let owner) = self, owner === device { own } else { nil }

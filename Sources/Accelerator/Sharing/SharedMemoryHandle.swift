@@ -1,7 +1,7 @@
 /// A handle by which other processes open memory that a device made with
 /// ``Device/allocateShareable(bytes:label:across:)``. It does not hold the size: send that too.
 public enum SharedMemoryHandle: Sendable {
-    /// A file, whose descriptor travels through a Unix socket. Whoever receives it has a descriptor of its own.
+    /// A file, whose descriptor travels through a Unix socket. The receiver gets a descriptor of its own.
     case fileDescriptor(FileDescriptor)
     /// 64 bytes, which any channel carries. For other processes of the machine alone: the one that made the memory
     /// cannot open it.

@@ -18,9 +18,9 @@ struct SimulatedAllocation: Sendable {
 
 /// Memory of the host that the machine uses.
 struct HostRegion {
-    /// Where the host has it, as numbers.
+    /// Its addresses on the host, as numbers.
     let place: Range<UInt>
-    /// Where the machine has it.
+    /// Its address on the machine.
     let address: UInt64
     /// The number of buffers in it.
     var users: Int

@@ -2,7 +2,7 @@ import Simulator
 
 /// A captured graph.
 final class SimulatedGraph: @unchecked Sendable {
-    // Sendable: only touched under the lock of its device, and when nobody else has a reference.
+    // Sendable: only touched under the lock of its device, and when there is no other reference.
     let origin: Int
     let steps: [(stream: Int, step: SimulatedCapture.Step)]
     private let streams: [Int: SimulatedStream]

@@ -99,7 +99,7 @@ public final class CommunicationBuffer {
 
     // MARK: What has been received
 
-    /// Where a dispatch leaves what it receives.
+    /// The memory that a dispatch receives into.
     public struct Received: Sendable {
         /// Packed rows of all local experts, by source rank and then by token: FP8 or BF16 `[localExperts, maxRows,
         /// hidden]`.

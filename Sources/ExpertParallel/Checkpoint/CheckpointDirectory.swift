@@ -15,7 +15,7 @@ package struct CheckpointDirectory: Sendable {
 
     /// Path of the directory.
     package let path: String
-    /// What `config.json` says.
+    /// The model's configuration, from `config.json`.
     package let configuration: ModelConfiguration
     /// The family that the configuration names.
     let family: ModelFamily

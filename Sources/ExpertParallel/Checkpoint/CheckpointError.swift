@@ -1,4 +1,4 @@
-/// What can be wrong with a checkpoint directory, when it is read or written.
+/// Errors in reading or writing a checkpoint directory.
 public enum CheckpointError: Error, Equatable, Sendable {
     // Files
     /// The file cannot be opened or mapped; `reason` is the system's text.
@@ -67,7 +67,7 @@ public enum CheckpointError: Error, Equatable, Sendable {
     case familyRefused(file: String, modelType: String, reason: String)
     /// Keys that change what experts compute, and that the family, or the quantisation method, does not define.
     case configurationUnread(file: String, keys: [String], family: String)
-    /// Tensors that belong to the experts of a layer and were not used; the first of so many.
+    /// Tensors that belong to the experts of a layer and were not used: the first, and their number.
     case tensorsUnread(directory: String, layer: Int, first: String, count: Int)
     /// The weights are quantised, and `config.json` does not say so.
     case quantisationUndeclared(file: String, tensor: String, format: String)

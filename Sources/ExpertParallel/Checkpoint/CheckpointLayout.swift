@@ -3,7 +3,7 @@ import KernelLanguage
 
 /// The tensors of one layer, in the order in which they are written, with the way to make their bytes.
 struct CheckpointLayout: Sendable {
-    /// What a tensor holds.
+    /// The content of a tensor.
     enum Content: Sendable {
         /// Normal numbers in BF16 with this standard deviation.
         case weights(deviation: Float)

@@ -1,6 +1,6 @@
 import ExpertKernels
 
-/// What a checkpoint directory holds, for printing.
+/// A summary of a checkpoint directory, for printing.
 public struct CheckpointSummary: Sendable, CustomStringConvertible {
     /// One tensor file.
     public struct Shard: Hashable, Sendable {
@@ -24,7 +24,7 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
 
     /// Path of the directory.
     public let directory: String
-    /// What `config.json` says.
+    /// The model's configuration, from `config.json`.
     public let configuration: ModelConfiguration
     /// Names of the family's models.
     public let title: String
@@ -150,7 +150,7 @@ extension ModelConfiguration {
         return found == [Activation.plain.description] || found.isEmpty ? "" : "; " + found.joined(separator: ", or ")
     }
 
-    /// What the router computes, in a line.
+    /// The router's computation, in a line.
     public var routerText: String {
         let score =
             switch scoring {

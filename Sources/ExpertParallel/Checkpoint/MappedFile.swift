@@ -11,7 +11,7 @@
 /// A file that another process shortens while it is mapped raises `SIGBUS` on access, as with any mapping.
 package final class MappedFile: @unchecked Sendable {
     // Unchecked because of the pointer only: the memory is never written and lives as long as the object.
-    /// Where the file came from.
+    /// The path of the file.
     package let path: String
     /// All bytes of the file, valid as long as this object.
     package let bytes: UnsafeRawBufferPointer

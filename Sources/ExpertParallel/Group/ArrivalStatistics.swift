@@ -79,7 +79,7 @@ extension TokenExchange {
 }
 
 extension RankGroup {
-    /// Those of all ranks; see ``ExpertRank/takeArrivalStatistics()``.
+    /// The statistics of all ranks; see ``ExpertRank/takeArrivalStatistics()``.
     ///
     /// - Throws: `GroupError.noArrivalStatistics` if the configuration does not ask for them; `DeviceError`.
     public func takeArrivalStatistics() throws -> [ArrivalStatistics] {

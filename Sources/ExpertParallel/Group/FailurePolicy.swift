@@ -1,4 +1,4 @@
-/// What happens in a group when a rank's wait for another times out.
+/// The reaction of a group to a rank's wait for another that times out.
 public enum FailurePolicy: String, CaseIterable, Hashable, Sendable {
     /// The step fails on the rank that waited, with `GroupError.waitTimedOut`; all ranks are then reset. Rows go
     /// straight to where experts read them.

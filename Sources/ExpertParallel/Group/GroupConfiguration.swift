@@ -44,11 +44,11 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// own choice holds. Layers of 64 tokens and more gain up to 3 % by it; other work between them loses more.
     public var setsL2Aside = false
 
-    /// What happens in the group when a rank's wait for another times out. All ranks have the same.
+    /// The reaction of the group to a rank's wait for another that times out. All ranks have the same.
     public var onFailure = FailurePolicy.stop
 
-    /// Whether ranks note whom they wait for and how many rows their experts receive, for
-    /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels know nothing of it.
+    /// Whether ranks note their waits for each other and the rows that their experts receive, for
+    /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels have no code for it.
     public var notesArrivals = false
 
     /// How ranks of different nodes reach each other; nil where all ranks do so by loads and stores. All ranks have the

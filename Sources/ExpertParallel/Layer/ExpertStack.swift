@@ -4,7 +4,7 @@ import KernelLanguage
 
 /// A set of experts on one rank and their two GEMMs, SwiGLU in the first: the rank's routed experts, or the shared one.
 final class ExpertStack {
-    /// What the stack reads and writes.
+    /// The buffers that the stack reads and writes.
     struct Operands {
         /// FP8 `[experts, maxRows, paddedHidden]`.
         var rows: DeviceBuffer
@@ -16,7 +16,7 @@ final class ExpertStack {
         var output: DeviceBuffer
     }
 
-    /// Where a stack's weights come from.
+    /// The source of a stack's weights.
     enum WeightSource {
         /// From the host: weights of expert `e` of the rank.
         case upload((Int) throws -> ExpertWeights)

@@ -11,7 +11,7 @@ package struct GEMMScratch: Sendable {
     let partials: DeviceBuffer
     /// UInt32 `[GEMMConfiguration.partialFlags]`, zero between launches.
     package let flags: DeviceBuffer
-    /// Where a wait for partials that takes longer than `waitSeconds` is recorded.
+    /// The record of a wait for partials that takes longer than `waitSeconds`.
     let faultRecord: DeviceBuffer
     private let waitSeconds: Double
 

@@ -12,7 +12,7 @@ package struct GroupedGEMM {
     /// Arguments are bare addresses; this keeps their buffers alive.
     private let operands: [DeviceBuffer]
 
-    /// What a grouped GEMM reads and writes; see `GEMMParameters` for types and shapes.
+    /// The buffers that a grouped GEMM reads and writes; see `GEMMParameters` for types and shapes.
     package struct Operands {
         package var rows: DeviceBuffer
         package var rowScales: DeviceBuffer

@@ -22,7 +22,7 @@ public final class MoELayer {
     private var device: any Device { rank.device }
     private var configuration: GroupConfiguration { rank.configuration }
 
-    /// Where work leaves a stream and comes back.
+    /// Events at which work forks from a stream and joins it again.
     private struct Fork {
         /// From a caller's stream to the compute stream.
         let begin: DeviceEvent

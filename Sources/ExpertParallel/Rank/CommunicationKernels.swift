@@ -22,7 +22,7 @@ struct CommunicationKernels {
         let dispatchUnpackBeside: LoadedKernel?
     }
 
-    /// Those of layers, whose steps are a dispatch and a combine each.
+    /// The kernels of layers, whose steps are a dispatch and a combine each.
     static func forLayers(_ device: any Device, _ configuration: GroupConfiguration) throws -> CommunicationKernels {
         let window = configuration.window
         return try CommunicationKernels(
@@ -39,7 +39,7 @@ struct CommunicationKernels {
                     ? device.loadFitting(dispatchUnpackKernel(window, before: .arrivingGEMM)) : nil))
     }
 
-    /// Those of an engine's calls, which may leave out combines or repeat them, and read how long they waited.
+    /// The kernels of an engine's calls, which may leave out combines or repeat them, and read how long they waited.
     static func forCalls(_ device: any Device, _ configuration: GroupConfiguration) throws -> CommunicationKernels {
         let window = configuration.window
         return try CommunicationKernels(

@@ -5,8 +5,8 @@ import Transport
 
 /// Ranks that the rank goes on without; for groups with `FailurePolicy.mask`.
 ///
-/// Nothing of the rank may be running in any of these calls. To take a rank in again that has died or was late:
-/// 1. No rank is in a step, nothing is under way in a network, and every other rank has masked the one that comes back
+/// Nothing of the rank may be running in any of these calls. To take a rank in again that has died or was late: 1. No
+/// rank is in a step, no operation of a network is in flight, and every other rank has masked the one that comes back
 ///    (`mask(_:)` where it has not).
 /// 2. A rank that has been started again is made with its transport, which offers its windows, and `connect`s; the
 ///    others call `replaceWindows(of:within:)` for it. One that was only late keeps its windows.

@@ -1,6 +1,6 @@
 /// The phase of a rank's step, so that calls out of order are refused instead of corrupting flags.
 final class StepOrder {
-    /// What the rank did last.
+    /// The phases of a step, by the rank's last call.
     enum Phase: String {
         case idle, dispatched, received, combined
 

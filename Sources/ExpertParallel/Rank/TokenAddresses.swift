@@ -16,7 +16,7 @@ struct TokenAddresses: Hashable, Sendable {
     /// BF16 `[tokens, hidden]`.
     var output: UInt64
 
-    /// Those of a half of the batch: number 0 or 1, of at most `half.maxTokens` tokens.
+    /// The addresses of a half of the batch: number 0 or 1, of at most `half.maxTokens` tokens.
     func half(_ number: Int, of half: LayerShape) -> TokenAddresses {
         let first = UInt64(number * half.maxTokens)
         let (hidden, topK) = (UInt64(half.hidden), UInt64(half.topK))

@@ -5,9 +5,9 @@ import KernelLanguage
 extension TokenExchange {
     /// Which rows a combine discards when it has read them, so that the L2 need not write them to memory.
     struct Discards {
-        /// Those of the experts.
+        /// The experts' rows.
         let sent: Bool
-        /// Those that have come home.
+        /// The rows that have come home.
         let combined: Bool
     }
 

@@ -15,7 +15,7 @@ final class TokenExchange {
         /// One of several that batches take in turns.
         case turn(Int)
 
-        /// Its window, as the transport knows it.
+        /// The name of its window, for the transport.
         var window: String {
             switch self {
             case .whole: "window"

@@ -11,7 +11,7 @@ import ExpertKernels
 /// SwiGLU of one channel in FP64, plain or a variant.
 struct ReferenceActivation {
     private let activation: Activation
-    /// What values are clamped to; infinite for no limit.
+    /// The limit that values are clamped to; infinite for none.
     private let limit: Double
 
     /// - Parameter limit: That of the expert, nil for none.

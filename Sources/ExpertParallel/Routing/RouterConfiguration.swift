@@ -75,7 +75,7 @@ public struct RouterConfiguration: Hashable, Sendable {
     }
 }
 
-/// What can be wrong with a router's configuration or input.
+/// Errors of a router's configuration or input.
 public enum RouterError: Error, Equatable, Sendable, CustomStringConvertible {
     /// An option is out of its range.
     case optionInvalid(option: String, value: String, expected: String)

@@ -45,7 +45,7 @@ final class GroupObject {
     /// Has layers that are made next reach ranks of other nodes by NVSHMEM, which is started the first time. All
     /// processes do it together.
     ///
-    /// - Parameter ranksPerNode: nil for the choice of ``NVSHMEMEngine``.
+    /// - Parameter ranksPerNode: nil for the choice of `NVSHMEMEngine`.
     func useNVSHMEM(ranksPerNode: Int?) throws {
         guard device.device.properties.kind == .cuda else {
             throw NVSHMEMError.needsGPU(device: device.device.properties.name)

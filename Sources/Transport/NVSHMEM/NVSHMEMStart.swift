@@ -16,8 +16,8 @@ import Synchronization
     import Darwin
 #endif
 
-/// What a process has found of NVSHMEM before it is started. All processes tell each other whether they have it, so
-/// that none waits for one that has not.
+/// The parts of NVSHMEM that a process has found, before it is started. All processes tell each other whether they have
+/// it, so that none waits for one that has not.
 struct NVSHMEMStart {
     let library: NVSHMEMLibrary
     let shim: NVSHMEMShim

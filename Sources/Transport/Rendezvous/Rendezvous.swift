@@ -25,7 +25,7 @@ public final class Rendezvous: Sendable {
     private let socket: Socket
     private let state: Mutex<State>
 
-    /// What happens to the others when a process goes.
+    /// The reaction of the others when a process goes.
     public enum LossPolicy: Sendable {
         /// They end, with an error that names it.
         case stop

@@ -12,7 +12,7 @@ struct Finding: Encodable, Equatable {
     /// The name of the part that was checked.
     let name: String
     let verdict: Verdict
-    /// What was found.
+    /// The finding, as text.
     let text: String
     /// The use of it, and how to get it; nil where it works.
     var remedy: String?

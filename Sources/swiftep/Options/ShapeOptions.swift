@@ -34,7 +34,7 @@ enum ShapeOptions {
         /// DeepSeek-V3's experts, 16 on each of two ranks.
         static let deepSeekV3 = Defaults(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, tokens: 16)
 
-        /// Those of `swiftep run`.
+        /// The default sizes of `swiftep run`.
         static func ofRun(on kind: DeviceProperties.Kind) -> Defaults { kind == .cuda ? deepSeekV3 : small }
 
         /// The sizes in the words of help.

@@ -39,7 +39,7 @@ struct Launcher {
     /// Seconds that the others have to end by themselves when one has gone: until their waits on the device are over,
     /// and some to report that.
     private var grace: Double { longestWait + 20 }
-    /// Seconds for which a process may be stopped; nobody knows whether it will ever go on.
+    /// Seconds for which a process may be stopped, since it may never go on.
     private var stopLimit: Double { onFailure == .mask ? longestWait + 2 : grace }
 
     /// Runs this very command line in all processes. The first of them writes the results.

@@ -14,7 +14,7 @@ struct LostRank: Hashable, Sendable {
     enum Way: Hashable, Sendable {
         /// It is killed.
         case kill
-        /// It is stopped, for ever or for seconds.
+        /// It is stopped, forever or for seconds.
         case stop(seconds: Double?)
     }
 

@@ -121,7 +121,7 @@ struct ConfigurationKey<Value: ConfigurationValue>: Sendable {
 protocol ConfigurationValue: Equatable, Sendable {
     /// Converts a value; nil for one of another type.
     init?(_ value: JSONValue)
-    /// What a message says it must be.
+    /// The expected kind of value, in the words of errors.
     static var expected: String { get }
 }
 

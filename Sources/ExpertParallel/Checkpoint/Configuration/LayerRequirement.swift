@@ -23,7 +23,7 @@ public enum LayerRequirement: Hashable, Sendable {
 }
 
 extension LayerRequirement: CustomStringConvertible {
-    /// What it is, as a phrase.
+    /// The requirement as a phrase.
     public var description: String {
         switch self {
         case .powerOfTwoActivationScales: "activation scales that are powers of two, UE8M0"

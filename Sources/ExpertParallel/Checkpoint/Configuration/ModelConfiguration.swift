@@ -45,7 +45,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var layerActivations: [Int: Activation]
     /// Layers that choose experts by token ids.
     public var tokenRoutedLayers: Set<Int>
-    /// What `quantization_config` says.
+    /// The quantisation that `quantization_config` declares.
     public var quantisation: QuantisationDeclaration
 
     /// Short names of all families that can be read.

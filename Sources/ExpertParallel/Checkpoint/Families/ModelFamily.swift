@@ -33,7 +33,7 @@ struct ModelFamily: Sendable {
     /// Number of layers.
     var layerCount = ConfigurationKey<Int>("num_hidden_layers")
 
-    /// What the router computes.
+    /// The rule of the router.
     let router: RouterRule
     /// The shared expert.
     var shared = SharedRule.none
@@ -79,7 +79,7 @@ struct PerLayerKey: Sendable {
     init(_ names: String...) { self.names = names }
 }
 
-/// What a family's router computes.
+/// The rule of a family's router.
 struct RouterRule: Sendable {
     /// How logits become scores.
     var scoring: RouterConfiguration.Scoring

@@ -11,7 +11,7 @@ struct MatrixSource {
     private let rows: Int
     private let columns: Int
 
-    /// Where a matrix lies in a stacked tensor.
+    /// The place of a matrix in a stacked tensor.
     struct Place {
         /// Index of the expert, and the number of experts.
         var expert: (index: Int, count: Int)?
