@@ -1,8 +1,8 @@
 """SwiftEP: expert-parallel Mixture-of-Experts decode with Single Batch Overlap.
 
-``Group`` is the ranks, ``MoELayer`` a whole layer of one of them, ``Buffer`` dispatch and combine by themselves and
-``GroupedGEMM`` the GEMM between. Arrays are tensors of PyTorch, arrays of NumPy on the simulator, or a ``DeviceArray``.
-The shared library is loaded at the first call, and needs neither PyTorch nor NumPy.
+``Group`` has the ranks, ``MoELayer`` is a whole layer of one rank, ``Buffer`` dispatch and combine by themselves, and
+``GroupedGEMM`` the GEMM between them. Arrays are tensors of PyTorch, arrays of NumPy on the simulator, or a
+``DeviceArray``. The shared library is loaded at the first call, and needs neither PyTorch nor NumPy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory of the host that a simulator uses where it is."""
+"""Memory of the host that a simulator uses in place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._library import call
 
 
 class Adoptions:
-    """What a device has adopted, by address, so that an array is adopted once however often it is used.
+    """The memory that a device has adopted, by address, so that an array is adopted once however often it is used.
 
     An adoption ends when the last object that owns the memory goes. Objects may go in any thread, so they only leave a
     note, which the next use of the device reads."""

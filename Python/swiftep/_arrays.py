@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 #: A NumPy array, a tensor of PyTorch, or a ``DeviceArray``.
 Array = Any
-#: A size that must be so, or the name of one that is free.
+#: A required size, or the name of a free one.
 Size = Union[int, str]
 
 
 class Operand(NamedTuple):
-    """Where an argument is on the device, and its shape."""
+    """The address of an argument on the device, and its shape."""
 
     address: int
     shape: tuple[int, ...]
@@ -38,7 +38,7 @@ def operand(
 ) -> Operand:
     """Checks an argument and finds its address. On the simulator, the memory is kept until the device has run.
 
-    Raises ``InvalidArgument``, naming the argument, what was given, what is wanted and the remedy."""
+    Raises ``InvalidArgument``, naming the argument, the given and the wanted value, and the remedy."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         return _tensor(torch, value, name, dtype, shape, device, align, writable)
@@ -57,7 +57,7 @@ def operand(
 def output(
     like: Array, out: Array | None, name: str, dtype: DType, shape: Sequence[int], device: Device
 ) -> tuple[Array, Operand]:
-    """Where a result goes: `out`, or a new array of the kind of `like`."""
+    """The array for a result, `out` or a new array of the kind of `like`, and its operand."""
     if out is not None:
         return out, operand(out, name, dtype, shape, device, writable=True)
     refused: list[Array] = []
@@ -66,13 +66,13 @@ def output(
         try:
             return out, operand(out, name, dtype, shape, device, writable=True)
         except InvalidArgument:
-            # The allocator may give memory of an array that has gone, which the simulator has until it has run.
+            # The allocator may return memory of an array that has gone, which the simulator keeps until it has run.
             refused.append(out)
             if not device.is_simulator or len(refused) == _TRIES:
                 raise
 
 
-#: New arrays that are tried, all at other addresses.
+#: The most new arrays that are tried, all at different addresses.
 _TRIES = 16
 
 
@@ -212,8 +212,8 @@ class _Place(NamedTuple):
 
 
 def _adopt(place: _Place, name: str, device: Device, align: int, writable: bool) -> int:
-    """The simulator's address of a place; of a copy in its own memory where the place cannot be adopted: at an odd
-    address, or beside something that is adopted in another size."""
+    """The simulator's address of a place; of a copy in its own memory where the place cannot be adopted, since it is
+    misaligned or overlaps memory that is adopted in another size."""
     first = place.owner_start + -place.owner_start % 16
     odd = place.start % align != 0 or place.start < first
     if not odd:

@@ -32,20 +32,23 @@ class Buffer(RankObject):
     Functions marked [enqueues] only put work on a stream. On the simulator it runs when the device, or the group, is
     synchronised, which must be after all ranks of this process have enqueued theirs. A stream is a ``Stream``, a
     ``torch.cuda.Stream`` or its number; None is PyTorch's current stream. Where the process has several ranks, which
-    wait for each other, and on the simulator, None is a stream of the buffer's own, which follows no other.
+    wait for each other, and on the simulator, None is a stream of the buffer's own, which is not ordered with any
+    other.
 
     Args:
-        rank: One of this process; None if there is only one.
+        rank: A rank of this process; None if there is only one.
         hidden: Channels of a token, a multiple of 128 up to 12,800; of 512 with exponents as scales.
-        experts: Of the group, a multiple of the ranks, up to 1,024.
+        experts: Experts of the group, a multiple of the ranks, up to 1,024.
         top_k: Experts of a token, 1 to 32.
         max_tokens: Most tokens that a rank brings to a step, 1 to 4,096.
-        format: Of dispatched rows, "float8" or "bfloat16".
-        scales: Of float8 rows per 128 channels: "float32", "power_of_two", or "exponents", four to a UInt32.
+        format: Format of dispatched rows, "float8" or "bfloat16".
+        scales: Scales of float8 rows, one per 128 channels: "float32", "power_of_two", or "exponents", four to a
+            UInt32.
         block_m: Rows per signal of a combine beside its producer: 16, 32, 64 or 128; 0 for 64.
-        multiprocessors: Those that the rank may use; 0 for its share of the device.
-        mask: Whether a rank that is waited for in vain is masked, and the others go on; otherwise it is an error.
-        wait_seconds: After which a wait is given up; 0 for 10.
+        multiprocessors: Multiprocessors that the rank may use; 0 for its share of the device.
+        mask: Whether a rank for which a wait times out is masked, and the others go on; otherwise such a wait is an
+            error.
+        wait_seconds: Seconds after which a wait is given up; 0 for 10.
         link_bytes_per_second, link_latency_seconds: A modelled link between each two ranks; 0 for none.
         connect: Whether to wait for the memory of the other ranks now. Where a process has several ranks, all make
             theirs first (``Group.buffers`` does).
@@ -113,14 +116,14 @@ class Buffer(RankObject):
         self.block_m: int = block_m or 64
         #: Experts of this rank.
         self.local_experts: int = experts // group.ranks
-        #: Rows that an expert has room for.
+        #: The most rows of an expert.
         self.max_rows: int = group.ranks * max_tokens
         if group.local_ranks == 1 if connect is None else connect:
             self.connect()
 
     @staticmethod
     def bytes(ranks: int, **configuration_: Any) -> int:
-        """Bytes of device memory that a buffer takes in a group of so many ranks, with the arguments of ``Buffer``."""
+        """Bytes of device memory that a buffer takes in a group of `ranks` ranks, with the arguments of ``Buffer``."""
         total = ctypes.c_uint64()
         sizes = configuration(**configuration_)
         call("swiftep_buffer_bytes", ctypes.byref(sizes), _check.integer(ranks, "ranks", 1), ctypes.byref(total))
@@ -131,7 +134,7 @@ class Buffer(RankObject):
         call("swiftep_buffer_connect", self._number, _check.number(seconds, "seconds"))
 
     def dispatch(self, x: Array, topk_idx: Array, *, stream: Any = None) -> Dispatch:
-        """[enqueues] Sends tokens to their experts' ranks. What the dispatch before the last one has received is
+        """[enqueues] Sends tokens to their experts' ranks. The rows of the dispatch before the last one are
         overwritten.
 
         Args:
@@ -170,8 +173,9 @@ class Buffer(RankObject):
         stream: Any = None,
         waits: Array | None = None,
     ) -> Array:
-        """[enqueues] Sends rows home and adds up what comes home: Float32, in the order of a token's choices, rounded
-        once. It may be repeated for the same dispatch. The same as ``combine_send`` and ``combine_receive``.
+        """[enqueues] Sends rows home and adds up the rows that come home, weighted: in Float32, in the order of a
+        token's choices, rounded once. It may be repeated for the same dispatch. The same as ``combine_send`` and
+        ``combine_receive``.
 
         Args:
             rows: BF16 `[local_experts, max_rows, hidden]`, at a multiple of 16; those beyond each expert's count are
@@ -182,7 +186,7 @@ class Buffer(RankObject):
             overlap: None if all rows are there when the stream gets here.
             waits: Int64 `[ranks]`, to which nanoseconds waited for each rank are added.
 
-        Returns `out`, which is there when the stream has got here."""
+        Returns `out`, which is written when the stream has got here."""
         with self.device._lock:
             send = self._prepare_send(dispatch, rows, overlap, stream)
             receive, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
@@ -217,7 +221,7 @@ class Buffer(RankObject):
         stream: Any = None,
         waits: Array | None = None,
     ) -> Array:
-        """[enqueues] Adds up what has come home. As ``combine``."""
+        """[enqueues] Adds up the rows that have come home. As ``combine``."""
         with self.device._lock:
             arguments, out = self._prepare_receive(dispatch, topk_idx, topk_weights, out, stream, waits)
             call("swiftep_combine_receive", *arguments)
@@ -232,7 +236,7 @@ class Buffer(RankObject):
         stream: Any,
         waits: Array | None,
     ) -> tuple[tuple[Any, ...], Array]:
-        """The arguments of a receive, checked, and where its result goes."""
+        """The arguments of a receive, checked, and the array of its result."""
         number, turn = self._number, self._turn(dispatch)
         shape = (dispatch.tokens, self.top_k)
         choices = operand(topk_idx, "topk_idx", INT64, shape, self.device, align=8)
@@ -243,7 +247,7 @@ class Buffer(RankObject):
         return (number, turn, queue, *places), out
 
     def barrier(self, *, stream: Any = None) -> None:
-        """[enqueues] Waits on the stream until all ranks have come here with what they enqueued before."""
+        """[enqueues] A barrier of all ranks: the stream waits until the streams of all have come to it."""
         call("swiftep_buffer_barrier", self._number, self._streams.number(stream))
 
     def reset(self, seconds: float = SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""Checks of plain arguments, with errors that name the argument, what was given, and what to give."""
+"""Checks of plain arguments, with errors that name the argument, the given value, and valid ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._errors import InvalidArgument
 
 
 def integer(value: Any, name: str, low: int = 0, high: int = 2**32 - 1) -> int:
-    """`value` as an int of the range. Raises ``InvalidArgument``."""
+    """`value` as an int from `low` to `high`. Raises ``InvalidArgument``."""
     if isinstance(value, bool):
         raise InvalidArgument(f"{name} is {value}; give a whole number from {low:,} to {high:,}")
     try:

@@ -19,7 +19,7 @@ HIDDEN, INTERMEDIATE, LOCAL_EXPERTS, TOP_K, TOKENS = 256, 128, 2, 2, 8
 
 def demo(device: str = "simulator", ranks: int = 4, seed: int = 1) -> None:
     """Runs a decode step of a small Mixture-of-Experts layer of several ranks in all overlap modes, from NumPy arrays,
-    and prints what it finds: whether all modes give the same bits, and how far they are from NumPy's Float32.
+    and prints whether all modes give the same bits, and how far they are from NumPy's Float32.
 
     device: "simulator", or "cuda:N" for a GPU. Raises ``InternalError`` if the outputs are wrong."""
     numpy = _numpy()

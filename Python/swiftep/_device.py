@@ -22,7 +22,7 @@ class Device(Handle):
     """``"simulator"``, ``"cuda"`` (the first GPU) or ``"cuda:N"``.
 
     On a GPU it retains the primary context, in which PyTorch works as well. On the simulator nothing runs until
-    ``synchronize``, and memory of NumPy arrays and CPU tensors is used where it is.
+    ``synchronize``, and memory of NumPy arrays and CPU tensors is used in place.
 
     Raises ``InvalidArgument`` for another name and ``DeviceError`` if there is no such device."""
 
@@ -33,9 +33,9 @@ class Device(Handle):
         self._core = Core("device", number.value, _close_device, None)
         info = c.DeviceInfo()
         call("swiftep_device_describe", self._number, ctypes.byref(info))
-        #: As it was opened.
+        #: The name by which it was opened.
         self.spelling: str = name
-        #: What it is, such as "NVIDIA H200".
+        #: The name of the hardware, such as "NVIDIA H200".
         self.name: str = info.name.decode("utf-8", "replace")
         self.is_simulator: bool = info.kind == c.SIMULATOR
         self.multiprocessors: int = info.multiprocessors
@@ -45,7 +45,7 @@ class Device(Handle):
         self.ordinal: int = int(name.partition(":")[2] or 0)
         self._adoptions = Adoptions(self._core)
         # Held from the address of an operand until the work with it has been enqueued, and while the simulator runs:
-        # what ``synchronize`` lets go of is what has run. A GPU's arrays are kept by their users.
+        # ``synchronize`` releases only operands of work that has run. A GPU's arrays are kept by their users.
         self._lock: Any = threading.RLock() if self.is_simulator else contextlib.nullcontext()
         self._pending: list[Any] = []
         self._nothing: DeviceArray | None = None
@@ -53,7 +53,7 @@ class Device(Handle):
     def synchronize(self) -> None:
         """Waits until everything enqueued on the device has completed. On the simulator this is where it runs.
 
-        Raises ``WaitTimedOut`` where work waits for work that nobody has enqueued, and ``DeviceError``."""
+        Raises ``WaitTimedOut`` where work waits for work that has not been enqueued, and ``DeviceError``."""
         with self._lock:
             try:
                 call("swiftep_device_synchronize", self._number)
@@ -80,19 +80,19 @@ class Device(Handle):
     def array(self, values: Any, dtype: str | None = None) -> DeviceArray:
         """A copy of a NumPy array in device memory. As ``empty``.
 
-        dtype: How the bits are meant, where NumPy has no type for them: a uint16 array may be "bfloat16", a uint8
-        array "float8_e4m3fn"."""
+        dtype: The element type, where NumPy has none for it: a uint16 array may be "bfloat16", a uint8 array
+        "float8_e4m3fn"."""
         return DeviceArray._copy(self, values, None if dtype is None else from_name(dtype))
 
     def capture(self, stream: Stream | int, body: Callable[[], None]) -> Graph:
-        """Records what `body` enqueues on `stream` in this thread, instead of running it.
+        """Records the work that `body` enqueues on `stream` in this thread, instead of running it.
 
-        What it enqueues must have been enqueued once before. An exception of `body` is raised again, and nothing is
+        The same calls must have been made once before. An exception of `body` is raised again, and nothing is
         recorded."""
         return Graph(self, stream, body)
 
     def _keep(self, *objects: Any) -> None:
-        """Holds what enqueued work will use on the simulator, until it has run."""
+        """Keeps objects that enqueued work uses on the simulator, until it has run."""
         if self.is_simulator:
             self._pending.extend(objects)
 
@@ -122,7 +122,7 @@ class Stream(Handle):
         return self._number
 
     def synchronize(self) -> None:
-        """Waits until everything enqueued on it has completed."""
+        """Waits until everything enqueued on the stream has completed."""
         call("swiftep_stream_synchronize", self.device._number, self._number)
 
     def __repr__(self) -> str:
@@ -155,13 +155,13 @@ class Graph(Handle):
                     raise raised[0] from None
                 raise
             finally:
-                #: What the work uses, held as long as the graph.
+                #: Objects that the work uses, kept as long as the graph.
                 self._used = device._pending
                 device._pending = pending + device._pending
         self._core = Core("graph", number.value, _free_graph, device._core)
 
     def replay(self, stream: Stream | int) -> None:
-        """[enqueues] Runs it in the order of `stream`."""
+        """[enqueues] Runs the graph in the order of `stream`."""
         with self.device._lock:
             call("swiftep_graph_replay", self._number, stream_number(stream, self.device))
             self.device._keep(self)

@@ -69,7 +69,7 @@ class DeviceArray:
 
     @property
     def address(self) -> int:
-        """Where it is on the device. Raises ``OutOfOrder`` when its memory has been freed."""
+        """The address of its first byte on the device. Raises ``OutOfOrder`` when its memory has been freed."""
         self._owner.require_open()
         return self._address
 
@@ -88,7 +88,8 @@ class DeviceArray:
         return array
 
     def write(self, values: Any) -> None:
-        """Overwrites it with a NumPy array of the same shape and type, after waiting for all work of the device."""
+        """Overwrites the array with a NumPy array of the same shape and type, after waiting for all work of the
+        device."""
         numpy = _numpy()
         if not isinstance(values, numpy.ndarray) or values.dtype.name not in self._dtype.numpy_names:
             given = values.dtype.name if isinstance(values, numpy.ndarray) else type(values).__name__

@@ -1,4 +1,4 @@
-"""What a dispatch has received, and how a combine runs beside the producer of its rows."""
+"""The rows that a dispatch has received, and the overlap of a combine with the producer of its rows."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class Dispatch:
-    """A dispatch that has been sent. Its arrays are views of the buffer's memory, with what has arrived once the stream
-    has got beyond ``receive``; the second dispatch behind it overwrites them."""
+    """A dispatch that has been sent. Its arrays are views of the buffer's memory, filled once the stream has passed
+    ``receive``; the next dispatch but one overwrites them."""
 
     def __init__(self, buffer: Buffer, turn: int, tokens: int, like: Array) -> None:
         self.buffer = buffer
@@ -27,13 +27,13 @@ class Dispatch:
         self._resets = buffer._resets
         #: Tokens that this rank has sent.
         self.tokens = tokens
-        # Results are given as arrays of this kind; on the simulator it is read until the device has run.
+        # Results are returned as arrays of this kind; on the simulator it is read until the device has run.
         self._like = like
         self._places: c.Received | None = None
         self._output: int | None = None
 
     def receive(self, *, stream: Any = None, totals: Array | None = None, waits: Array | None = None) -> Dispatch:
-        """[enqueues] Waits on the stream until everything has arrived. Returns itself.
+        """[enqueues] Waits on the stream until all rows of the dispatch have arrived. Returns itself.
 
         totals: Int32 `[local_experts]`, to which the rows received are added. waits: Int64 `[ranks]`, to which
         nanoseconds waited for each rank are added."""
@@ -73,7 +73,7 @@ class Dispatch:
     @property
     def source_info(self) -> DeviceArray:
         """Int64 `[local_experts, max_rows]`: source rank in the high half, its token in the low one. Rows of an expert
-        lie by source rank, then by token."""
+        are sorted by source rank, then by token."""
         return self._view(self._received.source_info, (self.buffer.max_rows,), INT64)
 
     @property
@@ -110,10 +110,11 @@ class Dispatch:
 
 
 class Overlap(NamedTuple):
-    """How a combine runs beside the producer of its rows, which must leave it room and be launched whatever the send
-    does: on another stream."""
+    """How a combine runs beside the producer of its rows, which must leave it multiprocessors and must not wait for the
+    send: it runs on another stream."""
 
-    #: UInt32 or Int32 `[local_experts, ceil(max_rows / block_m)]`, zero before the producer starts; 0 adds release.
+    #: UInt32 or Int32 `[local_experts, ceil(max_rows / block_m)]`, zero before the producer starts, which adds to it
+    #: with release.
     signals: Array
     #: A block is complete when its signal is at least this: ``GroupedGEMM.threshold``.
     threshold: int

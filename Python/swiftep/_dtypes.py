@@ -1,4 +1,4 @@
-"""Element types, and what NumPy and PyTorch call them."""
+"""Element types, and their names in NumPy and PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class DType(NamedTuple):
 
     name: str
     itemsize: int
-    #: What NumPy carries its bits in.
+    #: The NumPy type that carries its bits.
     numpy: str
     #: Names under which NumPy arrays are taken; some need ``ml_dtypes``.
     numpy_names: tuple[str, ...]
@@ -18,7 +18,7 @@ class DType(NamedTuple):
     torch_names: tuple[str, ...]
 
     def wanted(self) -> str:
-        """How an error asks for it."""
+        """The type in the words of errors."""
         arrays = " or ".join(self.numpy_names)
         tensors = " or ".join(f"torch.{name}" for name in self.torch_names)
         return f"{self.name} (NumPy {arrays}; {tensors})"
@@ -36,7 +36,7 @@ ALL: dict[str, DType] = {t.name: t for t in (BFLOAT16, FLOAT8, FLOAT32, INT32, I
 
 
 def torch_dtype(torch: Any, dtype: DType) -> Any:
-    """The tensor type in which results of this type are given."""
+    """The tensor type of results of this type."""
     return getattr(torch, dtype.torch_names[0])
 
 

@@ -19,7 +19,7 @@ class InvalidArgument(Error, ValueError):
 
 
 class OutOfOrder(Error, RuntimeError):
-    """A call out of order, on something that failed before, or on something closed."""
+    """A call out of order, on an object that failed before, or on one that has been closed."""
 
     code = c.STATE
 
@@ -31,13 +31,14 @@ class WaitTimedOut(Error, TimeoutError):
 
 
 class DeviceError(Error, RuntimeError):
-    """The device, its driver or its memory."""
+    """An error of the device, its driver or its memory."""
 
     code = c.DEVICE
 
 
 class TransportError(Error, ConnectionError):
-    """Other processes: not there in time, gone, with other settings, or not to be reached, as NVSHMEM is missing."""
+    """Other processes did not come in time, have gone, have other settings, or cannot be reached, as where NVSHMEM is
+    missing."""
 
     code = c.TRANSPORT
 

@@ -25,9 +25,9 @@ class PackedWeights(Handle):
     Args:
         values: FP8 E4M3 `[experts, n, k]`, at a multiple of 16; n and k are multiples of 128.
         scales: Float32 `[experts, n / 128, k / 128]`, one for each block of 128 x 128.
-        gated: Gate above up in n, to be used with "swiglu".
-        in_place: Values, and scales of gate and up, are put in order where they are, and are of use to these kernels
-            only then; for n that is a multiple of 256. They are kept.
+        gated: Whether n has gate above up, to be used with "swiglu".
+        in_place: Whether values, and scales of gate and up, are packed in place, after which only these kernels can use
+            them; for an n that is a multiple of 256. The arrays are kept.
 
     Raises ``InvalidArgument`` and ``DeviceError``."""
 
@@ -65,11 +65,11 @@ class GroupedGEMM(Handle):
     """`rows x weights^T` for the first `counts[e]` rows of each expert, which are read on the device.
 
     Args:
-        max_rows: Room for rows of each expert.
+        max_rows: The most rows of each expert.
         block_m: Rows of a tile, and per signal: 16, 32, 64 or 128.
         output: "store" for BF16 sums; "swiglu" for silu(gate) * up, quantised per row and 128 channels.
         signals: Whether it raises signals; with "store" only.
-        scales: Of quantised output, "float32" or "power_of_two".
+        scales: Scales of quantised output, "float32" or "power_of_two".
         scale_rows: Rows of scale arrays: a multiple of 4, at least `max_rows` rounded up to a multiple of `block_m`;
             None for `max_rows` rounded up to a multiple of 128, as dispatch has them.
 
@@ -110,7 +110,7 @@ class GroupedGEMM(Handle):
 
     @property
     def threshold(self) -> int:
-        """Adds that bring a signal to its end: tiles across n."""
+        """The value at which a signal is complete: the number of tiles across n."""
         threshold = ctypes.c_uint32()
         call("swiftep_gemm_threshold", self._number, ctypes.byref(threshold))
         return threshold.value
@@ -127,7 +127,7 @@ class GroupedGEMM(Handle):
         multiprocessors: int = 0,
         stream: Any = None,
     ) -> Any:
-        """[enqueues] Runs it. The first call on a stream allocates memory.
+        """[enqueues] Runs the GEMM. The first call on a stream allocates memory.
 
         Args:
             rows: FP8 `[experts, max_rows, k]`, at a multiple of 16.
@@ -136,8 +136,8 @@ class GroupedGEMM(Handle):
             out: BF16 `[experts, max_rows, n]`, or FP8 `[experts, max_rows, n / 2]` with "swiglu"; None for a new one.
             out_scales: Float32 `[experts, n / 256, scale_rows]`, with "swiglu" only; None for a new one.
             signals: UInt32 `[experts, ceil(max_rows / block_m)]`, zero before; one add with release at GPU scope for
-                each finished tile. Exactly where the GEMM raises signals.
-            multiprocessors: How many it runs on; 0 for all.
+                each finished tile. Given exactly where the GEMM raises signals.
+            multiprocessors: The number that it runs on; 0 for all.
             stream: A ``Stream``, a ``torch.cuda.Stream`` or its number; None for PyTorch's current stream, and on the
                 simulator for one of the GEMM's own.
 
@@ -189,14 +189,14 @@ class GroupedGEMM(Handle):
         out_scales: Array | None = None,
         **options: Any,
     ) -> Any:
-        """As ``enqueue``, and on the simulator runs it."""
+        """As ``enqueue``, and on the simulator runs the GEMM."""
         result = self.enqueue(rows, row_scales, counts, out, out_scales, **options)
         if self.device.is_simulator:
             self.device.synchronize()
         return result
 
     def close(self) -> None:
-        """Frees it; nothing of it may be running."""
+        """Frees the GEMM, which may not be running."""
         super().close()
         self._streams.close()
 

@@ -1,4 +1,4 @@
-"""The ranks of a group, those of this process among them."""
+"""Groups of ranks, of which this process has some."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ._buffer import Buffer
     from ._layer import LocalLayers, MoELayer
 
-#: How layers reach ranks of other nodes: all ranks are of one; an adapter that loads and stores in the end; a network
-#: engine, which only the simulator has; NVSHMEM, between processes on GPUs.
+#: How layers reach ranks of other nodes: none, as all ranks are of one; an adapter that itself loads and stores; a
+#: network engine, which only the simulator has; NVSHMEM, between processes on GPUs.
 TRANSPORTS: Mapping[str, int] = {
     "load_store": c.NETWORK_NONE,
     "loopback": c.NETWORK_LOOPBACK,
@@ -36,16 +36,16 @@ class Group(Handle):
     """Ranks that exchange tokens. Made by ``local``, ``join``, ``from_torch`` or ``from_mpi``.
 
     All of these take `transport` and `ranks_per_node`, the same in all processes: how layers reach other ranks. By
-    "load_store" ranks load from and store to each other's memory. By "loopback" all that goes to a rank of another
-    node takes the way through a network adapter, which loads and stores in the end, by "network" through a network
-    engine, which only the simulator has, and by "nvshmem" through NVSHMEM, between processes on GPUs of one or several
-    machines. `ranks_per_node` ranks that follow one another are of one node: 1 where it is None, but with "nvshmem" on
-    several machines the ranks of a machine. Buffers cannot be made in a group with a network.
+    "load_store" ranks load from and store to each other's memory. Ranks of other nodes are reached with "loopback"
+    through a network adapter that itself loads and stores, with "network" through a network engine, which only the
+    simulator has, and with "nvshmem" through NVSHMEM, between processes on GPUs of one or several machines.
+    `ranks_per_node` consecutive ranks are of one node: 1 where it is None, but with "nvshmem" on several machines the
+    ranks of a machine. Buffers cannot be made in a group with a network.
 
-    A process has one group with "nvshmem" in its life. All processes make its layers together, and close it together;
-    its layers have no masks. `host`, for groups of several machines, is a name or number of the machine of process 0 by
-    which the others reach it: where it is None ``MASTER_ADDR`` with "nvshmem", if that is set and torchrun does not say
-    that there is one machine, and else this machine alone."""
+    A process can have one group with "nvshmem" in its lifetime. All processes make its layers together, and close it
+    together; its layers have no masks. `host`, for groups of several machines, is a name or address of the machine of
+    process 0 by which the others reach it. Where it is None, it is ``MASTER_ADDR`` with "nvshmem", if that is set and
+    torchrun does not say that there is one machine, and else this machine alone."""
 
     def __init__(
         self, number: int, device: Device, owns_device: bool, seconds: float, network: tuple[int, int] = (0, 1)
@@ -67,7 +67,7 @@ class Group(Handle):
         self.processes: int = info.processes
         #: This process's number.
         self.process: int = info.process
-        #: Ranks of this process: `first_rank` and those behind it.
+        #: Ranks of this process: `local_ranks` of them from `first_rank` on.
         self.first_rank: int = info.first_rank
         self.local_ranks: int = info.local_ranks
         self.ranks_on_device: int = info.ranks_on_device
@@ -94,10 +94,10 @@ class Group(Handle):
 
     @staticmethod
     def identify(processes: int, host: str | None = None) -> str:
-        """Begins a group of several processes, in the one that will be its process 0: text that the others must be
-        told, and that all then ``join`` with. It names a socket of this machine and a secret.
+        """Begins a group of several processes, in the one that will be its process 0: returns a text to pass to the
+        others, with which all then ``join``. It names a socket of this machine and a secret.
 
-        host: a name or number of this machine by which others reach it; None where all processes are on it."""
+        host: a name or address of this machine by which others reach it; None where all processes are on it."""
         text = ctypes.create_string_buffer(c.IDENTITY_BYTES)
         processes = _check.integer(processes, "processes", 1, 1024)
         if host is None:
@@ -119,7 +119,7 @@ class Group(Handle):
         transport: str = "load_store",
         ranks_per_node: int | None = None,
     ) -> Group:
-        """Joins a group as `process` of `processes`, which all do.
+        """Joins a group as `process` of `processes`. All processes do so.
 
         ranks: of the whole group, a multiple of the processes; None for one each. seconds: how long it waits for the
         others, here and when the group is closed.
@@ -198,7 +198,7 @@ class Group(Handle):
 
     def synchronize(self) -> None:
         """Waits until everything enqueued on this process's device has completed; on the simulator this is where it
-        runs. Then raises what has failed in a buffer or layer of the group."""
+        runs. Then raises the error of a buffer or layer of the group that has failed."""
         self._core.require_open()
         wrong: Error | None = None
         try:
@@ -211,8 +211,8 @@ class Group(Handle):
             raise wrong
 
     def reset(self, members: Sequence[Buffer | MoELayer], seconds: float = SECONDS) -> None:
-        """Brings buffers, or layers, of this process's ranks back to their first state after a failure, together with
-        those of the other processes. They wait for each other, `seconds` at most. Raises ``TransportError``."""
+        """Resets buffers, or layers, of this process's ranks to their first state after a failure, together with those
+        of the other processes. They wait for each other, `seconds` at most. Raises ``TransportError``."""
         self._core.require_open()
         _check.number(seconds, "seconds")
         for member in members:
@@ -222,7 +222,7 @@ class Group(Handle):
                 wait.result()
 
     def barrier(self, seconds: float = SECONDS) -> None:
-        """Waits until all processes have come here, `seconds` at most. Raises ``TransportError``."""
+        """Waits until all processes have called it, `seconds` at most. Raises ``TransportError``."""
         call("swiftep_group_barrier", self._number, _check.number(seconds, "seconds"))
 
     def _local(self) -> range:
@@ -256,10 +256,10 @@ class _GroupClose:
 
 
 def _network(transport: str, ranks_per_node: int | None) -> tuple[int, int]:
-    """What the library is told of the way to other ranks."""
+    """The library's arguments for the network between ranks."""
     network = _check.choice(transport, "transport", TRANSPORTS)
     if network == c.NETWORK_NVSHMEM:
-        # Where this interpreter's packages are, NVSHMEM among them, which the library does not know.
+        # The library does not know this interpreter's package directories, where NVSHMEM may be.
         packages = [path for path in sys.path if os.path.isdir(os.path.join(path, "nvidia"))]
         os.environ.setdefault("SWIFTEP_SITE_PACKAGES", os.pathsep.join(packages))
     if ranks_per_node is None:
@@ -288,7 +288,7 @@ def _opened(device: Device | str | None) -> Iterator[tuple[Device, bool]]:
 
 
 def _identity(processes: int, transport: str, host: str | None) -> tuple[str, str]:
-    """What the first process tells the others: an identity, or what went wrong, so that they do not wait for one."""
+    """The first process's message to the others: an identity, or an error, so that they do not wait for one."""
     # torchrun says how many processes there are, and how many on this machine.
     is_one_machine = os.environ.get("WORLD_SIZE", "") == os.environ.get("LOCAL_WORLD_SIZE")
     if host is None and transport == "nvshmem" and not is_one_machine:

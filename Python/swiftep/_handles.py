@@ -1,7 +1,7 @@
 """Objects of the library: numbers that are freed once, after everything that was made on them.
 
-A core frees its number when it is closed, when nobody refers to it any more, or when the interpreter ends. It refers to
-the core on which it was made, never the other way round, so that a parent outlives its children however they go.
+A core frees its number when it is closed, when it is garbage-collected, or when the interpreter ends. It refers to the
+core on which it was made, never the other way round, so that a parent outlives its children however they go.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ H = TypeVar("H", bound="Handle")
 
 
 class Core:
-    """The number of an object, and how it is freed."""
+    """The number of an object, and the function that frees it."""
 
     def __init__(self, kind: str, number: int, free: Callable[[int], None], parent: Core | None) -> None:
         self.kind = kind
@@ -56,11 +56,12 @@ class Core:
             )
 
     def children(self) -> list[Core]:
-        """What was made on it and is open, latest first."""
+        """Open cores that were made on this one, latest first."""
         return sorted((core for core in self._children if core.is_open), key=lambda core: -core.order)
 
     def close(self) -> None:
-        """Closes what was made on it, latest first, and then frees it. Does nothing the second time."""
+        """Closes the cores that were made on this one, latest first, and then frees the object. Does nothing the second
+        time."""
         for child in self.children():
             child.close()
         free, self._free = self._free, None
@@ -72,7 +73,7 @@ class Core:
         try:
             self.close()
         except Error:
-            pass  # Nobody is there to be told.
+            pass  # No caller can receive the error.
 
 
 @atexit.register
@@ -95,11 +96,11 @@ class Handle:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be used."""
+        """Whether the object can be used."""
         return self._core.is_open
 
     def close(self) -> None:
-        """Frees it and what was made on it. Does nothing the second time."""
+        """Frees the object and all that were made on it. Does nothing the second time."""
         self._core.close()
 
     def __enter__(self: H) -> H:

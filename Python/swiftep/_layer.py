@@ -26,7 +26,7 @@ OVERLAPS: Mapping[str, int] = {
 }
 #: The least normal Float32 number: limits and factors are at least that.
 LEAST_NORMAL = 2.0**-126
-#: What sizes of weights are multiples of: 16 bytes, which are packed at once.
+#: Sizes of weights are multiples of it: 16 bytes are packed at once.
 STEP = 16
 CLAMPS: Mapping[str, int] = {"gate": c.CLAMP_GATE, "silu": c.CLAMP_SILU}
 
@@ -64,27 +64,28 @@ class MoELayer(RankObject):
     same order.
 
     Args:
-        rank: One of this process; None if there is only one.
+        rank: A rank of this process; None if there is only one.
         gate_up, gate_up_scales, down, down_scales: As in ``LayerWeights``; they give `hidden` and `intermediate`.
         shared: The shared expert, all ranks having the same; None if there is none.
         shared_gate: Whether the shared expert has a gate, as Qwen2-MoE, Qwen3-Next and Qwen3.5-MoE have it: then a step
             takes `shared_weights`, which multiply its output.
-        experts: Of the group; None for as many as `gate_up` has, from each rank.
+        experts: Experts of the group; None for those of `gate_up` times the ranks.
         top_k: Experts of a token, 1 to 32.
         max_tokens: Most tokens that a rank brings to a step.
-        scales: Of dispatched rows and activations, "float32" or "power_of_two".
-        swiglu_limit: What gate, from above, and up, from both sides, are clamped to between the GEMMs; None for no limit.
-        swiglu_shared_limit: The same of the shared expert; "same" for the limit of the others.
-        swiglu_clamp: What of the gate is clamped, "gate" itself or "silu" of it.
+        scales: Scales of dispatched rows and activations, "float32" or "power_of_two".
+        swiglu_limit: Limit to which the gate is clamped from above, and up from both sides; None for no limit.
+        swiglu_shared_limit: The same for the shared expert; "same" for the limit of the others.
+        swiglu_clamp: The value that is clamped from above: "gate" itself, or "silu" of it.
         swiglu_alpha: Factor a in silu(g) = g / (1 + exp(-a * g)).
-        swiglu_offset: What is added to up behind its clamp.
-        block_m: Rows of a tile: 16, 32, 64 or 128; 0 for what suits an even spread of tokens.
-        multiprocessors: Those of this rank; 0 for its share of the device.
-        communication_multiprocessors: How many of them communicate in overlapped phases; None for the usual split.
+        swiglu_offset: Offset added to up after its clamp.
+        block_m: Rows of a tile: 16, 32, 64 or 128; 0 for the height that suits an even spread of tokens.
+        multiprocessors: Multiprocessors of this rank; 0 for its share of the device.
+        communication_multiprocessors: The number of them that communicate in overlapped phases; None for the usual
+            split.
         two_batch: Whether "two_batch" may be used, which takes memory.
-        set_l2_aside: Whether a part of the GPU's L2 is set aside for what the layer's kernels hand on to each other, as
-            long as the layer lives and for all work of the process on the GPU, which has less of it then. Results are
-            the same.
+        set_l2_aside: Whether a part of the GPU's L2 is set aside for data that the layer's kernels hand on to each
+            other, as long as the layer lives and for all work of the process on the GPU, which has less of it then.
+            Results are the same.
         mask, wait_seconds, link_bytes_per_second, link_latency_seconds, connect: As in ``Buffer``.
 
     Raises ``InvalidArgument``, ``DeviceError``, ``TransportError``."""
@@ -220,9 +221,9 @@ class MoELayer(RankObject):
                 `sigmoid(x @ w_gate)`. Needed with `shared_gate`, refused without.
             stream: A ``Stream``, a ``torch.cuda.Stream`` or its number; None for PyTorch's current stream. Where the
                 process has several ranks, which wait for each other, and on the simulator, None is a stream of the
-                layer's own, which follows no other.
+                layer's own, which is not ordered with any other.
 
-        Returns out, which is there when the stream has got here; on the simulator, when the group has been
+        Returns out, which is written when the stream has got here; on the simulator, when the group has been
         synchronised. Raises ``InvalidArgument``; ``OutOfOrder`` and ``WaitTimedOut`` if the layer has failed before."""
         with self.device._lock:
             function, arguments, out = self._prepare(x, topk_idx, topk_weights, overlap, out, shared_weights, stream)
@@ -239,7 +240,7 @@ class MoELayer(RankObject):
         shared_weights: Array | None,
         stream: Any = None,
     ) -> tuple[str, tuple[int, ...], Array]:
-        """The function of a step and its arguments, checked, and where its result goes."""
+        """The function of a step and its arguments, checked, and the array of its result."""
         number, device = self._number, self.device
         mode = _check.choice(overlap, "overlap", OVERLAPS)
         states = operand(x, "x", BFLOAT16, ("tokens", self.hidden), device)
@@ -341,7 +342,7 @@ class LocalLayers(Sequence[MoELayer]):
     ) -> list[Array]:
         """Runs a step of all ranks and waits for it. Arguments as in ``MoELayer.enqueue``, one for each rank.
 
-        Tensors must be there: what other streams write to them must have been waited for."""
+        Tensors must be complete: writes of other streams to them must have been waited for."""
         layers = self._layers
         outs = [None] * len(layers) if out is None else out
         shared = [None] * len(layers) if shared_weights is None else shared_weights
@@ -355,7 +356,7 @@ class LocalLayers(Sequence[MoELayer]):
         for name, values in lists.items():
             _check_count(values, name, len(layers))
         with self.group.device._lock:
-            # All are checked before one is enqueued, as it would wait for the others.
+            # All are checked before the first is enqueued, which would wait for the others.
             prepared = [
                 layer._prepare(states, choices, factors, overlap, into, gates)
                 for layer, states, choices, factors, into, gates in zip(layers, x, topk_idx, topk_weights, outs, shared)
@@ -366,7 +367,7 @@ class LocalLayers(Sequence[MoELayer]):
         return [result for _, _, result in prepared]
 
     def reset(self, seconds: float = SECONDS) -> None:
-        """Brings all layers back to their first state after a failure. As ``Group.reset``."""
+        """Resets all layers to their first state after a failure. As ``Group.reset``."""
         self.group.reset(self._layers, seconds)
 
     def close(self) -> None:
@@ -391,7 +392,7 @@ class LocalLayers(Sequence[MoELayer]):
 
 
 def _swiglu(limit: Any, shared: Any, clamp: Any, alpha: Any, offset: Any) -> dict[str, Any]:
-    """The fields of what stands between an expert's GEMMs."""
+    """The fields of the activation between an expert's GEMMs."""
 
     def positive(value: Any, name: str) -> float:
         return _check.number(value, name, low=LEAST_NORMAL)

@@ -1,4 +1,4 @@
-"""The shared library: where it is, and how it is called.
+"""Finds, loads and calls the shared library.
 
 It is loaded at the first call, not at import; loading it makes no CUDA context.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from . import _errors, _structures
 from ._prototypes import PROTOTYPES
 
-#: A path to the library, instead of those that ``candidates`` gives.
+#: A path to the library, instead of those of ``candidates``.
 ENVIRONMENT = "SWIFTEP_LIBRARY"
 NAME = "libSwiftEPABI.so"
 
@@ -23,8 +23,8 @@ _library: ctypes.CDLL | None = None
 
 
 def candidates() -> list[Path]:
-    """Where the library may be, best first: as ``SWIFTEP_LIBRARY`` says, else beside this file, else in the build
-    folder of the checkout that this file is in."""
+    """Paths at which the library may be, best first: as ``SWIFTEP_LIBRARY`` says, else beside this file, else in the
+    build folder of the checkout that this file is in."""
     chosen = os.environ.get(ENVIRONMENT)
     if chosen:
         return [Path(chosen)]
@@ -45,7 +45,7 @@ def load() -> ctypes.CDLL:
 
 
 def call(name: str, *arguments: Any) -> None:
-    """Calls a function of ``swiftep.h`` that returns a result, and raises what it says went wrong."""
+    """Calls a function of ``swiftep.h`` that returns a result, and raises the exception for an error."""
     library = load()
     try:
         code = getattr(library, name)(*arguments)
@@ -60,7 +60,7 @@ def _open() -> ctypes.CDLL:
     for path in paths:
         if path.is_file():
             try:
-                # Its symbols are nobody else's: the process may hold other Swift or C++ runtimes.
+                # Its symbols stay local: the process may hold other Swift or C++ runtimes.
                 return ctypes.CDLL(str(path), mode=os.RTLD_LOCAL | os.RTLD_NOW)
             except OSError as wrong:
                 raise _errors.LibraryNotFound(f"{path} cannot be loaded: {wrong}") from wrong

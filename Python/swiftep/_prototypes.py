@@ -1,4 +1,4 @@
-"""Functions of ``swiftep.h``: what they return and what they take, in the header's order.
+"""Functions of ``swiftep.h``: their results and arguments, in the header's order.
 
 ``Tests/Python/test_header.py`` compares them with the header, argument by argument.
 """

@@ -39,7 +39,7 @@ def quantise_blocks(array: Any) -> tuple[Any, Any]:
     smallest = numpy.finfo(numpy.float32).tiny
     scales = numpy.maximum(largest / numpy.float32(LARGEST_FLOAT8), smallest)
     scales = numpy.where(largest == 0, numpy.float32(1), scales).astype(numpy.float32)
-    # In Float64 no quotient of two Float32 numbers rounds onto a tie that it is not.
+    # In Float64 no quotient of two Float32 numbers rounds to a tie unless it is one.
     values = to_float8(blocks.astype(numpy.float64) / scales[..., :, None, :, None].astype(numpy.float64))
     return values.reshape(single.shape), scales
 

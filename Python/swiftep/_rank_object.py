@@ -1,4 +1,4 @@
-"""What ``Buffer`` and ``MoELayer`` have in common: failures, masks, and the end."""
+"""The common part of ``Buffer`` and ``MoELayer``: failures, masks, and closing."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from ._streams import DefaultStream
 
 
 class RankObject(Handle):
-    """What a rank of a group has made, and its calls that only differ in the name of the function."""
+    """An object of a rank, with the calls that differ only in the name of the function."""
 
-    #: What its functions of the C interface begin with.
+    #: Prefix of its functions of the C interface.
     _functions: ClassVar[str]
     group: Group
     device: Device
     _streams: DefaultStream
 
     def poll(self) -> None:
-        """Raises ``WaitTimedOut`` if a wait has failed, without waiting: a failure is seen a little after it."""
+        """Raises ``WaitTimedOut`` if a kernel's wait has timed out, without waiting: a failure shows a fraction of a
+        second late."""
         call(f"{self._functions}_poll", self._number)
 
     def check(self) -> None:
@@ -32,13 +33,13 @@ class RankObject(Handle):
         call(f"{self._functions}_check", self._number)
 
     def reset(self, seconds: float = SECONDS) -> None:
-        """Brings it back to its first state after a failure, together with all other ranks, for which it waits; where
-        a process has several, ``Group.reset`` and ``LocalLayers.reset`` reset them at the same time. Raises
+        """Resets the object to its first state after a failure, together with all other ranks, for which it waits;
+        where a process has several, ``Group.reset`` and ``LocalLayers.reset`` reset them at the same time. Raises
         ``TransportError``."""
         call(f"{self._functions}_reset", self._number, _check.number(seconds, "seconds"))
 
     def mask(self, rank: int, masked: bool = True) -> None:
-        """Masks a rank, or takes it in again when all ranks are between two steps. Nothing of it may be running."""
+        """Masks a rank, or unmasks it when all ranks are between two steps. This object may have no work running."""
         call(
             f"{self._functions}_mask",
             self._number,
@@ -54,6 +55,6 @@ class RankObject(Handle):
             call(f"{self._functions}_masks", number, self._streams.number(stream), status.address)
 
     def close(self) -> None:
-        """Frees it; the other ranks must be done with it."""
+        """Frees the object; the other ranks must be done with it."""
         super().close()
         self._streams.close()

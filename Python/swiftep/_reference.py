@@ -12,10 +12,11 @@ from ._layer import LayerWeights, SharedExpert
 from ._numbers import from_bfloat16, from_float8, to_bfloat16, to_float8
 from ._quantise import dequantise_blocks
 
-#: Bound of ‖output - reference‖ / ‖reference‖ where sums are exact but for Float32, as on the simulator.
+#: Bound of ‖output - reference‖ / ‖reference‖ where sums are exact except for Float32's rounding, as on the simulator.
 TOLERANCE = 5e-3
-#: The same on a GPU. Tensor cores sum FP8 products with fewer bits: of 7,168 products, 6.8 % of the sums in BF16 are not the
-#: exact sum's BF16, in these GEMMs and in cuBLAS's alike; an activation then falls on the other side of an FP8 rounding.
+#: The same on a GPU. Tensor cores sum FP8 products with fewer bits: of 7,168 products, 6.8 % of the sums in BF16 are
+#: not the exact sum's BF16, in these GEMMs and in cuBLAS's alike; an activation then falls on the other side of an FP8
+#: rounding.
 GPU_TOLERANCE = 1.5e-2
 
 
@@ -80,7 +81,7 @@ def relative_error(outputs: Sequence[Any], references: Sequence[Any]) -> float:
 
 
 def _swiglu(limit: Any, clamp: str, alpha: float, offset: float) -> Callable[[Any, Any], Any]:
-    """What stands between an expert's projections, of gate and up."""
+    """The activation between an expert's projections, a function of gate and up."""
     numpy = _numpy()
 
     def compute(gate: Any, up: Any) -> Any:
@@ -106,6 +107,6 @@ def _expert(
 
 
 def _rounded(rows: Any) -> Any:
-    """What is left of rows after FP8 with a scale for each 128 channels."""
+    """Rows rounded to FP8 with a scale for each 128 channels."""
     codes, scales = quantise_rows(rows)
     return from_float8(codes) * scales.repeat(128, axis=-1)

@@ -49,7 +49,7 @@ CLAMP_SILU = 1
 
 
 class Structure(ctypes.Structure):
-    """A structure that begins with its own size in bytes, and sets it; fields not given are 0."""
+    """A structure that begins with its size in bytes, which the initialiser sets; fields not given are 0."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(size=ctypes.sizeof(type(self)), **fields)

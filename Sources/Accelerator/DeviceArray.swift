@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// Device memory of elements of one type: what a kernel parameter of that type takes.
+/// Device memory of elements of one type, as a kernel's memory parameter takes it.
 public struct DeviceArray<Element: Scalar>: Sendable {
     /// The memory.
     public let buffer: DeviceBuffer
@@ -8,7 +8,7 @@ public struct DeviceArray<Element: Scalar>: Sendable {
     /// All of `buffer`, which holds such elements.
     public init(_ buffer: DeviceBuffer) { self.buffer = buffer }
 
-    /// How many elements there is room for.
+    /// Number of elements that fit.
     public var count: Int { buffer.bytes / Element.scalarType.bytes }
 
     /// The array as a kernel's parameter.

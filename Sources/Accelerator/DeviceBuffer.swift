@@ -4,12 +4,12 @@ import CUDADriver
 public final class DeviceBuffer: Sendable {
     /// Address of the first byte on the device.
     public let address: UInt64
-    /// Size.
+    /// Size in bytes.
     public let bytes: Int
-    /// What it is for, as errors name it.
+    /// Its purpose, as errors name it.
     public let label: String
     private let allocation: DeviceAllocation
-    /// What stands behind the buffer and its parts.
+    /// The memory behind the buffer and its parts.
     var backing: Backing<any DeviceRegion, SimulatedAllocation> { allocation.backing }
 
     init(address: UInt64, bytes: Int, label: String, _ allocation: DeviceAllocation) {
@@ -49,7 +49,7 @@ public final class DeviceBuffer: Sendable {
     }
 }
 
-/// What a buffer and its parts share.
+/// The allocation that a buffer and its parts share.
 final class DeviceAllocation: Sendable {
     let backing: Backing<any DeviceRegion, SimulatedAllocation>
 

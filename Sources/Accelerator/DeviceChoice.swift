@@ -49,7 +49,7 @@ extension DeviceError {
     }
 }
 
-/// A device that was opened, and what its user should know about the choice.
+/// A device that was opened, and a note for its user about the choice.
 public struct OpenedDevice: Sendable {
     /// The device.
     public let device: any Device
@@ -60,15 +60,15 @@ public struct OpenedDevice: Sendable {
 /// Opens a device.
 ///
 /// - Parameters:
-///   - choice: Which one.
-///   - seed: Seed of the simulator's schedule; a GPU takes no notice of it.
-///   - multiprocessors: Multiprocessors of the simulator, at least 1; a GPU has what it has.
+///   - choice: The device to open.
+///   - seed: Seed of the simulator's schedule; ignored by a GPU.
+///   - multiprocessors: Multiprocessors of the simulator, at least 1; ignored by a GPU.
 ///   - localProcess: The number of this process among those of the machine that share a group of ranks; nil when it is
 ///     alone. Each takes the next GPU, and from the first one again where there are fewer; and the simulator follows
 ///     the clock of the machine, as other processes write to its memory while it runs.
-///   - setAsideL2Bytes: How much of a GPU's L2 is set aside whoever asks for some; see
+///   - setAsideL2Bytes: Bytes of a GPU's L2 that are set aside, whatever callers ask for; see
 ///     ``CUDADevice/init(ordinal:setAsideL2Bytes:)``.
-///   - network: What the simulator's network is.
+///   - network: Configuration of the simulator's network.
 /// - Throws: `DeviceError.driver` when a GPU is asked for and there is none with that number, or it cannot run the
 ///   kernels.
 public func openDevice(

@@ -1,4 +1,4 @@
-/// What a device is and how large.
+/// Kind, name and sizes of a device.
 public struct DeviceProperties: Hashable, Sendable {
     /// The two kinds of device.
     public enum Kind: String, Hashable, Sendable {
@@ -7,12 +7,12 @@ public struct DeviceProperties: Hashable, Sendable {
 
     /// GPU or simulator.
     public var kind: Kind
-    /// What tells the device from all others: the GPU's UUID as 32 hexadecimal digits, or "simulator" and the number of
-    /// the process, as simulators of different processes are devices of their own.
+    /// An identifier that no other device has: the GPU's UUID as 32 hexadecimal digits, or "simulator" and the number
+    /// of the process, as simulators of different processes are devices of their own.
     public var uniqueID: String
     /// Whether kernels of several processes run on the device at the same time (CUDA's Multi-Process Service).
     public var sharesContexts: Bool
-    /// Name for people, such as "NVIDIA H200".
+    /// Readable name, such as "NVIDIA H200".
     public var name: String
     /// Number of multiprocessors.
     public var multiprocessors: Int
@@ -22,7 +22,7 @@ public struct DeviceProperties: Hashable, Sendable {
     public var memoryBytes: Int
     /// Bytes of the L2 cache; 0 where there is none.
     public var l2Bytes: Int
-    /// Bytes that the device memory moves in a second by its clock and width; nil where that is not known.
+    /// Peak bandwidth of the device memory in bytes per second, by its clock and width; nil where that is not known.
     public var memoryBytesPerSecond: Int?
 
     /// Properties as given.

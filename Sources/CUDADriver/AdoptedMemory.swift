@@ -1,4 +1,4 @@
-/// Device memory that somebody else allocated, and frees.
+/// Device memory that its owner, not this object, allocates and frees.
 package final class AdoptedMemory: DeviceRegion {
     /// The context in which the memory is used.
     package let context: Context
@@ -13,7 +13,7 @@ package final class AdoptedMemory: DeviceRegion {
     /// that another process shares.
     ///
     /// - Parameter whenReleased: Called once, when the last reference has gone; not when this throws.
-    /// - Throws: `DriverError.notDeviceMemory` for an address that is none of a GPU's memory, `.memoryOfOtherDevice`,
+    /// - Throws: `DriverError.notDeviceMemory` for an address outside GPU memory, `.memoryOfOtherDevice`,
     ///   `.outOfBounds` for bytes beyond the end of the allocation, `.invalidArgument` for less than 1 byte,
     ///   `.callFailed`.
     package init(
@@ -45,7 +45,7 @@ package final class AdoptedMemory: DeviceRegion {
         self.whenReleased = whenReleased
     }
 
-    /// Uses memory that is known to be mapped in `context`, and may be that of another GPU or process.
+    /// Uses memory that is known to be mapped in `context`; it may belong to another GPU or process.
     package init(mapped address: UInt64, byteCount: Int, context: Context) {
         (self.context, self.address, self.byteCount) = (context, address, byteCount)
         whenReleased = {}
@@ -54,7 +54,7 @@ package final class AdoptedMemory: DeviceRegion {
     deinit { whenReleased() }
 }
 
-/// What the driver knows of an address: `CUpointer_attribute`.
+/// Attributes of an address: `CUpointer_attribute`.
 enum PointerAttribute: Int32 {
     case memoryType = 2
     case deviceOrdinal = 9

@@ -1,9 +1,9 @@
-/// What the driver knows of a GPU beyond what is asked at the start: `CUdevice_attribute`.
+/// Attributes of a GPU that are not read when a context is made: `CUdevice_attribute`.
 package enum DeviceAttribute: Int32, Sendable {
     case virtualMemory = 102
     case descriptorHandles = 103
     case virtualMemoryRDMA = 110
-    /// Whether kernels see what network cards write, in order: 100 and more if those of this GPU do.
+    /// Whether kernels see writes of network cards in order: 100 and more if those on this GPU do.
     case remoteWriteOrdering = 118
     case fabricHandles = 128
     case multiProcessService = 133
@@ -20,7 +20,7 @@ extension Context {
         return known ? Int(value) : 0
     }
 
-    /// The functions for memory without an address. Throws `DriverError.invalidArgument` where the driver lacks them.
+    /// The virtual memory management functions. Throws `DriverError.invalidArgument` where the driver lacks them.
     func virtualMemory() throws -> VirtualMemoryFunctions {
         guard let functions = driver.functions.virtualMemory else {
             throw DriverError.invalidArgument(
@@ -30,7 +30,7 @@ extension Context {
     }
 
     /// Whether kernels on this GPU can use memory of the GPU with this UUID, of 32 hexadecimal digits; its own it can.
-    /// One that this process does not see is none. Throws `DriverError.callFailed`.
+    /// A GPU that this process does not see cannot be reached. Throws `DriverError.callFailed`.
     package func canReach(uniqueID: String) throws -> Bool {
         if uniqueID == self.uniqueID { return true }
         for other in 0..<(try driver.deviceCount()) {

@@ -2,8 +2,8 @@
 ///
 /// Everything else in this module belongs to a context and keeps it alive. Two contexts made for one ordinal share the
 /// GPU's single primary context, so addresses and streams of one are valid in the other; so are those of CUDA's
-/// runtime, and of engines that stand on it. The context is current on a thread only while a call of this module needs
-/// it: the thread's own is as it was after each.
+/// runtime, and of engines that use it. The context is current on a thread only while a call of this module needs it;
+/// each call restores the thread's own.
 package final class Context: @unchecked Sendable {
     // Sendable: all properties are constants, and the driver accepts a context from any thread.
 
@@ -23,7 +23,7 @@ package final class Context: @unchecked Sendable {
     package let multiprocessorCount: Int
     /// The size of the L2 cache in bytes.
     package let l2Bytes: Int
-    /// Bytes that the memory moves in a second by its clock and width; nil where the driver does not tell.
+    /// Peak bandwidth of the memory in bytes per second, by its clock and width; nil where the driver does not tell.
     package let memoryBytesPerSecond: Int?
     /// The most of the L2 cache in bytes that can be set aside with `setAsideL2`; 0 where nothing can.
     package let maxSetAsideL2Bytes: Int
@@ -133,7 +133,7 @@ package final class Context: @unchecked Sendable {
     }
 
     /// Sets a part of the L2 cache aside for lines that were last accessed with the hint to keep them (`evict_last`),
-    /// which other accesses then drive out only where no such lines are. It holds for all work of the process on this
+    /// which other accesses then use only where it holds no such lines. It holds for all work of the process on this
     /// GPU.
     ///
     /// The driver rounds up to what the hardware has. Where it does not allow a change, as with the Multi-Process
@@ -155,7 +155,7 @@ package final class Context: @unchecked Sendable {
         return try setAsideL2Bytes()
     }
 
-    /// The bytes of the L2 cache that are set aside; 0 where the driver knows of no such thing. Throws
+    /// The bytes of the L2 cache that are set aside; 0 where the driver does not have the limit. Throws
     /// `DriverError.callFailed`.
     package func setAsideL2Bytes() throws -> Int {
         var bytes = 0
@@ -211,7 +211,7 @@ package final class Context: @unchecked Sendable {
         return handle
     }
 
-    /// For `deinit`: frees something, and does without an error, which nobody could receive.
+    /// For `deinit`: frees something, and ignores errors, which no caller could receive.
     func release(_ body: (DriverFunctions) -> Int32) {
         try? whileCurrent(handle, driver, ordinal: device) { _ = body(driver.functions) }
     }
@@ -224,7 +224,7 @@ private func whileCurrent<Result>(
     _ context: UnsafeMutableRawPointer, _ driver: Driver, ordinal: Int32, _ body: () throws -> Result
 ) throws -> Result {
     var own: UnsafeMutableRawPointer?
-    // In a process that works with one GPU it mostly is the right one, and asking costs less than changing it.
+    // In a process with one GPU the current context mostly is this one, and asking costs less than changing it.
     if driver.functions.cuCtxGetCurrent(&own) == ResultCode.success, own == context { return try body() }
     try driver.call("cuCtxPushCurrent_v2", "making GPU \(ordinal) current") { $0.cuCtxPushCurrent(context) }
     defer {

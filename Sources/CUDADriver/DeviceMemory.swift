@@ -1,7 +1,7 @@
 /// Memory on a GPU, freed when the last reference to it goes.
 ///
-/// Freeing waits until the device has finished its work, so let go of memory only when no kernel spins for something
-/// that this thread has yet to launch.
+/// Freeing waits until the device has finished its work, so release memory only when no kernel spins for something that
+/// this thread has yet to launch.
 package final class DeviceMemory: DeviceRegion {
     /// The context that owns the memory.
     package let context: Context

@@ -19,7 +19,8 @@ extension DeviceRegion {
         }
     }
 
-    /// Copies bytes from `offset` to host memory, and waits until they are there. The buffer's size says how many.
+    /// Copies bytes from `offset` to host memory, and waits until they are there. The host buffer's size is the number
+    /// of bytes.
     package func copyOut(_ destination: UnsafeMutableRawBufferPointer, at offset: Int = 0) throws {
         try checkBounds(offset, destination.count)
         guard let base = destination.baseAddress, !destination.isEmpty else { return }

@@ -17,8 +17,8 @@ package final class Driver: Sendable {
     /// The oldest CUDA version that will do: 12.3, in the driver's form.
     package static let requiredVersion = 12030
 
-    /// Where the library is looked for, in this order. The first is what the system's loader knows; the others are the
-    /// places where containers and the Windows subsystem keep it.
+    /// Names under which the library is looked for, in this order. The system's loader finds the first; the others are
+    /// the places where containers and the Windows subsystem keep it.
     package static let candidates = [
         "libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1", "/usr/lib/wsl/lib/libcuda.so.1",
     ]
@@ -85,7 +85,7 @@ package final class Driver: Sendable {
         try Self.check(body(functions), function, activity(), functions)
     }
 
-    /// What the driver says about a result code.
+    /// The failure of a call, with the driver's name and explanation of a result code.
     package func failure(_ code: Int32, _ function: String, _ activity: String) -> CallFailure {
         Self.failure(code, function, activity, functions)
     }

@@ -8,7 +8,7 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     public let name: String
     /// The driver's explanation of the code.
     public let explanation: String
-    /// What was being done, for instance `allocating 1024 bytes on device 0`.
+    /// The activity during which it failed, for instance `allocating 1024 bytes on device 0`.
     public let activity: String
 
     package init(function: String, code: Int32, name: String, explanation: String, activity: String) {
@@ -39,7 +39,7 @@ public struct CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What can go wrong between this package and the NVIDIA driver.
+/// Errors between this package and the NVIDIA driver.
 public enum DriverError: Error, Hashable, Sendable, CustomStringConvertible {
     /// None of the file names could be opened. `attempts` holds the dynamic loader's sentence for each name tried.
     case libraryMissing(attempts: [LibraryAttempt])

@@ -1,13 +1,13 @@
 /// The linker of the driver, which joins PTX text with other text and with libraries of device code.
 package struct DriverLinker {
-    /// What can be joined.
+    /// An input of the linker.
     package enum Input: Sendable {
         /// PTX text.
         case ptx(String, name: String)
-        /// A library of objects, of which those parts are taken that others need.
+        /// A library of objects, of which only those that other inputs reference are linked.
         case library([UInt8], name: String)
 
-        /// What it is called.
+        /// The input's name, for errors.
         package var name: String {
             switch self {
             case .ptx(_, let name), .library(_, let name): name
@@ -20,7 +20,7 @@ package struct DriverLinker {
     /// The linker for the GPU of a context.
     package init(context: Context) { self.context = context }
 
-    /// Joins inputs to one program.
+    /// Links inputs into one program for the GPU, a cubin.
     ///
     /// Throws `DriverError.moduleRejected` with the linker's log.
     package func link(_ inputs: [Input]) throws -> [UInt8] {

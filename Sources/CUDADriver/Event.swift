@@ -4,7 +4,7 @@ package final class Event: @unchecked Sendable {
 
     /// The context to which the event belongs.
     package let context: Context
-    /// Whether the event notes the time. Without, recording and waiting are cheaper.
+    /// Whether the event records the time. Recording and waiting are cheaper without.
     package let timing: Bool
     let handle: UnsafeMutableRawPointer
 

@@ -1,4 +1,4 @@
-/// What the driver says of a GPU without a context on it, whatever its capability.
+/// Properties of a GPU that the driver tells without a context on it, whatever its compute capability.
 package struct GPUSurvey: Hashable, Sendable {
     /// The GPU's number in this process, from 0.
     package let ordinal: Int
@@ -10,17 +10,17 @@ package struct GPUSurvey: Hashable, Sendable {
     package let multiprocessors: Int
     /// Bytes of its memory.
     package let memoryBytes: Int
-    /// Whether kernels of several processes run side by side here, as the Multi-Process Service has them.
+    /// Whether kernels of several processes run side by side on it, under the Multi-Process Service.
     package let sharesContexts: Bool
     /// Whether memory can be handed to other processes by descriptors.
     package let sharesMemory: Bool
-    /// What it has of each GPU, by that one's number; `itself` at its own.
+    /// Its access to each GPU's memory, by that GPU's number; `itself` at its own.
     package let peers: [Peer]
 
-    /// What a GPU has of another one.
+    /// A GPU's access to another one's memory.
     package enum Peer: String, Hashable, Sendable {
         case itself
-        /// No access to its memory.
+        /// No access.
         case none
         /// Access without atomic operations, as through PCI Express.
         case access

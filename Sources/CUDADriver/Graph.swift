@@ -64,8 +64,8 @@ extension Stream {
         return Graph(handle: graph, context: context)
     }
 
-    /// Whether the stream's work is being recorded; for the legacy default stream, which nobody may use meanwhile, also
-    /// whether that of a stream is that waits for it. Throws `DriverError.callFailed`.
+    /// Whether the stream's work is being recorded; for the legacy default stream, which may not be used meanwhile,
+    /// also whether that of any stream is that synchronises with it. Throws `DriverError.callFailed`.
     package func isCapturing() throws -> Bool {
         var status: Int32 = 0
         let answers = try context.query(

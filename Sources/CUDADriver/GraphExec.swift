@@ -3,7 +3,7 @@
 /// It keeps neither the modules nor the memory that its kernels use; their owners must outlive it.
 package final class GraphExec: @unchecked Sendable {
     // Sendable: the handle is a constant. The driver asks that one executable graph is not launched by two threads at
-    // the same moment; the callers see to that, as with every queue.
+    // the same moment; callers ensure that, as with every queue.
 
     /// The context in which the graph runs.
     package let context: Context

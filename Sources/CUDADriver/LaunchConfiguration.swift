@@ -46,7 +46,7 @@ package struct LaunchConfiguration: Hashable, Sendable, CustomStringConvertible 
         self.programmaticDependentLaunch = programmaticDependentLaunch
     }
 
-    /// All values, for people.
+    /// All values, for messages.
     package var description: String {
         "grid \(grid), block \(block), \(dynamicSharedBytes) bytes of dynamic shared memory"
             + (cluster.map { ", cluster \($0)" } ?? "")

@@ -1,4 +1,5 @@
-/// Kernels that the driver compiled from PTX text, or that came compiled, unloaded when the last reference goes.
+/// Kernels compiled by the driver from PTX text, or loaded from a linked program; unloaded when the last reference
+/// goes.
 ///
 /// A graph does not keep a module loaded: hold on to the module as long as a `GraphExec` with its kernels.
 package final class Module: @unchecked Sendable {
@@ -6,7 +7,7 @@ package final class Module: @unchecked Sendable {
 
     /// The context into which the module was loaded.
     package let context: Context
-    /// What the driver's compiler wrote: with `verbose` the registers and spills of each kernel. Empty when the driver
+    /// The log of the driver's compiler: with `verbose` the registers and spills of each kernel. Empty when the driver
     /// took the code from its cache.
     package let log: String
     /// The driver's `CUmodule`.
@@ -21,8 +22,8 @@ package final class Module: @unchecked Sendable {
     /// - Parameters:
     ///   - ptx: The text.
     ///   - context: Where to load it.
-    ///   - verbose: Whether the log says what each kernel needs.
-    ///   - lines: Whether the code says which lines the text's `.loc` directives name, for profilers and sanitizers.
+    ///   - verbose: Whether the log has the registers and spills of each kernel.
+    ///   - lines: Whether the code keeps the lines of the text's `.loc` directives, for profilers and sanitizers.
     ///
     /// Throws `DriverError.moduleRejected` with the compiler's log, or `.invalidArgument` when the text has a zero
     /// byte.
@@ -37,7 +38,7 @@ package final class Module: @unchecked Sendable {
             beforeUnload: nil)
     }
 
-    /// Loads a program for the GPU that a linker has made.
+    /// Loads a program that a linker has made for the GPU.
     ///
     /// - Parameters:
     ///   - cubin: The program.
@@ -68,7 +69,7 @@ package final class Module: @unchecked Sendable {
 
         // Information log, its size, error log, its size, verbose.
         var options: [Int32] = [3, 4, 5, 6, 12]
-        // A number stands in the place of a pointer, as the driver wants it.
+        // The driver takes numbers in the place of pointers.
         var values: [UnsafeMutableRawPointer?] = [
             information.baseAddress, UnsafeMutableRawPointer(bitPattern: Self.logBytes),
             errors.baseAddress, UnsafeMutableRawPointer(bitPattern: Self.logBytes),
@@ -100,7 +101,7 @@ package final class Module: @unchecked Sendable {
         try Function(name: name, module: self)
     }
 
-    /// What a log says.
+    /// The text of a log.
     static func text(_ buffer: UnsafeMutableRawBufferPointer) -> String {
         var bytes = Array(buffer.prefix { $0 != 0 })
         while let last = bytes.last, last == 10 || last == 13 || last == 32 { bytes.removeLast() }

@@ -1,4 +1,4 @@
-// Swift lays out a structure of such members in their order with C's alignments; the tests hold each offset fast.
+// Swift lays out a structure of such members in their order with C's alignments; tests check each offset.
 
 /// `CUlaunchConfig`, field by field.
 package struct RawLaunchConfiguration {

@@ -1,15 +1,15 @@
 extension Stream {
     /// The handle of the legacy default stream, `CU_STREAM_LEGACY`; 0 means the same.
     package static let legacyHandle: UInt = 1
-    /// The handle of the calling thread's default stream, `CU_STREAM_PER_THREAD`. Whoever uses the stream, it is the
-    /// stream of the thread that does.
+    /// The handle of the calling thread's default stream, `CU_STREAM_PER_THREAD`. It always means the default stream of
+    /// the thread that uses it.
     package static let perThreadHandle: UInt = 2
 
-    /// Whether it is the legacy default stream, which cannot be captured, and with which streams of others may be in
-    /// order.
+    /// Whether it is the legacy default stream, which cannot be captured, and with which streams made elsewhere may
+    /// synchronise.
     package var isLegacy: Bool { UInt(bitPattern: handle) == Self.legacyHandle }
 
-    /// Uses a stream that somebody else made in the same primary context, such as CUDA's runtime, and destroys it.
+    /// Uses a stream that other code, such as CUDA's runtime, made in the same primary context and will destroy.
     ///
     /// - Parameter handle: The `CUstream` or `cudaStream_t` as a number: of a stream that lives as long as this
     ///   object, or 0, `legacyHandle` or `perThreadHandle`. The driver cannot tell a stream from other memory: anything

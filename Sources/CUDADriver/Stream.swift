@@ -1,5 +1,5 @@
 /// A queue of work on a GPU, which runs in order. One made here does not wait for the legacy default stream, and is
-/// destroyed with the last reference; what it still has to do is done.
+/// destroyed with the last reference; its enqueued work still completes.
 package final class Stream: @unchecked Sendable {
     // Sendable: the handle is a constant, and the driver accepts work for a stream from any thread.
 

@@ -1,10 +1,10 @@
 /// A tensor map: the 128 bytes that tell the GPU's copy engine about a tensor. It is passed to a kernel as a parameter
-/// of 128 bytes, aligned to 64, which `Stream.launch` sees to.
+/// of 128 bytes, aligned to 64, as `Stream.launch` places it.
 package struct TensorMap: Hashable, Sendable {
     /// The size of a tensor map in bytes.
     package static let byteCount = 128
 
-    /// The 128 bytes; their meaning is the driver's secret.
+    /// The 128 bytes, in the driver's undocumented format.
     package let bytes: [UInt8]
     /// The shape that the map describes.
     package let layout: TensorMapLayout

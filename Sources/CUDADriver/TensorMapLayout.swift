@@ -56,7 +56,7 @@ package enum TensorMapSwizzle: Int32, Hashable, Sendable, CaseIterable {
 
 /// How much the L2 cache fetches for a miss. Raw values are the driver's `CUtensorMapL2promotion`.
 package enum TensorMapL2Promotion: Int32, Hashable, Sendable, CaseIterable {
-    /// Only what is asked for.
+    /// No more than is requested.
     case none = 0
     /// 64 bytes.
     case bytes64 = 1

@@ -1,17 +1,17 @@
-/// What code for the GPU is compiled with: headers of CUDA, NVRTC, and the linker nvJitLink.
+/// The tools that compile code for the GPU: CUDA's headers, NVRTC, and the linker nvJitLink.
 package struct CUDAToolkit: Hashable, Sendable {
     /// Directories of headers.
     package let headers: [String]
-    /// Where NVRTC is looked for, in order.
+    /// Paths at which NVRTC is looked for, in order.
     package let compilers: [String]
-    /// Where nvJitLink is looked for, in order.
+    /// Paths at which nvJitLink is looked for, in order.
     package let linkers: [String]
 
-    /// The variable of the environment that names one.
+    /// The variable of the environment that names a toolkit's directory.
     package static let variable = "SWIFTEP_CUDA_HOME"
 
-    /// Finds one with all headers: where `SWIFTEP_CUDA_HOME` says, or else where `CUDA_HOME` or `CUDA_PATH` do, in
-    /// `/usr/local/cuda`, or in Python's packages. Libraries may also be elsewhere.
+    /// Finds a toolkit with all headers: where `SWIFTEP_CUDA_HOME` says, or else where `CUDA_HOME` or `CUDA_PATH` do,
+    /// in `/usr/local/cuda`, or in Python's packages. Libraries may also be elsewhere.
     ///
     /// - Throws: `NVSHMEMError.noCompiler` when there are no headers.
     package static func find(_ paths: SearchPaths = SearchPaths()) throws(NVSHMEMError) -> CUDAToolkit {

@@ -1,8 +1,8 @@
 import CUDADriver
 
-/// nvJitLink, which joins PTX text with other text and with libraries of device code, without a GPU.
+/// nvJitLink, which links PTX text with other text and with libraries of device code, without a GPU.
 package struct JITLinker: Sendable {
-    /// Where it was found.
+    /// The path at which it was found.
     package let path: String
     private let functions: Functions
 
@@ -40,7 +40,7 @@ package struct JITLinker: Sendable {
         (path, self.functions) = (library.path, functions)
     }
 
-    /// Joins inputs to a program for `sm_90a`. Fails with the linker's log.
+    /// Links inputs into a program for `sm_90a`. Fails with the linker's log.
     package func link(_ inputs: [DriverLinker.Input]) -> Result<[UInt8], LinkFailure> {
         var linker: Linker?
         let created = withCStrings(["-arch=sm_90a"]) { functions.create(&linker, 1, $0) }

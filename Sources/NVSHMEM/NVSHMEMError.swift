@@ -12,7 +12,7 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
     case noCompiler(missing: String, searched: [String])
     /// NVRTC refuses the functions that kernels call.
     case compilation(compiler: String, log: String)
-    /// A kernel could not be joined with those functions.
+    /// A kernel could not be linked with those functions.
     case link(kernel: String, log: String)
     /// A function of NVSHMEM failed.
     case call(String, status: Int32, activity: String, context: String)
@@ -24,13 +24,13 @@ public enum NVSHMEMError: Error, Hashable, Sendable, CustomStringConvertible {
     case onePerProcess(hasEnded: Bool)
     /// Nodes of ranks that are not on one machine, or that divide a process.
     case nodes(ranks: Int, ofProcess: Int, ofMachine: Int?)
-    /// What uses NVSHMEM is still there when it is to end.
+    /// Groups of ranks still use NVSHMEM when it is to end.
     case inUse(Int)
     /// NVSHMEM numbers processes in another way than the group.
     case numbering(process: Int, processes: Int, found: Int, of: Int)
     /// Processes are on several machines, and this one has no network card that NVSHMEM can use.
     case noNetworkCard(hosts: Int)
-    /// Kernels of a GPU do not see in order what network cards write to it.
+    /// Kernels of a GPU do not see writes of network cards in order.
     case unorderedWrites(device: String)
     /// Memory of a process cannot be reached.
     case unreachable(process: Int)

@@ -4,8 +4,8 @@
     import Foundation
 #endif
 
-/// NVSHMEM as it lies on this machine: a library for the host, and headers and a library for code on the GPU, which are
-/// all of one version.
+/// An installation of NVSHMEM on this machine: a library for the host, and headers and a library for code on the GPU,
+/// which are all of one version.
 package struct NVSHMEMInstallation: Hashable, Sendable {
     /// The directory of `include` and `lib`.
     package let home: String
@@ -15,14 +15,14 @@ package struct NVSHMEMInstallation: Hashable, Sendable {
     package let headers: String
     /// `libnvshmem_device.a`
     package let deviceLibrary: String
-    /// What the headers say.
+    /// The version that the headers state.
     package let version: NVSHMEMVersion
 
-    /// The variable of the environment that names one.
+    /// The variable of the environment that names an installation's directory.
     package static let variable = "SWIFTEP_NVSHMEM_HOME"
 
-    /// Finds one: where `SWIFTEP_NVSHMEM_HOME` says, or else where `NVSHMEM_HOME` does, in Python's packages, in
-    /// `/usr/local/nvshmem`, or beside directories of `LD_LIBRARY_PATH`.
+    /// Finds an installation: where `SWIFTEP_NVSHMEM_HOME` says, or else where `NVSHMEM_HOME` does, in Python's
+    /// packages, in `/usr/local/nvshmem`, or beside directories of `LD_LIBRARY_PATH`.
     ///
     /// - Throws: `NVSHMEMError.notFound`, `.incomplete`.
     package static func find(_ paths: SearchPaths = SearchPaths()) throws(NVSHMEMError) -> NVSHMEMInstallation {

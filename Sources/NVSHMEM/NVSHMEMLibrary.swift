@@ -8,10 +8,10 @@ import CUDADriver
 
 /// NVSHMEM's library for the host, `libnvshmem_host.so.3`, opened at run time.
 ///
-/// Call `start`, and what comes after it, with the context of the process's GPU current. What the library cannot do it
-/// says on standard error; some of its failures end the process.
+/// Call `start`, and all functions after it, with the context of the process's GPU current. The library reports
+/// failures on standard error; some of them end the process.
 package struct NVSHMEMLibrary: Sendable {
-    /// What the library itself says.
+    /// The version that the library itself states.
     package let version: NVSHMEMVersion
     private let functions: Functions
 
@@ -52,7 +52,7 @@ package struct NVSHMEMLibrary: Sendable {
 
     /// Opens the library of an installation. Variables of the environment that it reads must be set before.
     ///
-    /// - Throws: `NVSHMEMError.unusable`; `.versions` when it is not what the headers say.
+    /// - Throws: `NVSHMEMError.unusable`; `.versions` when its version is not that of the headers.
     package init(_ installation: NVSHMEMInstallation) throws(NVSHMEMError) {
         do {
             functions = try Functions(DynamicLibrary(candidates: [installation.library]))
@@ -69,7 +69,7 @@ package struct NVSHMEMLibrary: Sendable {
         }
     }
 
-    /// A new ID, which this process is to hand to all others. It then listens where they meet.
+    /// A new ID, which this process is to send to all others. It then listens at the address where they meet.
     ///
     /// - Throws: `NVSHMEMError.call`.
     package func makeUniqueID() throws(NVSHMEMError) -> UniqueID {
@@ -103,10 +103,10 @@ package struct NVSHMEMLibrary: Sendable {
         }
     }
 
-    /// `NVSHMEM_STATUS_IS_INITIALIZED`; above are those of several processes on one GPU.
+    /// `NVSHMEM_STATUS_IS_INITIALIZED`; larger values are those of several processes on one GPU.
     private static let isInitialized: Int32 = 2
 
-    /// What a process is started with, for tests to look at.
+    /// The attributes that a process is started with, for tests.
     package func attributes(_ id: UniqueID, process: Int, of processes: Int) throws(NVSHMEMError) -> InitAttributes {
         try Self.attributes(id, process: process, of: processes, functions.setUniqueID, failure)
     }
@@ -122,9 +122,10 @@ package struct NVSHMEMLibrary: Sendable {
         return attributes
     }
 
-    /// Memory at the same place of the symmetric heap in all processes, which allocate it together; content undefined.
+    /// Allocates memory at the same place of the symmetric heap in all processes, which call this together; content
+    /// undefined.
     ///
-    /// - Throws: `NVSHMEMError.call` when there is not as much.
+    /// - Throws: `NVSHMEMError.call` when memory runs out.
     package func allocate(bytes: Int, for what: String) throws(NVSHMEMError) -> UInt64 {
         let size = (bytes + Self.step - 1) / Self.step * Self.step
         guard let memory = functions.allocate(size) else {
@@ -140,9 +141,9 @@ package struct NVSHMEMLibrary: Sendable {
         return address
     }
 
-    /// In which sizes memory is taken, so that all of it is aligned.
+    /// Sizes are rounded up to multiples of it, in bytes, so that all memory is aligned.
     private static let step = 4096
-    /// What kernels and copies by tensor maps need.
+    /// The alignment in bytes that kernels and copies by tensor maps need.
     private static let alignment: UInt64 = 256
 
     /// Frees memory; all processes do it together, in the same order.
@@ -150,15 +151,15 @@ package struct NVSHMEMLibrary: Sendable {
         if let memory = Pointer(bitPattern: UInt(address)) { functions.free(memory) }
     }
 
-    /// Where this process has another one's memory at the same place of the heap; nil if it cannot load from and store
-    /// to it.
+    /// The address at which this process has mapped another one's memory at the same place of the heap; nil if it
+    /// cannot load from and store to it.
     package func mapped(_ address: UInt64, of process: Int) -> UInt64? {
         Pointer(bitPattern: UInt(address)).flatMap { functions.mapped($0, Int32(process)) }
             .map { UInt64(UInt(bitPattern: $0)) }
     }
 
-    /// Tells code of a loaded module where everything is. It waits for the GPU, on which no kernel may spin for one
-    /// that comes later.
+    /// Initialises NVSHMEM's state in a loaded module. It waits for the GPU, on which no kernel may spin for one that
+    /// comes later.
     ///
     /// - Throws: `NVSHMEMError.call`.
     package func start(module: UnsafeMutableRawPointer, _ kernel: String) throws(NVSHMEMError) {
@@ -166,10 +167,10 @@ package struct NVSHMEMLibrary: Sendable {
         if code != 0 { throw failure("nvshmemx_cumodule_init", code, "preparing the kernel \(kernel)") }
     }
 
-    /// Forgets a module, which is then unloaded.
+    /// Ends the use of a module, which is then unloaded.
     package func end(module: UnsafeMutableRawPointer) { _ = functions.endModule(module) }
 
-    /// Returns when all that this process has asked for has been done.
+    /// Returns when all operations that this process has issued are complete.
     package func settle() { functions.quiet() }
 
     /// Ends NVSHMEM; all processes do it together.

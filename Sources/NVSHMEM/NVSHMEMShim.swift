@@ -6,19 +6,20 @@ import CUDADriver
     import Foundation
 #endif
 
-/// Bodies of the functions that kernels with network operations call, made of NVSHMEM, on the machine that has it.
+/// The functions that kernels with network operations call, implemented with NVSHMEM and compiled on the machine that
+/// has it.
 ///
-/// Their text is compiled against the headers beside the library that is loaded, since what headers and libraries pass
-/// to each other differs from version to version. The result is kept on disk.
+/// They are compiled against the headers beside the library that is loaded, since the interface between headers and
+/// library differs from version to version. The result is kept on disk.
 package struct NVSHMEMShim: Sendable {
-    /// The bodies as PTX text.
+    /// The functions as PTX text.
     package let ptx: String
     private let installation: NVSHMEMInstallation
     private let deviceLibrary: [UInt8]
     private let linker: JITLinker?
 
-    /// What is compiled. The functions are described in `NetworkFunction`; the context says how many ranks a process (a
-    /// PE, to NVSHMEM) has.
+    /// The source of the functions, which are described in `NetworkFunction`; the context says how many ranks a process
+    /// (a PE, to NVSHMEM) has.
     ///
     /// NVRTC's 64-bit integers are `long long`, and the library's, which another compiler has made, `long`: names of
     /// its functions differ. Its headers also use names of `std` that NVRTC has in `cuda::std` alone.
@@ -66,8 +67,8 @@ package struct NVSHMEMShim: Sendable {
     ///
     /// - Parameters:
     ///   - installation: NVSHMEM.
-    ///   - toolkit: What to compile with.
-    ///   - cache: A directory for what has been compiled; nil for none.
+    ///   - toolkit: The tools to compile with.
+    ///   - cache: A directory for compiled functions; nil for none.
     /// - Throws: `NVSHMEMError.noCompiler`, `.unusable`, `.compilation`, `.incomplete`.
     package init(
         _ installation: NVSHMEMInstallation, _ toolkit: CUDAToolkit, cache: String? = Self.usualCache
@@ -91,14 +92,14 @@ package struct NVSHMEMShim: Sendable {
         if let cache, let file { Self.keep(ptx, cache, file) }
     }
 
-    /// Joins a kernel with the functions, to a program that the driver can load. nvJitLink does it, and the driver
-    /// where there is none or where it fails.
+    /// Links a kernel with the functions into a program that the driver can load, by nvJitLink, or by the driver where
+    /// nvJitLink is missing or fails.
     ///
     /// - Parameters:
     ///   - ptx: The kernel.
     ///   - name: Its name, for errors.
     ///   - context: Of the GPU, if there is one, for the driver's linker.
-    /// - Throws: `NVSHMEMError.link` with what all linkers say.
+    /// - Throws: `NVSHMEMError.link` with the logs of all linkers.
     package func link(_ ptx: String, name: String, context: Context? = nil) throws(NVSHMEMError) -> [UInt8] {
         let inputs: [DriverLinker.Input] = [
             .ptx(ptx, name: "\(name).ptx"), .ptx(self.ptx, name: "swiftep_nvshmem.ptx"),
@@ -123,10 +124,10 @@ package struct NVSHMEMShim: Sendable {
 
     /// Hopper's. Instructions that only it has are in kernels, not here.
     private static let architecture = "compute_90"
-    /// What a file ends with that was written whole.
+    /// The end of a file that was written completely.
     private static let end = "\n// end of swiftep_nvshmem\n"
 
-    /// Where results are kept: `SWIFTEP_CACHE`, or else `swiftep` in the user's directory for such things.
+    /// The directory of results: `SWIFTEP_CACHE`, or else `swiftep` in the user's cache directory.
     package static var usualCache: String? {
         let environment = ProcessInfo.processInfo.environment
         if let own = environment["SWIFTEP_CACHE"] { return own.isEmpty ? nil : own }
@@ -134,14 +135,14 @@ package struct NVSHMEMShim: Sendable {
         return environment["HOME"].map { "\($0)/.cache/swiftep" }
     }
 
-    /// A name for all that the result depends on.
+    /// A file name that has everything that the result depends on.
     package static func fileName(_ version: NVSHMEMVersion, _ compiler: String) -> String {
         // FNV-1a
         let digest = source.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return "nvshmem-\(version)-nvrtc-\(compiler)-\(architecture)-\(String(digest, radix: 16)).ptx"
     }
 
-    /// Writes a file whole. What cannot be written is compiled again the next time.
+    /// Writes a file atomically. Where that fails, the functions are compiled again the next time.
     private static func keep(_ text: String, _ directory: String, _ file: String) {
         try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try? Data(text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)

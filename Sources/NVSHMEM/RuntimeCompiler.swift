@@ -15,9 +15,9 @@ import CUDADriver
 
 /// NVRTC, which compiles CUDA C++ to PTX text without a GPU.
 package struct RuntimeCompiler: Sendable {
-    /// Such as `13.0`.
+    /// The version, such as `13.0`.
     package let version: String
-    /// Where it was found.
+    /// The path at which it was found.
     package let path: String
     private let functions: Functions
 
@@ -52,7 +52,7 @@ package struct RuntimeCompiler: Sendable {
     ///
     /// - Throws: `NVSHMEMError.noCompiler`, `.unusable`.
     package init(_ candidates: [String]) throws(NVSHMEMError) {
-        // It opens this one by its name, which the system's loader need not find.
+        // NVRTC opens its builtins by their name, which the system's loader may not find.
         for path in candidates { Self.openBuiltins(beside: path) }
         guard let library = try? DynamicLibrary(candidates: candidates) else {
             throw .noCompiler(missing: "NVRTC", searched: candidates)
@@ -105,7 +105,7 @@ package struct RuntimeCompiler: Sendable {
     private var description: String { "NVRTC \(version) (\(path))" }
 }
 
-/// Calls `body` with texts as C has them.
+/// Calls `body` with texts as C strings, and a null pointer after the last.
 func withCStrings<Result>(_ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result) -> Result {
     let copies = texts.map { strdup($0) }
     defer { for copy in copies { free(copy) } }

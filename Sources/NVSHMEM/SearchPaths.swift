@@ -4,11 +4,11 @@
     import Foundation
 #endif
 
-/// Where libraries of NVIDIA are looked for.
+/// The directories in which NVIDIA's libraries are looked for.
 package struct SearchPaths: Sendable {
     private let environment: [String: String]
 
-    /// The places that these variables of the environment say.
+    /// The directories that these variables of the environment name.
     package init(environment: [String: String] = ProcessInfo.processInfo.environment) { self.environment = environment }
 
     /// Directories that may be an installation's, which has `include` and `lib`.
@@ -16,8 +16,8 @@ package struct SearchPaths: Sendable {
     /// - Parameters:
     ///   - variable: The variable that names the only one, if it is set.
     ///   - others: Variables that name one.
-    ///   - package: Where one lies in Python's packages.
-    ///   - usual: Where installers put it.
+    ///   - package: The directory of one within Python's packages.
+    ///   - usual: Directories that installers use.
     package func homes(variable: String, others: [String], package: String, usual: [String]) -> [String] {
         // One that was asked for is not silently replaced by another.
         if let home = environment[variable], !home.isEmpty { return [home] }
@@ -46,7 +46,7 @@ package struct SearchPaths: Sendable {
         (environment[variable] ?? "").split(separator: ":").map(String.init)
     }
 
-    /// Python's own directories in one of libraries, the newest first.
+    /// Directories of Python versions in a directory of libraries, the newest first.
     private func versions(in directory: String) -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         func minor(_ name: String) -> Int { Int(name.dropFirst("python3.".count)) ?? -1 }

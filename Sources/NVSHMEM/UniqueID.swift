@@ -1,6 +1,6 @@
-/// What tells the processes of a job from those of others, and where they meet: `nvshmemx_uniqueid_t`.
+/// The identity of a job's processes, with the address where they meet: `nvshmemx_uniqueid_t`.
 package struct UniqueID: Hashable, Sendable {
-    /// As it is sent to other processes.
+    /// The bytes that are sent to other processes.
     package let bytes: [UInt8]
 
     /// Size in bytes.
@@ -8,18 +8,19 @@ package struct UniqueID: Hashable, Sendable {
     /// `(1 << 16) + sizeof(nvshmemx_uniqueid_t)`, the first word.
     package static let versionWord = Int32(1 << 16 + count)
 
-    /// One that another process has sent; nil for bytes that are none.
+    /// An ID that another process has sent; nil unless there are `count` bytes.
     package init?(bytes: [UInt8]) {
         guard bytes.count == Self.count else { return nil }
         self.bytes = bytes
     }
 }
 
-/// What a process starts NVSHMEM with: `nvshmemx_init_attr_t` in its first version, which all libraries take.
+/// The attributes with which a process starts NVSHMEM: `nvshmemx_init_attr_t` in its first version, which all libraries
+/// take.
 package final class InitAttributes {
-    /// What is passed on.
+    /// The structure, which is passed to NVSHMEM.
     package let attributes: UnsafeMutableRawPointer
-    /// To which the attributes point.
+    /// The unique ID, to which the attributes point.
     package let uniqueID: UnsafeMutableRawPointer
 
     /// Size in bytes.
@@ -27,7 +28,7 @@ package final class InitAttributes {
     /// Places of the versions of the structure, of its arguments and of the unique ID's arguments, and their sizes.
     package static let versions = [(place: 0, size: 144), (place: 16, size: 128), (place: 24, size: 24)]
 
-    /// Those for a meeting place, without a number yet.
+    /// Attributes with a unique ID, without a process number yet.
     package init(_ id: UniqueID) {
         attributes = .allocate(byteCount: Self.count, alignment: 16)
         uniqueID = .allocate(byteCount: UniqueID.count, alignment: 16)

@@ -1,4 +1,4 @@
-/// What a caller of the C interface got wrong.
+/// Mistakes of callers of the C interface.
 enum ABIError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A number that no object of this kind has.
     case noObject(String, number: UInt64)
@@ -6,7 +6,7 @@ enum ABIError: Error, Hashable, Sendable, CustomStringConvertible {
     case null(String)
     /// A structure of a size that this version does not know.
     case structureSize(String, bytes: UInt32, known: Int)
-    /// A value that is none of a few.
+    /// A value that is none of the allowed ones.
     case value(String, given: String, choices: String)
     /// A call for the simulator alone.
     case simulatorOnly(String)
@@ -14,7 +14,7 @@ enum ABIError: Error, Hashable, Sendable, CustomStringConvertible {
     case room(String, bytes: Int, needed: Int)
     /// A rank that is not this process's.
     case foreignRank(Int, local: Range<Int>)
-    /// An identity that nobody gave.
+    /// A text that is no identity of a group.
     case identity(String)
     /// A captured body that gave up.
     case captureGivenUp(Int32)

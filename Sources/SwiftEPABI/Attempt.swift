@@ -5,7 +5,7 @@ import ExpertParallel
 import NVSHMEM
 import Transport
 
-/// Does what a call asks for, and notes what went wrong.
+/// Runs the body of a call; an error becomes its result, and its text the thread's last error.
 func attempt(_ body: () throws -> Void) -> swiftep_result {
     do {
         try body()
@@ -44,7 +44,7 @@ private func code(of error: any Error) -> swiftep_result {
     }
 }
 
-/// The structure at `pointer`, whose first word says how much of it the caller knows; the rest is zero.
+/// The structure at `pointer`, whose first word is the size that the caller knows; the rest is zero.
 func structure<Structure: BitwiseCopyable>(
     _ pointer: UnsafePointer<Structure>?, _ zero: Structure, _ name: String
 ) throws(ABIError) -> Structure {
@@ -55,7 +55,7 @@ func structure<Structure: BitwiseCopyable>(
     return result
 }
 
-/// Writes a structure where the caller wants it, as much as it knows of; it keeps the size that it says.
+/// Writes as much of a structure to the caller's as that one has room for; its size field stays.
 func writeStructure<Structure: BitwiseCopyable>(
     _ value: Structure, to pointer: UnsafeMutablePointer<Structure>?, _ name: String
 ) throws(ABIError) {
@@ -74,7 +74,7 @@ private func knownBytes<Structure>(
     return Int(size)
 }
 
-/// Writes a result where the caller wants it.
+/// Writes a result to the caller's memory.
 func write<Value>(_ value: Value, to pointer: UnsafeMutablePointer<Value>?, _ name: String) throws(ABIError) {
     try require(pointer, name).pointee = value
 }

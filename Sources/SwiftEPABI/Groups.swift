@@ -18,7 +18,7 @@ import Transport
 /// Rendezvous of groups that this process has begun and not joined yet, by their identities.
 private let begun = Mutex<[String: RendezvousServer]>([:])
 
-/// Where a group meets and what its processes know, as text.
+/// The address where a group meets and the secret that its processes share, as text.
 private struct Identity: LosslessStringConvertible {
     let address: SocketAddress
     let secret: RendezvousSecret

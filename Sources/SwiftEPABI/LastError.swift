@@ -11,9 +11,9 @@ import CSwiftEP
     import Darwin
 #endif
 
-/// What each thread's last call that failed had to say.
+/// The text of each thread's last error.
 enum LastError {
-    /// Of memory that goes with its thread.
+    /// The key of a thread's text, which is freed with the thread.
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         pthread_key_create(&key) { free($0) }
@@ -29,7 +29,7 @@ enum LastError {
         pthread_getspecific(key).map { UnsafePointer($0.assumingMemoryBound(to: CChar.self)) }
     }
 
-    /// What there is to say where nothing has failed.
+    /// The text where no call has failed.
     nonisolated(unsafe) static let none: UnsafePointer<CChar> = UnsafePointer(strdup("")!)
 }
 

@@ -14,27 +14,27 @@ public protocol Transport: AnyObject, Sendable {
     /// How this rank reaches memory of rank `peer`.
     func reach(of peer: Int) -> PeerReach
 
-    /// Makes device memory of this rank that all ranks can reach. They get it when it is offered.
+    /// Makes device memory of this rank that all ranks can reach, once it is offered.
     ///
     /// - Parameters:
-    ///   - name: What the ranks call it; each name is used once.
+    ///   - name: Its name, the same on all ranks; each name is used once.
     ///   - bytes: Size, at least 1; content undefined.
     ///   - device: The rank's device.
     /// - Throws: `TransportError.repeatedWindow`; `DeviceError` when memory runs out.
     func makeWindow(_ name: String, bytes: Int, on device: any Device) throws -> DeviceBuffer
 
-    /// Makes device memory of this rank out of which rows are put, where a network is the way to other ranks; content
-    /// undefined. Ranks of a group make the same, in the same order.
+    /// Makes device memory of this rank from which rows are put to ranks that a network reaches; content undefined.
+    /// Ranks of a group make the same, in the same order.
     func makeSource(_ label: String, bytes: Int, on device: any Device) throws -> DeviceBuffer
 
-    /// What kernels pass to the functions of the transport's network engine; nil where it has none.
+    /// The value that kernels pass to the functions of the transport's network engine; nil where it has none.
     var networkContext: UInt64? { get }
 
-    /// Lets the other ranks have the window of this name, which this rank has made and filled.
+    /// Offers the window of this name, which this rank has made and initialised, to the other ranks.
     func offerWindow(_ name: String) throws
 
-    /// The windows of all ranks of one name, by rank, as kernels of this rank reach them: a window that only a network
-    /// engine reaches is where that engine has it. Each is valid as long as it is held.
+    /// The windows of all ranks of one name, by rank, as kernels of this rank reach them: one that only a network
+    /// engine reaches has the address that the engine takes. Each is valid as long as its buffer lives.
     ///
     /// - Parameters:
     ///   - name: As in `makeWindow`.
@@ -42,15 +42,15 @@ public protocol Transport: AnyObject, Sendable {
     /// - Throws: `TransportError.missingRanks` when the time is over.
     func windows(_ name: String, within seconds: Double) throws -> [DeviceBuffer]
 
-    /// The window of one rank, as kernels of this one reach it; see ``windows(_:within:)``. A rank that has been made
-    /// again has a new one.
+    /// The window of one rank, as kernels of this one reach it; see ``windows(_:within:)``. A rank that has been
+    /// started again has a new one.
     func window(_ name: String, of peer: Int, within seconds: Double) throws -> DeviceBuffer
 
-    /// Returns when nothing is under way any more that kernels of this rank, which have ended, have asked a network
-    /// engine for.
+    /// Returns when all operations of a network engine that kernels of this rank have issued are complete. The kernels
+    /// must have ended.
     func settle() throws
 
-    /// Throws where the ranks of a group cannot go on without one that has gone.
+    /// Throws where the transport has no masks: where its ranks cannot go on without one that has gone.
     func requireMasks() throws
 
     /// Returns when all ranks have called it as often as this one.
@@ -60,7 +60,7 @@ public protocol Transport: AnyObject, Sendable {
 }
 
 extension Transport {
-    /// Memory like any other, where nobody else has to know it.
+    /// Plain device memory, where no engine has to know it.
     public func makeSource(_ label: String, bytes: Int, on device: any Device) throws -> DeviceBuffer {
         try device.allocate(bytes: bytes, label: label)
     }
@@ -68,10 +68,10 @@ extension Transport {
     /// No engine.
     public var networkContext: UInt64? { nil }
 
-    /// Nothing is under way without an engine of the transport's.
+    /// Returns at once: without an engine of the transport's there are no operations in flight.
     public func settle() {}
 
-    /// They can.
+    /// Throws nothing: its ranks can.
     public func requireMasks() {}
 }
 

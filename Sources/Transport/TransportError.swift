@@ -1,4 +1,4 @@
-/// Why ranks do not come together.
+/// Why ranks cannot come together.
 public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A group without ranks, or without processes.
     case groupSize(Int)
@@ -20,9 +20,9 @@ public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     case unresolvedHost(String, reason: String)
     /// A path that is too long for a socket.
     case socketPath(String, limit: Int)
-    /// Nobody can connect here.
+    /// The process cannot listen at this address.
     case listening(SocketAddress, reason: String)
-    /// Nobody answers there.
+    /// No process answers at this address.
     case unreachable(SocketAddress, reason: String)
     /// The rendezvous does not let this process in.
     case refused(SocketAddress, reason: String)
@@ -32,20 +32,20 @@ public enum TransportError: Error, Hashable, Sendable, CustomStringConvertible {
     case unreachableRank(Int, reason: String)
     /// Bytes that are not what was asked for.
     case malformed(from: Int, what: String)
-    /// Variables of the environment that say nothing usable.
+    /// Environment variables that are missing or have unusable values.
     case environment(String)
 
     /// Something that must be the same in all processes and is not.
     public struct Disagreement: Hashable, Sendable {
-        /// What it is.
+        /// The name of the value.
         public var name: String
-        /// What the first process has.
+        /// The first process's value.
         public var expected: String
         /// The first process, 0 unless that has gone.
         public var reference: Int
-        /// What another one has.
+        /// The other process's value.
         public var found: String
-        /// The other one.
+        /// The other process.
         public var process: Int
 
         /// A disagreement of two processes.

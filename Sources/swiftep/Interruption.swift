@@ -10,21 +10,20 @@ import TemporaryFiles
     import Darwin
 #endif
 
-/// Where the handler writes the numbers of signals.
+/// The end of the pipe to which the handler writes the numbers of signals.
 private let entrance = Atomic<Int32>(-1)
 
-/// What is done before a signal ends the process.
+/// Work to do before a signal ends the process.
 private let preparation = Mutex<(@Sendable () -> Void)?>(nil)
 
-/// What happens when a signal ends the process: what it has made and not finished is removed, and it dies by that
-/// signal.
+/// Handling of signals that end the process: unfinished files are removed, and the process dies by that signal.
 enum Interruption {
     private static let signals = [
         SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU,
     ]
     private static let ignoresBrokenPipes = Atomic<Bool>(false)
 
-    /// Sees to signals from now on, but for those that the process was started to ignore, by `nohup` say.
+    /// Handles signals from now on, except those that the process was started to ignore, as by `nohup`.
     static func handle() {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return }
@@ -42,10 +41,10 @@ enum Interruption {
         if !isIgnored(SIGXFSZ) { signal(SIGXFSZ) { _ in } }
     }
 
-    /// Has something done, on another thread, before a signal ends the process.
+    /// Has `body` run, on another thread, before a signal ends the process.
     static func beforeEnd(_ body: (@Sendable () -> Void)?) { preparation.withLock { $0 = body } }
 
-    /// Removes what is not finished, and dies by a signal.
+    /// Removes unfinished files, and dies by a signal.
     static func end(by number: Int32) -> Never {
         TemporaryFiles.removeAll(after: { preparation.withLock { $0 }?() }) {
             signal(number, SIG_DFL)
@@ -59,7 +58,7 @@ enum Interruption {
         }
     }
 
-    /// Dies as a process does that writes to a pipe which nobody reads, unless it was started to ignore that.
+    /// Dies by `SIGPIPE`, as a process that writes to a closed pipe, unless it was started to ignore that.
     static func endByBrokenPipe() {
         if !ignoresBrokenPipes.load(ordering: .relaxed) { end(by: SIGPIPE) }
     }
@@ -69,7 +68,8 @@ enum Interruption {
             if number == SIGPIPE { ignoresBrokenPipes.store(true, ordering: .relaxed) }
             return
         }
-        // A handler, unlike a mask, is not inherited by programs that are started. It may do little more than write.
+        // A handler, unlike a mask, is not inherited by programs that are started. It may do little more than write, as
+        // POSIX allows.
         signal(number) { number in
             let before = errno
             var byte = UInt8(truncatingIfNeeded: number)

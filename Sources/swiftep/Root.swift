@@ -21,7 +21,7 @@ enum Root {
             DoctorCommand.command, CompletionCommand.command,
         ])
 
-    /// Does what the words after the program's name ask for; gives the exit code.
+    /// Runs the command that the words after the program's name ask for; returns the exit code.
     static func run(_ words: () throws -> [String]) -> Int32 {
         do {
             let code = try follow(try words())
@@ -29,7 +29,7 @@ enum Root {
             try Console.finish()
             return code
         } catch {
-            // Some errors only say that a signal has had files removed.
+            // Some errors only come of a signal, whose handling removed files.
             TemporaryFiles.waitForRemoval()
             return exitCode(of: error)
         }
@@ -51,7 +51,7 @@ enum Root {
         }
     }
 
-    /// Says what went wrong.
+    /// Prints an error; returns the exit code for it.
     private static func exitCode(of error: any Error) -> Int32 {
         if let output = error as? OutputError, output.isBrokenPipe { Interruption.endByBrokenPipe() }
         // One sentence each, with names from outside; others may have lines on purpose.

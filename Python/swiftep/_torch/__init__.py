@@ -1,1 +1,1 @@
-"""What the PyTorch modules share: devices, addresses and streams of tensors, and checks of arguments."""
+"""Shared by the PyTorch modules: devices, addresses and streams of tensors, and checks of arguments."""

@@ -1,4 +1,4 @@
-"""Which device a tensor or a process uses. One object for each, made when it is first asked for."""
+"""The devices of tensors and of the process. One object for each, made on first use."""
 
 from __future__ import annotations
 

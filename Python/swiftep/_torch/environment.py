@@ -11,7 +11,7 @@ TIMEOUT = 100.0
 
 
 def number(name: str, text: str) -> float:
-    """A number that a variable holds. Raises ``InvalidArgument`` if it is none."""
+    """The number in a variable's text. Raises ``InvalidArgument`` if it is none."""
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is raised on the way from a tensor to the library."""
+"""Exceptions on the way from a tensor to the library."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Unsupported(_errors.Error, NotImplementedError):
 
 
 def fail(code: int) -> NoReturn:
-    """Raises what the library says about its last call of this thread, which returned ``code``."""
+    """Raises the exception for the library's last call of this thread, which returned ``code``."""
     raise _errors.error(code, _library.load().swiftep_last_error().decode("utf-8", "replace"))
 
 
 def invalid(argument: str, value: Any, wanted: str, remedy: str = "") -> _errors.InvalidArgument:
-    """An exception that names an argument, what it is, what it should be, and what to do."""
+    """An exception that names an argument, its value, the wanted value, and the remedy."""
     text = f"{argument} is {value}; wanted: {wanted}"
     return _errors.InvalidArgument(f"{text}. {remedy}" if remedy else text)
 

@@ -13,7 +13,7 @@ from .errors import Unsupported
 
 
 def _stream_reader(index: int) -> Callable[[], int]:
-    """A function that gives the current stream of GPU ``index`` as a number."""
+    """A function that returns the current stream of GPU ``index`` as a number."""
     raw = getattr(torch._C, "_cuda_getCurrentRawStream", None)
     if raw is not None:
         return lambda: raw(index)
@@ -33,7 +33,7 @@ class _Memory:
         }
 
 
-# What the interface has no type for goes as integers of the same width.
+# Types that the interface does not have are passed as integers of the same width.
 _KINDS = {
     torch.float8_e4m3fn: ("|u1", True),
     torch.uint8: ("|u1", False),
@@ -52,7 +52,7 @@ class GPU:
     #: The address of a tensor, for kernels. A method of every device; here nothing else is to be done.
     address = staticmethod(torch.Tensor.data_ptr)
 
-    #: Addresses stay what they are, so that threads have nothing to wait for.
+    #: Addresses do not change, so threads have nothing to wait for.
     lock = contextlib.nullcontext()
 
     def __init__(self, index: int) -> None:
@@ -73,11 +73,11 @@ class GPU:
             return torch.cuda.is_current_stream_capturing()
 
     def can_free(self) -> bool:
-        """Whether this is a time to free something, which waits for the device: not during a capture."""
+        """Whether objects may be freed now, which waits for the device: not during a capture."""
         return not self.capturing()
 
     def settle(self) -> None:
-        """On the simulator, runs what has been enqueued; a GPU runs by itself."""
+        """On the simulator, runs the enqueued work; a GPU runs by itself."""
 
     def synchronize(self) -> None:
         torch.cuda.synchronize(self.index)

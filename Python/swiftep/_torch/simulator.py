@@ -1,4 +1,4 @@
-"""The simulator: CPU tensors are lent to it while it runs, and what lies in its memory is copied out."""
+"""The simulator: CPU tensors are lent to it while it runs, and data in its own memory are copied out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .._structures import DeviceInfo
 class Simulator:
     """The simulated device of this process, for CPU tensors.
 
-    Work runs in ``settle``. Until then the storage of each tensor whose ``address`` was asked for is lent, and
-    stays. Who asks for addresses holds ``lock`` until the work with them has been enqueued, as another thread may
+    Work runs in ``settle``. Until then the storage of each tensor whose ``address`` was asked for is lent, and stays.
+    Callers that ask for addresses hold ``lock`` until the work with them has been enqueued, as another thread may
     settle."""
 
     simulated = True
@@ -48,8 +48,8 @@ class Simulator:
         return False
 
     def can_free(self) -> bool:
-        """Whether this is a time to free something, which runs the device: not where a tensor went while this thread
-        was between an address and the work with it."""
+        """Whether objects may be freed now, which runs the device: not where a tensor went while this thread was
+        between an address and the work with it."""
         return not self.lock._is_owned()  # type: ignore[attr-defined]
 
     def address(self, tensor: torch.Tensor) -> int:
@@ -57,7 +57,7 @@ class Simulator:
         return self._lend(tensor, self._lent)
 
     def keep(self, tensor: torch.Tensor) -> int:
-        """Lends the storage of a tensor for good."""
+        """Lends the storage of a tensor until the process ends."""
         return self._lend(tensor, self._kept)
 
     def _lend(self, tensor: torch.Tensor, loans: dict[tuple[int, int], tuple[int, int, Any]]) -> int:
@@ -82,7 +82,7 @@ class Simulator:
             return loan[1] + tensor.data_ptr() - key[0]
 
     def settle(self) -> None:
-        """Runs what has been enqueued, and takes back what was lent for it."""
+        """Runs the enqueued work, and takes back the storage that was lent for it."""
         with self.lock:
             try:
                 _library.call("swiftep_device_synchronize", self.number)
@@ -98,6 +98,6 @@ class Simulator:
         return torch.zeros(shape, dtype=dtype, device="cpu")
 
     def refresh(self, tensor: torch.Tensor, address: int) -> None:
-        """Copies the memory at ``address`` into a tensor that ``view`` gave."""
+        """Copies the memory at ``address`` into a tensor of ``view``."""
         size = tensor.numel() * tensor.element_size()
         _library.call("swiftep_memory_read", self.number, address, tensor.data_ptr(), size)

@@ -1,4 +1,4 @@
-"""Which tensors something was made from, to see that it has to be made anew."""
+"""The tensors that an object was made from, to tell when it has to be made anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 class Source:
-    """Tensors as they are now: their memory, and how often PyTorch has counted a write to it.
+    """Tensors as they are now: their memory, and the number of writes to it that PyTorch has counted.
 
     PyTorch does not count writes through ``tensor.data`` or to tensors of inference mode; those are not seen."""
 
@@ -30,7 +30,7 @@ class _Seen:
     __slots__ = ("address", "storage", "version")
 
     def __init__(self, tensor: Any) -> None:
-        # Of another tensor, memory may come to lie at the same address.
+        # Another tensor's memory may come to lie at the same address.
         self.storage = weakref.ref(tensor.untyped_storage())
         self.address = tensor.data_ptr()
         self.version = version(tensor)
@@ -44,5 +44,5 @@ class _Seen:
 
 
 def version(tensor: torch.Tensor) -> int:
-    """How often a tensor has been written to, as far as PyTorch counts; 0 for tensors of inference mode."""
+    """The number of writes to a tensor that PyTorch has counted; 0 for tensors of inference mode."""
     return 0 if tensor.is_inference() else tensor._version

@@ -1,6 +1,6 @@
 """DeepEP's low-latency interface on SwiftEP's kernels: ``import swiftep.deep_ep as deep_ep``.
 
-``install()`` makes ``import deep_ep`` give this module, for engines that import it by that name.
+``install()`` makes ``import deep_ep`` import this module, for engines that use that name.
 """
 
 from __future__ import annotations

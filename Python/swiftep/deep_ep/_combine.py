@@ -1,4 +1,4 @@
-"""Combine: rows of experts back to where their tokens came from, and their sums."""
+"""Combine: rows of experts back to the ranks of their tokens, and their sums."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Combine(Core):
     """``low_latency_combine``, and the memory for rows that it does not copy."""
 
     def get_next_low_latency_combine_buffer(self, handle: Any) -> torch.Tensor:
-        """BF16 ``[L, M, hidden]``, contiguous, for rows that a combine with ``zero_copy=True`` sends; the next but one
-        dispatch of the shape gives the same memory."""
+        """BF16 ``[L, M, hidden]``, contiguous, for rows that a combine with ``zero_copy=True`` sends; the next dispatch
+        but one of the shape has the same memory."""
         if self._closed:
             raise _refusals.closed()
         exchange, place, turn = self._find(handle)
@@ -54,11 +54,11 @@ class Combine(Core):
         x: bfloat16 ``[L, M, hidden]``, contiguous; rows beyond an expert's count are not read.
         topk_idx, topk_weights: int64 as in the dispatch, and float32 ``[tokens, top_k]``, contiguous.
         handle: of one of the last two dispatches of the shape. A combine may be repeated.
-        overlap: send rows while a GEMM on another stream still makes them. Then comp_signal: int32
+        overlap: send rows while a GEMM on another stream still produces them. Then comp_signal: int32
             ``[L * ceil(M / block_m)]``, zero before the GEMM starts; a block of rows is sent when its signal is at
             least ``threshold``; num_sms: multiprocessors for the send, which the GEMM has to leave free;
             packed_recv_count: not needed, the buffer knows it. It takes ``return_recv_hook=True``.
-        zero_copy: send what is in ``get_next_low_latency_combine_buffer(handle)`` instead of x.
+        zero_copy: send the rows in ``get_next_low_latency_combine_buffer(handle)`` instead of x.
         async_finish, return_recv_hook: as in the dispatch.
         out: bfloat16 ``[tokens, hidden]``, contiguous; made if None.
         combine_wait_recv_cost_stats: int64 ``[ranks]``; nanoseconds waited for each rank are added.
@@ -92,7 +92,7 @@ class Combine(Core):
                     or out.data_ptr() & 15
                 )
             )
-            # Nothing may be refused between a send and its receive: this rank would be out of step with the others.
+            # An error between a send and its receive would leave this rank out of step with the others.
             or topk_idx.data_ptr() & 7
             or topk_weights.data_ptr() & 3
             or (
@@ -150,7 +150,7 @@ class Combine(Core):
             code = self._library.swiftep_combine_send(exchange.number, turn, stream, self._address(x), beside)
             if code:
                 fail(code)
-            # With signals, the producer may be yet to come.
+            # With signals, the producer may not have been enqueued yet.
             if self._simulated and return_recv_hook and not overlap:
                 self._device.settle()
         kept = (topk_idx, topk_weights, out, combine_wait_recv_cost_stats, comp_signal if overlap else None)

@@ -11,7 +11,7 @@ from .event import EventHandle, EventOverlap
 
 
 class CommStream:
-    """Work on a stream of its own, between what the current stream did before and does afterwards.
+    """A stream of its own, whose work comes between the current stream's earlier and later work.
 
     On the simulator it is the device's one stream: calls return when their work is done."""
 
@@ -26,12 +26,12 @@ class CommStream:
         if self._stream is None and not self._device.simulated:
             self._stream = torch.cuda.Stream(self._device.index)
             self._number = self._stream.cuda_stream
-            # Recorded again for each call: waiting takes what was recorded last.
+            # Recorded again for each call: a wait is for the last record.
             self._before, self._after = torch.cuda.Event(), torch.cuda.Event()
         return self._stream
 
     def enter(self) -> int:
-        """Makes the stream wait for the current one, and gives its number."""
+        """Makes the stream wait for the current one, and returns its number."""
         stream = self.stream
         if stream is None:
             return self._device.current_stream()
@@ -40,8 +40,8 @@ class CommStream:
         return self._number
 
     def leave(self, asynchronous: bool, tensors: Sequence[Any]) -> EventOverlap:
-        """Makes the current stream wait, or gives an event to be waited for. The tensors' memory stays until the
-        work is done."""
+        """Makes the current stream wait, or returns an event to wait for. The tensors' memory stays until the work is
+        done."""
         stream = self._stream
         if stream is None:
             return EventOverlap()

@@ -1,4 +1,4 @@
-"""What the calls of a buffer share: the ranks, the device, and the memory for each shape."""
+"""The state that a buffer's calls share: the ranks, the device, and the memory for each shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._place import Place
 from ._settings import Settings
 from .handle import Handle
 
-#: Seconds between two looks for failures of earlier calls.
+#: Seconds between two polls for failures of earlier calls.
 _POLL_SECONDS = 0.1
 
 Hook = Callable[[], None]
@@ -28,7 +28,7 @@ Rows = Union[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]
 
 
 class Core:
-    """State of a buffer. What a call needs is an attribute: a call from Python costs as much as what it looks up."""
+    """State of a buffer. Calls read attributes of it alone, since look-ups are most of their cost in Python."""
 
     def __init__(self, group: Any, comm: Any, settings: Settings, enable_shrink: bool) -> None:
         """Joins the ranks. Collective."""
@@ -52,7 +52,7 @@ class Core:
         self._exchanges: dict[Any, Exchange] = {}
         # By the address of a place's layout_range, for handles that are copies.
         self._places: dict[int, tuple[Exchange, Place]] = {}
-        # What exchanges are known by as this buffer's own; a reference to the buffer would be a cycle.
+        # Marks exchanges as this buffer's own; a reference to the buffer would be a cycle.
         self._token = object()
         # Ranks masked by hand, for exchanges yet to be made.
         self._masked: set[int] = set()
@@ -61,7 +61,7 @@ class Core:
         self._closed = False
 
     def _open(self, key: tuple[Any, ...]) -> Exchange:
-        """The exchange for a shape that there is none for yet. Collective."""
+        """Makes the exchange for a new shape. Collective."""
         max_tokens, experts, hidden, top_k, *switches = key
         shape = Shape(int(max_tokens), int(experts), hidden, top_k, Format(*(bool(switch) for switch in switches)))
         shape.check(self.group_size)
@@ -83,7 +83,8 @@ class Core:
         return exchange
 
     def _find(self, handle: Any) -> tuple[Exchange, Place, int]:
-        """What a handle, or a copy of one, is of. Raises ``OutOfOrder`` if that has been overwritten."""
+        """The exchange, place and turn of a handle, or of a copy of one. Raises ``OutOfOrder`` if they have been
+        overwritten."""
         if type(handle) is Handle:
             exchange, turn = handle.exchange, handle.turn
             if exchange.owner is not self._token:
@@ -109,14 +110,14 @@ class Core:
         return 0 if self._simulated else tensor.data_ptr()
 
     def _lend(self, *tensors: Optional[torch.Tensor]) -> list[int]:
-        """Addresses of what a receive uses, 0 for None. The simulator may be unable to use some memory: asked before a
-        send, it refuses nothing after it."""
+        """Addresses of a receive's tensors, 0 for None. The simulator may be unable to use some memory: checked before
+        the send, nothing is refused after it."""
         return [0 if tensor is None else self._address(tensor) for tensor in tensors]
 
     def _poll(self, exchange: Exchange) -> None:
-        """Raises what has gone wrong in an earlier call, if that is known yet."""
+        """Raises the error of an earlier call, if it is known yet."""
         self._next_poll = monotonic() + _POLL_SECONDS
-        # A look copies from the device, which has no place in a capture.
+        # A poll copies from the device, which a capture does not allow.
         if self._device.capturing():
             return
         code = self._library.swiftep_buffer_poll(exchange.number)

@@ -132,7 +132,7 @@ class Dispatch(Core):
     ) -> None:
         with self._lock:
             if self._simulated:
-                # What was lent for the send has been taken back.
+                # Memory that was lent for the send has been taken back.
                 totals, waits = self._lend(*kept)
             code = self._library.swiftep_dispatch_receive(exchange.number, turn, stream, totals, waits)
             if code:

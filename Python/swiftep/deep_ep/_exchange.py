@@ -18,7 +18,8 @@ from ._settings import Settings
 
 
 class Shape(NamedTuple):
-    """What a dispatch is, as far as memory depends on it. All ranks of a group use the same ones in the same order."""
+    """The parameters of a dispatch on which memory depends. All ranks of a group use the same ones in the same
+    order."""
 
     max_tokens: int
     experts: int
@@ -27,7 +28,7 @@ class Shape(NamedTuple):
     format: Format
 
     def check(self, ranks: int) -> None:
-        """Raises ``InvalidArgument`` for what kernels cannot take."""
+        """Raises ``InvalidArgument`` for sizes that kernels do not support."""
         if not 1 <= self.max_tokens <= 4096:
             raise invalid("num_max_dispatch_tokens_per_rank", self.max_tokens, "1 to 4,096")
         if self.experts < 1 or self.experts > 1024 or self.experts % ranks != 0:
@@ -75,19 +76,19 @@ class Exchange:
         configuration = shape.configuration(settings, mask)
         _library.call("swiftep_buffer_create", group, rank, ctypes.byref(configuration), ctypes.byref(number))
         self.number = number.value
-        #: The token of the buffer that it is one of.
+        #: The token of the buffer that it belongs to.
         self.owner: Optional[object] = None
-        #: Handles from before the last one are of no use, whatever their turns.
+        #: Handles from before the last reset are invalid, whatever their turns.
         self.resets = 0
         try:
             _library.call("swiftep_buffer_connect", self.number, settings.timeout)
             #: By the lowest bit of the turn.
             self.places = [self._place(turn, ranks, settings) for turn in range(2)]
         except BaseException:
-            # Nobody else knows of it.
+            # No other object refers to it.
             self.free()
             raise
-        # Made once: a call from Python costs as much as what it makes.
+        # Made once, since allocations are part of a call's cost in Python.
         self.turn = ctypes.c_uint64()
         self.turn_pointer = ctypes.byref(self.turn)
         self.overlap = Overlap(block_m=self.block_m)
@@ -109,7 +110,7 @@ class Exchange:
         )
 
     def expert_output(self, place: Place, turn: int) -> torch.Tensor:
-        """BF16 ``[L, M, H]`` of a place, made when it is first asked for."""
+        """BF16 ``[L, M, H]`` of a place, made on first use."""
         if place.expert_output is None:
             address = ctypes.c_uint64()
             if not self.device.simulated:
@@ -120,7 +121,7 @@ class Exchange:
         return place.expert_output
 
     def run_empty_step(self, overlap: Optional[Overlap]) -> None:
-        """A step without tokens, so that all that is made at first calls is there."""
+        """Runs a step without tokens, so that everything that first calls allocate exists."""
         stream = self.device.current_stream()
         _library.call("swiftep_dispatch_send", self.number, stream, 0, 0, 0, self.turn_pointer)
         turn = self.turn.value

@@ -1,4 +1,4 @@
-"""What rows are on the way: BF16, or FP8 with one of three kinds of scales."""
+"""The format of dispatched rows: BF16, or FP8 with one of three kinds of scales."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _SUBMODULES = ("buffer", "config", "event", "utils", "utils.envs", "utils.event"
 
 
 def install() -> None:
-    """Makes ``import deep_ep`` and imports of its submodules give this package, in this process.
+    """Makes ``import deep_ep`` and imports of its submodules import this package, in this process.
 
     Call it before anything imports ``deep_ep``, in every process that does. Raises ``OutOfOrder`` if another
     ``deep_ep`` has been imported."""

@@ -14,7 +14,7 @@ class Masks(Core):
     """Methods of ``Buffer`` for masks. Each exchange has masks of its own; these treat them as one."""
 
     def low_latency_update_mask_buffer(self, rank_to_mask: int, mask: bool = False) -> None:
-        """Masks a rank, or takes it in again while all ranks are between two steps. Waits for the device."""
+        """Masks a rank, or unmasks it while all ranks are between two steps. Waits for the device."""
         self._need_masks()
         if not 0 <= rank_to_mask < self._members.count:
             raise invalid("rank_to_mask", rank_to_mask, f"0 to {self._members.count - 1}")
@@ -26,8 +26,8 @@ class Masks(Core):
         (self._masked.add if mask else self._masked.discard)(rank_to_mask)
 
     def low_latency_query_mask_buffer(self, mask_status: torch.Tensor) -> None:
-        """Writes int32 ``[num_ranks]`` on the current stream: 1 for each rank that is masked, by hand or since a wait
-        for it was in vain."""
+        """Writes int32 ``[num_ranks]`` on the current stream: 1 for each rank that is masked, by hand or because a wait
+        for it timed out."""
         self._need_masks()
         device, count = self._device, self._members.count
         wrong = _refusals.tensor("mask_status", mask_status, torch.int32, (count,), device.torch_device)
@@ -44,7 +44,7 @@ class Masks(Core):
             torch.maximum(mask_status, status, out=mask_status)
 
     def low_latency_clean_mask_buffer(self) -> None:
-        """Takes in all ranks again, while all are between two steps. Waits for the device."""
+        """Unmasks all ranks, while all are between two steps. Waits for the device."""
         self._need_masks()
         for rank in range(self._members.count):
             if rank != self.rank:

@@ -70,7 +70,7 @@ class Members:
 
 
 def ranks_on_device(group: int) -> int:
-    """How many ranks of the group share this process's device."""
+    """The number of ranks of the group that share this process's device."""
     info = GroupInfo()
     _library.call("swiftep_group_describe", group, ctypes.byref(info))
     return int(info.ranks_on_device)

@@ -1,4 +1,4 @@
-"""DeepEP's normal mode, which SwiftEP has not: its methods say so."""
+"""DeepEP's normal mode, which SwiftEP does not have: its methods raise ``Unsupported``."""
 
 from __future__ import annotations
 

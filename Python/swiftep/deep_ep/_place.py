@@ -1,4 +1,4 @@
-"""Tensors over one of the two places that an exchange receives in."""
+"""Tensors over one of the two places that an exchange receives into."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._format import Format
 
 
 class Place:
-    """One place of an exchange: tensors made once, which every dispatch that comes here fills anew."""
+    """One place of an exchange: tensors made once, which every dispatch to the place fills anew."""
 
     def __init__(
         self,
@@ -25,11 +25,11 @@ class Place:
         hidden: int,
         source_info: torch.dtype,
     ) -> None:
-        #: The dispatch that was last here, -1 before the first, and how many tokens it sent.
+        #: The turn of the place's last dispatch, -1 before the first, and the number of tokens it sent.
         self.turn = -1
         self.tokens = 0
         self._device = device
-        #: Of rows, for kernels.
+        #: The address of rows, for kernels.
         self.address = received.rows
         slab = (local_experts, max_rows, hidden)
         values = device.view(received.rows, slab, torch.float8_e4m3fn if format.use_fp8 else torch.bfloat16)
@@ -47,7 +47,7 @@ class Place:
         #: Int64 ``[L, R]``: first row in the high half, rows in the low one.
         self.layout_range = self._view(received.layout_range, (local_experts, ranks), torch.int64)
         self.slab = torch.Size(slab)
-        #: BF16 ``[L, M, H]`` for rows to be combined, once somebody has asked for them.
+        #: BF16 ``[L, M, H]`` for rows to be combined, once it has been asked for.
         self.expert_output: Optional[torch.Tensor] = None
 
     def _view(self, address: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
@@ -60,6 +60,6 @@ class Place:
         return self._view(received.row_scales, (local_experts, groups, received.scale_rows), dtype)
 
     def refresh(self) -> None:
-        """On the simulator, copies what has been received into the tensors."""
+        """On the simulator, copies the received rows into the tensors."""
         for tensor, address in self._received:
             self._device.refresh(tensor, address)

@@ -1,4 +1,4 @@
-"""Why arguments cannot be taken. Called when a quick look has found that something is wrong, to say what."""
+"""Errors of arguments. Called when a quick check has failed, to find the argument that is wrong."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def tensor(
     remedy: str = "",
     align: int = 1,
 ) -> Optional[Error]:
-    """What is wrong with a tensor, None if nothing is. A None in ``shape`` stands for any size; its address is a
-    multiple of ``align``."""
+    """The error of a tensor, None if there is none. A None in ``shape`` stands for any size; its address is a multiple
+    of ``align``."""
     sizes = ", ".join("any" if size is None else str(size) for size in shape)
     wanted = f"a contiguous {str(dtype).removeprefix('torch.')} tensor [{sizes}] on {device}"
     if not isinstance(value, torch.Tensor):
@@ -35,7 +35,7 @@ def tensor(
 
 
 def dispatch(x: Any, topk_idx: Any, max_tokens: int, device: torch.device) -> Error:
-    """What is wrong with the tensors of a dispatch."""
+    """The error of a dispatch's tensors."""
     wrong = tensor("x", x, torch.bfloat16, (None, None), device)
     if wrong is not None:
         return wrong
@@ -62,7 +62,7 @@ def combine(
     device: torch.device,
     zero_copy: bool,
 ) -> Error:
-    """What is wrong with the tensors of a combine."""
+    """The error of a combine's tensors."""
     as_dispatched = "Pass what the dispatch of this handle had"
     wrongs = [
         None if zero_copy else tensor("x", x, torch.bfloat16, slab, device, align=16),
@@ -83,13 +83,13 @@ def overlap(
     num_sms: Any,
     device: torch.device,
 ) -> Optional[Error]:
-    """What is wrong with the arguments of an overlapped combine, None if nothing is."""
+    """The error of an overlapped combine's arguments, None if there is none."""
     if not hook:
         return invalid("return_recv_hook", False, "True with overlap=True: the receive comes after the producer")
     if block_m != own_block_m:
         wanted = f"{own_block_m}, which this buffer was made with"
         return invalid("block_m", block_m, wanted, f"Pass Buffer(..., block_m={block_m})")
-    # What does not fit would be cut to 32 bits.
+    # Values that do not fit would be cut to 32 bits.
     for name, value, least in (("threshold", threshold, 0), ("num_sms", num_sms, 1)):
         try:
             _check.integer(value, name, least)
@@ -110,7 +110,7 @@ def overlap(
 
 
 def stale(turn: int, now: int) -> Error:
-    """A handle whose dispatch has been overwritten."""
+    """The error of a handle whose dispatch has been overwritten."""
     if now < 0:
         return OutOfOrder(
             f"handle is of dispatch {turn}, which is over since clean_low_latency_buffer or reset; dispatch again"

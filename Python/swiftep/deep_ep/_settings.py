@@ -1,4 +1,4 @@
-"""What a buffer is told by its arguments or by the environment."""
+"""Settings of a buffer, by its arguments or by the environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCE_INFO = {"int32": torch.int32, "int64": torch.int64}
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of SwiftEP's own, which all ranks have to have alike."""
+    """Settings of SwiftEP's own, which must be the same on all ranks."""
 
     #: Seconds after which a wait for another rank, or for a signal, is given up.
     timeout: float

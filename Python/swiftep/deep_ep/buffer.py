@@ -26,11 +26,11 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
     """Communication memory of a rank.
 
     Memory for dispatches of one shape and format is made when the first of them is called, by all ranks together;
-    ``prepare`` makes it ahead. What a dispatch returns lies in that memory, which the second next dispatch of that
-    shape and format overwrites and ``destroy`` frees.
+    ``prepare`` makes it ahead. Tensors that a dispatch returns lie in that memory, which the next dispatch but one of
+    that shape and format overwrites and ``destroy`` frees.
 
     Steps that fail on the device surface as exceptions of later calls, or of ``check``, which waits. Memory is not
-    freed with the object, as other ranks may still write to it: that is what ``destroy`` is for."""
+    freed with the object, as other ranks may still write to it: ``destroy`` frees it."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
             with ``comm``, an ``mpi4py`` communicator.
         num_nvl_bytes, num_rdma_bytes, num_qps_per_rank, allow_nvlink_for_low_latency_mode, allow_mnnvl, is_intranode,
             use_fabric: DeepEP's; kept, and otherwise unused: memory is made as shapes need it.
-        enable_shrink: whether a rank that is waited for in vain is masked, and the others go on. Version 1.2.1 of
+        enable_shrink: whether a rank for which a wait times out is masked, and the others go on. Version 1.2.1 of
             DeepEP has ``comm`` in this place, which is understood.
         source_info: type of ``handle[0]``: torch.int64 for source rank and token, torch.int32 for the token alone;
             else ``SWIFTEP_SOURCE_INFO`` (int64 or int32), else torch.int64.
@@ -76,7 +76,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         self.low_latency_mode = low_latency_mode
         self.explicitly_destroy = explicitly_destroy
         self.nvshmem_qp_depth = int(os.environ.get("NVSHMEM_QP_DEPTH", "1024"))
-        #: Not None while the buffer is of use.
+        #: Not None while the buffer is open.
         self.runtime: Optional[Buffer] = self
         self._scratch: Optional[torch.Tensor] = None
 
@@ -115,7 +115,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         with self._lock:
             overlap = Overlap(block_m=exchange.block_m, signals=self._address(signals), threshold=1, multiprocessors=1)
             exchange.run_empty_step(None)
-            # A multiprocessor beside the producer's: there must be two.
+            # The send needs a multiprocessor beside the producer's.
             if self._device.multiprocessors // self.ranks_on_device > 1:
                 exchange.run_empty_step(overlap)
             self._device.synchronize()
@@ -124,8 +124,8 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
                 exchange.expert_output(place, index)
 
     def clean_low_latency_buffer(self, num_max_dispatch_tokens_per_rank: int, hidden: int, num_experts: int) -> None:
-        """Waits on the current stream until all ranks have come here. There is nothing to be cleaned: no other mode
-        writes to this memory. Handles from before are of no use afterwards. Collective."""
+        """Waits on the current stream until all ranks have come here. There is nothing to clean: no other mode writes
+        to this memory. Earlier handles are invalid afterwards. Collective."""
         if self._closed:
             raise _refusals.closed()
         for exchange in self._exchanges.values():
@@ -135,7 +135,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         self._device.settle()
 
     def check(self) -> None:
-        """Waits for all work of the device, and raises what has gone wrong in an earlier call, GEMMs included."""
+        """Waits for all work of the device, and raises the error of an earlier call, GEMMs included."""
         if self._closed:
             raise _refusals.closed()
         for exchange in self._exchanges.values():
@@ -143,7 +143,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         _library.call("swiftep_device_synchronize", self._device.number)
 
     def reset(self) -> None:
-        """Brings the buffer back to its first state after a failure. Collective."""
+        """Resets the buffer to its first state after a failure. Collective."""
         if self._closed:
             raise _refusals.closed()
         for exchange in self._exchanges.values():
@@ -159,7 +159,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         self._closed = True
         self.runtime = None
         try:
-            # Nobody frees what another rank still writes to.
+            # No rank frees memory that another one still writes to.
             self._device.synchronize()
             _library.call("swiftep_group_barrier", self._group, self._settings.timeout)
         finally:
@@ -170,7 +170,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
             _library.call("swiftep_group_close", self._group, self._settings.timeout)
 
     def is_available(self) -> bool:
-        """Whether the buffer is of use, as ``runtime.is_available()``."""
+        """Whether the buffer is open, as ``runtime.is_available()``."""
         return not self._closed
 
     def get_local_device_id(self) -> int:
@@ -179,7 +179,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
 
     @property
     def ranks_on_device(self) -> int:
-        """How many ranks of the group share this device."""
+        """The number of ranks of the group that share this device."""
         return ranks_on_device(self._group)
 
     @staticmethod
@@ -203,7 +203,7 @@ class Buffer(Dispatch, Combine, Masks, NormalMode):
         offset: int = 0,
         use_rdma_buffer: bool = False,
     ) -> torch.Tensor:
-        """Memory of the caller's own, ``size`` elements of it behind ``offset`` ones, none if ``size`` is None. The
+        """Memory of the caller's own, ``size`` elements of it after ``offset`` ones, none if ``size`` is None. The
         library's memory is not handed out: writing to it would break the protocol between ranks."""
         count = 0 if size is None else size.numel()
         needed = (offset + count) * dtype.itemsize

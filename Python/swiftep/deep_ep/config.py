@@ -1,10 +1,11 @@
-"""Settings of DeepEP's normal mode. Engines make them whether they use that mode or not."""
+"""Settings of DeepEP's normal mode, which engines make whether or not they use that mode."""
 
 from __future__ import annotations
 
 
 class Config:
-    """Multiprocessors and chunk sizes of DeepEP's normal mode, which SwiftEP has not; kept and otherwise unused."""
+    """Multiprocessors and chunk sizes of DeepEP's normal mode, which SwiftEP does not have; kept and otherwise
+    unused."""
 
     def __init__(
         self,

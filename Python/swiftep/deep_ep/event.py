@@ -10,7 +10,7 @@ import torch
 class EventHandle:
     """An event recorded on the current stream, or ``event`` if it has been recorded already.
 
-    Where there is no GPU all work is done when a call returns, and an event is nothing to wait for."""
+    Without a GPU all work is done when a call returns, and an event has nothing to wait for."""
 
     __slots__ = ("event",)
 
@@ -41,10 +41,10 @@ class EventOverlap:
         self._hooks: list[Callable[[], Any]] = []
 
     def current_stream_wait(self, release_handle: bool = False) -> None:
-        """Makes the current stream wait, then runs what was registered.
+        """Makes the current stream wait, then runs the registered hooks.
 
-        release_handle: also lets go of the event and of the tensors, which from here on are in the order of the
-        current stream."""
+        release_handle: also releases the event and the tensors, which from here on are in the order of the current
+        stream."""
         if self.event is not None:
             self.event.current_stream_wait()
         if release_handle:

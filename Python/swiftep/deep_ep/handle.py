@@ -1,4 +1,4 @@
-"""What a dispatch returns for its combine."""
+"""The handle that a dispatch returns for its combine."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class Handle(tuple[Any, ...]):
     """DeepEP's ``(source_info, layout_range, num_max_dispatch_tokens_per_rank, hidden, num_experts)``.
 
-    It knows the dispatch that it is of. A copy that is a plain tuple does too, by the memory of ``layout_range``, as
-    long as no other dispatch has taken that."""
+    It knows its dispatch. A copy that is a plain tuple does too, by the memory of ``layout_range``, as long as no other
+    dispatch has taken that."""
 
     exchange: "Exchange"
     turn: int

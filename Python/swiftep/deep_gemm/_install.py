@@ -23,7 +23,7 @@ def install() -> None:
     """Puts the masked grouped GEMM in the place of ``deep_gemm``'s, in this process.
 
     If there is a ``deep_gemm``, only that function of it is replaced, under all its names, for FP8 weights with scales
-    of 128 x 128 blocks; the number of multiprocessors stays the original's. Else ``import deep_gemm`` gives this
+    of 128 x 128 blocks; the number of multiprocessors stays the original's. Else ``import deep_gemm`` imports this
     package. Modules that have imported the function by name before keep the original."""
     package = sys.modules[__package__]
     present = sys.modules.get("deep_gemm")

@@ -40,20 +40,19 @@ def m_grouped_fp8_gemm_nt_masked(
 ) -> tuple[Optional[int], Optional[int]]:
     """``d[g] = a[g] x b[g]^T`` for the first ``masked_m[g]`` rows of each group, on the current stream.
 
-    a: float8_e4m3fn ``[groups, m, k]``, contiguous, and its scales ``[groups, m, k / 128]``, float32 of any strides,
-        or int32 ``[groups, m, k / 512]`` with four exponents each. Scales as the dispatch returns them are read where
-        they are.
+    a: float8_e4m3fn ``[groups, m, k]``, contiguous, and its scales ``[groups, m, k / 128]``, float32 of any strides, or
+        int32 ``[groups, m, k / 512]`` with four exponents each. Scales as the dispatch returns them are read in place.
     b: float8_e4m3fn ``[groups, n, k]``, contiguous, and float32 scales ``[groups, n / 128, k / 128]``; packed at the
         first call (see ``pack``). Or what ``pack`` returned.
     d: bfloat16 ``[groups, m, n]``, contiguous. Other rows of it are undefined.
     masked_m: int32 ``[groups]``, contiguous.
-    expected_m: about how many rows a group has; the rows of a tile are chosen by it, nothing else depends on it.
+    expected_m: the approximate rows of a group, by which the rows of a tile are chosen; nothing else depends on it.
     enable_overlap, signal: raise ``signal``, int32 with room for ``groups * ceil(m / 64)``, zero before: one add with
-        release for each tile that is in memory.
+        release for each tile that has been stored.
     recipe, recipe_a, recipe_b: None, or blocks of 1 x 128 and 128 x 128. compiled_dims, disable_ue8m0_cast,
-        max_block_n: of the original's compiler; no use is made of them.
+        max_block_n: of the original's compiler; ignored.
 
-    Returns ``(block_m, threshold)`` with ``enable_overlap``: block ``i`` of group ``g`` is there when
+    Returns ``(block_m, threshold)`` with ``enable_overlap``: block ``i`` of group ``g`` is complete when
     ``signal[g * ceil(m / block_m) + i]`` has reached the threshold. Else ``(None, None)``."""
     values, scales = a
     packed = b if isinstance(b, Packed) else find(b[0], b[1])
@@ -113,12 +112,12 @@ def m_grouped_fp8_gemm_nt_masked(
     return (block_m, gemm.threshold) if enable_overlap else (None, None)
 
 
-#: The name that SGLang calls it by.
+#: SGLang's name of it.
 fp8_m_grouped_gemm_nt_masked = m_grouped_fp8_gemm_nt_masked
 
 
 def _block_m(expected_m: int, m: int) -> int:
-    """The smallest tile that holds what a group will have, most of the time."""
+    """The smallest tile that holds the expected rows of a group."""
     rows = min(m, expected_m)
     return next((block for block in _BLOCKS if rows <= block), _BLOCKS[-1])
 

@@ -1,4 +1,4 @@
-"""How many multiprocessors a GEMM runs on: one number for the process, as in DeepGEMM."""
+"""The number of multiprocessors that GEMMs run on: one for the process, as in DeepGEMM."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def set_num_sms(num_sms: int) -> None:
 
 
 def get_num_sms() -> int:
-    """Multiprocessors that GEMMs run on: what was set last, else all of the device's."""
+    """Multiprocessors that GEMMs run on: the number set last, else all of the device's."""
     return _count or devices.default().multiprocessors
 
 
@@ -32,6 +32,6 @@ def limit() -> int:
 
 
 def follow(source: Callable[[], int]) -> None:
-    """Asks ``source`` from here on."""
+    """Takes the number from ``source`` from here on."""
     global _source
     _source = source

@@ -1,4 +1,4 @@
-"""Weights in the order that kernels stream them: put into it once, and freed with the tensor they come from."""
+"""Weights in the order in which kernels stream them: packed once, and freed with the tensor that they come from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Gemm:
 
     def __init__(self, number: int, threshold: int) -> None:
         self.number = number
-        #: What a signal is when its rows are done.
+        #: The value at which a signal is complete.
         self.threshold = threshold
 
 
@@ -38,17 +38,17 @@ class Packed:
         self.device = device
         self.number = number
         self.shape = shape
-        #: How long packing took, seconds.
+        #: Seconds that packing took.
         self.seconds = seconds
         self.in_place = in_place
-        # Scales that are used where they are.
+        # Scales that are used in place.
         self.kept: Optional[tuple[torch.Tensor, ...]] = None
         self.version = (0, 0)
         self._gemms: dict[tuple[int, int, bool, int], Gemm] = {}
 
     def gemm(self, max_rows: int, block_m: int, signals: bool, scale_rows: int) -> Gemm:
-        """The GEMM with these weights for slabs of ``max_rows`` rows and columns of ``scale_rows`` scales, made when it
-        is first asked for."""
+        """The GEMM with these weights for slabs of ``max_rows`` rows and columns of ``scale_rows`` scales, made on
+        first use."""
         key = (max_rows, block_m, signals, scale_rows)
         gemm = self._gemms.get(key)
         if gemm is None:
@@ -70,7 +70,7 @@ class Packed:
         return gemm
 
     def free(self) -> None:
-        """Frees them and their GEMMs, when the device is done with them."""
+        """Frees the weights and their GEMMs, when the device is done with them."""
         if self.number:
             self.device.synchronize()
             for gemm in self._gemms.values():
@@ -82,7 +82,7 @@ class Packed:
 
 _Key = tuple[int, torch.Size, int]
 _cache: dict[_Key, Packed] = {}
-# Weights whose tensors went while nothing may be freed.
+# Weights whose tensors went while nothing could be freed.
 _orphans: list[Packed] = []
 _seconds = 0.0
 
@@ -93,30 +93,30 @@ def packing_seconds() -> float:
 
 
 def check() -> None:
-    """Waits for all work of the devices, and raises what has gone wrong in a GEMM."""
+    """Waits for all work of the devices, and raises the error of a GEMM."""
     for device in {packed.device for packed in _cache.values()}:
         device.synchronize()
         _library.call("swiftep_device_synchronize", device.number)
 
 
 def clear() -> None:
-    """Frees all packed weights of this process; GEMMs pack them again. To be called after weights have been loaded in a
-    way that PyTorch does not count: see ``pack``."""
+    """Frees all packed weights of this process; GEMMs pack them again. Call it after loading weights in a way that
+    PyTorch does not count: see ``pack``."""
     _orphans.extend(_cache.values())
     _cache.clear()
     _free_orphans()
 
 
 def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> Packed:
-    """Puts weights in the order in which kernels stream them, and remembers them for GEMMs with these tensors until
-    the memory of either goes.
+    """Packs weights in the order in which kernels stream them, and caches them for GEMMs with these tensors until the
+    memory of either goes.
 
     weight: float8_e4m3fn ``[experts, n, k]``, contiguous; n and k multiples of 128.
     scales: float32 ``[experts, n / 128, k / 128]``.
-    in_place: reorder the tensor's own memory instead of copying it, for n that is a multiple of 256. Nothing but these
-        GEMMs can use it afterwards.
+    in_place: reorder the tensor's own memory instead of copying it, for n that is a multiple of 256. Only these GEMMs
+        can use it afterwards.
 
-    Waits until it is done. GEMMs pack by themselves what has not been packed, not in place, and what has been written
+    Waits until it is done. GEMMs pack weights themselves, not in place, that have not been packed or have been written
     to since, as far as PyTorch counts writes. It does not count those through ``tensor.data``, nor those to tensors of
     inference mode: after loading weights in such a way, call ``clear()``, or this again, or GEMMs go on with the old
     weights."""
@@ -156,7 +156,7 @@ def pack(weight: torch.Tensor, scales: torch.Tensor, in_place: bool = False) -> 
     if before is not None:
         before.free()
     _cache[key] = packed
-    # Another tensor may come to lie where one of them was. Scales of weights in place are kept.
+    # Another tensor may come to lie at the address of one of them. Scales of weights in place are kept.
     for tensor in (weight,) if in_place else (weight, scales):
         weakref.finalize(tensor.untyped_storage(), _forget, key, packed).atexit = False
     return packed
@@ -192,7 +192,7 @@ def _free_orphans() -> None:
 
 
 def _version(weight: torch.Tensor, scales: torch.Tensor) -> tuple[int, int]:
-    """How often these have been written to, as PyTorch counts."""
+    """The numbers of writes to these that PyTorch has counted."""
     return version(weight), version(scales)
 
 

@@ -15,12 +15,13 @@ logger = logging.getLogger(__name__)
 
 #: ``1`` switches the plug-in on.
 ENVIRONMENT = "SWIFTEP_SGLANG"
-#: ``1``: experts in two kernels, with weights of their own. ``in_place``: the same in SGLang's memory of the weights.
+#: ``1``: experts in two kernels, with packed copies of the weights. ``in_place``: the same, packed in SGLang's own
+#: memory.
 EXPERTS_ENVIRONMENT = "SWIFTEP_SGLANG_EXPERTS"
 
 
 def activate() -> None:
-    """What the entry point runs."""
+    """The function that the entry point runs."""
     if os.environ.get(ENVIRONMENT) != "1":
         logger.info("swiftep is installed and not used; %s=1 switches it on", ENVIRONMENT)
         return

@@ -1,4 +1,4 @@
-"""Puts ``swiftep.deep_ep`` where SGLang has ``deep_ep``.
+"""Puts ``swiftep.deep_ep`` in the place of SGLang's ``deep_ep``.
 
 The scheduler's process imports SGLang's dispatcher before plug-ins are run: by then it has the names of another
 ``deep_ep``, or has noted that there is none.
@@ -18,7 +18,7 @@ MODULE = "sglang.srt.layers.moe.token_dispatcher.deepep"
 
 
 def provide_deep_ep() -> None:
-    """Gives swiftep to imports of ``deep_ep`` to come, and to SGLang's dispatcher if it is there already.
+    """Provides swiftep to later imports of ``deep_ep``, and to SGLang's dispatcher if that has been imported already.
 
     Raises ``OutOfOrder`` if another ``deep_ep`` has been imported elsewhere, or the dispatcher has a buffer."""
     from .. import deep_ep

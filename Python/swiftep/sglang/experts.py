@@ -1,7 +1,7 @@
 """The experts of a decode step in two kernels: gate and up with SwiGLU and quantisation, and down with signals.
 
 SGLang's place for such functions, ``register_fused_func``, is given neither the signals of Single Batch Overlap nor a
-way back for prefill. So this stands around ``MoeRunner.run``, which has both, and passes on what it does not do.
+way back for prefill. So this wraps ``MoeRunner.run``, which has both, and passes on the calls that it does not handle.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from .._errors import InvalidArgument
 logger = logging.getLogger(__name__)
 
 TARGET = "sglang.srt.layers.moe.moe_runner.runner.MoeRunner.run"
-#: Where a runner keeps its kernels.
+#: The attribute in which a runner keeps its kernels.
 _KERNELS = "_swiftep_kernels"
 
 
 def chosen(value: str | None) -> Experts | None:
-    """What the environment asks for. Raises ``InvalidArgument`` for another word."""
+    """The experts that the environment's value asks for; None for SGLang's own. Raises ``InvalidArgument`` for another
+    word."""
     if value in (None, "", "0"):
         return None
     if value not in ("1", "in_place"):
@@ -44,7 +45,7 @@ class Experts:
         *rest: Any,
         **others: Any,
     ) -> Any:
-        """The hook. What it cannot run goes to SGLang, unless its weights are in another order by now."""
+        """The hook. Calls that it cannot run go to SGLang, unless the weights have been packed in place."""
         reason = refusal(runner, dispatch_output, quant_info)
         if reason is None:
             return self._run(runner, dispatch_output, quant_info)

@@ -10,14 +10,14 @@ from .. import Device, GroupedGEMM, PackedWeights
 from .._errors import OutOfOrder
 from .._torch.source import Source
 
-#: Rows per signal: what buffers expect of a combine beside its producer.
+#: Rows per signal that buffers expect of a combine beside its producer.
 SIGNAL_BLOCK = 64
 
 _devices: dict[torch.device, Device] = {}
 
 
 class ExpertKernels:
-    """Packed weights of a layer, and GEMMs with them for the row counts that come up."""
+    """Packed weights of a layer, and GEMMs with them for the row counts that occur."""
 
     def __init__(self, quant_info: Any, in_place: bool) -> None:
         if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
@@ -34,8 +34,8 @@ class ExpertKernels:
         """Whether these are still the weights and scales that were packed. A write through ``tensor.data``, or to a
         tensor of inference mode, is not seen.
 
-        Raises ``OutOfOrder`` if some of what was packed in place has been loaded again, and some has not: that is in
-        another order by now and cannot be packed once more."""
+        Raises ``OutOfOrder`` if only some of the weights packed in place have been loaded again: the others are packed
+        already and cannot be packed once more."""
         same = self._source.matches(*_weights(quant_info))
         # The last one, the scales of the down projection, stays in order.
         if self._in_place and not all(same) and any(same[:3]):
@@ -43,7 +43,7 @@ class ExpertKernels:
         return all(same)
 
     def run(self, dispatched: Any, overlap: Any, meta: Any) -> torch.Tensor:
-        """BF16 rows ``[local experts, max_rows, hidden]`` of what a low-latency dispatch received.
+        """BF16 rows ``[local experts, max_rows, hidden]``: the experts' outputs for the rows of a low-latency dispatch.
 
         overlap: SGLang's arguments for the down GEMM beside a combine, or ``None``. Then the event of its start is
         recorded, it raises the signals, and `meta` gets their block and threshold."""

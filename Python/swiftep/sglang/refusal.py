@@ -14,7 +14,7 @@ from typing import Any, Callable
 logger = logging.getLogger(__name__)
 
 TARGET = "sglang.srt.layers.moe.utils.initialize_moe_config"
-#: How the refusal begins.
+#: The beginning of the refusal's text.
 REFUSAL = "SBO (single batch overlap) is not supported on SM90"
 
 

@@ -30,7 +30,7 @@ def _(
 def compiled_step(
     layer: BoundLayer | None, hidden_states: torch.Tensor, index: torch.Tensor, weights: torch.Tensor, overlap: Any
 ) -> torch.Tensor:
-    """What a traced model holds in place of a step. Raises ``OutOfOrder`` before the first step."""
+    """The operator that a traced model has in place of a step. Raises ``OutOfOrder`` before the first step."""
     if layer is None:
         raise OutOfOrder("the first step of a layer packs its weights: run the model once before torch.compile")
     chosen = layer.settings.overlap if overlap is None else overlap

@@ -11,7 +11,8 @@ from ._compiled import compiled_step
 from ._layers import BoundLayer, bind
 from ._settings import Settings
 
-#: Where a module keeps its layer and its own overlap. They are no parameters: nothing of them is saved or moved.
+#: The attributes in which a module keeps its layer and its own overlap. They are no parameters, so they are neither
+#: saved nor moved.
 _LAYER = "_swiftep_layer"
 _OVERLAP = "_swiftep_overlap"
 
@@ -62,7 +63,7 @@ def settings_of(module: Any) -> Settings | None:
 
 
 def overlap_of(module: Any) -> str | None:
-    """How a module's steps overlap; ``None`` if it does not run on swiftep."""
+    """The overlap of a module's steps; ``None`` if it does not run on swiftep."""
     settings = settings_of(module)
     return None if settings is None else module.__dict__.get(_OVERLAP, settings.overlap)
 
@@ -113,7 +114,7 @@ def _require_inputs(module: Any, hidden_states: torch.Tensor, index: torch.Tenso
 
 
 class _WithoutBackward(torch.autograd.Function):
-    """Lets a model run outside of ``no_grad``, and says what is missing when somebody asks for gradients."""
+    """Lets a model run outside of ``no_grad``, and raises an error with the remedy when gradients are asked for."""
 
     @staticmethod
     def forward(

@@ -37,7 +37,7 @@ class BoundLayer:
         self._ranks = ranks
         self._top_k = top_k
         self._source = source
-        #: Its name in compiled models, which hold numbers but no objects.
+        #: Its number in compiled models, which hold numbers but no objects.
         self.number = next(_numbers)
         _numbered[self.number] = self
 
@@ -58,7 +58,7 @@ class BoundLayer:
             return output
         output = torch.empty_like(hidden_states)
         for first in range(0, steps * most, most):
-            # Where other ranks bring more tokens, the last steps are empty here, but they are steps.
+            # Where other ranks have more tokens, the last steps are empty here, but must still run.
             part = slice(min(first, tokens), min(first + most, tokens))
             self._layer(hidden_states[part], index[part], weights[part], overlap=overlap, out=output[part])
         return output
@@ -97,7 +97,8 @@ def bind(module: Any, settings: Settings, top_k: int) -> BoundLayer:
 
 
 def _weights(module: Any) -> tuple[Optional[torch.Tensor], ...]:
-    """What the layer's weights were made from: other tensors, or the same ones written anew, need another layer."""
+    """The tensors that the layer's weights were made from: other ones, or the same ones written anew, need another
+    layer."""
     scales = (getattr(module, f"{name}_scale_inv", None) for name in ("gate_up_proj", "down_proj"))
     return (module.gate_up_proj, module.down_proj, *scales)
 

@@ -22,7 +22,7 @@ class Ranks:
         self._process_group = process_group
 
     def local_experts(self, experts: int) -> slice:
-        """Which of a module's experts run here. A process alone runs all."""
+        """The range of a module's experts that run here. A process alone runs all."""
         if experts % self._count != 0:
             raise InvalidArgument(f"{experts} experts cannot be spread evenly over {self._count} ranks")
         local = experts // self._count

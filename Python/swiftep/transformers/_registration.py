@@ -29,7 +29,7 @@ def register(
         two_batch: Whether layers set memory aside for "two_batch"; None if ``overlap`` is that.
         group: A torch process group whose processes are ranks with experts of their own; None for one rank in each
             process.
-        wait_seconds: After which a wait for another rank is given up.
+        wait_seconds: Seconds after which a wait for another rank is given up.
 
     To register a name again makes new layers. Raises ``InvalidArgument`` if a value is out of range or the name is that
     of another implementation."""
@@ -54,7 +54,7 @@ def register(
 
 
 def set_overlap(model: Any, overlap: str) -> int:
-    """Chooses how the experts of a model overlap from its next step on, and says how many modules that are.
+    """Chooses how the experts of a model overlap from its next step on. Returns the number of modules.
 
     Raises ``InvalidArgument`` if the model has no experts on swiftep, or a layer no memory for ``"two_batch"``."""
     require_overlap(overlap)

@@ -1,4 +1,4 @@
-"""What an experts module must be for SwiftEP's layer to compute what it computes."""
+"""The requirements on an experts module whose computation SwiftEP's layer can replace."""
 
 from __future__ import annotations
 

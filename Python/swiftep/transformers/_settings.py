@@ -1,4 +1,4 @@
-"""What an experts implementation is registered with."""
+"""The settings of a registered experts implementation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from .._errors import InvalidArgument
 
-#: Ways of a step: plain, Single Batch Overlap, Two Batch Overlap, and one kernel for each GEMM with its communication.
+#: Overlap modes of a step: none, Single Batch Overlap, Two Batch Overlap, and one kernel for each GEMM with its
+#: communication.
 OVERLAPS = ("none", "single_batch", "two_batch", "direct")
 
 

@@ -23,7 +23,7 @@ class ExpertWeights:
     down: torch.Tensor
     #: ``[experts, hidden / 128, intermediate / 128]``.
     down_scales: torch.Tensor
-    #: Whether scales are powers of two, as those of activations then are.
+    #: Whether scales are powers of two; those of activations then are as well.
     power_of_two: bool
 
 

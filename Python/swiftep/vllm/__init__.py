@@ -18,7 +18,7 @@ ENVIRONMENT = "SWIFTEP_VLLM"
 
 
 def activate() -> None:
-    """What the entry point runs, once or several times in a process."""
+    """The function that the entry point runs, once or several times in a process."""
     if os.environ.get(ENVIRONMENT) != "1":
         logger.info("swiftep is installed and not used; %s=1 switches it on", ENVIRONMENT)
         return

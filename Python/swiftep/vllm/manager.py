@@ -24,7 +24,7 @@ class SwiftEPAll2AllManager(All2AllManagerBase):  # type: ignore[misc]
         self._last_mask: Any = None
 
     def get_handle(self, kwargs: dict[str, Any]) -> Any:
-        """The buffer for these sizes, made the first time; all ranks must then ask for it."""
+        """The buffer for these sizes, made on first use; all ranks must ask for it together."""
         key = tuple(sorted(kwargs.items()))
         if key not in self._buffers:
             self._buffers[key] = self._make(**kwargs)
@@ -74,14 +74,14 @@ class SwiftEPAll2AllManager(All2AllManagerBase):  # type: ignore[misc]
         return self._mask
 
     def query_fault(self) -> Any:
-        """Whether the mask is another than at the last ``clean_buffers``."""
+        """Whether the mask has changed since the last ``clean_buffers``."""
         current = self.query_active_mask()
         if self._last_mask is None:
             self._last_mask = torch.zeros_like(current)
         return (current != self._last_mask).any()
 
     def clean_buffers(self) -> None:
-        """Takes all ranks in again."""
+        """Unmasks all ranks."""
         for buffer in self._buffers.values():
             buffer.low_latency_clean_mask_buffer()
         self._last_mask = None

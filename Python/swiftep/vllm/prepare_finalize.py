@@ -16,7 +16,7 @@ from .._errors import InvalidArgument
 
 class SwiftEPPrepareAndFinalize(modular.FusedMoEPrepareAndFinalizeModular):  # type: ignore[misc]
     """Rows come as ``[local experts, ranks * max_tokens_per_rank, hidden]``, of which each expert's first
-    ``expert_num_tokens`` are there; FP8 with Float32 scales, or BF16 and then quantised here."""
+    ``expert_num_tokens`` are valid; FP8 with Float32 scales, or BF16 and then quantised here."""
 
     __swiftep__ = True
 
@@ -71,7 +71,7 @@ class SwiftEPPrepareAndFinalize(modular.FusedMoEPrepareAndFinalizeModular):  # t
         quant_config: Any,
         defer_input_quant: bool = False,
     ) -> tuple[Callable[[], None], Callable[[], Any]]:
-        """Sends, and gives what waits for arrival and what then says where the rows are."""
+        """Sends tokens. Returns the hook that waits for their arrival, and the receiver that then returns the rows."""
         require_supported(a1, topk_ids, apply_router_weight_on_input, quant_config, defer_input_quant)
         if apply_router_weight_on_input:
             a1 = a1 * topk_weights.to(a1.dtype)
@@ -122,7 +122,8 @@ class SwiftEPPrepareAndFinalize(modular.FusedMoEPrepareAndFinalizeModular):  # t
         apply_router_weight_on_input: bool,
         weight_and_reduce_impl: Any,
     ) -> tuple[Callable[[], None], Callable[[], None]]:
-        """Sends rows home, and gives what waits for them and adds them up into ``output``."""
+        """Sends rows home. Returns the hook that waits for them and adds them up into ``output``, and a receiver that does
+        nothing."""
         hook = self._combine(
             output,
             fused_expert_output,
@@ -167,7 +168,7 @@ class SwiftEPPrepareAndFinalize(modular.FusedMoEPrepareAndFinalizeModular):  # t
             raise InvalidArgument(
                 f"the experts bring {type(weight_and_reduce_impl).__name__}, and the combine weights and adds by itself"
             )
-        # With two micro-batches, what the other one has sent must be received before this one sends.
+        # With two micro-batches, the rows of the other one must be received before this one sends.
         dbo_maybe_run_recv_hook()
         _, _, hook = self.buffer.low_latency_combine(
             rows,
@@ -198,7 +199,7 @@ class SwiftEPPrepareAndFinalize(modular.FusedMoEPrepareAndFinalizeModular):  # t
 
 
 def _initialise(base: Callable[..., None]) -> None:
-    """Runs the base's initialiser, which in some versions takes two configurations that only are stored."""
+    """Runs the base's initialiser, which in some versions takes two configurations that it only stores."""
     named = [
         parameter
         for parameter in inspect.signature(base).parameters.values()
@@ -210,7 +211,7 @@ def _initialise(base: Callable[..., None]) -> None:
 def require_supported(
     a1: Any, topk_ids: Any, apply_router_weight_on_input: bool, quant_config: Any, defer_input_quant: bool
 ) -> None:
-    """Raises ``InvalidArgument`` for what the dispatch cannot do."""
+    """Raises ``InvalidArgument`` for requests that the dispatch does not support."""
     if defer_input_quant:
         raise InvalidArgument("defer_input_quant is set, and the dispatch quantises; choose experts that take FP8 rows")
     if quant_config.quant_dtype == "nvfp4":

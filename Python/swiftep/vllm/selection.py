@@ -1,4 +1,4 @@
-"""Puts swiftep where vLLM chooses its all-to-all: two chains of ``if`` and, in versions that have it, a registry."""
+"""Puts swiftep into vLLM's choice of an all-to-all: two chains of ``if`` and, in versions that have it, a registry."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .._errors import OutOfOrder
 
 _MANAGERS = "vllm.distributed.device_communicators.all2all"
 _CHOICE = "vllm.model_executor.layers.fused_moe.all2all_utils"
-#: Set on what stands in vLLM's place, so that a second call does nothing.
+#: Marks replacements of vLLM's objects, so that a second call does nothing.
 _OURS = "__swiftep__"
 BACKEND = "swiftep"
 
 
 def patch() -> None:
-    """Takes the place of DeepEP's low-latency back end. Raises ``OutOfOrder`` if vLLM lacks what is replaced."""
+    """Takes the place of DeepEP's low-latency back end. Raises ``OutOfOrder`` if vLLM lacks an object to replace."""
     managers, choice = importlib.import_module(_MANAGERS), importlib.import_module(_CHOICE)
     for module, name in (
         (managers, "DeepEPLLAll2AllManager"),
@@ -39,7 +39,7 @@ def patch() -> None:
 
 
 def register_factory() -> bool:
-    """Registers the back end by name, where vLLM can; says whether it can."""
+    """Registers the back end by name where vLLM has a registry; returns whether it has."""
     choice = importlib.import_module(_CHOICE)
     register = getattr(choice, "register_moe_prepare_finalize_factory", None)
     base: Any = getattr(choice, "MoEPrepareFinalizeFactory", None)
@@ -62,7 +62,8 @@ def register_factory() -> bool:
 
 
 def replace(original: Any, replacement: Any) -> int:
-    """Puts an object in the place of another in every module that has imported it by name; says in how many places."""
+    """Puts an object in the place of another in every module that has imported it by name; returns the number of
+    places."""
     places = 0
     for module in list(sys.modules.values()):
         if not isinstance(module, types.ModuleType):

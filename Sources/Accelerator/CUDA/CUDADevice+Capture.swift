@@ -4,7 +4,7 @@ import CUDADriver
 struct CUDACapture {
     /// The captured stream's handle.
     let stream: UInt
-    /// Kernels launched meanwhile, by anybody: a graph does not keep their code itself.
+    /// Kernels launched meanwhile, by any thread: a graph does not keep their code itself.
     var kernels: [Int: LoadedKernel] = [:]
 }
 
@@ -70,7 +70,8 @@ extension CUDADevice {
     /// Keeps a kernel for the graphs that are being captured.
     func note(_ kernel: LoadedKernel) {
         tables.withLock { tables in
-            // One handle of each will do; another may not take its place, as nothing may be let go of under the lock.
+            // One handle of each kernel is enough. Another may not replace it, as that would release a handle under the
+            // lock.
             for (thread, capture) in tables.captures where capture.kernels[kernel.id] == nil {
                 tables.captures[thread]?.kernels[kernel.id] = kernel
             }

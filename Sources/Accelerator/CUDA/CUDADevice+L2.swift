@@ -3,9 +3,8 @@ import CUDADriver
 extension CUDADevice {
     /// See ``Device/keepInL2(bytes:)``.
     ///
-    /// Three quarters as much again is set aside, as lines are not spread evenly, in sixteenths of the L2, which the
-    /// hardware has: at least five, as fewer gain nothing, and at most eight, as kernels that stream weights would miss
-    /// more.
+    /// Three quarters more are set aside, as lines are not spread evenly, in sixteenths of the L2, as the hardware has
+    /// them: at least five, as fewer gain nothing, and at most eight, as kernels that stream weights would miss more.
     /// See docs/measurements.md.
     public func keepInL2(bytes: Int) throws -> L2Share {
         guard bytes >= 0 else { throw DeviceError.keptBytes(bytes) }
@@ -24,8 +23,8 @@ extension CUDADevice {
     private func endShare(_ number: Int) {
         l2Shares.withLock { shares in
             shares.end(number)
-            // A capture under way must not be disturbed; then too much stays set aside, until the next share begins or
-            // ends.
+            // A capture under way must not be disturbed; then more than needed stays set aside, until the next share
+            // begins or ends.
             guard !isCapturing else { return }
             _ = try? apply(shares)
         }

@@ -7,7 +7,7 @@ struct CUDAKernel: Sendable {
     let function: Function
     let digest: KernelDigest
 
-    /// One that somebody holds, and how many handles there are.
+    /// A kernel with handles, and their number.
     struct Entry {
         let id: Int
         let kernel: CUDAKernel
@@ -30,7 +30,7 @@ extension CUDADevice {
         }
     }
 
-    /// One more handle of a kernel that somebody holds already; nil if nobody does.
+    /// Another handle of a kernel that has some already; nil if it has none.
     private func handle(of kernel: Kernel, _ digest: KernelDigest) -> LoadedKernel? {
         let entry = tables.withLock { tables in
             tables.loaded[digest]?.handles += 1
@@ -102,8 +102,8 @@ extension CUDADevice {
         }
     }
 
-    /// Calls `body` with the addresses of the arguments as the kernel reads them. Nothing is allocated on the heap: it
-    /// is done for every launch.
+    /// Calls `body` with the addresses of the arguments as the kernel reads them. Allocates nothing on the heap, as
+    /// every launch calls it.
     private func withPointers<Result>(
         _ arguments: [KernelArgument], _ body: (UnsafeMutablePointer<UnsafeMutableRawPointer?>) throws -> Result
     ) throws -> Result {

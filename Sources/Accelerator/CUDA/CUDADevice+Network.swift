@@ -1,19 +1,19 @@
 import CUDADriver
 
-/// Joins kernels that ask for network operations with the functions of a network engine, which does what they ask for.
+/// Links kernels that have network operations with the functions of a network engine, which carries those out.
 package protocol NetworkLinker: AnyObject, Sendable {
     /// Loads a kernel that calls the engine's functions.
     ///
     /// - Parameters:
     ///   - ptx: A module with the kernel alone.
     ///   - kernel: Its name.
-    ///   - context: Where to load it. Nothing may spin there for what comes later.
+    ///   - context: Where to load it. No kernel may spin there for work that comes later.
     func load(_ ptx: String, kernel: String, context: Context) throws -> Module
 }
 
 extension CUDADevice {
-    /// Has kernels with network operations joined by `linker` from now on; nil for by none. Kernels that are loaded
-    /// stay as they are.
+    /// Has `linker` link kernels with network operations from now on; nil for none. Kernels that are loaded stay as
+    /// they are.
     package func setNetwork(_ linker: (any NetworkLinker)?) { networkLinker.withLock { $0 = linker } }
 
     /// Uses memory that an engine has mapped here, its own or another process's, as long as the buffer lives.

@@ -1,24 +1,24 @@
 import CUDADriver
 
-/// What nobody holds any more, and cannot be freed yet.
+/// Objects without references that cannot be freed yet.
 struct CUDARetired {
-    /// Of captures under way, which freeing could break.
+    /// Objects released during captures, which freeing could break.
     var captured: [CUDADevice.Retired] = []
     /// Kernels that may be running.
     var kernels: [Function] = []
-    /// The ends of streams that were let go of with work in them.
+    /// The ends of streams that were released with work in them.
     var ends: [Event] = []
 
-    /// How many kernels and ends are kept at most until the device is synchronised.
+    /// The most kernels, and the most ends, that are kept before the device is synchronised.
     static let limit = 64
 }
 
 extension CUDADevice {
-    /// Something that nobody holds any more.
+    /// An object without references.
     enum Retired: Sendable {
         case stream(CUDADriver.Stream)
         case kernel(Function)
-        /// The driver waits with freeing it, or for its last use: memory, events and graphs.
+        /// Memory, events and graphs: the driver itself frees them after their last use.
         case other(any Sendable)
     }
 
@@ -58,7 +58,7 @@ extension CUDADevice {
         switch object {
         case .other: break
         case .stream(let stream):
-            // An error is the GPU's end, and nobody could receive it.
+            // An error means that the GPU has failed, and no caller could receive it.
             guard let isDone = try? stream.isCapturing() || stream.isDone(), !isDone,
                 let end = try? Event(context: context), (try? end.record(on: stream)) != nil
             else { return }
@@ -75,7 +75,7 @@ extension CUDADevice {
         if isFull { try? settle() }
     }
 
-    /// Waits for all streams, and frees what waited for them.
+    /// Waits for all streams, and frees the objects that were kept for them.
     func settle() throws {
         let (streams, ends, kernels) = tables.withLock { tables in
             defer { (tables.retired.ends, tables.retired.kernels) = ([], []) }

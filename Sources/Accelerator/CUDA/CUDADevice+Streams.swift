@@ -2,7 +2,7 @@ import CUDADriver
 import Synchronization
 
 extension CUDADevice {
-    /// See ``Device/makeStream(label:rank:)``. On a GPU it makes no difference which rank it is.
+    /// See ``Device/makeStream(label:rank:)``. On a GPU the rank makes no difference.
     public func makeStream(label: String, rank: Int) throws -> DeviceStream {
         handle(of: try driverCall { try CUDADriver.Stream(context: context) })
     }

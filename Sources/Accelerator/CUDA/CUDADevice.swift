@@ -6,33 +6,33 @@ import Synchronization
 /// engines built on that, and they can use its own.
 ///
 /// Kernels are printed as PTX and compiled by the driver when they are loaded. While a thread captures a stream, it may
-/// not allocate, copy at once, load kernels that are not loaded yet, or wait; what is let go of meanwhile is freed
-/// after the capture. Freeing buffers waits until the GPU has finished its work, so let go of them only when no kernel
-/// spins for something that this thread has yet to launch. Kernels are unloaded when the device is synchronised, or
-/// waited for when many are to be unloaded.
+/// not allocate, copy at once, load kernels that are not loaded yet, or wait; objects released meanwhile are freed
+/// after the capture. Freeing buffers waits until the GPU has finished its work, so release them only when no kernel
+/// spins for something that this thread has yet to launch. Kernels are unloaded when the device is synchronised, which
+/// the device does itself when many are to be unloaded.
 public final class CUDADevice: Device {
     /// See ``Device/properties``.
     public let properties: DeviceProperties
     /// The context on the GPU.
     package let context: Context
     let tables: Mutex<CUDATables>
-    /// How many captures are under way. Without, launches need not look at the tables.
+    /// The number of captures under way: while it is 0, launches need not look at the tables.
     let captures = Atomic<Int>(0)
     /// Held while a kernel is compiled, so that two threads do not compile the same one.
     let loading = Mutex(())
-    /// What joins kernels with a network engine; nil where there is none.
+    /// Links kernels with a network engine; nil where there is none.
     let networkLinker = Mutex<(any NetworkLinker)?>(nil)
 
-    /// What is wanted of the L2.
+    /// The shares of the L2.
     let l2Shares: Mutex<L2Shares>
 
     /// Opens GPU `ordinal`, counted from 0.
     ///
     /// - Parameters:
     ///   - ordinal: The GPU's number in this process.
-    ///   - setAsideL2Bytes: How much of the L2 is set aside from now on, for all work of the process on this GPU.
-    ///     When nil, as much as those ask for who call ``Device/keepInL2(bytes:)``, such as layers, and never less than
-    ///     drivers set aside by themselves, three sixteenths. The hardware has sixteenths.
+    ///   - setAsideL2Bytes: Bytes of the L2 that are set aside from now on, for all work of the process on this GPU.
+    ///     When nil, as many as callers of ``Device/keepInL2(bytes:)``, such as layers, ask for, and never fewer than
+    ///     drivers set aside by themselves, three sixteenths. The hardware sets aside sixteenths.
     /// - Throws: `DeviceError.driver` when there is no driver, no such GPU, or one that cannot run `sm_90a` code, and
     ///   for negative `setAsideL2Bytes`.
     public init(ordinal: Int = 0, setAsideL2Bytes: Int? = nil) throws {
@@ -51,13 +51,13 @@ public final class CUDADevice: Device {
     /// The CUDA version of the driver, such as `13.0`.
     public var driverVersion: String { Driver.versionText(context.driver.version) }
 
-    /// How many GPUs this process sees.
+    /// The number of GPUs that this process sees.
     ///
     /// - Throws: `DeviceError.driver` when there is no driver or no GPU.
     public static func count() throws -> Int { try driverCall { try Driver.load().deviceCount() } }
 
     deinit {
-        // What is under way may still need what nobody holds.
+        // Work under way may still use objects without references.
         try? settle()
     }
 
@@ -73,14 +73,14 @@ public final class CUDADevice: Device {
     var isCapturing: Bool { captures.load(ordering: .relaxed) > 0 }
 }
 
-/// What a GPU's handles have in common, and what is under way.
+/// The shared state of a GPU's handles and captures.
 struct CUDATables {
-    /// Kernels that somebody holds.
+    /// Kernels with handles.
     var loaded: [KernelDigest: CUDAKernel.Entry] = [:]
-    /// Streams that somebody holds, by their handles' numbers.
+    /// Streams with handles, by their handles' numbers.
     var streams: [Int: CUDADriver.Stream] = [:]
     var tensorMaps: [KernelLanguage.TensorMap: [UInt8]] = [:]
-    /// What each capturing thread captures.
+    /// The capture of each capturing thread.
     var captures: [UInt: CUDACapture] = [:]
     var retired = CUDARetired()
 }

@@ -1,8 +1,8 @@
-/// How much of the L2 is wanted by those who have a share of it.
+/// The live shares of the L2, and the bytes to set aside for them.
 package struct L2Shares {
-    /// What is set aside whoever has a share.
+    /// Bytes to set aside whatever the shares are; nil for as many as they need.
     private let fixed: Int?
-    /// What was set aside before.
+    /// Bytes that were set aside before.
     private let found: Int
     private var bytes: [Int: Int] = [:]
     private var next = 0
@@ -20,9 +20,9 @@ package struct L2Shares {
 
     package mutating func end(_ number: Int) { bytes[number] = nil }
 
-    /// As much as the largest share needs, and three quarters as much again: kernels of different layers run one after
-    /// the other. With eight sixteenths, weights are read more slowly, on an H200 by 3 %, so that it is seven at most
-    /// unless what is to be kept fills nearly as many itself.
+    /// The bytes of the largest share and three quarters more: kernels of different layers run one after the other.
+    /// With eight sixteenths, weights are read more slowly, on an H200 by 3 %, so it is seven at most unless the share
+    /// itself is larger than six.
     package func setAsideBytes(of l2Bytes: Int) -> Int {
         if let fixed { return fixed }
         guard let most = bytes.values.max() else { return found }

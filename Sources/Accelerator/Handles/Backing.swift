@@ -1,17 +1,17 @@
 import Synchronization
 
-/// What stands behind a handle, and the device that made it, which lives as long as its handles do.
+/// The object behind a handle, and the device that made it, which lives as long as its handles do.
 enum Backing<OnGPU: Sendable, InSimulator: Sendable>: Sendable {
     case cuda(OnGPU, CUDADevice)
     case simulated(InSimulator, SimulatedDevice)
 
-    /// What it is on this device; nil for a handle of another.
+    /// The object, if this device made it; otherwise nil.
     @inline(__always)
     func on(_ device: CUDADevice) -> OnGPU? {
         if case .cuda(let own, let owner) = self, owner === device { own } else { nil }
     }
 
-    /// What it is on this device; nil for a handle of another.
+    /// The object, if this device made it; otherwise nil.
     @inline(__always)
     func on(_ device: SimulatedDevice) -> InSimulator? {
         if case .simulated(let own, let owner) = self, owner === device { own } else { nil }

@@ -1,5 +1,5 @@
-/// An event of a device: marks a point of a stream, for others to wait for. Freed with the last reference; who waits
-/// for the point goes on doing so.
+/// An event of a device: marks a point of a stream, for others to wait for. Freed with the last reference; waits that
+/// are enqueued stay.
 public final class DeviceEvent: Sendable {
     /// Number by which errors name the event.
     public let id: Int

@@ -1,6 +1,6 @@
-/// Work captured by a device, to be run any number of times. Freed with the last reference; runs under way end.
+/// Work captured by a device, to be run any number of times. Freed with the last reference; replays under way complete.
 ///
-/// It keeps the kernels that it launches, but neither buffers nor what kernels reach through pointers.
+/// It keeps the kernels that it launches, but neither buffers nor memory that kernels reach through pointers.
 public final class DeviceGraph: Sendable {
     /// Number by which errors name the graph.
     public let id: Int

@@ -1,7 +1,7 @@
 import CUDADriver
 
 /// A stream of a device: its work runs in order. When the last reference goes, a stream that the device made is freed,
-/// and does what is still in it; an adopted one is left to its owner.
+/// and its enqueued work still completes; an adopted one is left to its owner.
 public final class DeviceStream: Sendable {
     /// Number by which errors name the stream.
     public let id: Int
@@ -19,8 +19,8 @@ public final class DeviceStream: Sendable {
         }
     }
 
-    /// The stream as ``Device/adopt(stream:label:rank:)`` takes it, and as other libraries do: on a GPU the `CUstream`.
-    /// Valid as long as this object.
+    /// The stream as ``Device/adopt(stream:label:rank:)`` and other libraries take it: on a GPU the `CUstream`. Valid
+    /// as long as this object.
     public var handle: UInt {
         switch backing {
         case .cuda(let stream, _): UInt(bitPattern: stream.handle)
@@ -30,7 +30,7 @@ public final class DeviceStream: Sendable {
 }
 
 extension DeviceStream: Hashable {
-    /// Whether both stand for one stream of one device. A stream adopted twice from others is two.
+    /// Whether both are one stream of one device. A stream made elsewhere and adopted twice counts as two.
     public static func == (first: DeviceStream, second: DeviceStream) -> Bool { first.id == second.id }
 
     /// See `Hashable`.

@@ -1,9 +1,9 @@
 import CUDADriver
 
-/// Memory of the host to which a device copies in the order of a stream, so that the host can look at what has become
-/// of work that it does not wait for.
+/// Memory of the host to which a device copies in the order of a stream, so that the host can see results of work
+/// without waiting for it.
 public final class HostMemory: Sendable {
-    /// Size.
+    /// Size in bytes.
     public let bytes: Int
     let backing: Backing<PinnedMemory, SimulatedHostMemory>
 
@@ -27,13 +27,13 @@ extension HostMemory {
     /// Sets all bytes to zero; no copy may be under way.
     public func clear() { _ = memory.initializeMemory(as: UInt8.self, repeating: 0) }
 
-    /// Throws `DeviceError.allocation` unless it is a multiple of 8, at least 8.
+    /// Throws `DeviceError.allocation` unless `bytes` is a multiple of 8, at least 8.
     static func check(_ bytes: Int) throws(DeviceError) {
         guard bytes >= 8, bytes % 8 == 0 else { throw .allocation(label: "memory of the host", bytes: bytes) }
     }
 }
 
-/// The same for the simulator.
+/// Host memory of the simulator.
 final class SimulatedHostMemory: @unchecked Sendable {
     // Sendable: the pointer is a constant; users order their accesses to the bytes.
     let bytes: UnsafeMutableRawBufferPointer

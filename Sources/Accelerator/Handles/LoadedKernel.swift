@@ -1,7 +1,7 @@
 import KernelLanguage
 
-/// A kernel prepared by a device, for launching. Unloaded with the last reference, launches under way and graphs that
-/// hold it excepted; those that somebody else captures hold nothing.
+/// A kernel prepared by a device, for launching. Unloaded with the last reference, after launches under way; graphs of
+/// ``Device/capture(on:_:)`` hold one, graphs captured by other code do not.
 public final class LoadedKernel: Sendable {
     /// Number by which errors name the prepared kernel: the same for one kernel on one device.
     public let id: Int

@@ -65,7 +65,7 @@ extension KernelArgument {
 }
 
 extension Kernel.Parameter.Kind {
-    /// What has to be passed.
+    /// The argument that has to be passed, in words.
     fileprivate var expectation: String {
         switch self {
         case .scalar(let type): "a \(type.rawValue)"

@@ -7,7 +7,7 @@ extension KernelLanguage.TensorMap {
         let element: TensorMapElement
         switch self.element {
         case .bool: return nil
-        // FP8 is moved, not computed with: any one-byte type will do, and the driver has no FP8.
+        // FP8 is moved, not computed with: any one-byte type serves, and the driver has no FP8.
         case .float8E4M3: element = .uint8
         case .bfloat16: element = .bfloat16
         case .uint32: element = .uint32

@@ -11,7 +11,7 @@ public final class FileDescriptor: Sendable {
     /// The descriptor, from 0; valid as long as this object.
     public let number: Int32
 
-    /// Takes over an open descriptor, which nobody else may close.
+    /// Takes over an open descriptor, which no other code may close.
     public init(owning number: Int32) { self.number = number }
 
     deinit { close(number) }

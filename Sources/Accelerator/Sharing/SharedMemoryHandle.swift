@@ -1,7 +1,7 @@
-/// How other processes open memory that a device made with ``Device/allocateShareable(bytes:label:across:)``. It does
-/// not hold the size: send that too.
+/// A handle by which other processes open memory that a device made with
+/// ``Device/allocateShareable(bytes:label:across:)``. It does not hold the size: send that too.
 public enum SharedMemoryHandle: Sendable {
-    /// A file, whose descriptor travels through a Unix socket. Whoever receives it has a descriptor of its own.
+    /// A file, whose descriptor travels through a Unix socket. The receiver gets a descriptor of its own.
     case fileDescriptor(FileDescriptor)
     /// 64 bytes, which any channel carries. For other processes of the machine alone: the one that made the memory
     /// cannot open it.
@@ -26,7 +26,7 @@ public enum SharedMemoryHandle: Sendable {
     }
 }
 
-/// How far away processes may be that share memory.
+/// The distance over which processes share memory.
 public enum SharingReach: Hashable, Sendable {
     /// On the same machine.
     case machine

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// Which file a descriptor stands for.
+/// The identity of a descriptor's file.
 struct FileIdentity: Hashable, Sendable {
     let device: UInt64
     let number: UInt64
@@ -16,7 +16,7 @@ struct FileIdentity: Hashable, Sendable {
 struct SharedFile: Sendable {
     let descriptor: FileDescriptor
     let identity: FileIdentity
-    /// Its size.
+    /// Size in bytes.
     let bytes: Int
 
     /// The file of a descriptor.
@@ -41,7 +41,7 @@ struct SharedFile: Sendable {
     }
 
     private static func make() throws(DeviceError) -> Int32 {
-        // Not declared where Swift sees it, and not there on every system.
+        // Not declared for Swift, and not available on every system.
         typealias MemoryFile = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
         if let function = dlsym(nil, "memfd_create") {
             let closeOnExec: UInt32 = 1
@@ -60,7 +60,7 @@ struct SharedFile: Sendable {
     }
 }
 
-/// A file that a device has, and where its machine has it.
+/// A file that a device has mapped, and its addresses on the simulated machine.
 struct SharedUse {
     let mapping: SharedMapping
     /// One for each buffer.
@@ -69,7 +69,7 @@ struct SharedUse {
 
 /// A file mapped into this process, until the last reference goes.
 final class SharedMapping: @unchecked Sendable {
-    // Sendable: the address is a constant, and who uses the bytes orders that.
+    // Sendable: the address is a constant; users order their accesses to the bytes.
     let file: SharedFile
     let memory: UnsafeMutableRawBufferPointer
 

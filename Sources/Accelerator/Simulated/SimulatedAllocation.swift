@@ -7,9 +7,9 @@ struct SimulatedAllocation: Sendable {
     enum Kind: Sendable {
         /// The device's own, from this address on.
         case own(UInt64)
-        /// A part of an allocation that somebody else frees.
+        /// A part of an allocation that its owner frees.
         case adopted(whenReleased: @Sendable () -> Void)
-        /// All or a part of the host's memory that the machine has at this address.
+        /// Memory of the host, or a part of it, that the machine has at this address.
         case host(UInt64, whenReleased: @Sendable () -> Void)
         /// Memory that processes share, which the machine has at this address; the device's own if it made it.
         case shared(UInt64, SharedMapping, isOwn: Bool)
@@ -18,18 +18,18 @@ struct SimulatedAllocation: Sendable {
 
 /// Memory of the host that the machine uses.
 struct HostRegion {
-    /// Where the host has it, as numbers.
+    /// Its addresses on the host, as numbers.
     let place: Range<UInt>
-    /// Where the machine has it.
+    /// Its address on the machine.
     let address: UInt64
-    /// Buffers that are in it.
+    /// The number of buffers in it.
     var users: Int
 }
 
 extension SimulatedDevice {
     /// Frees an allocation, or gives it up. Call under the lock.
     ///
-    /// - Returns: What its owner wants done.
+    /// - Returns: The owner's `whenReleased`, for the caller to call outside the lock.
     func free(_ allocation: SimulatedAllocation) -> (@Sendable () -> Void)? {
         switch allocation.kind {
         case .shared(let address, let mapping, _):
@@ -37,7 +37,7 @@ extension SimulatedDevice {
             forget(address, of: mapping.file.identity)
             return nil
         case .own(let address):
-            // An address that the machine gave, so freeing cannot fail; and nobody could receive the error.
+            // The machine gave the address, so freeing cannot fail; nor could a caller receive the error.
             try? machine.free(address)
             return nil
         case .adopted(let whenReleased): return whenReleased

@@ -1,4 +1,4 @@
-/// What a capture has recorded so far.
+/// The steps that a capture has recorded so far.
 ///
 /// It follows the driver's rules: a stream takes part once it waits for an event of the capture, and at the end the
 /// captured stream must wait, directly or not, for all work of all others.

@@ -21,7 +21,7 @@ extension SimulatedDevice {
     /// - Parameters:
     ///   - memory: At least 1 byte, at a multiple of 16, which must stay where it is until it is released. It may be
     ///     adopted several times, all of it or parts of what is adopted already.
-    ///   - label: What it is for, as errors name it.
+    ///   - label: The memory's purpose, as errors name it.
     ///   - whenReleased: Called once when the buffer's last reference has gone and no work under way can use the
     ///     memory. Not called when this throws.
     /// - Throws: `DeviceError.allocation` for 0 bytes, `.hostAlignment`, `.adoptedInPart`.

@@ -2,7 +2,7 @@ import Simulator
 
 /// A captured graph.
 final class SimulatedGraph: @unchecked Sendable {
-    // Sendable: only touched under the lock of its device, and when nobody else has a reference.
+    // Sendable: only touched under the lock of its device, and when there is no other reference.
     let origin: Int
     let steps: [(stream: Int, step: SimulatedCapture.Step)]
     private let streams: [Int: SimulatedStream]
@@ -30,7 +30,7 @@ final class SimulatedGraph: @unchecked Sendable {
         return fork
     }
 
-    /// What goes with the graph.
+    /// Objects that are freed with the graph.
     var handles: [SimulatedRelease] {
         forks.values.map(SimulatedRelease.fork) + events.values.map(SimulatedRelease.event) + [.event(end)]
     }

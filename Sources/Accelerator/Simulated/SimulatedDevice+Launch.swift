@@ -3,12 +3,12 @@ import Simulator
 
 /// A kernel that the simulator has decoded.
 struct SimulatedKernel: Sendable {
-    /// As it was before it was rewritten.
+    /// The kernel before it was rewritten.
     let kernel: Kernel
     let program: Program
     let digest: KernelDigest
 
-    /// One that somebody holds, and how many handles there are.
+    /// A kernel with handles, and their number.
     struct Entry {
         let id: Int
         let kernel: SimulatedKernel

@@ -20,7 +20,7 @@ extension SimulatedDevice {
         return buffer(.own(address), address, bytes, label)
     }
 
-    /// Refuses more memory than the machine that simulates has.
+    /// Refuses to allocate more memory than the host has.
     func requireRoom(_ bytes: Int, _ label: String) throws(DeviceError) {
         guard properties.memoryBytes == 0 || bytes <= properties.memoryBytes else {
             throw .systemCall(

@@ -1,6 +1,6 @@
 import Simulator
 
-/// Something that nobody holds any more.
+/// An object without references.
 enum SimulatedRelease: Sendable {
     /// One handle of a stream.
     case stream(SimulatedStream)
@@ -12,7 +12,7 @@ enum SimulatedRelease: Sendable {
     case memory(SimulatedAllocation)
 }
 
-/// What nobody holds any more and work under way may use.
+/// Objects without references that work under way may use.
 struct SimulatedRetired {
     var streams: [StreamID] = []
     var memory: [SimulatedAllocation] = []
@@ -21,9 +21,9 @@ struct SimulatedRetired {
 }
 
 extension SimulatedDevice {
-    /// Frees what nobody holds, as far as no stream can use it any more. Call under the lock.
+    /// Frees objects without references that no stream can use any more. Call under the lock.
     ///
-    /// - Returns: What the owners of adopted memory want done.
+    /// - Returns: The owners' `whenReleased` of adopted memory, for the caller to call outside the lock.
     func freeReleased() -> [@Sendable () -> Void] {
         for object in released.withLock({ list in
             defer { list = [] }

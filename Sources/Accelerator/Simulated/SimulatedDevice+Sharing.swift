@@ -38,8 +38,8 @@ extension SimulatedDevice {
         return try map(file, bytes: bytes, label: label, isOwn: false)
     }
 
-    /// A file that the device has already is the same memory at another address: what is known of it, and what a judge
-    /// knows, is known through all of its addresses.
+    /// A file that the device has mapped already is the same memory at another address: all of its addresses share its
+    /// state and what a judge knows of it.
     private func map(_ file: SharedFile, bytes: Int, label: String, isOwn: Bool) throws -> DeviceBuffer {
         let (address, mapping) = try exclusively {
             try refuseDuringCapture(to: isOwn ? "allocate the buffer \(label)" : "open the buffer \(label)")
@@ -62,7 +62,7 @@ extension SimulatedDevice {
         return buffer(.shared(address, mapping, isOwn: isOwn), address, bytes, label)
     }
 
-    /// A buffer of the file is gone. Call under the lock.
+    /// Removes the address of a freed buffer of the file. Call under the lock.
     func forget(_ address: UInt64, of file: FileIdentity) {
         sharedFiles[file]?.addresses.removeAll { $0 == address }
         if sharedFiles[file]?.addresses.isEmpty ?? false { sharedFiles[file] = nil }
@@ -73,6 +73,6 @@ extension SimulatedDevice {
 
     private static let idPrefix = "simulator "
 
-    /// What tells this process's simulators from those of others.
+    /// The identifier of this process's simulators, which those of other processes do not have.
     static var uniqueID: String { "\(idPrefix)\(getpid())" }
 }

@@ -14,51 +14,51 @@ import Synchronization
 ///
 /// Nothing runs by itself: enqueued work runs, all streams side by side, while a call to `synchronize` is waiting. So
 /// enqueue everything that kernels wait for before synchronising; other calls wait until the synchronisation is over.
-/// What the machine finds (races with unwritten memory, accesses out of bounds, deadlocks) is thrown there, and the
-/// device runs no more work after it.
+/// It throws the errors that the machine finds (races with unwritten memory, accesses out of bounds, deadlocks), after
+/// which the device runs no more work.
 ///
-/// Memory released while work is under way is freed when all of it has completed. While a thread captures a stream it
-/// may do no more than with a GPU.
+/// Memory released while work is under way is freed when all of it has completed. While a thread captures a stream, it
+/// is refused the same calls as with a GPU.
 public final class SimulatedDevice: Device, @unchecked Sendable {
     // Sendable: everything that changes is only touched under `lock`.
 
     /// See ``Device/properties``.
     public let properties: DeviceProperties
-    /// What is simulated.
+    /// The configuration of the simulated machine.
     public let configuration: SimulatorConfiguration
     private let lock = Mutex(())
     private let isLocked = Atomic(false)
 
     let machine: SimulatedMachine
-    /// What is done to a kernel before it is loaded.
+    /// Changes every kernel before it is loaded.
     let rewrite: @Sendable (Kernel) -> Kernel
-    /// Kernels that somebody holds.
+    /// Kernels with handles.
     var loaded: [Kernel: SimulatedKernel.Entry] = [:]
-    /// Streams that somebody holds, by what they are adopted by.
+    /// Streams with handles, by the number by which they are adopted.
     var streams: [UInt: SimulatedStream.Entry] = [:]
-    /// Default streams, which nobody made and which stay.
+    /// Default streams, which are never made or freed by callers.
     var defaultStreams: [SimulatedStream.Default: SimulatedStream] = [:]
     /// Kernels that have been launched, directly or by a graph.
     var launched: [KernelDigest: Kernel] = [:]
-    /// Memory of the host that somebody uses.
+    /// Memory of the host that has been adopted.
     var hostRegions: [HostRegion] = []
-    /// Files that somebody shares.
+    /// Files of shared memory that are mapped.
     var sharedFiles: [FileIdentity: SharedUse] = [:]
     /// The captures under way, by the thread that captures.
     var captures: [UInt: SimulatedCapture] = [:]
     /// Streams with work that has not been waited for.
     var busyStreams: Set<StreamID> = []
-    /// What was let go of since the lock was taken last.
+    /// Objects released since the lock was taken last.
     let released = Mutex<[SimulatedRelease]>([])
-    /// What was let go of while work was under way.
+    /// Objects released while work was under way.
     var retired = SimulatedRetired()
 
     /// A machine of this configuration.
     ///
     /// - Parameters:
     ///   - configuration: Multiprocessors, seed and schedule of the machine.
-    ///   - rewrite: Changes every kernel before it is loaded, to see what planted faults do. Parameters, threads and
-    ///     shared memory must stay as they are.
+    ///   - rewrite: Changes every kernel before it is loaded, to test planted faults. Parameters, threads and shared
+    ///     memory must stay as they are.
     public init(
         configuration: SimulatorConfiguration, rewriting rewrite: @escaping @Sendable (Kernel) -> Kernel = { $0 }
     ) {
@@ -89,7 +89,7 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     /// runs. Nothing may be under way.
     package func followHostClock() { locked { machine.followHost() } }
 
-    /// What the machine has done so far.
+    /// Statistics of the machine's work so far.
     public var statistics: SimulatorStatistics { locked { machine.statistics } }
 
     /// The kernels launched so far, in the order of their names.
@@ -109,12 +109,12 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
         }
     }
 
-    /// What the device keeps now: what somebody holds, and what work under way still needs.
+    /// The objects that the device has now: those with references, and those that work under way still needs.
     public var inventory: SimulatedInventory {
         locked { SimulatedInventory(machine: machine.inventory, kernels: loaded.count) }
     }
 
-    /// Runs `body` alone, and wraps the machine's errors as the device's.
+    /// Runs `body` under the lock, and wraps the machine's errors as the device's.
     func exclusively<Result: Sendable>(_ body: () throws -> Result) throws -> Result {
         do {
             return try locked(body)
@@ -123,12 +123,12 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
         }
     }
 
-    /// Runs `body` alone, with nothing left to free before and after it.
+    /// Runs `body` under the lock, and frees released objects before and after it.
     private func locked<Result: Sendable, Failure: Error>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
         var owners: [@Sendable () -> Void] = []
-        // Not under the lock: they are of others, who may call the device.
+        // Not under the lock: owners of adopted memory may call the device.
         defer { for owner in owners { owner() } }
         return try lock.withLock { _ throws(Failure) -> Result in
             isLocked.store(true, ordering: .relaxed)
@@ -141,7 +141,8 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
         }
     }
 
-    /// Called when the last reference to something goes, which may happen under the lock: then whoever has it frees.
+    /// Called when the last reference to something goes, which may happen under the lock: then the holder of the lock
+    /// frees it.
     func release(_ objects: [SimulatedRelease]) {
         released.withLock { $0 += objects }
         if !isLocked.load(ordering: .relaxed) { locked {} }
@@ -155,7 +156,7 @@ public final class SimulatedDevice: Device, @unchecked Sendable {
     }
 }
 
-/// What a simulated device holds at the moment, to check that released objects are gone.
+/// The objects of a simulated device at a moment, to check that released ones are gone.
 public struct SimulatedInventory: Hashable, Sendable {
     /// Allocations, streams and events, those of graphs included.
     public var machine: SimulatorInventory

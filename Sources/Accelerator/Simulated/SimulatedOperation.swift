@@ -1,7 +1,7 @@
 import KernelLanguage
 import Simulator
 
-/// Work for a stream of the simulated machine: what is enqueued at once, or recorded by a capture.
+/// Work for a stream of the simulated machine, enqueued at once or recorded by a capture.
 enum SimulatedOperation {
     case launch(LoadedKernel, SimulatedKernel, blocks: Int, arguments: [KernelArgument], dependentLaunch: Bool)
     case fill(address: UInt64, bytes: Int, value: UInt8)

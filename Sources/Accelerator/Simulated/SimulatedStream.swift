@@ -3,9 +3,9 @@ import Simulator
 /// A stream of the machine.
 struct SimulatedStream: Sendable {
     let stream: StreamID
-    /// By which errors name it.
+    /// The number by which errors name it.
     let id: Int
-    /// By which it is adopted.
+    /// The number by which it is adopted.
     let handle: UInt
     let label: String
     let rank: Int
@@ -17,7 +17,7 @@ struct SimulatedStream: Sendable {
     static let legacyHandle: UInt = 1
     static let perThreadHandle: UInt = 2
 
-    /// One that somebody holds, and how many handles there are.
+    /// A stream with handles, and their number.
     struct Entry {
         let stream: SimulatedStream
         var handles: Int

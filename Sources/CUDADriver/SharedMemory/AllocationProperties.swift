@@ -1,4 +1,4 @@
-/// Where physical memory lies: `CUmemLocation`.
+/// The location of physical memory: `CUmemLocation`.
 package struct RawMemoryLocation: BitwiseCopyable {
     /// `CU_MEM_LOCATION_TYPE_DEVICE`
     package var type: Int32 = 1
@@ -8,7 +8,7 @@ package struct RawMemoryLocation: BitwiseCopyable {
     package init(ordinal: Int) { self.ordinal = Int32(ordinal) }
 }
 
-/// What physical memory is to be like: `CUmemAllocationProp`.
+/// The properties of physical memory to be allocated: `CUmemAllocationProp`.
 package struct RawAllocationProperties: BitwiseCopyable {
     /// `CU_MEM_ALLOCATION_TYPE_PINNED`
     package var type: Int32 = 1
@@ -28,7 +28,7 @@ package struct RawAllocationProperties: BitwiseCopyable {
     }
 }
 
-/// Who may use mapped memory, and how: `CUmemAccessDesc`.
+/// The access to mapped memory: `CUmemAccessDesc`.
 package struct RawAccessDescription: BitwiseCopyable {
     package var location: RawMemoryLocation
     /// `CU_MEM_ACCESS_FLAGS_PROT_READWRITE`
@@ -37,7 +37,7 @@ package struct RawAccessDescription: BitwiseCopyable {
     package init(ordinal: Int) { location = RawMemoryLocation(ordinal: ordinal) }
 }
 
-/// How physical memory can be named towards others: `CUmemAllocationHandleType`.
+/// The kinds of handles by which physical memory can be exported: `CUmemAllocationHandleType`.
 package struct MemoryHandleTypes: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }

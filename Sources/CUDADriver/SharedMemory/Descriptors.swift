@@ -6,5 +6,5 @@
     import Darwin
 #endif
 
-/// Closes a descriptor that nobody needs.
+/// Closes a descriptor that is no longer needed.
 func closeDescriptor(_ descriptor: Int32) { close(descriptor) }

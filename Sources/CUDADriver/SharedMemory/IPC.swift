@@ -1,4 +1,4 @@
-/// The name of device memory towards other processes: 64 bytes to send to them.
+/// A CUDA IPC handle of device memory: 64 bytes to send to other processes.
 package struct IPCHandle: Hashable, Sendable {
     /// The size of a handle in bytes.
     package static let byteCount = 64
@@ -45,11 +45,11 @@ package final class ImportedMemory: DeviceRegion {
     package let context: Context
     /// The address of the first byte in this process.
     package let address: UInt64
-    /// The size in bytes, as the other process told it.
+    /// The size in bytes, as the caller gave it.
     package let byteCount: Int
 
-    /// Opens another process's memory. `byteCount` is its size, which the handle does not tell; the driver cannot check
-    /// it. The memory may lie on another GPU, with peer access enabled as needed.
+    /// Opens another process's memory. `byteCount` is its size, which the handle does not hold and the driver cannot
+    /// check. The memory may lie on another GPU, with peer access enabled as needed.
     ///
     /// Throws `DriverError.callFailed`, also for a handle that this very process made.
     package init(_ handle: IPCHandle, byteCount: Int, context: Context) throws {

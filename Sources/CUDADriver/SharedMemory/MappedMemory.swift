@@ -51,8 +51,8 @@ package final class MappedMemory: DeviceRegion {
         context.release { driver in
             // Unlike cuMemFree, unmapping does not wait by itself.
             let waited = driver.cuCtxSynchronize()
-            // While somebody captures a stream the driver does not wait. Kernels may still be using the memory then, so
-            // it stays.
+            // While a stream is being captured, the driver does not wait. Kernels may still be using the memory then,
+            // so it stays.
             if ResultCode.duringCapture.contains(waited) { return waited }
             _ = functions.cuMemUnmap(start, size)
             return functions.cuMemAddressFree(start, size)

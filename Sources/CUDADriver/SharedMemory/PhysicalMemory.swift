@@ -1,11 +1,11 @@
-/// Memory of a GPU without an address, of which other processes can have handles. It is there until nobody in any
-/// process has it any more.
+/// Physical memory of a GPU, without an address, that other processes can open by handles. It is freed when no process
+/// has it any more.
 package final class PhysicalMemory: Sendable {
     /// The context of the GPU that uses it.
     package let context: Context
     /// The size in bytes, a multiple of the granularity.
     package let byteCount: Int
-    /// How it can be exported; nothing for memory of others.
+    /// The handles by which it can be exported; none for imported memory.
     package let handleTypes: MemoryHandleTypes
     let functions: VirtualMemoryFunctions
     /// The driver's handle.
@@ -36,8 +36,8 @@ package final class PhysicalMemory: Sendable {
         self.handle = handle
     }
 
-    /// Memory of another process, or of this one, by its descriptor, which stays the caller's. `byteCount` is what was
-    /// asked for there; the driver cannot check it before the memory is mapped. It may lie on another GPU.
+    /// Memory of another process, or of this one, by its descriptor, which stays the caller's. `byteCount` is the size
+    /// that was asked for there; the driver cannot check it before the memory is mapped. It may lie on another GPU.
     ///
     /// Throws `DriverError.invalidArgument` for less than 1 byte, `.callFailed`.
     package convenience init(descriptor: Int32, byteCount: Int, context: Context) throws {

@@ -1,6 +1,6 @@
 /// Memory on a GPU that other processes can open, freed here when the last reference goes.
 package final class ShareableMemory: DeviceRegion {
-    /// How another process opens it.
+    /// A handle by which another process opens the memory.
     package enum Handle: Sendable {
         /// A descriptor, which the caller closes.
         case descriptor(Int32)
@@ -53,10 +53,10 @@ package final class ShareableMemory: DeviceRegion {
         kind = .legacy(try DeviceMemory(byteCount: size, context: context))
     }
 
-    /// The driver places smaller allocations together, and would share one's neighbours too.
+    /// The driver places smaller allocations together, and would share their neighbours too.
     private static let legacyStep = 2 << 20
 
-    /// Memory of which there really are handles; nil if the driver does not allow them here.
+    /// Memory whose export has been tried; nil if the driver does not allow such handles here.
     private static func shareable(
         _ byteCount: Int, _ types: MemoryHandleTypes, _ context: Context
     ) throws -> MappedMemory? {

@@ -1,4 +1,4 @@
-/// The driver's functions for memory and addresses apart from each other, all in `libcuda.so` since CUDA 10.2.
+/// The driver's virtual memory management functions, all in `libcuda.so` since CUDA 10.2.
 package struct VirtualMemoryFunctions: Sendable {
     package let cuMemGetAllocationGranularity:
         @convention(c) (UnsafeMutablePointer<Int>, UnsafeRawPointer, Int32) -> Int32

@@ -11,7 +11,7 @@ extension CommunicationBuffer {
         public var blockM: Int
         /// The signal's value at which a block is complete.
         public var threshold: Int
-        /// Multiprocessors that the send has to itself beside the producer, at least 1.
+        /// Multiprocessors that the send has to itself beside the producer: at least 1, fewer than the rank's.
         public var multiprocessors: Int
 
         /// An overlap as given.
@@ -39,13 +39,14 @@ extension CommunicationBuffer {
     /// Sends tokens to their experts' ranks.
     ///
     /// - Parameters:
-    ///   - tokens: How many, 0 to `maxTokens`.
+    ///   - tokens: Number of tokens, 0 to `maxTokens`.
     ///   - hiddenStates: Address of BF16 `[tokens, hidden]`, a multiple of 16.
     ///   - experts: Address of Int64 `[tokens, topK]`: an expert of the layer, or anything else for none. No token may
     ///     name an expert twice.
     ///   - stream: Where the send is enqueued.
     /// - Returns: The dispatch's turn.
-    /// - Throws: `GroupError` for what kernels could not read, and after a failure; nothing is enqueued then.
+    /// - Throws: `GroupError.tooManyTokens`, `.missingOperand`, `.misaligned`, and `.needsReset` after a failure;
+    ///   nothing is enqueued then.
     public func dispatchSend(
         tokens: Int, hiddenStates: UInt64, experts: UInt64, on stream: DeviceStream
     ) throws -> UInt64 {
@@ -56,7 +57,7 @@ extension CommunicationBuffer {
         }
         let turn = dispatches
         let exchange = state.exchanges[place(turn)]
-        // Somebody may still be busy with what was never combined here.
+        // Other ranks may still work on this place's last dispatch, which was never combined.
         if !exchange.steps.isIdle { try exchange.barrier(on: stream) }
         exchange.tokens.count = count
         exchange.tokens.input = hiddenStates
@@ -70,7 +71,7 @@ extension CommunicationBuffer {
     /// Enqueues the wait for all rows of a dispatch.
     ///
     /// - Parameters:
-    ///   - turn: What the dispatch's send returned.
+    ///   - turn: The turn that `dispatchSend` returned.
     ///   - totals: Address of Int32 `[localExperts]`, to which the rows received are added; nil for none.
     ///   - waits: Address of Int64 `[ranks]`, to which the nanoseconds waited for each rank are added; nil for none.
     ///   - stream: Where the wait is enqueued.
@@ -95,7 +96,8 @@ extension CommunicationBuffer {
     ///     are not read.
     ///   - overlap: The producer that the send runs beside; nil if all rows are there when the stream gets here.
     ///   - stream: Where the send is enqueued.
-    /// - Throws: `GroupError.superseded`, `.outOfOrder`, `.misaligned`, and for an overlap that is not the buffer's.
+    /// - Throws: `GroupError.superseded`, `.outOfOrder`, `.missingOperand`, `.misaligned`, and for an overlap that does
+    ///   not fit the buffer's configuration.
     public func combineSend(
         _ turn: UInt64, rows: UInt64, overlap: Overlap? = nil, on stream: DeviceStream
     ) throws {
@@ -116,7 +118,7 @@ extension CommunicationBuffer {
             dependent: false)
     }
 
-    /// Enqueues the sum of what comes home, weighted, in Float32 and in the order of each token's choices.
+    /// Enqueues the weighted sum of the rows that come home, in Float32 and in the order of each token's choices.
     ///
     /// - Parameters:
     ///   - turn: The dispatch whose rows come home.
@@ -146,7 +148,7 @@ extension CommunicationBuffer {
 
     // MARK: All ranks
 
-    /// Enqueues a wait until all ranks have come here with what they enqueued before.
+    /// Enqueues a barrier of all ranks: it ends when every rank's stream has come to it.
     ///
     /// - Throws: `GroupError.needsReset` after a failure.
     public func barrier(on stream: DeviceStream) throws {
@@ -156,7 +158,7 @@ extension CommunicationBuffer {
         }
     }
 
-    /// Enqueues a note of who is masked: Int32 `[ranks]` at `status`, 1 for each rank that is.
+    /// Enqueues a kernel that writes which ranks are masked: Int32 `[ranks]` at `status`, 1 for each masked one.
     ///
     /// - Throws: `GroupError.noMasks`, `.misaligned`.
     public func noteMasks(at status: UInt64, on stream: DeviceStream) throws {

@@ -6,10 +6,10 @@ import Transport
 /// Dispatch and combine on one rank for an engine with kernels of its own: every call says where tensors are and on
 /// which stream it works. Nothing is copied for it, and calls that enqueue neither allocate nor wait.
 ///
-/// A dispatch leaves what it receives in memory of the buffer, of which there are two places, taken in turns: rows of
-/// one stay until the next but one dispatch. Each dispatch is named by its turn. It may be followed by none, one or
-/// several combines; where it is not exactly one, the call after it first waits, on its stream, for all ranks to come
-/// as far.
+/// A dispatch leaves the received rows in one of two places in the buffer's memory, taken in turns: they stay until the
+/// next dispatch but one. Each dispatch is named by its turn. It may be followed by none, one or several combines;
+/// where it is not exactly one, a repeated combine, or the next dispatch to the same place, first enqueues a barrier of
+/// all ranks.
 ///
 /// All ranks of the group make the same calls in the same order. A buffer is used from one thread at a time.
 public final class CommunicationBuffer {
@@ -22,15 +22,15 @@ public final class CommunicationBuffer {
 
     let state: RankState
     let counts: TokenCountTable
-    /// For what no caller's stream is there for.
+    /// For work that belongs on no caller's stream.
     let stream: DeviceStream
-    /// How often it has been reset.
+    /// Number of resets.
     private var resets: UInt64 = 0
     /// The next dispatch's turn.
     var dispatches: UInt64 = 0
     /// The last dispatch of each place.
     var latest: [UInt64?]
-    /// BF16 `[localExperts, maxRows, hidden]` of each place, when somebody has asked for it.
+    /// BF16 `[localExperts, maxRows, hidden]` of each place, once it has been asked for.
     private var expertOutputs: [DeviceArray<BFloat16>?]
 
     /// Places that dispatches take in turns.
@@ -99,7 +99,7 @@ public final class CommunicationBuffer {
 
     // MARK: What has been received
 
-    /// Where a dispatch leaves what it receives.
+    /// The memory that a dispatch receives into.
     public struct Received: Sendable {
         /// Packed rows of all local experts, by source rank and then by token: FP8 or BF16 `[localExperts, maxRows,
         /// hidden]`.
@@ -114,7 +114,7 @@ public final class CommunicationBuffer {
         public let layoutRange: DeviceBuffer
     }
 
-    /// The place of dispatch `turn` and of every second one from there on.
+    /// The memory that dispatch `turn` and every second one after it receive into.
     public func received(_ turn: UInt64) -> Received {
         let exchange = state.exchanges[place(turn)]
         return Received(
@@ -125,6 +125,8 @@ public final class CommunicationBuffer {
 
     /// Memory for rows that are to be combined for `turn`, BF16 `[localExperts, maxRows, hidden]`; allocated when it is
     /// asked for first.
+    ///
+    /// - Throws: `DeviceError` when memory runs out.
     public func expertOutput(_ turn: UInt64) throws -> DeviceBuffer {
         let place = place(turn)
         if let known = expertOutputs[place] { return known.buffer }
@@ -148,7 +150,7 @@ public final class CommunicationBuffer {
         try require(noFault: state.fault())
     }
 
-    /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
+    /// Checks without waiting whether a kernel's wait has timed out; a failure shows a fraction of a second late.
     ///
     /// - Throws: `GroupError.waitTimedOut`; `.needsReset` after a failure that has been seen.
     public func poll() throws {
@@ -160,7 +162,7 @@ public final class CommunicationBuffer {
         if let fault { throw GroupError.waitTimedOut(fault, seconds: configuration.waitLimit, others: []) }
     }
 
-    /// Gives the buffer back its state before the first dispatch, after a failure, together with all other ranks.
+    /// Resets the buffer after a failure to its state before the first dispatch. All ranks do so together.
     ///
     /// - Parameter seconds: How long to wait for the others.
     /// - Throws: `TransportError.missingRanks` when the time is over.
@@ -176,10 +178,14 @@ public final class CommunicationBuffer {
     // MARK: Masks
 
     /// The ranks that this one goes on without; see ``ExpertRank/maskedRanks()``.
+    ///
+    /// - Throws: `GroupError.noMasks` unless the group masks ranks; `DeviceError`.
     public func maskedRanks() throws -> [MaskedRank] { try state.maskedRanks() }
 
-    /// Goes on without `rank`, or takes it in again when all ranks are between two steps. Nothing of the rank may be
-    /// running. See ``ExpertRank/mask(_:)`` and ``ExpertRank/unmask(_:)``.
+    /// Masks `rank`, or unmasks it when all ranks are between two steps. This rank may have no work running. See
+    /// ``ExpertRank/mask(_:)`` and ``ExpertRank/unmask(_:)``.
+    ///
+    /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
     public func setMask(of rank: Int, _ masked: Bool) throws {
         if masked { try state.mask(rank) } else { try state.unmask(rank) }
     }

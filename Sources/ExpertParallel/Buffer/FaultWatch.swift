@@ -1,8 +1,8 @@
 import Accelerator
 import ExpertKernels
 
-/// Sees without waiting whether a kernel has given up a wait: copies of fault records go to the host now and then, on
-/// a stream of their own, which no other work waits for.
+/// Tells without waiting whether a kernel has given up a wait: fault records are copied to the host now and then, on a
+/// stream of their own that no other work waits for.
 final class FaultWatch {
     private let device: any Device
     private let records: [(device: DeviceBuffer, seen: HostMemory)]
@@ -10,7 +10,7 @@ final class FaultWatch {
     private let clock = ContinuousClock()
     private var next: ContinuousClock.Instant
 
-    /// How long a failure may go unseen.
+    /// Time between two copies.
     private static let interval = Duration.milliseconds(100)
 
     /// - Parameter records: Of `WaitFault.words` words for each of one or more waits.
@@ -21,10 +21,10 @@ final class FaultWatch {
         next = clock.now
     }
 
-    /// After a reset, by which nothing is under way.
+    /// Clears the copies after a reset, when none is in flight.
     func forget() { for record in records { record.seen.clear() } }
 
-    /// Whether a copy that has come shows a failure; asks for another one where the last is old.
+    /// Whether a completed copy shows a failure; enqueues another when the last is older than `interval`.
     func sees() throws -> Bool {
         for record in records {
             for word in stride(from: 0, to: record.device.bytes / 8, by: WaitFault.words) where record.seen[word] != 0 {

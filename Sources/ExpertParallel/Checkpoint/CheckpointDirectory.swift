@@ -15,7 +15,7 @@ package struct CheckpointDirectory: Sendable {
 
     /// Path of the directory.
     package let path: String
-    /// What `config.json` says.
+    /// The model's configuration, from `config.json`.
     package let configuration: ModelConfiguration
     /// The family that the configuration names.
     let family: ModelFamily
@@ -40,7 +40,7 @@ package struct CheckpointDirectory: Sendable {
         } else {
             shardOfTensor = nil
             shards = [FileName.single]
-            // Whether it can be read is seen when it is opened; only a file that is not there is another matter.
+            // Opening the file will tell whether it can be read; only a missing one is an error here.
             guard FileManager.default.fileExists(atPath: path + "/" + FileName.single) else {
                 let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
                 let shard = entries.filter { $0.hasSuffix(".safetensors") }.min()
@@ -49,7 +49,7 @@ package struct CheckpointDirectory: Sendable {
         }
     }
 
-    /// What the names of all tensors of a layer's experts begin with.
+    /// Prefixes of the names of all tensors of a layer's experts.
     func prefixes(ofLayer layer: Int) -> [String] {
         family.tensors.parts.map { "\(family.layerPrefix)\(layer).\($0)" }
     }

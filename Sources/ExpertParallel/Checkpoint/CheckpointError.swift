@@ -1,4 +1,4 @@
-/// What can be wrong with a checkpoint directory, when it is read or written.
+/// Errors in reading or writing a checkpoint directory.
 public enum CheckpointError: Error, Equatable, Sendable {
     // Files
     /// The file cannot be opened or mapped; `reason` is the system's text.
@@ -27,7 +27,7 @@ public enum CheckpointError: Error, Equatable, Sendable {
     case sizeOverflow(file: String, tensor: String, shape: [Int])
     /// The offsets are not two numbers in ascending order from 0.
     case offsetsInvalid(file: String, tensor: String, offsets: [Int])
-    /// The tensor ends behind the end of the file, which may have been truncated.
+    /// The tensor ends after the end of the file, which may have been truncated.
     case tensorOutsideFile(file: String, tensor: String, end: Int, available: Int)
     /// Shape and element type ask for a different number of bytes than the offsets give.
     case sizeMismatch(file: String, tensor: String, expected: Int, found: Int)
@@ -67,13 +67,13 @@ public enum CheckpointError: Error, Equatable, Sendable {
     case familyRefused(file: String, modelType: String, reason: String)
     /// Keys that change what experts compute, and that the family, or the quantisation method, does not define.
     case configurationUnread(file: String, keys: [String], family: String)
-    /// Tensors that belong to the experts of a layer and were not used; the first of so many.
+    /// Tensors that belong to the experts of a layer and were not used: the first, and their number.
     case tensorsUnread(directory: String, layer: Int, first: String, count: Int)
     /// The weights are quantised, and `config.json` does not say so.
     case quantisationUndeclared(file: String, tensor: String, format: String)
     /// FP8 in blocks of 128 x 128 does not hold the weights of this block exactly.
     case conversionInexact(file: String, tensor: String, format: String, row: Int, column: Int)
-    /// The layer needs what kernels do not do.
+    /// The layer has requirements that the kernels do not meet.
     case layerUnsupported(directory: String, layer: Int, requirements: [LayerRequirement])
     /// The model has no such layer, or it is a dense one; the ranges of those that have experts.
     case layerWithoutExperts(layer: Int, with: [ClosedRange<Int>])

@@ -3,7 +3,7 @@ import KernelLanguage
 
 /// The tensors of one layer, in the order in which they are written, with the way to make their bytes.
 struct CheckpointLayout: Sendable {
-    /// What a tensor holds.
+    /// The content of a tensor.
     enum Content: Sendable {
         /// Normal numbers in BF16 with this standard deviation.
         case weights(deviation: Float)
@@ -96,7 +96,7 @@ struct CheckpointLayout: Sendable {
         tensors = builder.items
     }
 
-    /// A file for each tensor, ascending and nearly equal in bytes, none of them empty.
+    /// The file number of each tensor, ascending; files are nearly equal in bytes, and none is empty.
     func divide(into files: Int) -> [Int] {
         let total = max(bytes, 1)
         var before = 0
@@ -136,7 +136,7 @@ private struct LayoutBuilder {
                 count: shape.reduce(1, *)))
     }
 
-    /// A weight matrix, or so many in one tensor, with scales where they are FP8.
+    /// A weight matrix, or `count` of them stacked in one tensor, with scales where they are FP8.
     mutating func addMatrix(_ base: String, count: Int? = nil, rows: Int, columns: Int) {
         let (name, stack) = (base + ".weight", count.map { [$0] } ?? [])
         let deviation = 1 / Float(columns).squareRoot()

@@ -13,7 +13,7 @@ import TemporaryFiles
     import Darwin
 #endif
 
-/// Where a checkpoint is to be, and the temporary directory beside it that it is written to.
+/// The directory of a new checkpoint, and the temporary directory beside it that it is written to.
 struct CheckpointPlace {
     /// The directory to write to.
     let temporary: String
@@ -127,7 +127,7 @@ struct CheckpointPlace {
         return String(cString: real)
     }
 
-    /// What a directory is needed for as it is, so that no other can take its place; nil for most.
+    /// Why a directory cannot be replaced by another: it is a mount point or the working directory; nil for all others.
     private static func use(of directory: String) -> String? {
         var (own, above, current) = (stat(), stat(), stat())
         guard stat(directory, &own) == 0, stat(directory + "/..", &above) == 0 else { return nil }

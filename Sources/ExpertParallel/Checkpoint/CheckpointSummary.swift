@@ -1,6 +1,6 @@
 import ExpertKernels
 
-/// What a checkpoint directory holds, for printing.
+/// A summary of a checkpoint directory, for printing.
 public struct CheckpointSummary: Sendable, CustomStringConvertible {
     /// One tensor file.
     public struct Shard: Hashable, Sendable {
@@ -24,18 +24,18 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
 
     /// Path of the directory.
     public let directory: String
-    /// What `config.json` says.
+    /// The model's configuration, from `config.json`.
     public let configuration: ModelConfiguration
-    /// The models of the family, for people.
+    /// Names of the family's models.
     public let title: String
     /// The tensor files, by name.
     public let shards: [Shard]
     /// Tensors by element type, by name of the type.
     public let types: [TypeCount]
-    /// Layers of whose routers and experts there is any tensor, ascending.
+    /// Layers with at least one tensor of their router or experts, ascending.
     public let expertLayers: [Int]
-    /// Layers that should have experts by the configuration, and of which there is nothing, ascending. Layers that
-    /// predict further tokens are often left out and do not count.
+    /// Layers that have experts by the configuration but no tensor here, ascending. Multi-token prediction layers,
+    /// which checkpoints often leave out, do not count.
     public let absentLayers: [Int]
 
     /// Bytes of all tensors.
@@ -73,7 +73,7 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
             expertLayers: expert, absentLayers: absent)
     }
 
-    /// The layer of whose router or experts the tensor of this name is a part; nil for all others.
+    /// The layer whose router or experts the tensor of this name belongs to; nil for all others.
     private static func expertLayer(of tensor: String, _ family: ModelFamily) -> Int? {
         guard tensor.hasPrefix(family.layerPrefix) else { return nil }
         let parts = tensor.dropFirst(family.layerPrefix.count).split(separator: ".", maxSplits: 1)
@@ -83,8 +83,8 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
         return isPart ? layer : nil
     }
 
-    /// Bytes of the FP8 weights and scales of the experts that one of so many ranks holds, the shared expert's among
-    /// them; nil unless the ranks share the experts evenly.
+    /// Bytes of FP8 weights and scales of one layer's experts on one of `ranks` ranks, the shared expert included; nil
+    /// unless the ranks share the experts evenly.
     public func bytesPerLayer(ranks: Int) -> Int? {
         let model = configuration
         guard ranks >= 1, model.experts % ranks == 0 else { return nil }
@@ -133,7 +133,7 @@ public struct CheckpointSummary: Sendable, CustomStringConvertible {
 }
 
 extension TensorNames.Experts {
-    /// What all names of routed experts begin with, after the layer's number.
+    /// Common prefix of the names of routed experts' tensors, after the layer's number.
     fileprivate var commonPrefix: String {
         switch self {
         case .single(let gate, _, _): String(gate.prefix { $0 != "#" })
@@ -144,13 +144,13 @@ extension TensorNames.Experts {
 }
 
 extension ModelConfiguration {
-    /// What experts compute between their projections, behind a semicolon; empty where it is plain SwiGLU.
+    /// The experts' activation, after a semicolon; empty where it is plain SwiGLU.
     fileprivate var activationText: String {
         let found = Set(expertLayers.map { activation(ofLayer: $0) }).map(\.description).sorted()
         return found == [Activation.plain.description] || found.isEmpty ? "" : "; " + found.joined(separator: ", or ")
     }
 
-    /// What the router computes, in a line.
+    /// The router's computation, in a line.
     public var routerText: String {
         let score =
             switch scoring {

@@ -22,7 +22,7 @@ public struct CheckpointWriter: Sendable {
         case bfloat16
     }
 
-    /// The model that is written. The weights' quantisation and the numbers of layers are set from the options below.
+    /// The model that is written. The weights' quantisation and the layers with experts follow from the options below.
     public var configuration: ModelConfiguration
     /// Index of the layer, 0...10000.
     public var layer: Int
@@ -32,7 +32,7 @@ public struct CheckpointWriter: Sendable {
     public var shards: Int
     /// Element type of the expert weights.
     public var weightType: WeightType
-    /// Whether a checkpoint that is there already is replaced; anything else never is.
+    /// Whether an existing checkpoint is replaced; anything else never is.
     public var overwrites: Bool
 
     /// A writer of one layer.

@@ -7,7 +7,7 @@ public struct ExpertWeights: Hashable, Sendable {
     /// `[hidden, intermediate]`.
     public var down: QuantisedMatrix
 
-    /// What was lost by converting the matrices to FP8; nil if nothing was.
+    /// Loss of the matrices' conversion to FP8; nil if there was none.
     public var loss: ConversionLoss? {
         let losses = [gate.loss, up.loss, down.loss].compactMap { $0 }
         return losses.isEmpty ? nil : losses.reduce(into: ConversionLoss()) { $0.add($1) }
@@ -21,7 +21,7 @@ public struct ExpertWeights: Hashable, Sendable {
     }
 }
 
-/// What the router of a layer multiplies and adds.
+/// The weights and biases of a layer's router.
 public struct RouterWeights: Hashable, Sendable {
     /// Row-major `[experts, hidden]`.
     public var weight: [Float]

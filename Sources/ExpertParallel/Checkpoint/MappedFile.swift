@@ -6,12 +6,12 @@
     import Darwin
 #endif
 
-/// A file in memory, read only; its bytes are fetched from disk when they are first touched.
+/// A file mapped read-only; its pages are read from disk when they are first touched.
 ///
 /// A file that another process shortens while it is mapped raises `SIGBUS` on access, as with any mapping.
 package final class MappedFile: @unchecked Sendable {
     // Unchecked because of the pointer only: the memory is never written and lives as long as the object.
-    /// Where the file came from.
+    /// The path of the file.
     package let path: String
     /// All bytes of the file, valid as long as this object.
     package let bytes: UnsafeRawBufferPointer
@@ -74,7 +74,7 @@ package final class MappedFile: @unchecked Sendable {
     }
 }
 
-/// What a file is that is not a regular one.
+/// The kind of a file that is not a regular one.
 private func kindOfFile(_ mode: mode_t) -> String {
     switch mode & S_IFMT {
     case S_IFDIR: "a directory"

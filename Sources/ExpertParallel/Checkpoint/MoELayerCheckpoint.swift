@@ -10,7 +10,7 @@ public struct MoELayerCheckpoint: Sendable {
     public let configuration: ModelConfiguration
     /// Index of the layer in the model.
     public let layer: Int
-    /// What the layer needs beyond what kernels do for all models.
+    /// Requirements of the layer beyond those of every layer; see ``LayerRequirement``.
     public let requirements: [LayerRequirement]
 
     private let routerWeight: TensorSource
@@ -24,7 +24,7 @@ public struct MoELayerCheckpoint: Sendable {
     ///
     /// Throws a `CheckpointError`: for files that cannot be read or are damaged, for a `layer` without experts, for
     /// tensors that are missing, left over, or do not have the type and shape that `config.json` asks for, and
-    /// `layerUnsupported` for a layer that needs what kernels do not do.
+    /// `layerUnsupported` for a layer with requirements that the kernels do not meet.
     public init(directory path: String, layer: Int) throws(CheckpointError) {
         try self.init(describing: path, layer: layer)
         let unsupported = requirements.filter { !$0.isSupported }
@@ -67,7 +67,7 @@ public struct MoELayerCheckpoint: Sendable {
         try routerWeight.expect(types: [.bfloat16, .float32], shape: [model.experts, model.hidden])
         if let rule = directory.family.tokenRouted, model.tokenRoutedLayers.contains(layer) {
             let table = try lookup.tensor(prefix + rule.table)
-            // As many rows as there are token numbers, which concerns no layer.
+            // One row for each token id; the vocabulary's size is not checked here.
             try table.expect(
                 types: [.int64, .int32], shape: [table.tensor.shape.first ?? 0, model.topK])
             routerBias = nil
@@ -111,11 +111,11 @@ public struct MoELayerCheckpoint: Sendable {
     /// Whether some matrix has a scale for each row, for `GroupConfiguration.channelScales`.
     public var hasChannelScales: Bool { formats.contains(.float8PerRow) }
 
-    /// Whether it has one activation scale for each token, where kernels have one for each 128 channels, which is
+    /// Whether the model has one activation scale for each token; kernels have one for each 128 channels, which is
     /// finer.
     public var hasActivationsPerToken: Bool { requirements.contains(.activationsPerToken) }
 
-    /// What was lost by converting the experts that have been read so far to FP8; nil if nothing was.
+    /// Loss of converting to FP8 the experts that have been read so far; nil if there was none.
     public var conversionLoss: ConversionLoss? { losses.sum }
 
     /// The router's weight and bias, and the gate on the shared expert if that has one. Throws `valueNotFinite`.
@@ -143,7 +143,7 @@ public struct MoELayerCheckpoint: Sendable {
     }
 }
 
-/// What conversions have lost, by expert; nil is the shared one.
+/// Losses of conversions by expert; nil is the shared one.
 private final class Losses: Sendable {
     private let byExpert = Mutex<[Int?: ConversionLoss]>([:])
 
@@ -183,7 +183,7 @@ private struct ExpertSource {
         down = try MatrixSource(lookup, prefix + names.down, rows: model.hidden, columns: width, declared: declared)
     }
 
-    /// All routed experts, stored in the first of these ways of which a tensor is there.
+    /// All routed experts, in the first of these layouts of which the checkpoint has a tensor.
     static func all(
         _ lookup: TensorLookup, _ model: ModelConfiguration, _ prefix: String, _ ways: [TensorNames.Experts]
     ) throws(CheckpointError) -> [ExpertSource] {
@@ -231,7 +231,7 @@ private struct ExpertSource {
 }
 
 extension TensorNames.Experts {
-    /// The tensor whose presence tells this way of storing from the others.
+    /// The tensor whose presence tells this layout from the others.
     var firstTensor: String {
         switch self {
         case .single(let gate, _, _), .stacked(let gate, _, _): gate.replacing("#", with: "0") + ".weight"

@@ -3,9 +3,9 @@ import KernelLanguage
 
 /// A weight matrix in FP8 E4M3 with one FP32 scale for each block of 128 x 128, and perhaps one for each row.
 ///
-/// The weight at row `r` and column `c` is
-/// `Float8E4M3(bits: values[r * columns + c]).float * scales[r / 128 * groups + c / 128] * channelScales[r]`, where
-/// `groups` is `columns / 128` rounded up. The last blocks of rows and columns may be parts of blocks.
+/// The weight at row `r` and column `c` is `Float8E4M3(bits: values[r * columns + c]).float * scales[r / 128 * groups +
+/// c / 128] * channelScales[r]`, where `groups` is `columns / 128` rounded up. The last blocks of rows and columns may
+/// be partial.
 public struct QuantisedMatrix: Hashable, Sendable {
     /// Rows and columns of a quantisation block.
     public static let block = 128
@@ -20,7 +20,7 @@ public struct QuantisedMatrix: Hashable, Sendable {
     public let scales: [Float]
     /// `[rows]`, one for each output channel; nil where all are 1.
     public let channelScales: [Float]?
-    /// What was lost when the matrix was quantised here; nil if it came as it is, or was converted exactly.
+    /// Loss of quantising the matrix here; nil if it was FP8 already, or was converted exactly.
     public let loss: ConversionLoss?
 
     /// A matrix of these codes and scales.
@@ -80,7 +80,7 @@ public struct QuantisedMatrix: Hashable, Sendable {
                         largest = max(largest, weights[r * columns + c].float.magnitude)
                     }
                 }
-                // A scale below the normal range would lose the bits that the codes are divided by.
+                // A subnormal scale has too few significant bits for the division.
                 let scale = largest == 0 ? 1 : max(largest / Float8E4M3.largest, .leastNormalMagnitude)
                 scales[index] = scale
                 for r in block.rows {
@@ -102,7 +102,7 @@ public struct QuantisedMatrix: Hashable, Sendable {
         self.loss = loss
     }
 
-    /// A matrix whose blocks are exactly those that `block` fills in, row-major, by their rows and columns.
+    /// A matrix whose blocks are exactly those that `fill` writes, row-major, given their rows and columns.
     ///
     /// Returns nil and the block's place where no FP32 scale makes all of its numbers E4M3 numbers. Throws
     /// `dimensionNotMultiple`, and what `fill` throws.
@@ -158,7 +158,7 @@ public struct QuantisedMatrix: Hashable, Sendable {
 
         var count: Int { ScaleGroup.groups(rows) * ScaleGroup.groups(columns) }
 
-        /// Where they are, in the order of scales.
+        /// Their rows and columns, in the order of scales.
         var all: [(rows: Range<Int>, columns: Range<Int>)] {
             func parts(_ count: Int) -> [Range<Int>] {
                 stride(from: 0, to: count, by: QuantisedMatrix.block).map {

@@ -3,7 +3,7 @@
 /// Format: eight bytes little-endian header length, a JSON header, then the tensors' bytes without gaps
 /// (<https://huggingface.co/docs/safetensors>).
 package struct SafetensorsFile: Sendable {
-    /// Where one tensor lies.
+    /// A tensor: its type, its shape, and its bytes in the file.
     package struct Tensor: Hashable, Sendable {
         /// Full name.
         package let name: String
@@ -11,7 +11,7 @@ package struct SafetensorsFile: Sendable {
         package let type: ElementType
         /// Dimensions, outermost first.
         package let shape: [Int]
-        /// Bytes in the file, header included.
+        /// Bytes in the file, counted from its start.
         package let range: Range<Int>
     }
 

@@ -32,7 +32,7 @@ struct SafetensorsHeader: Encodable {
         self.metadata = metadata
     }
 
-    /// The header of a file, from its JSON. Throws `JSONError` for what is not a table of tensors.
+    /// The header of a file, from its JSON. Throws `JSONError` for anything but a table of tensors.
     init(_ object: JSONObject) throws(JSONError) {
         entries = [:]
         metadata = [:]

@@ -4,7 +4,7 @@
     import Foundation
 #endif
 
-/// Where the tensors of a safetensors file lie, and the bytes before them.
+/// The places of tensors in a safetensors file, and the bytes before them.
 package struct SafetensorsLayout: Sendable {
     /// A tensor of the file.
     package struct Tensor: Hashable, Sendable {
@@ -19,16 +19,16 @@ package struct SafetensorsLayout: Sendable {
         }
     }
 
-    /// What stands before the first tensor.
+    /// The bytes before the first tensor: the header and its length.
     package let head: [UInt8]
-    /// Bytes of the file that each tensor takes.
+    /// Range of each tensor's bytes in the file.
     package let offsets: [String: Range<Int>]
     /// Bytes of the whole file.
     package let byteCount: Int
 
     /// Tensors lie in the order given.
     ///
-    /// Throws `writeFailed`, and what a reader would say of such a header, for the file at `path`.
+    /// Throws `writeFailed`, and the errors of a reader of such a header, for the file at `path`.
     package init(path: String, tensors: [Tensor]) throws(CheckpointError) {
         var position = 0
         var entries: [String: SafetensorsHeader.Entry] = [:]

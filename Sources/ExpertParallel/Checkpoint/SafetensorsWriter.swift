@@ -22,7 +22,7 @@ package final class SafetensorsWriter: Sendable {
 
     /// Creates the file, which must not exist, and writes its header; tensors lie in the order given.
     ///
-    /// Throws `writeFailed`, and what a reader would say of such a header.
+    /// Throws `writeFailed`, and the errors of a reader of such a header.
     package init(path: String, tensors: [Tensor]) throws(CheckpointError) {
         let layout = try SafetensorsLayout(path: path, tensors: tensors)
         offsets = layout.offsets

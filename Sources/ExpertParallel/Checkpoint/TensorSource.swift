@@ -4,7 +4,7 @@ import KernelLanguage
 struct TensorSource: Sendable {
     let file: SafetensorsFile
     let tensor: SafetensorsFile.Tensor
-    /// Which of the tensor's elements; nil for all.
+    /// Range of the tensor's elements; nil for all.
     var part: Range<Int>?
 
     /// Throws `typeMismatch` or `shapeMismatch` unless the tensor is as the model needs it.
@@ -65,7 +65,7 @@ struct TensorSource: Sendable {
         if let index = codes.firstIndex(of: 0xFF) {
             throw .valueNotFinite(file: file.path, tensor: tensor.name, index: index)
         }
-        // 2^(code - 127); the least one is no normal number.
+        // 2^(code - 127); code 0 is a subnormal number.
         return codes.map { $0 == 0 ? 0x1p-127 : Float(bitPattern: UInt32($0) << 23) }
     }
 

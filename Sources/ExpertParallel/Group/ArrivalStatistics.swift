@@ -1,12 +1,12 @@
 import ExpertKernels
 
-/// Whom a rank waited for and how long, and what its experts received, since they were last taken.
+/// How long a rank waited for each other one, and how many rows its experts received, since the last reading.
 public struct ArrivalStatistics: Hashable, Sendable {
     /// Waits for one rank that found nothing yet when they began.
     public struct Waits: Hashable, Sendable, Codable {
-        /// How many.
+        /// Number of waits.
         public var count: Int
-        /// Nanoseconds of all of them together; many wait at the same time.
+        /// Nanoseconds of all waits together, many of which run at the same time.
         public var nanoseconds: Int
         /// Nanoseconds of the longest: the other rank was at least that far behind.
         public var longestNanoseconds: Int
@@ -33,7 +33,7 @@ public struct ArrivalStatistics: Hashable, Sendable {
     /// Waits for each rank, the rank itself included.
     public func waits(for kind: ArrivalKind) -> [Waits] { waits[kind] ?? [] }
 
-    /// Reads what kernels noted, `ArrivalNotes`.
+    /// Decodes the kernels' `ArrivalNotes`.
     init(words: [UInt64], _ shape: LayerShape) {
         for kind in ArrivalKind.allCases {
             waits[kind] = (0..<shape.ranks).map { source in
@@ -46,7 +46,7 @@ public struct ArrivalStatistics: Hashable, Sendable {
         rowsOfExperts = words[ArrivalNotes.rowsOfExpert(shape)...].map { Int($0) }
     }
 
-    /// Adds what another half of the batch found.
+    /// Adds the statistics of another half of the batch.
     mutating func add(_ other: ArrivalStatistics) {
         waits.merge(other.waits) { zip($0, $1).map { $0 + $1 } }
         rowsOfExperts = zip(rowsOfExperts, other.rowsOfExperts).map { $0 + $1 }
@@ -79,7 +79,9 @@ extension TokenExchange {
 }
 
 extension RankGroup {
-    /// Those of all ranks; see ``ExpertRank/takeArrivalStatistics()``.
+    /// The statistics of all ranks; see ``ExpertRank/takeArrivalStatistics()``.
+    ///
+    /// - Throws: `GroupError.noArrivalStatistics` if the configuration does not ask for them; `DeviceError`.
     public func takeArrivalStatistics() throws -> [ArrivalStatistics] {
         try ranks.map { try $0.takeArrivalStatistics() }
     }

@@ -7,9 +7,9 @@ public struct GroupConfiguration: Hashable, Sendable {
     public var shape: LayerShape
     /// How rows travel. The MoE layer needs FP8.
     public var format: DispatchFormat
-    /// How scales of FP8 rows are rounded and stored, and, in the MoE layer, those of activations between the two GEMMs
-    /// rounded. The layer does not take `.exponents`, and checkpoints say which of the others theirs need, see
-    /// `ModelConfiguration.scaleFormat`.
+    /// How scales of FP8 rows are rounded and stored; in the MoE layer also how those of activations between the two
+    /// GEMMs are rounded. The layer does not take `.exponents`, and checkpoints say which of the others theirs need,
+    /// see `ModelConfiguration.scaleFormat`.
     public var scaleFormat = ScaleFormat.float32
     /// Whether the shared expert has a gate: then each token brings a weight for it, see `Routing.sharedWeights`, with
     /// which combine adds its rows. The shape must have shared experts.
@@ -18,7 +18,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// without it such weights are refused. Checkpoints say whether theirs do, see
     /// `MoELayerCheckpoint.hasChannelScales`. Ranks need not have the same.
     public var channelScales = false
-    /// What stands between the two GEMMs of an expert. Checkpoints say what theirs need, see
+    /// The activation between the two GEMMs of an expert. Checkpoints say what theirs need, see
     /// `ModelConfiguration.activation(ofLayer:)`.
     public var activation = Activation.plain
     /// Rows of a row block, per tile of the GEMMs and per signal: 16, 32, 64 or 128.
@@ -28,7 +28,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Multiprocessors that a rank may use; those of all ranks of the device together must fit it. At least 2.
     public var multiprocessors: Int
     /// How many of them communicate in overlapped phases; the others compute. 0 ..< `multiprocessors`; with 0 all
-    /// compute, and what communicates takes them over as they come free.
+    /// compute, and communication kernels take them over as they come free.
     public var communicationMultiprocessors: Int
     /// Seconds after which a wait on memory is given up and reported; above 0, at most 3,600.
     public var waitLimit: Double
@@ -39,23 +39,23 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Whether kernels note what they do and when, for `ExpertRank.takeTraceEvents`. It costs a little time.
     public var traced = false
 
-    /// Whether layers set a part of the L2 aside for what their kernels hand on to each other (`Device.keepInL2`), as
-    /// long as they live and for all work on the device. Where they do not, results are the same, and the driver's own
-    /// choice holds. Layers of 64 tokens and more gain up to 3 % by it; what runs between them loses more.
+    /// Whether layers set a part of the L2 aside for data that their kernels hand on to each other (`Device.keepInL2`),
+    /// as long as they live and for all work on the device. Where they do not, results are the same, and the driver's
+    /// own choice holds. Layers of 64 tokens and more gain up to 3 % by it; other work between them loses more.
     public var setsL2Aside = false
 
-    /// What happens in the group when a rank's wait for another times out. All ranks have the same.
+    /// The reaction of the group to a rank's wait for another that times out. All ranks have the same.
     public var onFailure = FailurePolicy.stop
 
-    /// Whether ranks note whom they wait for and how many rows their experts receive, for
-    /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels know nothing of it.
+    /// Whether ranks note their waits for each other and the rows that their experts receive, for
+    /// `ExpertRank.takeArrivalStatistics`. It costs an add for each wait; without it, kernels have no code for it.
     public var notesArrivals = false
 
-    /// How ranks reach each other that are not of one node; nil where all do so by loads and stores. All ranks have the
+    /// How ranks of different nodes reach each other; nil where all ranks do so by loads and stores. All ranks have the
     /// same. Layers only.
     public var network: GroupNetwork?
 
-    /// Rows of a row block of a whole batch, where this is the configuration of a half; see `ExpertShape.wholeBlockM`.
+    /// Rows of a row block of the whole batch, in the configuration of a half; see `ExpertShape.wholeBlockM`.
     private var wholeBlockM: Int?
 
     /// A configuration for a device with `deviceMultiprocessors`, which its ranks share evenly.
@@ -66,12 +66,13 @@ public struct GroupConfiguration: Hashable, Sendable {
     ///   - deviceMultiprocessors: Multiprocessors of the device.
     ///   - ranksOnDevice: How many ranks share the device; all of the group's when nil.
     ///   - blockM: Rows of a row block; chosen for an even spread of tokens over experts when nil.
-    ///   - communicationMultiprocessors: When nil, the split that `usualSplit` says with a link or a modelled network,
+    ///   - communicationMultiprocessors: When nil, `usualSplit` with a link or a modelled network,
     ///     `splitBetweenDevices` where ranks have devices of their own, and else none: where rows are home as soon as
-    ///     they are written, the end of the GEMM hides a send as well as a split does, and the GEMM misses nothing.
+    ///     they are written, the end of the GEMM hides a send as well as a split does, and the GEMM keeps all
+    ///     multiprocessors.
     ///   - waitLimit: Deadline of every wait on the device, in seconds.
     ///   - link: Models a link between ranks that share the device; nil for none.
-    ///   - network: How ranks reach each other that are not of one node; nil for loads and stores.
+    ///   - network: How ranks of different nodes reach each other; nil for loads and stores.
     public init(
         shape: LayerShape, format: DispatchFormat = .float8, deviceMultiprocessors: Int,
         ranksOnDevice: Int? = nil, blockM: Int? = nil, communicationMultiprocessors: Int? = nil, waitLimit: Double = 10,
@@ -96,10 +97,10 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// How many of a rank's multiprocessors send while the others run the down GEMM, by the rows that come home.
     ///
-    /// The send must keep up with the GEMM, and at the end be done with the last blocks soon; the GEMM is bound by
-    /// memory and misses a few multiprocessors hardly at all. Measured on an H100 with 66 for each of two ranks and
-    /// links of 50 GB/s: 64 rows take 270 µs a step with 2, 272 with 4; 256 rows 303 with 2 and 287 with 4 to 18; 512
-    /// rows 325 with 4, 322 with 8 and 320 with 18; 1,024 rows 414 with 8 and 403 with 18. See docs/measurements.md.
+    /// The send must keep up with the GEMM and finish the last blocks soon after it; the GEMM is bound by memory and
+    /// hardly slower with a few multiprocessors less. Measured on an H100 with 66 for each of two ranks and links of 50
+    /// GB/s: 64 rows take 270 µs a step with 2, 272 with 4; 256 rows 303 with 2 and 287 with 4 to 18; 512 rows 325 with
+    /// 4, 322 with 8 and 320 with 18; 1,024 rows 414 with 8 and 403 with 18. See docs/measurements.md.
     private var usualSplit: Int {
         let rows = shape.maxTokens * shape.topK
         let share = Self.sharesByRows.first { rows <= $0.rows }?.share ?? Self.largestShare
@@ -108,7 +109,7 @@ public struct GroupConfiguration: Hashable, Sendable {
 
     /// The same for ranks on devices of their own. Two H200s with NVLink and 16 experts each take 182.0 and 239.4 µs
     /// with 32 and 128 tokens and no split, 176.8 and 224.2 with 12 of 132 multiprocessors, and with 4 of them, which
-    /// do not keep up with 128 tokens, 291.6. Fewer rows are sent as fast as they are done.
+    /// do not keep up with 128 tokens, 291.6. Fewer rows are sent as fast as the GEMM finishes them.
     private var splitBetweenDevices: Int {
         shape.maxTokens * shape.topK <= 128 ? 0 : max(1, multiprocessors / 11)
     }
@@ -116,20 +117,20 @@ public struct GroupConfiguration: Hashable, Sendable {
     private static let sharesByRows = [(rows: 128, share: 4.0 / 132), (rows: 320, share: 16.0 / 132)]
     private static let largestShare = 36.0 / 132
 
-    /// Multiprocessors that communicate where something has to beside the GEMMs.
+    /// Multiprocessors that communicate beside the GEMMs where some must: `usualSplit` where the configuration has
+    /// none.
     package var splitMultiprocessors: Int {
         communicationMultiprocessors > 0 ? communicationMultiprocessors : usualSplit
     }
 
-    /// Bytes that the GEMMs of a rank keep in the L2 in a step with as many tokens as there may be, evenly spread over
-    /// experts.
+    /// Bytes that the GEMMs of a rank keep in the L2 in a step of `maxTokens`, evenly spread over experts.
     var keptBytes: Int {
         let shared = [Int](repeating: shape.maxTokens, count: shape.sharedExperts)
         let routed = [Int](repeating: Int(shape.meanRows.rounded(.up)), count: shape.localExperts)
         return experts.keptBytes(counts: shared + routed, multiprocessors: multiprocessors)
     }
 
-    /// What the ranks' windows hold.
+    /// The layout of the ranks' windows.
     var window: RankWindow {
         RankWindow(
             shape, format, link: link, notesArrivals: notesArrivals, masks: onFailure == .mask,
@@ -146,8 +147,8 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Thread blocks that unpack dispatched rows beside the GEMM that waits for them, whose multiprocessors they take.
     package var unpackBlocks: Int { min(8, max(1, multiprocessors / 4)) }
 
-    /// Thread blocks of the GEMM that waits for rows itself. Those that unpack wait as well, on multiprocessors of
-    /// their own; where ranks share a device, both together have no more than the rank's share.
+    /// Thread blocks of the GEMM that waits for rows itself. Unpacking thread blocks wait as well, on multiprocessors
+    /// of their own; where ranks share a device, both together have no more than the rank's share.
     package var arrivingBlocks: Int {
         window.masks && ranksOnDevice > 1 ? multiprocessors - unpackBlocks : multiprocessors
     }
@@ -193,7 +194,7 @@ public struct GroupConfiguration: Hashable, Sendable {
     /// Checks all that depends on the device, before any memory is allocated: residency as above, and hardware queues.
     package func validate(on device: DeviceProperties) throws(GroupError) {
         try validate(deviceMultiprocessors: device.multiprocessors)
-        // Two streams to a rank, and 32 hardware queues.
+        // Each rank has two streams, and a GPU 32 hardware queues.
         let limit = 16
         if device.kind == .cuda, ranksOnDevice > limit { throw .tooManyRanks(ranks: ranksOnDevice, limit: limit) }
     }
@@ -221,6 +222,6 @@ public struct GroupConfiguration: Hashable, Sendable {
 }
 
 extension LayerShape {
-    /// Rows that a routed expert gets on average with as many tokens as there may be.
+    /// Mean rows of a routed expert with `maxTokens` on every rank.
     fileprivate var meanRows: Double { Double(maxTokens * topK * ranks) / Double(experts) }
 }

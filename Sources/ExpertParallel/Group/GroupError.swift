@@ -42,7 +42,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case threshold(Int)
     /// A buffer that is too small for what is read from it.
     case bufferTooSmall(String, bytes: Int, needed: Int)
-    /// A buffer at an address that kernels cannot read it from.
+    /// A buffer whose address is not aligned as kernels need it.
     case misaligned(String, address: UInt64, alignment: Int)
     /// An overlapped combine on the stream of the kernel that it waits for.
     case overlapOnComputeStream(rank: Int)
@@ -54,7 +54,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case channelScale(matrix: String, row: Int)
     /// Weights with a scale for each row in a group that was not made for them.
     case channelScalesUnexpected(matrix: String)
-    /// A weight or activation that is not a number.
+    /// A routing weight or hidden state that is NaN or infinite.
     case notFinite(rank: Int, array: String, index: Int)
     /// Weights of another shape than the layer's.
     case weightShape(matrix: String, rows: Int, columns: Int, expectedRows: Int, expectedColumns: Int)
@@ -66,7 +66,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case rowsDiscarded
     /// Shared experts of another size than the group was made for.
     case sharedExperts(intermediate: Int, expected: Int, made: Int)
-    /// A gate on a shared expert that there is not.
+    /// A gate on the shared expert in a shape without shared experts.
     case gateWithoutSharedExpert
     /// A step without weights of the shared expert, which has a gate.
     case sharedWeightsMissing(rank: Int)
@@ -88,9 +88,9 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case sharedExpertsInBuffer(Int)
     /// A block height that the buffer was not made for.
     case otherBlockHeight(given: Int, made: Int)
-    /// What a dispatch has received has been overwritten, or it never was.
+    /// The rows of a dispatch have been overwritten, or there was no such dispatch.
     case superseded(turn: UInt64, latest: UInt64?)
-    /// Memory that a call needs, and that was not given.
+    /// An operand that a call needs, at address 0.
     case missingOperand(String)
     /// More multiprocessors than the device has, or none.
     case multiprocessors(Int, most: Int)
@@ -100,7 +100,7 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case maskWithLink
     /// Masks of a group that has none.
     case noMasks
-    /// A rank that is no other rank of the group.
+    /// The rank itself, or a number that no rank of the group has.
     case notAPeer(Int, of: Int, ranks: Int)
     /// Step numbers of a rank with another configuration.
     case stepCounters(given: Int, expected: Int)
@@ -112,14 +112,14 @@ public enum GroupError: Error, Hashable, Sendable, CustomStringConvertible {
     case modelAcrossGPUs(rank: Int, peer: Int)
     /// Nodes of more ranks than there are, or of none.
     case ranksPerNode(Int, ranks: Int)
-    /// A network whose queues hold less than a rank may ask of a dead one.
+    /// A network whose queues hold fewer operations than a rank may issue to a dead one.
     case networkQueue(Int, needed: Int)
     /// A network engine on a GPU.
     case noNetworkEngine
     /// A buffer for dispatch and combine of a group with a network.
     case networkInBuffer
-    /// A wait on memory passed its deadline: the first by time, and those of other ranks that did so later. Reset the
-    /// group before its next step.
+    /// A wait on memory passed its deadline: the first by time, and the later ones of other ranks. Reset the group
+    /// before its next step.
     case waitTimedOut(WaitFault, seconds: Double, others: [WaitFault])
     /// A former step failed and the group was not reset.
     case needsReset

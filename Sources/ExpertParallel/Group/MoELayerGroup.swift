@@ -60,7 +60,7 @@ public final class MoELayerGroup {
     ///
     /// - Parameters:
     ///   - inputs: One for each rank.
-    ///   - overlap: What runs side by side.
+    ///   - overlap: The overlap mode.
     /// - Returns: The combined hidden states of each rank, BF16 `[tokens, hidden]`.
     /// - Throws: `GroupError` for bad inputs, before anything runs, or for a wait that timed out.
     public func step(_ inputs: [RankInput], overlap: OverlapMode) throws -> [[BFloat16]] {
@@ -73,6 +73,8 @@ public final class MoELayerGroup {
     }
 
     /// The results of the step that `inputs` were loaded for.
+    ///
+    /// - Throws: `GroupError.inputCount`, `.tooManyTokens`; `DeviceError`.
     public func outputs(_ inputs: [RankInput]) throws -> [[BFloat16]] {
         try group.requireOnePerRank(inputs)
         return try zip(group.ranks, inputs).map { try $0.output(tokens: $1.routing.tokens) }
@@ -84,6 +86,9 @@ public final class MoELayerGroup {
     }
 
     /// Captures a step of every rank for `replay`, or several in a row.
+    ///
+    /// - Throws: `GroupError.needsReset` after a failure, `.outOfOrder` in the middle of a step, `.noHalves` for two
+    ///   batches without `twoBatch`; `DeviceError`.
     public func capture(overlap: OverlapMode, steps: Int = 1) throws -> CapturedStep {
         try group.requireIdle(before: "capture")
         return try group.failing {
@@ -92,6 +97,8 @@ public final class MoELayerGroup {
     }
 
     /// Enqueues a captured step with the inputs loaded last. `group.synchronize()` waits for it.
+    ///
+    /// - Throws: `GroupError.foreignStep`, `.needsReset`, `.outOfOrder`; `DeviceError`.
     public func replay(_ step: CapturedStep) throws {
         try group.requireIdle(before: "replay")
         for (layer, step) in zip(layers, step.steps) { try layer.requireOwn(step) }
@@ -101,6 +108,8 @@ public final class MoELayerGroup {
     }
 
     /// Enqueues the step of one rank; see ``MoELayer/enqueue(overlap:keepingRows:)``.
+    ///
+    /// - Throws: `GroupError.foreignRank`, and the errors of ``MoELayer/enqueue(overlap:keepingRows:)``.
     public func enqueue(_ rank: ExpertRank, overlap: OverlapMode, keepingRows: Bool = false) throws {
         guard let index = group.ranks.firstIndex(where: { $0 === rank }) else {
             throw GroupError.foreignRank(rank.index)
@@ -108,7 +117,7 @@ public final class MoELayerGroup {
         try group.spreadingFailure { try layers[index].enqueue(overlap: overlap, keepingRows: keepingRows) }
     }
 
-    /// Sets all outputs to zero, so that what is there afterwards has been written anew. Nothing may be running.
+    /// Sets all outputs to zero, so that later values have been written anew. Nothing may be running.
     package func clearOutputs() throws {
         for rank in group.ranks {
             try rank.device.fill(rank.combined, with: 0, on: rank.compute)

@@ -1,4 +1,4 @@
-/// What runs side by side in one step. All modes give the same bits.
+/// The overlap of communication and computation in one step. All modes give the same bits.
 public enum OverlapMode: String, CaseIterable, Hashable, Sendable {
     /// One kernel after the other.
     case none

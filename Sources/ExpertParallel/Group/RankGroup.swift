@@ -21,7 +21,7 @@ public final class RankGroup {
             transports.map { try ExpertRank(device: device, configuration: configuration, transport: $0) })
     }
 
-    /// The group of ranks that have been made, all of them in order, and connects them.
+    /// Makes a group of existing ranks, all of them in order, and connects them.
     ///
     /// - Throws: `GroupError.notAllRanks` unless they are all ranks of one configuration in order; `TransportError`.
     public convenience init(_ ranks: [ExpertRank]) throws { try self.init(ranks, processes: nil) }
@@ -32,7 +32,8 @@ public final class RankGroup {
     /// - Parameters:
     ///   - processes: The processes, which share out the ranks.
     ///   - configuration: The same in all of them.
-    ///   - network: What reaches ranks of other nodes, where `GroupConfiguration.network` asks for an engine on GPUs.
+    ///   - network: The engine that reaches ranks of other nodes, where `GroupConfiguration.network` asks for one on
+    ///     GPUs.
     ///   - missing: Ranks that have gone; see ``ExpertRank/connect(without:within:)``.
     /// - Throws: As the other initialisers; `TransportError` when ranks of other processes do not come.
     public convenience init(
@@ -62,12 +63,13 @@ public final class RankGroup {
     /// The device of the first rank.
     public var device: any Device { ranks[0].device }
 
-    /// Gives the group back its state before the first step, after a failed one. Poll statistics start anew as well.
-    /// All processes of the group do it together.
+    /// Resets the group after a failed step to its state before the first one. Poll statistics start anew as well. All
+    /// processes of the group do so together.
     ///
     /// - Parameter seconds: How long to wait for other processes.
+    /// - Throws: `TransportError.missingProcesses` when the time is over, `.lostProcesses`; `DeviceError`.
     public func reset(within seconds: Double = 60) throws {
-        // Nobody may write to a window when it is cleared, nor before all have been.
+        // No rank may write to a window while it is cleared, nor before all have been.
         for rank in ranks { try rank.stop() }
         try processes?.rendezvous.barrier("a reset", within: seconds)
         for rank in ranks { try rank.clear() }
@@ -75,7 +77,7 @@ public final class RankGroup {
         for rank in ranks { rank.restart() }
     }
 
-    /// The ranks of `RankGroup/ranks`.
+    /// The numbers of the ranks in ``ranks``.
     public var indices: Range<Int> { processes?.localRanks ?? 0..<ranks.count }
 
     /// Copies the inputs of a step to the device. Nothing of the group may be running.
@@ -92,7 +94,7 @@ public final class RankGroup {
     /// - Throws: `GroupError.waitTimedOut` when a kernel gave up waiting; the group must then be `reset()`.
     public func synchronize() throws {
         try failing {
-            // Those that were given up later may have waited for the first one.
+            // Waits that timed out later may have been for the first rank that did.
             let faults = try ranks.compactMap { try $0.completedFault() }.sorted { $0.time < $1.time }
             if let first = faults.first {
                 throw GroupError.waitTimedOut(

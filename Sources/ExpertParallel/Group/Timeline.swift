@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// What the ranks' kernels did and when, in nanoseconds of the device's clock.
+/// The events of the ranks' kernels, in nanoseconds of the device's clock.
 public struct Timeline: Hashable, Sendable, Codable {
     /// Events of each rank, by start.
     public var ranks: [[TraceEvent]]

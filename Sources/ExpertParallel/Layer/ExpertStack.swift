@@ -4,7 +4,7 @@ import KernelLanguage
 
 /// A set of experts on one rank and their two GEMMs, SwiGLU in the first: the rank's routed experts, or the shared one.
 final class ExpertStack {
-    /// What the stack reads and writes.
+    /// The buffers that the stack reads and writes.
     struct Operands {
         /// FP8 `[experts, maxRows, paddedHidden]`.
         var rows: DeviceBuffer
@@ -16,13 +16,13 @@ final class ExpertStack {
         var output: DeviceBuffer
     }
 
-    /// Where a stack's weights come from.
+    /// The source of a stack's weights.
     enum WeightSource {
         /// From the host: weights of expert `e` of the rank.
         case upload((Int) throws -> ExpertWeights)
         /// From the device.
         case device(LayerWeights)
-        /// They are another stack's.
+        /// Another stack's weights.
         case share(ExpertStack)
 
         fileprivate var stack: ExpertStack? {
@@ -47,7 +47,7 @@ final class ExpertStack {
     ///
     /// - Parameters:
     ///   - exchange: Where rows come from.
-    ///   - memory: Where they go, and what GEMMs pass on.
+    ///   - memory: Where results go, and the GEMMs' scratch memory.
     ///   - overlaps: Whether its GEMMs may wait for rows, raise signals and send rows home themselves.
     ///   - droppedSignal: Test hook, see `GEMMConfiguration.droppedSignal`.
     ///   - source: Where the weights come from.
@@ -123,7 +123,7 @@ final class ExpertStack {
     /// Value of a block's signal once the overlapped down GEMM has finished it.
     let signalThreshold: Int
 
-    /// Puts scales of rows that no step has written into a readable state.
+    /// Sets all activation scales to 0: GEMMs also load those of rows that no step has written.
     func reset(on stream: DeviceStream) throws { try device.fill(activatedScales, with: 0, on: stream) }
 
     /// Enqueues the gate and up GEMM with the activation, after the rows' receive or in its place.

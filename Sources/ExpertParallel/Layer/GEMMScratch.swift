@@ -11,13 +11,13 @@ package struct GEMMScratch: Sendable {
     let partials: DeviceBuffer
     /// UInt32 `[GEMMConfiguration.partialFlags]`, zero between launches.
     package let flags: DeviceBuffer
-    /// Where a wait for partials that takes longer than `waitSeconds` is recorded.
+    /// The record of a wait for partials that takes longer than `waitSeconds`.
     let faultRecord: DeviceBuffer
     private let waitSeconds: Double
 
     /// Allocates it, with the flags in the state before the first launch.
     ///
-    /// - Parameter faultRecord: nil for one of its own, which `requireNoFault` looks at.
+    /// - Parameter faultRecord: nil for one of its own, which `requireNoFault` reads.
     package init(
         _ device: any Device, gridSize: Int, label: String, faultRecord: DeviceBuffer? = nil,
         waitSeconds: Double = 10
@@ -34,13 +34,13 @@ package struct GEMMScratch: Sendable {
         self.waitSeconds = waitSeconds
     }
 
-    /// Where a GEMM passes on partials.
+    /// Addresses of the partials and their flags, for a GEMM.
     var parameters: SplitPartialParameters {
         SplitPartialParameters(
             splitSums: MemoryParameter(address: partials.address), splitFlags: MemoryParameter(address: flags.address))
     }
 
-    /// What ends its waits.
+    /// The watchdog of its waits.
     var watchdog: WatchdogParameters {
         WatchdogParameters(faultRecord: MemoryParameter(address: faultRecord.address), seconds: waitSeconds)
     }

@@ -15,7 +15,7 @@ struct GateUp {
     private struct SeparateSwiGLU {
         let kernel: LoadedKernel
         let arguments: [KernelArgument]
-        /// What the arguments point at: BF16 `[experts, maxRows, 2 * intermediate]` and what the stack was given.
+        /// Buffers that the arguments point at: BF16 `[experts, maxRows, 2 * intermediate]` and the stack's own.
         let operands: [DeviceBuffer]
     }
 
@@ -94,11 +94,11 @@ struct GateUp {
         }
     }
 
-    /// Enqueues all of it, after the rows' receive or in its place.
+    /// Enqueues the GEMM and the activation, after the rows' receive or in its place.
     func enqueue(blocks: Int, arriving: Bool, on stream: DeviceStream) throws {
         try ((arriving ? arrivingGEMM : nil) ?? gemm).enqueue(blocks: blocks, on: stream)
         if let swiGLU {
-            // Several small thread blocks to a multiprocessor: each warp waits for its loads.
+            // Several small thread blocks to a multiprocessor hide the latency of loads.
             try device.launch(
                 swiGLU.kernel, blocks: 4 * blocks, arguments: swiGLU.arguments, dependentLaunch: true, on: stream)
         }

@@ -9,10 +9,10 @@ package struct GroupedGEMM {
     private let arguments: [KernelArgument]
     private let dependent: Bool
     private let maxGrid: Int
-    /// Arguments are bare addresses; this keeps what they point at.
+    /// Arguments are bare addresses; this keeps their buffers alive.
     private let operands: [DeviceBuffer]
 
-    /// What a grouped GEMM reads and writes; see `GEMMParameters` for types and shapes.
+    /// The buffers that a grouped GEMM reads and writes; see `GEMMParameters` for types and shapes.
     package struct Operands {
         package var rows: DeviceBuffer
         package var rowScales: DeviceBuffer
@@ -100,8 +100,8 @@ package struct GroupedGEMM {
         arguments = try KernelArguments(packs).ordered(for: kernel)
     }
 
-    /// Enqueues the GEMM on a persistent grid of `blocks` thread blocks, one to a multiprocessor. A dependent one comes
-    /// right after the kernel that it depends on.
+    /// Enqueues the GEMM on a persistent grid of `blocks` thread blocks, one to a multiprocessor. A dependent one must
+    /// come right after the kernel that it depends on.
     package func enqueue(blocks: Int, on stream: DeviceStream) throws {
         precondition(blocks <= maxGrid, "the scratch memory is for smaller grids")
         try device.launch(kernel, blocks: blocks, arguments: arguments, dependentLaunch: dependent, on: stream)

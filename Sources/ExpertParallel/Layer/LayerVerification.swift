@@ -9,7 +9,7 @@ public struct LayerVerification: Hashable, Sendable {
     public var relativeError: Double
     /// 1 − 2⟨x, y⟩ / (⟨x, x⟩ + ⟨y, y⟩) against the FP64 layer without any quantisation of activations.
     public var unquantisedDistance: Double
-    /// ‖output − reference‖ / ‖reference‖ against the same: mostly what FP8 activations cost, whoever computes.
+    /// ‖output − reference‖ / ‖reference‖ against the same: mostly the error of FP8 activations, in any implementation.
     public var unquantisedRelativeError: Double
 
     /// Bound of `relativeError`.
@@ -29,17 +29,17 @@ public struct LayerJudge {
     private let unquantised: [[Double]]
     private let missing: MissingRanks
 
-    /// Computes both references of a step that `layer`, which has all ranks, has just run with `step`, or otherwise so
-    /// that it kept its rows.
+    /// Computes both references of the step that `layer`, which has all ranks, has run last and whose rows it kept, as
+    /// `step` does.
     ///
     /// - Parameters:
     ///   - layer: The layer that has run the step.
     ///   - inputs: The inputs of the step, one for each rank.
-    ///   - missing: Whom ranks did without, where ranks are masked.
+    ///   - missing: Ranks that others went on without, where ranks are masked.
     ///   - shared: The shared expert that the layer was made with.
     ///   - weights: Weights of a routed expert, by its number in the layer.
-    /// - Throws: `GroupError.rowsDiscarded` if it did not, and `ReferenceError` when a rounded value on the device is
-    ///   not a right rounding, naming the element.
+    /// - Throws: `GroupError.rowsDiscarded` if it kept none, and `ReferenceError`, naming the element, when a value on
+    ///   the device is not correctly rounded.
     public init(
         _ layer: MoELayerGroup, _ inputs: [RankInput], missing: MissingRanks = .none, shared: ExpertWeights?,
         weights: (Int) throws -> ExpertWeights
@@ -49,7 +49,7 @@ public struct LayerJudge {
             missing: missing, shared: shared, weights: weights)
     }
 
-    /// The same of a step whose ranks are in several processes, which have observed it together.
+    /// The same for a step of ranks in several processes, whose observations have been put together.
     package init(
         _ configuration: GroupConfiguration, _ inputs: [RankInput], observed: ObservedExperts,
         missing: MissingRanks = .none, shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights

@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 
 /// Weights of a rank's own experts in device memory, as engines hold them: FP8 E4M3 with a Float32 scale for each 128 x
-/// 128. A layer packs them on the device and has no use for them afterwards.
+/// 128. A layer packs them on the device and does not read them afterwards.
 package struct LayerWeights {
     /// One matrix of each expert.
     package struct Matrices {
@@ -50,7 +50,7 @@ package struct LayerWeights {
         self.shared = shared
     }
 
-    /// What sizes are multiples of: as many FP8 weights as are packed at once.
+    /// Sizes must be multiples of it: the FP8 weights that are moved together in packing.
     package static let channelStep = PackedWeights.groupBytes
 
     /// Throws `ShapeError` for sizes of a layer that weights on a device cannot have.
@@ -65,8 +65,8 @@ package struct LayerWeights {
         }
     }
 
-    /// What is packed for experts of `shape`, the parts of the shared expert first: gate, up and down of some experts
-    /// that follow one another.
+    /// The weights to pack for experts of `shape`, the parts of the shared expert first: gate, up and down of
+    /// consecutive experts.
     func parts(_ shape: LayerShape) -> [(
         gate: UnpackedWeights, up: UnpackedWeights, down: UnpackedWeights, experts: Range<Int>
     )] {

@@ -2,13 +2,13 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// A grouped GEMM for an engine: rows, counts and output are somewhere else at each call, and so is the stream.
+/// A grouped GEMM for an engine: each call has its own rows, counts, output and stream.
 package final class MaskedGEMM {
-    /// What becomes of the sums.
+    /// What the epilogue stores.
     package enum Output: Hashable, Sendable {
-        /// They are stored in BF16, and each finished tile adds one to the signal of its row block if wanted.
+        /// The sums in BF16. With `signals`, each finished tile adds one to the signal of its row block.
         case bfloat16(signals: Bool)
-        /// `silu(gate) * up` of them is stored in FP8.
+        /// `silu(gate) * up` in FP8.
         case swiGLU
     }
 
@@ -44,18 +44,18 @@ package final class MaskedGEMM {
     private let weights: WeightBuffer
     private let scratch: StreamScratch
     private let kernel: LoadedKernel
-    /// Gathered with the scratch memory of each stream.
+    /// Launch arguments by stream, each with its scratch memory.
     private var arguments: [UInt: LaunchArguments] = [:]
 
     /// Prepares it.
     ///
     /// - Parameters:
     ///   - weights: Packed for tiles of `TileShape.maxN` channels with SwiGLU, gate and up in turns.
-    ///   - experts: How many they are of.
+    ///   - experts: Number of experts in `weights`.
     ///   - maxRows: Room for rows of each expert, 1 to `mostRows`.
     ///   - scaleRows: Rows of scale arrays, a multiple of 4 with room for all row blocks; `LayerShape.scaleRows` when
     ///     nil.
-    ///   - scales: Of quantised output.
+    ///   - scales: Format of the quantised output's scales; not `.exponents`.
     ///   - blockM: Rows of a tile and of a signal: one of `TileShape.heights`.
     /// - Throws: `ShapeError`, `GroupError.blockHeight`, `GroupError.kernelDoesNotFit`, `DeviceError`.
     package init(
@@ -99,7 +99,7 @@ package final class MaskedGEMM {
 
     /// Enqueues the GEMM.
     ///
-    /// - Parameter multiprocessors: How many thread blocks it has, one to a multiprocessor; all when nil.
+    /// - Parameter multiprocessors: Number of thread blocks, one to a multiprocessor; all when nil.
     /// - Throws: `GroupError.misaligned`, `.missingOperand`, `.multiprocessors`; nothing is enqueued then.
     package func enqueue(_ operands: Operands, multiprocessors: Int? = nil, on stream: DeviceStream) throws {
         let most = scratch.gridSize

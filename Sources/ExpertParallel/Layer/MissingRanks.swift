@@ -1,4 +1,4 @@
-/// Whom the ranks of a group did without in a step, where ranks are masked.
+/// Ranks that others of a group went on without in a step, where ranks are masked.
 public struct MissingRanks: Hashable, Sendable {
     /// Ranks that took no part: no other has terms of their experts, and their own outputs are nothing to judge.
     public var absent: Set<Int>
@@ -11,7 +11,7 @@ public struct MissingRanks: Hashable, Sendable {
         self.masked = masked
     }
 
-    /// All ranks took part, and none did without another.
+    /// All ranks took part, and none went on without another.
     public static let none = MissingRanks()
 
     /// Whether outputs of `rank` lack the terms of `other`'s experts.
@@ -19,7 +19,7 @@ public struct MissingRanks: Hashable, Sendable {
         absent.contains(other) || absent.contains(rank) || masked[rank]?.contains(other) ?? false
     }
 
-    /// What is of ranks that took part, and nothing of the others.
+    /// The outputs of ranks that took part; empty for the others.
     func present<Element>(_ outputs: [[Element]]) -> [[Element]] {
         outputs.enumerated().map { absent.contains($0) ? [] : $1 }
     }

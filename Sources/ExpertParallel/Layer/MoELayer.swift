@@ -14,7 +14,7 @@ public final class MoELayer {
     /// For each half of the batch, its stack.
     private let halves: [ExpertStack]
     private let fork: Fork
-    /// For what kernels of a step hand on to each other; nil where nothing is set aside for it.
+    /// The part of the L2 set aside for data that kernels of a step hand on to each other; nil for none.
     private let l2Share: L2Share?
     /// Whether the step that was enqueued last leaves its experts' rows for `observedExperts`.
     private(set) var keepsRows = false
@@ -22,7 +22,7 @@ public final class MoELayer {
     private var device: any Device { rank.device }
     private var configuration: GroupConfiguration { rank.configuration }
 
-    /// Where work leaves a stream and comes back.
+    /// Events at which work forks from a stream and joins it again.
     private struct Fork {
         /// From a caller's stream to the compute stream.
         let begin: DeviceEvent
@@ -42,7 +42,8 @@ public final class MoELayer {
     ///   - shared: The shared expert, nil if the model has none. The shape's `sharedExperts` must be the number of
     ///     routed experts that it is as large as, see `ExpertWeights.parts(ofShared:intermediate:)`.
     ///   - weights: Weights of a routed expert, by its number in the layer; called once for each of the rank's own.
-    /// - Throws: `GroupError` for weights of a wrong shape or a rank that does not dispatch FP8 with scales in Float32.
+    /// - Throws: `GroupError` for weights of a wrong shape, a rank that does not dispatch FP8, or one with scales as
+    ///   `.exponents`.
     public convenience init(
         _ rank: ExpertRank, shared: ExpertWeights?, weights: (Int) throws -> ExpertWeights
     ) throws {
@@ -78,7 +79,7 @@ public final class MoELayer {
         }
     }
 
-    /// - Parameter source: Calls what makes the stack, with the weights' source.
+    /// - Parameter source: Calls its argument, which makes the stack, with the source of the weights.
     private init(
         _ rank: ExpertRank, sharedIntermediate: Int?, droppedSignal: RowBlock?,
         source: ((ExpertStack.WeightSource) throws -> ExpertStack) throws -> ExpertStack
@@ -124,13 +125,16 @@ public final class MoELayer {
 
     /// A step as a graph.
     public struct CapturedStep {
-        /// Graphs hold bare addresses; this keeps what they point at.
+        /// Graphs hold bare addresses; these keep their memory alive.
         fileprivate let layer: MoELayer
         fileprivate let tokens: TokenMemory
         fileprivate let graph: DeviceGraph
     }
 
     /// Captures a step for `replay`, or several in a row.
+    ///
+    /// - Throws: `GroupError.needsReset` after a failure, `.outOfOrder` in the middle of a step, `.noHalves` for two
+    ///   batches without `twoBatch`; `DeviceError`.
     public func capture(overlap: OverlapMode, steps: Int = 1) throws -> CapturedStep {
         try rank.requireIdle(before: "capture")
         return try rank.failing {
@@ -145,6 +149,8 @@ public final class MoELayer {
     func requireOwn(_ step: CapturedStep) throws(GroupError) { if step.layer !== self { throw .foreignStep } }
 
     /// Enqueues a captured step with the inputs loaded last; `rank.synchronize()` waits for it.
+    ///
+    /// - Throws: `GroupError.foreignStep`, `.needsReset`, `.outOfOrder`; `DeviceError`.
     public func replay(_ step: CapturedStep) throws {
         try requireOwn(step)
         try rank.requireIdle(before: "replay")
@@ -155,16 +161,17 @@ public final class MoELayer {
     /// Enqueues a step with the inputs loaded last; `rank.synchronize()` waits for it.
     ///
     /// - Parameters:
-    ///   - overlap: What runs side by side.
+    ///   - overlap: The overlap mode.
     ///   - keepingRows: Keeps rows of experts for `observedExperts`. Else they are discarded when they have been added
     ///     up, so that the L2 need not write them to memory.
+    /// - Throws: `GroupError.needsReset`, `.outOfOrder`, `.notConnected`, `.noHalves`; `DeviceError`.
     public func enqueue(overlap: OverlapMode, keepingRows: Bool = false) throws {
         keepsRows = false
         try launch(overlap, keepingRows: keepingRows)
         keepsRows = keepingRows && overlap != .twoBatch
     }
 
-    /// Tokens of a step of an engine, in memory of its own: addresses of what ``DeviceTokens`` has as buffers, for
+    /// Tokens of a step of an engine, in memory of its own: the addresses of the buffers in ``DeviceTokens``, for
     /// `count` tokens.
     package struct EngineTokens: Hashable, Sendable {
         package var count: Int
@@ -227,7 +234,7 @@ public final class MoELayer {
         case .none: try enqueueSequential(discards)
         case .singleBatch: try enqueueSingleBatch(discards)
         case .twoBatch: try enqueueTwoBatch(discards)
-        // A GEMM cannot store to homes that a network reaches, and would put whole row blocks, one row after the other.
+        // A GEMM cannot store to ranks that a network reaches; it would have to put row blocks one row after the other.
         case .direct where configuration.network != nil: try enqueueSingleBatch(discards)
         case .direct: try enqueueDirect(discards)
         }
@@ -255,7 +262,7 @@ public final class MoELayer {
             signals: rank.signals, blockM: configuration.blockM, threshold: stack.signalThreshold,
             multiprocessors: communicating)
         if communicating == 0 {
-            // A rank alone sends nothing that could be hidden: signals would only cost.
+            // A group of one rank has no transfers to hide: signals would only cost time.
             let isAlone = configuration.shape.ranks == 1
             try stack.enqueueDown(blocks: computing, signals: !isAlone, on: rank.compute)
             let combineReceive = try rank.whole.combine(
@@ -312,7 +319,7 @@ public final class MoELayer {
         try rank.whole.combineFromKernel(discards: discards.combined)
     }
 
-    /// Enqueues one GEMM of an overlapped step by itself, to see it wait for what nobody delivers.
+    /// Enqueues one GEMM of an overlapped step by itself, for tests of its waits.
     package func enqueueAlone(_ phase: StepPhase) throws {
         let blocks = configuration.multiprocessors
         switch phase {

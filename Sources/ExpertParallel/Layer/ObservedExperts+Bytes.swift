@@ -1,6 +1,6 @@
 import KernelLanguage
 
-/// What was observed in one process, as bytes for another: UInt64 activations, and each: its row, UInt32 values and
+/// Observations of one process, encoded as bytes for another: UInt64 activations, and each: its row, UInt32 values and
 /// scales and these; UInt64 outputs, and each: its row, UInt32 elements and these. A row is four Int32: expert or -1,
 /// rank, token, part. All in the byte order of the machine.
 extension ObservedExperts {
@@ -29,7 +29,7 @@ extension ObservedExperts {
         return bytes
     }
 
-    /// Reads bytes; nil for others.
+    /// Decodes such bytes; nil for any others.
     package init?(encoded bytes: [UInt8]) {
         var place = 0
         func take<Value: BitwiseCopyable>(_ type: Value.Type, _ count: Int) -> [Value]? {

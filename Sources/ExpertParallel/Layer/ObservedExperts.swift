@@ -1,17 +1,17 @@
 import Accelerator
 import KernelLanguage
 
-/// What a step's experts left on the device, by expert, rank and token.
+/// Rounded results of a step's experts, read from the device, by expert, rank and token.
 package struct ObservedExperts: Sendable {
     /// The quantised SwiGLU result of each row.
     package internal(set) var activations: [ReferenceRow: QuantisedRow] = [:]
     /// The down projection's output of each row, BF16 `[hidden]`.
     package internal(set) var outputs: [ReferenceRow: [BFloat16]] = [:]
 
-    /// Nothing yet.
+    /// No observations.
     package init() {}
 
-    /// Adds what was observed elsewhere.
+    /// Adds another process's observations.
     package mutating func add(_ other: ObservedExperts) {
         activations.merge(other.activations) { own, _ in own }
         outputs.merge(other.outputs) { own, _ in own }
@@ -19,12 +19,12 @@ package struct ObservedExperts: Sendable {
 }
 
 extension MoELayerGroup {
-    /// Reads what the step that ran last rounded, for the reference to check and go on from: activations of the experts
+    /// Reads the rounded values of the last step, for the reference to check and go on from: activations of the experts
     /// of this process's ranks, and the rows that came home to their tokens.
     ///
     /// - Parameters:
     ///   - inputs: The step's inputs, one for each rank of this process.
-    ///   - missing: Whom ranks did without.
+    ///   - missing: Ranks that others went on without.
     /// - Throws: `GroupError.rowsDiscarded` unless the step kept its rows, as `step` does.
     package func observedExperts(
         _ inputs: [RankInput], missing: MissingRanks = .none
@@ -62,7 +62,7 @@ extension ObservedExperts {
             let routed = local - shape.sharedExperts
             for (row, source) in sources.enumerated() {
                 let token = Int(source & 0xFFFF_FFFF)
-                // A row that did not come has no token.
+                // A row that did not arrive has no token.
                 guard token < shape.maxTokens, !missing.absent.contains(Int(source >> 32)) else { continue }
                 let key = ReferenceRow(
                     expert: routed < 0 ? nil : rank.index * shape.localExperts + routed, rank: Int(source >> 32),
@@ -75,7 +75,7 @@ extension ObservedExperts {
         }
     }
 
-    /// The rows of a rank's tokens, which are at home, whatever sent them.
+    /// The rows of a rank's tokens, which have come home by a combine send or a GEMM.
     fileprivate mutating func addOutputs(
         of rank: ExpertRank, _ input: RankInput, _ missing: MissingRanks
     ) throws {

@@ -2,14 +2,14 @@ import Accelerator
 import ExpertKernels
 import Synchronization
 
-/// Scratch memory for grouped GEMMs on streams of callers': those on one stream run one after the other and share it.
+/// Scratch memory for grouped GEMMs on callers' streams: those on one stream run one after the other and share it.
 package final class StreamScratch {
     let device: any Device
     let waitSeconds: Double
     private let memory = Mutex(Memory())
 
     private struct Memory {
-        /// By the streams that they are of.
+        /// By the handles of streams.
         var known: [UInt: GEMMScratch] = [:]
         /// For streams that come while they are being captured, when nothing may be allocated: engines capture on
         /// streams that have not run before.
@@ -18,7 +18,7 @@ package final class StreamScratch {
 
     private static let spares = 2
 
-    /// - Parameter waitSeconds: What a GEMM may wait for partials of its own thread blocks.
+    /// - Parameter waitSeconds: Seconds that a GEMM may wait for partials of its own thread blocks.
     package init(_ device: any Device, waitSeconds: Double = 10) {
         self.device = device
         self.waitSeconds = waitSeconds
@@ -27,7 +27,7 @@ package final class StreamScratch {
     /// The largest grid that it serves.
     var gridSize: Int { device.properties.multiprocessors }
 
-    /// That of a stream, from then on its own.
+    /// The scratch memory of a stream, which keeps it from then on.
     ///
     /// - Throws: `GroupError.scratchDuringCapture` where there is none left for a stream that is being captured.
     func scratch(of stream: DeviceStream) throws -> GEMMScratch {
@@ -40,7 +40,7 @@ package final class StreamScratch {
         }
     }
 
-    /// Allocates what may be needed while nothing can be allocated. No stream may be being captured.
+    /// Allocates the spares, for streams that come during their capture. No stream may be under capture now.
     func fill() throws {
         try memory.withLock { memory in
             while memory.spare.count <= Self.spares {

@@ -2,16 +2,16 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// FP8 weights of experts in device memory as somebody else holds them: row by row, with one Float32 scale for each 128
-/// x 128. The memory must stay until what was enqueued with it has ended.
+/// FP8 weights of experts in device memory as engines hold them: row by row, with one Float32 scale for each 128 x 128.
+/// The memory must stay until the work enqueued with it has ended.
 package struct UnpackedWeights: Sendable {
     /// FP8 E4M3 `[experts, rows, columns]`, at a multiple of 16 bytes.
     package var values: DeviceBuffer
     /// Float32 `[experts, rows / 128, columns / 128]`, both rounded up.
     package var scales: DeviceBuffer
-    /// Rows that there are, a multiple of 8.
+    /// Rows of a matrix, a multiple of 8.
     package var rows: Int
-    /// Columns that there are, a multiple of 16.
+    /// Columns of a matrix, a multiple of 16.
     package var columns: Int
     /// Bytes from one row to the next, a multiple of 16.
     package var rowBytes: Int
@@ -37,7 +37,7 @@ package struct UnpackedWeights: Sendable {
         self.scalesOfExpert = scalesOfExpert ?? ScaleGroup.groups(rows) * self.scalesOfRow
     }
 
-    /// Checks that `experts` of them can be packed as matrices of a size that they do not exceed.
+    /// Checks that the matrices of `experts` experts can be packed, and are no larger than `mostRows` x `mostColumns`.
     fileprivate func validate(experts: Int, rows mostRows: Int, columns mostColumns: Int) throws {
         func require(_ name: String, _ value: Int, atLeast least: Int, upTo most: Int, step: Int) throws(ShapeError) {
             guard (least...most).contains(value), value % step == 0 else {
@@ -70,8 +70,8 @@ package struct UnpackedWeights: Sendable {
     }
 }
 
-/// Packing of weights that are on the device already; see `PackedWeights`. What is packed is the same bit for bit as
-/// what `write` uploads. All only enqueue work on a stream.
+/// Packing of weights that are on the device already; see `PackedWeights`. The packed weights are bit for bit those
+/// that `write` uploads. All functions only enqueue work on a stream.
 ///
 /// They throw `ShapeError` for rows that are no multiples of 8, columns that are none of 16, and for strides that are
 /// too small, `GroupError.bufferTooSmall` or `.misaligned` for memory that kernels cannot read so, and `DeviceError`.
@@ -97,12 +97,12 @@ extension WeightBuffer {
         try pack(gate, up, .gateAboveUp, of: experts, on: stream)
     }
 
-    /// Packs weights in the memory that they are in, which the result then has: for whole tiles, which take as many
-    /// bytes packed as unpacked.
+    /// Packs weights in place; the result keeps their memory. Only for whole tiles, which take as many bytes packed as
+    /// unpacked.
     ///
     /// - Parameters:
-    ///   - values: FP8 E4M3 `[experts, rows, columns]`, gate above up where there are both. With `stream`'s work they
-    ///     are packed, and of no other use any more.
+    ///   - values: FP8 E4M3 `[experts, rows, columns]`, gate above up where there are both. Overwritten with the packed
+    ///     ones, in the order of `stream`.
     ///   - scales: Float32 `[experts, rows / 128, columns / 128]`, likewise.
     /// - Throws: `ShapeError` for rows that are no whole tiles.
     package init(
@@ -137,7 +137,7 @@ extension WeightBuffer {
             try device.copy(
                 from: scratch.values, offset: 0, to: values, offset: expert * packing.bytes, bytes: packing.bytes,
                 on: stream)
-            // Those of one matrix stay as they are.
+            // The scales of a single matrix stay as they are.
             if arrangement != .matrix {
                 try device.copy(
                     from: scratch.scales, offset: 0, to: scales, offset: expert * scaleBytes, bytes: scaleBytes,

@@ -37,7 +37,7 @@ package struct WeightBuffer {
             ? device.makeBuffer([Float](repeating: 1, count: experts * rows), label: "channel scales: \(label)") : nil
     }
 
-    /// Weights in memory that somebody else has allocated.
+    /// Weights in memory of the caller's.
     init(
         _ device: any Device, rows: Int, columns: Int, tileN: Int, values: DeviceBuffer, scales: DeviceBuffer
     ) {

@@ -9,9 +9,9 @@ struct CommunicationKernels {
     let combineSend: LoadedKernel
     let combineSendOverlapped: LoadedKernel
     let combineReceive: LoadedKernel
-    /// What layers have besides; nil for an engine's calls.
+    /// Further kernels of layers; nil for an engine's calls.
     let forLayers: ForLayers?
-    /// What an engine's calls have besides; nil for layers.
+    /// The rank barrier of an engine's calls; nil for layers.
     let rankBarrier: LoadedKernel?
 
     /// Kernels that only layers have.
@@ -22,7 +22,7 @@ struct CommunicationKernels {
         let dispatchUnpackBeside: LoadedKernel?
     }
 
-    /// Those of layers, whose steps are a dispatch and a combine each.
+    /// The kernels of layers, whose steps are a dispatch and a combine each.
     static func forLayers(_ device: any Device, _ configuration: GroupConfiguration) throws -> CommunicationKernels {
         let window = configuration.window
         return try CommunicationKernels(
@@ -39,7 +39,7 @@ struct CommunicationKernels {
                     ? device.loadFitting(dispatchUnpackKernel(window, before: .arrivingGEMM)) : nil))
     }
 
-    /// Those of an engine's calls, which may leave out combines or repeat them, and want to know how long they waited.
+    /// The kernels of an engine's calls, which may leave out combines or repeat them, and read how long they waited.
     static func forCalls(_ device: any Device, _ configuration: GroupConfiguration) throws -> CommunicationKernels {
         let window = configuration.window
         return try CommunicationKernels(
@@ -73,8 +73,8 @@ struct CommunicationKernels {
     }
 }
 
-/// What profilers show of an engine's calls: one name for the send and the receive of each, as functions of C++, since
-/// tools around DeepEP look for such names.
+/// Kernel names that profilers show for an engine's calls: one for the send and the receive of each, mangled as C++
+/// functions, since tools around DeepEP look for such names.
 private enum ProfilerName: String {
     /// `swiftep::low_latency::dispatch()`
     case dispatch = "_ZN7swiftep11low_latency8dispatchEv"

@@ -33,7 +33,8 @@ public struct DeviceTokens: Sendable {
     }
 
     /// Throws `GroupError.bufferTooSmall` for the first buffer that holds less than a step of rank `rank` can have, or
-    /// `.misaligned` for one that kernels cannot read as they do; `.sharedWeightsMissing` and `.sharedWeightsUnread`.
+    /// `.misaligned` for one whose address is not aligned as kernels need it; `.sharedWeightsMissing` and
+    /// `.sharedWeightsUnread`.
     func validate(rank: Int, _ configuration: GroupConfiguration) throws(GroupError) {
         let shape = configuration.shape
         if configuration.hasSharedGate, sharedWeights == nil { throw .sharedWeightsMissing(rank: rank) }

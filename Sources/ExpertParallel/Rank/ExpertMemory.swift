@@ -3,11 +3,11 @@ import ExpertKernels
 import KernelLanguage
 import Transport
 
-/// What a rank's experts need besides the rows that arrive: room for their results, and what their GEMMs pass on.
+/// Memory of a rank's experts besides the rows that arrive: their results, and their GEMMs' scratch memory.
 struct ExpertMemory: Sendable {
     /// BF16 `[rankExperts, maxRows, paddedHidden]`, which the combine sends home.
     let output: DeviceArray<BFloat16>
-    /// For the GEMMs: one for gate and up, and one for down, which may begin before the other has ended.
+    /// One for the gate and up GEMM, and one for the down GEMM, which may begin before the other has ended.
     let scratch: (gateUp: GEMMScratch, down: GEMMScratch)
 
     init(
@@ -28,6 +28,6 @@ struct ExpertMemory: Sendable {
         self.scratch = (try scratch("gate and up"), try scratch("down"))
     }
 
-    /// What is zero before the first step.
+    /// Buffers that are zero before the first step.
     var state: [DeviceBuffer] { [scratch.gateUp.flags, scratch.down.flags] }
 }

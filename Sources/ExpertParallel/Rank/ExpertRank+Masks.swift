@@ -5,13 +5,13 @@ import Transport
 
 /// Ranks that the rank goes on without; for groups with `FailurePolicy.mask`.
 ///
-/// Nothing of the rank may be running in any of these calls. To take a rank in again that has died or was late:
-/// 1. No rank is in a step, nothing is under way in a network, and every other rank has masked the one that comes back
+/// Nothing of the rank may be running in any of these calls. To take a rank in again that has died or was late: 1. No
+/// rank is in a step, no operation of a network is in flight, and every other rank has masked the one that comes back
 ///    (`mask(_:)` where it has not).
 /// 2. A rank that has been started again is made with its transport, which offers its windows, and `connect`s; the
 ///    others call `replaceWindows(of:within:)` for it. One that was only late keeps its windows.
-/// 3. It calls `adopt(step:)` with what `currentStep()` says on another rank, which also forgets whom it has masked; it
-///    masks those that are still missing.
+/// 3. It calls `adopt(step:)` with another rank's `currentStep()`, which also clears its masks; it masks the ranks that
+///    are still missing.
 /// 4. When it has, the others call `unmask(_:)`, and all ranks go on with the next step.
 extension ExpertRank {
     /// The ranks that this one goes on without, in order.
@@ -29,23 +29,25 @@ extension ExpertRank {
     /// - Throws: `GroupError.noMasks`; `GroupError.notAPeer` for the rank itself and for a number that no rank has.
     public func unmask(_ rank: Int) throws { try state.unmask(rank) }
 
-    /// Enqueues a note of who is masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
+    /// Enqueues a kernel that writes which ranks are masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
+    ///
+    /// - Throws: `GroupError.noMasks`, `.misaligned`.
     public func noteMasks(at status: UInt64, on stream: DeviceStream) throws {
         try requireAligned("the status of masks", status, 4)
         try state.noteMasks(at: status, on: stream)
     }
 
-    /// How many steps the rank has completed.
+    /// The number of steps that the rank has completed.
     ///
     /// - Throws: `DeviceError`.
     public func currentStep() throws -> StepNumbers {
         StepNumbers(completed: try exchanges.map { try $0.completedSteps() })
     }
 
-    /// Puts the rank into the state between two steps of the others, who have masked it, whatever became of its own:
-    /// what it knows of earlier steps, its fault and its masks are forgotten.
+    /// Puts the rank into the state between two steps of the others, which have masked it. What it knows of earlier
+    /// steps, its fault and its masks are forgotten.
     ///
-    /// - Parameter step: What `currentStep()` is on the others.
+    /// - Parameter step: The `currentStep()` of another rank.
     /// - Throws: `GroupError.noMasks`; `GroupError.stepCounters` for numbers of a rank with another configuration;
     ///   `DeviceError`.
     public func adopt(step: StepNumbers) throws {

@@ -25,14 +25,14 @@ public final class ExpertRank {
     public let communication: DeviceStream
 
     private var tokens: TokenMemory
-    /// For steps of callers that know how many tokens they have.
+    /// For steps of callers that know their number of tokens on the host.
     let counts: TokenCountTable
     let state: RankState
     /// Dispatch and combine of the whole batch.
     let whole: TokenExchange
-    /// What its experts need.
+    /// Memory of its experts.
     let wholeMemory: ExpertMemory
-    /// Those of two halves of the batch, if they are wanted.
+    /// Those of the two halves of the batch; empty without `twoBatch`.
     let halves: [TokenExchange]
     let halfMemories: [ExpertMemory]
 
@@ -44,7 +44,7 @@ public final class ExpertRank {
     ///   - configuration: The same for all ranks of the group.
     ///   - transport: How the rank reaches the others.
     ///   - compute: A stream of the caller's for dispatch, GEMMs and combine receive; one of the rank's own when nil.
-    ///   - communication: A stream for what runs beside them; one of the rank's own when nil.
+    ///   - communication: A stream for the communication that runs beside them; one of the rank's own when nil.
     /// - Throws: `GroupError` when the configuration could not be resident, fits no kernel or is for another number of
     ///   ranks; `DeviceError` when memory runs out; `TransportError`.
     public init(
@@ -133,8 +133,8 @@ public final class ExpertRank {
     /// Steps that are enqueued or captured from now on read and write these tokens, where they are. Nothing of the rank
     /// may be running.
     ///
-    /// - Throws: `GroupError.bufferTooSmall` or `.misaligned` for the first buffer that will not do;
-    ///   `.sharedWeightsMissing` and `.sharedWeightsUnread`.
+    /// - Throws: `GroupError.bufferTooSmall` or `.misaligned` for the first such buffer; `.sharedWeightsMissing` and
+    ///   `.sharedWeightsUnread`.
     public func use(_ deviceTokens: DeviceTokens) throws {
         try requireIdle(before: "use")
         try deviceTokens.validate(rank: index, configuration)
@@ -142,7 +142,7 @@ public final class ExpertRank {
         use(tokens.addresses)
     }
 
-    /// The same for tokens whose memory somebody else keeps, in steps that are enqueued from now on.
+    /// The same for tokens whose memory the caller keeps alive, in steps that are enqueued from now on.
     func use(_ addresses: TokenAddresses) {
         whole.tokens = addresses
         for (number, half) in halves.enumerated() {
@@ -151,6 +151,8 @@ public final class ExpertRank {
     }
 
     /// The combined hidden states, BF16 `[tokens, hidden]`.
+    ///
+    /// - Throws: `GroupError.tooManyTokens` for a count beyond `maxTokens`; `DeviceError`.
     public func output(tokens count: Int) throws -> [BFloat16] {
         let most = configuration.shape.maxTokens
         guard (0...most).contains(count) else {
@@ -161,17 +163,18 @@ public final class ExpertRank {
 
     // MARK: Dispatch and combine
 
-    /// What is left to do of a phase whose send is on its way: call it to enqueue the receive. Between send and receive
-    /// nothing of the phase occupies a multiprocessor.
+    /// The rest of a phase whose send is enqueued: call it to enqueue the receive. Between send and receive nothing of
+    /// the phase occupies a multiprocessor.
     public typealias ReceiveHook = () throws -> Void
 
     /// Sends the rank's tokens to their experts' ranks.
     ///
     /// - Returns: The hook that enqueues the receive, after which `rows`, `rowScales`, `receivedCount`, `sourceInfo`
     ///   and `layoutRange` hold what arrived.
+    /// - Throws: `GroupError.needsReset`, `.outOfOrder`, `.notConnected`; `DeviceError`.
     public func dispatch() throws -> ReceiveHook { try whole.dispatch() }
 
-    /// Sends the rows of `expertOutput` home, where they are added up by the receive hook into the output.
+    /// Sends the rows of `expertOutput` home, where the receive adds them up into the output.
     ///
     /// - Parameters:
     ///   - overlap: Poll signals and send each block when it is complete, instead of all at once.
@@ -179,6 +182,9 @@ public final class ExpertRank {
     ///     compute stream.
     ///   - multiprocessors: Most that a send without overlap may use; all of the rank's when nil.
     /// - Returns: The hook that enqueues the receive on the compute stream.
+    /// - Throws: `GroupError.blockHeight`, `.threshold`, `.bufferTooSmall`, `.splitImpossible` and
+    ///   `.overlapOnComputeStream` for an overlap that is not possible; `.needsReset`, `.outOfOrder`, `.notConnected`;
+    ///   `DeviceError`.
     public func combine(
         overlap: CombineOverlap? = nil, on stream: DeviceStream? = nil, multiprocessors: Int? = nil
     ) throws -> ReceiveHook {
@@ -187,7 +193,7 @@ public final class ExpertRank {
             discarding: .init(sent: false, combined: true))
     }
 
-    /// Tells how many rows the rank sends, and sends none: to see those at work that wait for them.
+    /// Sends the row counts of a dispatch but no rows, for tests of the kernels that wait for them.
     package func dispatchNothing() throws { try whole.dispatchNothing() }
 
     /// A whole step that is nothing but a dispatch.
@@ -205,10 +211,10 @@ public final class ExpertRank {
     public var receivedCount: DeviceBuffer { whole.receivedCount.buffer }
     /// Int64 `[rankExperts, maxRows]`: source token in the low 32 bits, source rank in the high ones.
     public var sourceInfo: DeviceBuffer { whole.sourceInfo.buffer }
-    /// Int64 `[rankExperts, ranks]`: count in the low 32 bits, first row in the high ones.
+    /// Int64 `[rankExperts, ranks]`: rows of each source in the low 32 bits, the first of them in the high ones.
     public var layoutRange: DeviceBuffer { whole.layoutRange.buffer }
-    /// BF16 `[rankExperts, maxRows, paddedHidden]`: what the combine sends home. A step of `MoELayer` leaves nothing in
-    /// it.
+    /// BF16 `[rankExperts, maxRows, paddedHidden]`: the rows that the combine sends home. Undefined after a step of
+    /// `MoELayer`, which discards them.
     public var expertOutput: DeviceBuffer { wholeMemory.output.buffer }
     /// UInt32 `[rankExperts, blocks]`, cleared by each dispatch send.
     public var signals: DeviceBuffer { whole.signals.buffer }
@@ -216,10 +222,10 @@ public final class ExpertRank {
     package var experts: DeviceBuffer { tokens.experts }
     /// BF16 `[maxTokens, hidden]`: where the combine's receive writes.
     var combined: DeviceBuffer { tokens.output }
-    /// What captured steps need.
+    /// The memory that captured steps keep alive.
     var tokenMemory: TokenMemory { tokens }
 
-    /// Sets aside what layers of the device's ranks keep in the L2, all at the same time.
+    /// Sets aside the part of the L2 that layers of all of the device's ranks together keep.
     package func keepInL2() throws -> L2Share {
         let sharing = (0..<configuration.shape.ranks).count { transport.reach(of: $0) == .sameDevice }
         return try device.keepInL2(bytes: sharing * configuration.keptBytes)
@@ -236,10 +242,10 @@ public final class ExpertRank {
         }
     }
 
-    /// Allocates what `poll` needs, for callers that may look while a stream is being captured.
+    /// Allocates the memory of `poll`, for callers that may poll while a stream is being captured.
     public func prepareToPoll() throws { try state.prepareToLook() }
 
-    /// Looks whether a wait has failed, without waiting: a failure is seen a little after it.
+    /// Checks without waiting whether a kernel's wait has timed out; a failure shows a fraction of a second late.
     ///
     /// - Throws: `GroupError.waitTimedOut`; `.needsReset` after a failure that has been seen.
     public func poll() throws {
@@ -256,8 +262,8 @@ public final class ExpertRank {
         return try state.fault()
     }
 
-    /// Gives the rank back its state before the first step, after a failed one, together with all other ranks. Poll
-    /// statistics start anew as well.
+    /// Resets the rank after a failed step to its state before the first one. All ranks do so together. Poll statistics
+    /// start anew as well.
     ///
     /// - Parameter seconds: How long to wait for the others.
     /// - Throws: `TransportError.missingRanks` when the time is over.
@@ -265,7 +271,7 @@ public final class ExpertRank {
         try state.reset(within: seconds, clearingOn: compute)
     }
 
-    /// Waits for the device, whatever became of the work.
+    /// Waits for the device, whether or not its work has failed.
     func stop() throws { try state.stop() }
 
     /// Puts all flags, counters and records into the state before the first step. Nothing may be running on any rank.

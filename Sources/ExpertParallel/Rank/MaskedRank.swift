@@ -21,7 +21,7 @@ public struct MaskedRank: Hashable, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
-    /// For people.
+    /// The rank and the cause, for messages.
     public var description: String {
         switch cause {
         case .wait(let fault): "rank \(rank) is masked: \(fault)"

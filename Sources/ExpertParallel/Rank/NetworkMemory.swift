@@ -3,7 +3,7 @@ import ExpertKernels
 import KernelLanguage
 import Transport
 
-/// What an exchange keeps for ranks that a network reaches, see `NetworkPeers`.
+/// Memory of an exchange for ranks that a network reaches, see `NetworkPeers`.
 struct NetworkMemory: Sendable {
     /// UInt64 `[ranks]`: addresses of windows as the adapter has them, known when the rank is connected; 0 for ranks of
     /// the same node.
@@ -17,9 +17,9 @@ struct NetworkMemory: Sendable {
     private let network: GroupNetwork
     private let rank: Int
     private let ranks: Int
-    /// For each kernel that reaches other ranks.
+    /// Parameters of each kernel that reaches other ranks.
     let parameters: NetworkParameters
-    /// Likewise; nil without a modelled card.
+    /// Further parameters of such kernels; nil without a modelled card.
     let card: NetworkCardParameters?
 
     /// nil without a network.
@@ -47,22 +47,23 @@ struct NetworkMemory: Sendable {
             expectedRows: expectedRows.parameter, expectedResults: expectedResults.parameter)
     }
 
-    /// Whether the network is the way to `peer`.
+    /// Whether the network reaches `peer`.
     func reaches(_ peer: Int) -> Bool { network.isBetween(rank, peer) }
 
-    /// Notes where windows are.
+    /// Notes the addresses of windows.
     func connect(_ found: [DeviceBuffer], _ device: any Device) throws {
         try device.write(found.indices.map { reaches($0) ? found[$0].address : 0 }, to: windows.buffer)
     }
 
-    /// Notes where the window of one rank is now.
+    /// Notes the new address of one rank's window.
     func replaceWindow(of peer: Int, _ found: DeviceBuffer, _ device: any Device) throws {
         guard reaches(peer) else { return }
         let word = windows.part("network window of rank \(peer)", from: peer, count: 1)
         try device.write([found.address], to: word.buffer)
     }
 
-    /// Expects of `peer` what is expected before the first step. Its counters in the own window are cleared with it.
+    /// Sets the numbers expected of `peer` to those before the first step. The caller clears the rank's counters in the
+    /// window as well.
     func forget(_ peer: Int, _ device: any Device) throws {
         for (array, what) in [(expectedRows, "rows"), (expectedResults, "results")] {
             let count = array.count / ranks
@@ -71,6 +72,6 @@ struct NetworkMemory: Sendable {
         }
     }
 
-    /// What is zero before the first step.
+    /// Buffers that are zero before the first step.
     var state: [DeviceBuffer] { [staging.buffer, expectedRows.buffer, expectedResults.buffer] }
 }

@@ -1,4 +1,4 @@
-/// How a combine send's polls of signals went.
+/// Statistics of combine sends' polls of signals.
 public struct PollStatistics: Hashable, Sendable, Codable {
     /// Polls that found their row block not complete.
     public var notReady: Int
@@ -13,8 +13,7 @@ public struct PollStatistics: Hashable, Sendable, Codable {
 }
 
 extension ExpertRank {
-    /// Reads how the combine sends' polls went since the last call, and starts anew. Nothing of the rank may be
-    /// running.
+    /// Reads the statistics of combine sends since the last call, and starts anew. Nothing of the rank may be running.
     public func takePollStatistics() throws -> PollStatistics {
         let buffer = records.statistics.buffer
         let words = try device.read(UInt64.self, count: 2, from: buffer)

@@ -1,7 +1,7 @@
 import ExpertKernels
 import KernelLanguage
 
-/// What one rank brings to a step.
+/// The input of one rank to a step.
 public struct RankInput: Hashable, Sendable {
     /// BF16 `[tokens, hidden]`.
     public var hiddenStates: [BFloat16]

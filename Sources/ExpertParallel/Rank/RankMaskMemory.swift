@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// Whom a rank has masked, and where ranks show that they live: one for all exchanges of a rank.
+/// The masks of a rank, and the addresses of all ranks' beats: one for all exchanges of a rank.
 struct RankMaskMemory: Sendable {
     /// UInt64 `[ranks, WaitFault.words]`, see `RankMasks`.
     let records: DeviceArray<UInt64>
@@ -13,7 +13,7 @@ struct RankMaskMemory: Sendable {
     let networkBeats: DeviceArray<UInt64>?
     /// UInt64 `[1]`: see `NetworkCard`; nil without a modelled one. All exchanges of the rank send through it.
     let cardBusy: DeviceArray<UInt64>?
-    /// For each kernel that waits for ranks or sends to them.
+    /// Parameters of each kernel that waits for ranks or sends to them.
     let parameters: MaskParameters
 
     init(_ device: any Device, _ configuration: GroupConfiguration, rank: Int) throws {
@@ -30,12 +30,12 @@ struct RankMaskMemory: Sendable {
         parameters = MaskParameters(masks: records.parameter, beats: beats.parameter, rank: rank)
     }
 
-    /// Notes where the windows are that hold the beats of all ranks.
+    /// Notes the addresses of the windows that hold the beats of all ranks.
     ///
     /// - Parameters:
-    ///   - layout: Of the windows.
-    ///   - own: That of this rank.
-    ///   - reaches: Whether a network is the way to a rank, which then shows here that it lives.
+    ///   - layout: Layout of the windows.
+    ///   - own: This rank's window.
+    ///   - reaches: Whether a network reaches a rank, whose beat then arrives in this rank's window.
     func connect(
         _ found: [DeviceBuffer], _ layout: RankWindow, own: DeviceBuffer, _ device: any Device, reaches: (Int) -> Bool
     ) throws {
@@ -46,9 +46,9 @@ struct RankMaskMemory: Sendable {
         if let networkBeats { try device.write(found.map(\.address), to: networkBeats.buffer) }
     }
 
-    /// Notes where the window is now that holds the beat of one rank.
+    /// Notes the new address of the window that holds the beat of one rank.
     ///
-    /// - Parameter isNetworked: Whether a network is the way to it.
+    /// - Parameter isNetworked: Whether a network reaches the rank.
     func replaceWindow(of rank: Int, _ found: DeviceBuffer, _ device: any Device, isNetworked: Bool) throws {
         func write(_ table: DeviceArray<UInt64>) throws {
             try device.write([found.address], to: table.part("beat of rank \(rank)", from: rank, count: 1).buffer)
@@ -57,7 +57,7 @@ struct RankMaskMemory: Sendable {
         if let networkBeats { try write(networkBeats) }
     }
 
-    /// The part of the masks that is about `rank`.
+    /// The mask record of `rank`.
     func record(of rank: Int) -> DeviceBuffer {
         records.part("mask of rank \(rank)", from: rank * WaitFault.words, count: WaitFault.words).buffer
     }

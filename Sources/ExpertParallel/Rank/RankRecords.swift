@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// What a rank's kernels note about themselves.
+/// Records that a rank's kernels write: faults, statistics, traces, masks.
 struct RankRecords: Sendable {
     /// See `WaitFault`.
     let fault: DeviceArray<UInt64>
@@ -10,10 +10,10 @@ struct RankRecords: Sendable {
     let statistics: DeviceArray<UInt64>
     /// See `TraceEvent`; nil where nothing is traced.
     let trace: DeviceArray<UInt64>?
-    /// Whom the rank has masked; nil where every wait in vain is a fault at once. With a network and
-    /// `FailurePolicy.stop` the host makes one of it.
+    /// The rank's masks; nil where every wait that times out is a fault at once. With a network and
+    /// `FailurePolicy.stop` the host turns a mask into a fault.
     let masks: RankMaskMemory?
-    /// For each kernel that waits.
+    /// Parameters of each kernel that waits.
     let watchdog: WatchdogParameters
 
     init(_ device: any Device, _ configuration: GroupConfiguration, rank: Int) throws {
@@ -27,13 +27,13 @@ struct RankRecords: Sendable {
         watchdog = WatchdogParameters(faultRecord: fault.parameter, seconds: configuration.waitLimit)
     }
 
-    /// All of it, which is zero at first.
+    /// Buffers that are zero before the first step.
     var state: [DeviceBuffer] {
         [fault.buffer, statistics.buffer]
             + [trace?.buffer, masks?.records.buffer, masks?.cardBusy?.buffer].compactMap { $0 }
     }
 
-    /// What a traced kernel is given besides, as the launch of `phase`.
+    /// Further parameters of a traced kernel that is launched as `phase`; nil where nothing is traced.
     func traceParameters(_ phase: StepPhase) -> TraceParameters? {
         trace.map { TraceParameters(trace: $0.parameter, label: phase.rawValue) }
     }

@@ -3,17 +3,17 @@ import ExpertKernels
 import KernelLanguage
 import Transport
 
-/// The exchanges of a rank and what becomes of all of them together: they connect, fail, and start anew.
+/// The exchanges of a rank, which connect, fail and start anew together.
 final class RankState {
     let device: any Device
     let configuration: GroupConfiguration
     let transport: any Transport
     let records: RankRecords
     let exchanges: [TokenExchange]
-    /// What is zero before the first step besides what exchanges and records have.
+    /// Buffers that are zero before the first step, besides those of exchanges and records.
     private let further: [DeviceBuffer]
     private var isConnected = false
-    /// Made when somebody asks first.
+    /// Loaded on first use.
     private var maskStatus: LoadedKernel?
     /// Made by `prepareToLook`.
     private var watch: FaultWatch?
@@ -52,20 +52,20 @@ final class RankState {
         return fault
     }
 
-    /// Makes what `seesFault` needs, which could not be allocated while an engine captures.
+    /// Allocates the memory of `seesFault`, which an engine could not do during a capture.
     func prepareToLook() throws {
         if watch != nil { return }
         let masks = configuration.onFailure == .stop ? records.masks : nil
         watch = try FaultWatch(device, [records.fault.buffer] + (masks.map { [$0.records.buffer] } ?? []))
     }
 
-    /// Whether a failed wait shows, without waiting.
+    /// Whether a failed wait shows in the copies of the fault records; does not wait.
     func seesFault() throws -> Bool {
         try prepareToLook()
         return try watch?.sees() ?? false
     }
 
-    /// Enqueues a note of who is masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
+    /// Enqueues a kernel that writes which ranks are masked; see ``CommunicationBuffer/noteMasks(at:on:)``.
     func noteMasks(at status: UInt64, on stream: DeviceStream) throws {
         let masks = try requireMasks()
         let ranks = configuration.shape.ranks
@@ -80,7 +80,7 @@ final class RankState {
 
     /// See ``ExpertRank/reset(within:)``.
     func reset(within seconds: Double, clearingOn stream: DeviceStream) throws {
-        // Nobody may write to this rank's window when it is cleared, nor before all have been.
+        // No rank may write to this rank's window while it is cleared, nor before all have been.
         try failing {
             try stop()
             try transport.barrier(within: seconds)
@@ -91,7 +91,7 @@ final class RankState {
         restart()
     }
 
-    /// Waits for the device, whatever became of the work: some may have gone to streams of the caller's.
+    /// Waits for the device, whether or not its work has failed: some may be on streams of the caller's.
     func stop() throws {
         try device.synchronize()
         try transport.settle()

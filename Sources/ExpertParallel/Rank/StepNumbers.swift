@@ -1,9 +1,9 @@
 import Accelerator
 import KernelLanguage
 
-/// How many steps a rank has completed, by which kernels of all ranks tell what is of the step under way.
+/// The numbers of steps that a rank has completed, by which kernels tell words of the current step from older ones.
 public struct StepNumbers: Hashable, Sendable, Codable {
-    /// Of the whole batch, and with `GroupConfiguration.twoBatch` of each half.
+    /// The numbers of the whole batch, and with `GroupConfiguration.twoBatch` of each half.
     public var completed: [UInt32]
 
     /// Numbers as given.

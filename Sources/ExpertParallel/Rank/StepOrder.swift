@@ -1,6 +1,6 @@
-/// Where a rank is in its step, so that calls out of order are refused instead of corrupting flags.
+/// The phase of a rank's step, so that calls out of order are refused instead of corrupting flags.
 final class StepOrder {
-    /// What the rank did last.
+    /// The phases of a step, by the rank's last call.
     enum Phase: String {
         case idle, dispatched, received, combined
 
@@ -28,7 +28,7 @@ final class StepOrder {
     /// Whether the flags in memory can no longer be trusted.
     private(set) var failed = false
 
-    /// Moves on to `next`, which must come next.
+    /// Moves on to `next`. Throws `GroupError.outOfOrder` unless it comes next, and `.needsReset` after a failure.
     func advance(to next: Phase) throws(GroupError) {
         if failed { throw .needsReset }
         guard phase.next == next else { throw .outOfOrder(call: next.call, expected: phase.next.call) }
@@ -44,7 +44,7 @@ final class StepOrder {
     /// Whether nothing is left to do of a step.
     var isIdle: Bool { phase == .idle }
 
-    /// A barrier of all ranks ends the step, whatever came of it.
+    /// A barrier of all ranks ends the step, in whatever phase it is.
     func endByBarrier() throws(GroupError) {
         if failed { throw .needsReset }
         phase = .idle

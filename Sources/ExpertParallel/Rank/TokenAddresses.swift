@@ -1,9 +1,9 @@
 import ExpertKernels
 import KernelLanguage
 
-/// Where the tokens of a step are, as kernels are told; whoever gives the addresses keeps the memory.
+/// Device addresses of a step's tokens, for kernels; the caller keeps the memory alive.
 struct TokenAddresses: Hashable, Sendable {
-    /// UInt32 `[3]`: tokens of the step, and how many of them are in each half; or a part from one of them on.
+    /// UInt32 `[3]`: tokens of the step and of each half; for a half, the address of its own number.
     var count: UInt64
     /// BF16 `[tokens, hidden]`.
     var input: UInt64
@@ -16,7 +16,7 @@ struct TokenAddresses: Hashable, Sendable {
     /// BF16 `[tokens, hidden]`.
     var output: UInt64
 
-    /// Those of a half of the batch: number 0 or 1, of at most `half.maxTokens` tokens.
+    /// The addresses of a half of the batch: number 0 or 1, of at most `half.maxTokens` tokens.
     func half(_ number: Int, of half: LayerShape) -> TokenAddresses {
         let first = UInt64(number * half.maxTokens)
         let (hidden, topK) = (UInt64(half.hidden), UInt64(half.topK))

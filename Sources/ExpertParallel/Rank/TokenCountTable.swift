@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// For each number of tokens that a step may have, the counts that kernels read: callers that know the number need not
+/// The counts that kernels read, for each number of tokens that a step may have: callers that know the number need not
 /// write it to the device.
 struct TokenCountTable {
     /// UInt32 `[maxTokens + 1, 3]`.
@@ -20,7 +20,7 @@ struct TokenCountTable {
     /// Bytes of the table for steps of at most `maxTokens`.
     static func bytes(maxTokens: Int) -> Int { (maxTokens + 1) * 12 }
 
-    /// Where the counts of a step of `tokens` tokens are. Throws `GroupError.tooManyTokens`.
+    /// The device address of the counts of a step of `tokens` tokens. Throws `GroupError.tooManyTokens`.
     func address(of tokens: Int) throws(GroupError) -> UInt64 {
         guard (0...maxTokens).contains(tokens) else {
             throw .tooManyTokens(rank: rank, tokens: tokens, maxTokens: maxTokens)

@@ -5,9 +5,9 @@ import KernelLanguage
 extension TokenExchange {
     /// Which rows a combine discards when it has read them, so that the L2 need not write them to memory.
     struct Discards {
-        /// Those of the experts.
+        /// The experts' rows.
         let sent: Bool
-        /// Those that have come home.
+        /// The rows that have come home.
         let combined: Bool
     }
 
@@ -31,7 +31,7 @@ extension TokenExchange {
         let target = stream ?? (isBeside ? streams.communication : streams.compute)
         let isOnCompute = target.handle == streams.compute.handle
         if isBeside, isOnCompute { throw GroupError.overlapOnComputeStream(rank: rank) }
-        // Before the producer in time, it would hold all multiprocessors that the producer needs.
+        // If it started before the producer, it would hold all multiprocessors that the producer needs.
         if overlap != nil, !isBeside, !isOnCompute {
             throw GroupError.splitImpossible(communication: 0, perRank: configuration.multiprocessors)
         }
@@ -69,7 +69,7 @@ extension TokenExchange {
             ])
     }
 
-    /// Enqueues the receive of rows that the kernel before sends home by itself.
+    /// Enqueues the receive of rows that the kernel before, a GEMM, sends home itself.
     func combineFromKernel(discards: Bool) throws {
         try steps.advance(to: .combined)
         try combineReceive(discards: discards, dependent: true)
@@ -78,7 +78,8 @@ extension TokenExchange {
     /// Enqueues the receive of a combine.
     ///
     /// - Parameters:
-    ///   - waits: Of an engine's call: Int64 `[ranks]` to which waits are added, 0 for none.
+    ///   - waits: For an engine's call: address of Int64 `[ranks]` to which waits are added, 0 for none; nil for a
+    ///     layer.
     ///   - stream: A stream of the caller's; the compute stream when nil.
     func combineReceive(
         discards: Bool, waits: UInt64? = nil, dependent: Bool, on stream: DeviceStream? = nil

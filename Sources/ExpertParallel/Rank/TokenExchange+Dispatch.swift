@@ -9,7 +9,7 @@ extension TokenExchange {
         return { [self] in try receive(kernels.dispatchReceive) }
     }
 
-    /// Tells how many rows the rank sends, and sends none.
+    /// Sends the row counts of a dispatch but no rows.
     func dispatchNothing() throws { try dispatchSend(blocks: 1) }
 
     /// A whole step that is nothing but a dispatch, of a layer's rank.
@@ -21,8 +21,8 @@ extension TokenExchange {
         try steps.advance(to: .idle)
     }
 
-    /// Leaves the receive of a dispatch to the kernel that comes next on the compute stream; with masks, enqueues what
-    /// puts rows in their places beside it.
+    /// Leaves the receive of a dispatch to the kernel that comes next on the compute stream; with masks, enqueues the
+    /// kernel that unpacks rows beside it.
     func receiveInKernel() throws {
         guard let unpack = kernels.forLayers?.dispatchUnpackBeside else { return try steps.advance(to: .received) }
         try receive(unpack, blocks: configuration.unpackBlocks)
@@ -70,7 +70,7 @@ extension TokenExchange {
     /// Enqueues the receive of a dispatch by a kernel of its own.
     ///
     /// - Parameters:
-    ///   - totals: Of an engine's call: where what is received and waited for is added, 0 for nowhere.
+    ///   - totals: For an engine's call: addresses of its totals; nil for a layer.
     ///   - stream: A stream of the caller's; the compute stream when nil.
     func receive(_ kernel: LoadedKernel, totals: Totals? = nil, on stream: DeviceStream? = nil) throws {
         let masks = records.masks != nil
@@ -89,7 +89,7 @@ extension TokenExchange {
             changing: totals.map { [("totals", .address($0.rows)), ("waits", .address($0.waits))] } ?? [])
     }
 
-    /// Where an engine's call adds up what it sees; 0 for nowhere.
+    /// Addresses of an engine's totals of rows received and time waited; 0 for none.
     struct Totals {
         /// Int32 `[localExperts]`.
         let rows: UInt64
@@ -97,7 +97,7 @@ extension TokenExchange {
         let waits: UInt64
     }
 
-    /// Enqueues the wait until all ranks have come here, which ends the step, whatever came of it.
+    /// Enqueues a barrier of all ranks, which ends the step, in whatever phase it is.
     func barrier(on stream: DeviceStream) throws {
         guard let kernel = kernels.rankBarrier else { preconditionFailure("the exchange is one of calls") }
         try steps.endByBarrier()

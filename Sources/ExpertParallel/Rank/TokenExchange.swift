@@ -3,7 +3,7 @@ import ExpertKernels
 import KernelLanguage
 import Transport
 
-/// Dispatch and combine of one batch of tokens on one rank: a window that other ranks write to, what the experts read,
+/// Dispatch and combine of one batch of tokens on one rank: the window that other ranks write to, the experts' input,
 /// and the kernels.
 final class TokenExchange {
     /// Which of a rank's exchanges it is.
@@ -15,7 +15,7 @@ final class TokenExchange {
         /// One of several that batches take in turns.
         case turn(Int)
 
-        /// Its window, as the transport knows it.
+        /// The name of its window, for the transport.
         var window: String {
             switch self {
             case .whole: "window"
@@ -33,7 +33,7 @@ final class TokenExchange {
             }
         }
 
-        /// Whether an engine's calls use it, in any order that they like, or steps of a layer.
+        /// Whether an engine's calls use it, which may come in any order, or steps of a layer.
         var isOfCalls: Bool { if case .turn = self { true } else { false } }
 
         /// Whether the first words of its window are the rank's beat and notices, of which a rank has one set.
@@ -47,15 +47,15 @@ final class TokenExchange {
         /// A combine send beside a GEMM; the same as `compute` where all communication is on one stream.
         let communication: DeviceStream
 
-        /// Two handles may be of one stream.
+        /// Whether they differ; two values may have the same handle.
         var areTwo: Bool { compute.handle != communication.handle }
     }
 
     let configuration: GroupConfiguration
-    /// Of steps that are enqueued from now on.
+    /// Tokens of the steps that are enqueued from now on.
     var tokens: TokenAddresses
     let streams: Streams
-    /// What other ranks write to, see `RankWindow`.
+    /// The memory that other ranks write to, see `RankWindow`.
     let window: DeviceBuffer
     /// In words of 4 bytes.
     let rows: DeviceArray<UInt32>
@@ -64,7 +64,7 @@ final class TokenExchange {
     let sourceInfo: DeviceArray<UInt64>
     let layoutRange: DeviceArray<UInt64>
     let signals: DeviceArray<UInt32>
-    /// The same between the gate and up GEMM and the down GEMM, behind the others.
+    /// Signals from the gate and up GEMM to the down GEMM, in memory right behind `signals`.
     let rowSignals: DeviceArray<UInt32>
     let steps = StepOrder()
 
@@ -72,7 +72,7 @@ final class TokenExchange {
     let records: RankRecords
     private let transport: any Transport
     private let part: Part
-    /// Whose it is, for labels of memory.
+    /// The rank and the part, for labels of memory.
     let label: String
     let kernels: CommunicationKernels
     /// See `StepCounter`.
@@ -88,8 +88,8 @@ final class TokenExchange {
     /// Windows of the others, which must stay where they are.
     private var peerWindows: [DeviceBuffer] = []
 
-    /// - Parameter streams: Where launches go. Only where both differ may a launch begin before the kernel before it
-    ///   has ended.
+    /// - Parameter streams: The streams of launches. Only where both differ may a launch begin before the kernel before
+    ///   it has ended.
     init(
         _ device: any Device, _ configuration: GroupConfiguration, _ transport: any Transport, _ part: Part,
         tokens: TokenAddresses, records: RankRecords, streams: Streams
@@ -150,7 +150,7 @@ final class TokenExchange {
         for (rank, peer) in found.enumerated() where peer.bytes != window.bytes {
             throw GroupError.windowSize(rank: rank, bytes: peer.bytes, expected: window.bytes)
         }
-        // Nothing is loaded from or stored to windows that the network reaches.
+        // Kernels do not load from or store to windows that the network reaches.
         try device.write(found.indices.map { isNetworked($0) ? 0 : found[$0].address }, to: peers.buffer)
         try network?.connect(found, device)
         // A window begins with its rank's beat word.
@@ -160,7 +160,7 @@ final class TokenExchange {
         peerWindows = found
     }
 
-    /// Finds the window of one rank anew.
+    /// Replaces the window of one rank by the one that it offers now.
     func replaceWindow(of peer: Int, within seconds: Double) throws {
         guard !peerWindows.isEmpty else { throw GroupError.notConnected(rank: transport.rank) }
         let found = try transport.window(part.window, of: peer, within: seconds)
@@ -178,9 +178,9 @@ final class TokenExchange {
     }
 
     /// Forgets what `rank` has sent, and that it has masked this one. It may have been a step ahead when it was lost,
-    /// and its words for that step must not pass for those that it sends when it comes back. By a network, rows of its
-    /// last step may have been counted late that nobody expects any more: counters and expectations begin anew, as
-    /// they do at `rank`. Nothing may be running or under way.
+    /// and its words for that step must not pass for those that it sends when it comes back. A network may have counted
+    /// late rows of its last step that are no longer expected: counters and expectations begin anew, as they do at
+    /// `rank`. Nothing may be running or in flight.
     func forget(_ rank: Int) throws {
         let (shape, layout) = (configuration.shape, configuration.window)
         func clear<Element>(_ region: WindowRegion<Element>, halves: Int) throws {
@@ -204,17 +204,17 @@ final class TokenExchange {
         try network?.forget(rank, device)
     }
 
-    /// Whether a network is the way to `peer`.
+    /// Whether a network reaches `peer`.
     func isNetworked(_ peer: Int) -> Bool { network?.reaches(peer) ?? false }
 
     /// Steps that are over.
     func completedSteps() throws -> UInt32 { try device.read(UInt32.self, count: 1, from: step.buffer)[0] }
 
-    /// Goes on after this many steps. Nothing may be running, and all state be as before the first step.
+    /// Goes on after this many steps. Nothing may be running, and all state must be as before the first step.
     func adopt(completedSteps: UInt32) throws { try device.write([completedSteps, 0], to: step.buffer) }
 
-    /// What is zero before the first step. Row scales beyond an expert's count are loaded with their block; they must
-    /// hold something.
+    /// Buffers that are zero before the first step. The window's row scales are among them: those beyond an expert's
+    /// count are loaded with their row block.
     var state: [DeviceBuffer] {
         [window, signals.buffer, rowSignals.buffer, step.buffer, linkBusy.buffer] + (network?.state ?? [])
     }
@@ -224,7 +224,7 @@ final class TokenExchange {
     var ranks: PeersParameters { PeersParameters(peers: peers.parameter, rank: transport.rank) }
     /// nil without links.
     var links: LinkParameters? { configuration.link.map { _ in LinkParameters(linkBusy: linkBusy.parameter) } }
-    /// What kernels are given that reach other ranks besides what they have of them; nil where there is nothing.
+    /// Further parameters of kernels that reach other ranks; nil for those that the configuration does without.
     var reach: [(any KernelParameters)?] { [records.masks?.parameters, network?.parameters, network?.card] }
     /// For a kernel that waits for rows itself.
     var arriving: ArrivingParameters {
@@ -238,13 +238,13 @@ final class TokenExchange {
 
     // MARK: Launches
 
-    /// What a launch of a step goes by.
+    /// The launch of a kernel.
     struct Launch {
         /// The kernel.
         let kernel: LoadedKernel
-        /// What the rank has done when it is enqueued; nil for what is no part of a step.
+        /// The phase that the rank is in after the launch; nil for a launch outside steps.
         let phase: StepOrder.Phase?
-        /// As what it is traced.
+        /// The phase of its trace events.
         let traced: StepPhase
         let blocks: Int
         let stream: DeviceStream

@@ -2,7 +2,7 @@ import Accelerator
 import ExpertKernels
 import KernelLanguage
 
-/// Memory for the tokens of a rank's step and what becomes of them.
+/// Memory for the tokens of a rank's step and their outputs.
 struct TokenMemory: Sendable {
     /// UInt32 `[3]`: tokens of the step, and how many of them are in each half.
     private let counts: DeviceBuffer
@@ -42,7 +42,7 @@ struct TokenMemory: Sendable {
         output = tokens.output
     }
 
-    /// Where it all is.
+    /// The addresses of the memory.
     var addresses: TokenAddresses {
         TokenAddresses(
             count: counts.address, input: input.address, experts: experts.address, weights: weights.address,
@@ -60,7 +60,7 @@ struct TokenMemory: Sendable {
         }
     }
 
-    /// What a step of `tokens` tokens has as counts.
+    /// The counts of a step of `tokens` tokens: all, those in the first half, and those in the second.
     static func counts(_ tokens: Int, maxTokens: Int) -> [UInt32] {
         let first = min(tokens, (maxTokens + 1) / 2)
         return [UInt32(tokens), UInt32(first), UInt32(tokens - first)]

@@ -17,11 +17,11 @@ package struct LayerReference {
     package var model: QuantisationModel
     /// How scales of activations are rounded; used by `.asKernels` only.
     package var scaleFormat: ScaleFormat
-    /// What stands between the projections of an expert.
+    /// The activation between the projections of an expert.
     package var activation = Activation.plain
     /// The kernels' own quantised values, to check and go on from; used by `.asKernels` only.
     package var observed: ObservedQuantisation?
-    /// Whose experts' terms are left out, and of which ranks' tokens.
+    /// Ranks whose experts' terms are left out, and from which ranks' tokens.
     package var missing = MissingRanks.none
 
     /// A reference for this shape. Throws `dimensionNotMultiple`.
@@ -54,8 +54,8 @@ package struct LayerReference {
         try output(of: ranks, sharedParts: shared.map { [$0] } ?? [], weights: weights)
     }
 
-    /// The same for a shared expert in several parts, whose outputs are rounded each by itself, as kernels do that
-    /// compute them as experts of their own.
+    /// The same for a shared expert in several parts, each of whose outputs is rounded by itself, as kernels compute
+    /// the parts as experts of their own.
     func output(
         of ranks: [RankInput], sharedParts: [ExpertWeights], weights: (Int) throws -> ExpertWeights
     ) throws -> [[Double]] {

@@ -51,12 +51,12 @@ package struct OutputDifference: Hashable, Sendable, CustomStringConvertible {
     package var token: Int
     /// Channel of the token.
     package var channel: Int
-    /// What is there; nil when the output is too short.
+    /// The output's value; nil when the output is too short.
     package var value: Double?
-    /// What was expected; nil when the output is too long.
+    /// The expected value; nil when the output is too long.
     package var expected: Double?
 
-    /// A difference in this place.
+    /// A difference at this place.
     package init(rank: Int, token: Int, channel: Int, value: Double?, expected: Double?) {
         self.rank = rank
         self.token = token

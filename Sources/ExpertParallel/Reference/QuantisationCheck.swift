@@ -1,7 +1,7 @@
 import ExpertKernels
 import KernelLanguage
 
-/// Checks that an observed row is a right quantisation of exact values.
+/// Checks that an observed row is a correct quantisation of exact values.
 struct QuantisationCheck {
     let stage: QuantisationDifference.Stage
     let row: ReferenceRow
@@ -11,8 +11,8 @@ struct QuantisationCheck {
 
     /// The first difference, or nil.
     ///
-    /// `exact[channel]` is the reference's value; `range(channel)` the values that right kernels may have had instead,
-    /// which is asked for only when the exact value does not do.
+    /// `exact[channel]` is the reference's value; `range(channel)` the values that correct kernels may have had
+    /// instead, evaluated only when the exact value does not fit.
     func firstDifference(
         observed: QuantisedRow, exact: UnsafeBufferPointer<Double>, range: (Int) -> ClosedRange<Double>
     ) -> QuantisationDifference? {
@@ -104,11 +104,11 @@ struct QuantisationCheck {
         )
     }
 
-    /// How far FP32 numbers near zero are from the exact ones that they round: half of the least one.
+    /// The largest rounding error of FP32 numbers near zero: half of the least one.
     private static let rounding = Double(Float.leastNonzeroMagnitude) / 2
 
-    /// What values are multiplied by to give codes. Its largest value is FP32's: in a block whose largest magnitude is
-    /// below 448 / 3.4e38, about 1.3e-36, codes use only a part of E4M3's range, and come out as 0 at last.
+    /// The factor that turns values into codes. Its largest value is FP32's: in a block whose largest magnitude is
+    /// below 448 / 3.4e38, about 1.3e-36, codes use only a part of E4M3's range, and end as 0.
     private static func factor(of scale: Double) -> Double {
         min(1 / scale, Double(Float.greatestFiniteMagnitude))
     }

@@ -37,8 +37,8 @@ package struct ReferenceRow: Hashable, Sendable, CustomStringConvertible {
 /// Quantised values that kernels produced, for the reference to check and to go on from.
 ///
 /// A tensor core's FP32 sum and the reference's FP64 sum differ by about 1e-4. Where a value lies near the boundary
-/// between two FP8 codes, either may be right, and they are 6 to 12 % apart. So the reference does not compare codes:
-/// it asks that each is a right rounding of its own value, within a slack, and then adopts it.
+/// between two FP8 codes, either may be correct, and they are 6 to 12 % apart. So the reference does not compare codes:
+/// it requires that each is a correct rounding of its own value, within a slack, and then adopts it.
 package struct ObservedQuantisation {
     /// The quantised token as an expert received it; nil to use the reference's own.
     package var input: ((ReferenceRow) throws -> QuantisedRow?)?

@@ -18,8 +18,8 @@ package struct QuantisedRow: Hashable, Sendable {
     }
 
     /// Quantises a row in FP32 arithmetic: per block of 128 channels, the scale is the largest magnitude / 448, or 1
-    /// when all are zero, and each code is `Float8E4M3(x * (448 / largest))`. Where scales are powers of two, it is the
-    /// scale that is rounded up to one, and each code is `Float8E4M3(x / scale)`.
+    /// when all are zero, and each code is `Float8E4M3(x * (448 / largest))`. Where scales are powers of two, the scale
+    /// is rounded up to one, and each code is `Float8E4M3(x / scale)`.
     ///
     /// The last block may have fewer channels.
     package init(quantising row: some RandomAccessCollection<Float>, _ format: ScaleFormat = .float32) {

@@ -11,7 +11,7 @@ import ExpertKernels
 /// SwiGLU of one channel in FP64, plain or a variant.
 struct ReferenceActivation {
     private let activation: Activation
-    /// What values are clamped to; infinite for no limit.
+    /// The limit that values are clamped to; infinite for none.
     private let limit: Double
 
     /// - Parameter limit: That of the expert, nil for none.
@@ -20,11 +20,11 @@ struct ReferenceActivation {
         self.limit = limit.map { Double($0) } ?? .infinity
     }
 
-    /// By the definition.
+    /// The value by the definition.
     func callAsFunction(gate: Double, up: Double) -> Double { value(gate: gate, up: up, open: Self.sigmoid) }
 
     /// As kernels define it: PTX `rcp.approx.ftz` gives 0 for a reciprocal below the least normal FP32 number, and so a
-    /// gate below about -87.3 / alpha closes altogether.
+    /// gate below about -87.3 / alpha gives 0.
     func asKernels(gate: Double, up: Double) -> Double {
         value(gate: gate, up: up) {
             let open = Self.sigmoid($0)
@@ -32,7 +32,7 @@ struct ReferenceActivation {
         }
     }
 
-    /// What an up value multiplies.
+    /// The factor that an up value gives: clamped, plus the offset.
     func factor(up: Double) -> Double { fromBelow(fromAbove(up)) + Double(activation.offset) }
 
     private func value(gate: Double, up: Double, open: (Double) -> Double) -> Double {

@@ -1,6 +1,6 @@
 import ExpertKernels
 
-/// Why the reference does not compute, or does not agree with what it was given.
+/// Why the reference cannot compute, or disagrees with observed values.
 package enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible {
     /// An array or matrix has another size than the layer's shape asks for.
     case sizeMismatch(what: String, expected: Int, found: Int)
@@ -12,7 +12,7 @@ package enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible
     case hiddenNotFinite(rank: Int, token: Int, channel: Int)
     /// A value of the reference is beyond what its format holds, or not a number.
     case overflow(stage: QuantisationDifference.Stage, row: ReferenceRow, channel: Int, value: Double)
-    /// An observed value is no right rounding of the reference's own.
+    /// An observed value is no correct rounding of the reference's own.
     case observedDiffers(QuantisationDifference)
 
     /// One sentence with the place, the value and the limit.
@@ -35,7 +35,7 @@ package enum ReferenceError: Error, Equatable, Sendable, CustomStringConvertible
     }
 }
 
-/// The first observed value that is no right rounding of the reference's own.
+/// The first observed value that is no correct rounding of the reference's own.
 package struct QuantisationDifference: Hashable, Sendable, CustomStringConvertible {
     /// What was quantised.
     package enum Stage: String, Hashable, Sendable {
@@ -63,7 +63,7 @@ package struct QuantisationDifference: Hashable, Sendable, CustomStringConvertib
     package var row: ReferenceRow
     /// Which channel of it.
     package var channel: Int
-    /// What the kernel made.
+    /// The kernel's value.
     package var observed: Double
     /// The reference's own, before it is quantised.
     package var expected: Double

@@ -45,7 +45,8 @@ struct ReferenceExpert {
         return down
     }
 
-    /// The down projection's output in BF16: as the kernel rounded it where that is right, else as the reference does.
+    /// The down projection's output in BF16: the kernel's where one was observed, which must be a correct rounding,
+    /// else the reference's own.
     private func roundedOutput(_ exact: [Double], row: ReferenceRow, underflow: Double) throws -> [Double] {
         if let channel = exact.firstIndex(where: { !Self.rounded($0).isFinite }) {
             throw ReferenceError.overflow(stage: .output, row: row, channel: channel, value: exact[channel])
@@ -118,7 +119,7 @@ struct ReferenceExpert {
             let used: QuantisedRow
             if let seen = try observed?.activation?(row) {
                 let error = observed?.accumulationError ?? 0
-                // Found only when a value needs it: nearly all rows do without.
+                // Computed only when a value needs them: nearly all rows do without.
                 var errors: (gate: SumErrors, up: SumErrors)?
                 try check(.activation, row: row, seen: seen, exact: exact) { channel in
                     let bounds =
@@ -165,14 +166,14 @@ struct ReferenceExpert {
 
     /// The results that gate and up sums within these errors may lead to.
     ///
-    /// Clamping and an offset leave the order of values as it is, so ends stay ends.
+    /// Clamping and an offset keep the order of values, so ends of ranges stay ends.
     private func range(gate: Double, up: Double, errors: (gate: Double, up: Double)) -> ClosedRange<Double> {
         var low = Double.infinity
         var high = -Double.infinity
         for gate in [Self.rounded(gate - errors.gate), Self.rounded(gate + errors.gate)] {
             for up in [Self.rounded(up - errors.up), Self.rounded(up + errors.up)] {
                 let value = activation.asKernels(gate: gate, up: up)
-                // Both products are rounded to FP32, whose steps near zero are no fraction of the value.
+                // Both products are rounded to FP32, whose steps near zero do not shrink with the value.
                 let rounding = (activation.factor(up: up).magnitude + 1) * Double(Float.leastNonzeroMagnitude) / 2
                 low = min(low, value - rounding)
                 high = max(high, value + rounding)

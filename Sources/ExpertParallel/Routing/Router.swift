@@ -15,7 +15,7 @@ import KernelLanguage
 /// the `topK` best are chosen; weights are the unbiased scores. Among equals the lower index wins. Other models score
 /// and rank otherwise, see `RouterConfiguration`.
 public struct Router: Sendable {
-    /// How the choice is made.
+    /// How experts are chosen.
     public let configuration: RouterConfiguration
     /// Channels of a token.
     public let hidden: Int
@@ -60,9 +60,9 @@ public struct Router: Sendable {
     /// Routes hidden states `[tokens, hidden]`, row-major; no tokens is fine.
     ///
     /// Each token's experts stand in descending order of their biased scores; the shared expert's weight is the sigmoid
-    /// of its gate's logit. Logits are summed in FP64 and rounded to
-    /// FP32, so the result does not depend on the machine. Throws `countMismatch` when the array is no whole number of
-    /// tokens, `scoreNotFinite` and `sharedScoreNotFinite` for hidden states or weights that lead there.
+    /// of its gate's logit. Logits are summed in FP64 and rounded to FP32, so the result does not depend on the
+    /// machine. Throws `countMismatch` when the array is no whole number of tokens, `scoreNotFinite` and
+    /// `sharedScoreNotFinite` for hidden states or weights that lead there.
     public func route(_ hiddenStates: [BFloat16]) throws(RouterError) -> Routing {
         let tokens = hiddenStates.count / hidden
         guard hiddenStates.count == tokens * hidden else {
@@ -121,7 +121,7 @@ public struct Router: Sendable {
         return total
     }
 
-    /// Infinite logits have a sigmoid, but they are a sign of overflow and not to be hidden.
+    /// Infinite logits have a sigmoid, but they are a sign of overflow, which must not be hidden.
     private static func sigmoid(_ logit: Float) -> Float {
         logit.isFinite ? Float(1 / (1 + exp(-Double(logit)))) : .nan
     }

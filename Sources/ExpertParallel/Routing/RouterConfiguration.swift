@@ -12,7 +12,7 @@ public struct RouterConfiguration: Hashable, Sendable {
         case softmaxOfChosen
     }
 
-    /// What a group of experts is ranked by.
+    /// The score by which a group of experts is ranked.
     public enum GroupScore: String, Hashable, Sendable {
         /// The sum of its two best scores (DeepSeek-V3).
         case sumOfTwoBest
@@ -28,7 +28,7 @@ public struct RouterConfiguration: Hashable, Sendable {
     public let groups: Int
     /// Groups whose experts a token may choose from.
     public let groupsKept: Int
-    /// What groups are ranked by.
+    /// The score by which groups are ranked.
     public let groupScore: GroupScore
     /// Whether the chosen experts' scores are divided by their sum.
     public let normalise: Bool
@@ -75,7 +75,7 @@ public struct RouterConfiguration: Hashable, Sendable {
     }
 }
 
-/// What can be wrong with a router's configuration or input.
+/// Errors of a router's configuration or input.
 public enum RouterError: Error, Equatable, Sendable, CustomStringConvertible {
     /// An option is out of its range.
     case optionInvalid(option: String, value: String, expected: String)

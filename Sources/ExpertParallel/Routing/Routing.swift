@@ -1,4 +1,4 @@
-/// Which experts the tokens of one rank go to, and how much each counts.
+/// The experts that each token of one rank goes to, and their weights.
 public struct Routing: Hashable, Sendable {
     /// Number of tokens.
     public var tokens: Int

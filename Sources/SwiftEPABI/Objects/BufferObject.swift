@@ -27,7 +27,7 @@ final class BufferObject {
     }
 }
 
-/// The configuration that a caller asks for.
+/// The configuration of a group by a caller's of a buffer.
 func groupConfiguration(
     _ given: swiftep_buffer_configuration, ranks: Int, ranksOnDevice: Int, deviceMultiprocessors: Int
 ) throws -> GroupConfiguration {

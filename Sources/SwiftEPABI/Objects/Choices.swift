@@ -2,7 +2,7 @@ import CSwiftEP
 import ExpertKernels
 import ExpertParallel
 
-/// What numbers of the header stand for. All throw `ABIError.value` for others.
+/// The values that numbers of the header stand for. All functions throw `ABIError.value` for other numbers.
 enum Choices {
     static func format(_ number: UInt32) throws(ABIError) -> DispatchFormat {
         switch Int32(bitPattern: number) {
@@ -59,7 +59,7 @@ enum Choices {
         }
     }
 
-    /// What reaches ranks of other nodes.
+    /// The network that reaches ranks of other nodes.
     enum Network {
         case none
         case adapter(NetworkAdapter)

@@ -2,12 +2,12 @@ import Accelerator
 import ExpertParallel
 import Synchronization
 
-/// A device, and what is kept of its callers' streams.
+/// A device, and its callers' streams.
 final class DeviceObject {
     let device: any Device
-    /// By what callers call them.
+    /// By callers' handles.
     private let streams = Mutex<[UInt64: DeviceStream]>([:])
-    /// Streams that were made here, which are let go of by `freeStream`.
+    /// Streams that were made here, which `freeStream` releases.
     private let own = Mutex<Set<UInt64>>([])
     let scratch: StreamScratch
 

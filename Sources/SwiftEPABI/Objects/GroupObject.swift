@@ -19,10 +19,10 @@ final class GroupObject {
     private let patience: Double
     /// Kept by the process that began the group.
     private let server: RendezvousServer?
-    /// Transports of what ranks make one after the other, windows of each have names of their own: by how much a rank
-    /// has made before, those that nobody has taken yet.
+    /// Transports of the objects that ranks make one after the other, whose windows have names of their own: by the
+    /// number of objects made before, those not taken yet, by the rank's place in the process.
     private var transports: [Int: [Int: any Transport]] = [:]
-    /// How much each rank of this process has made.
+    /// The number of objects that each rank of this process has made.
     private var made: [Int]
 
     init(
@@ -45,7 +45,7 @@ final class GroupObject {
     /// Has layers that are made next reach ranks of other nodes by NVSHMEM, which is started the first time. All
     /// processes do it together.
     ///
-    /// - Parameter ranksPerNode: nil for what machines have.
+    /// - Parameter ranksPerNode: nil for the choice of `NVSHMEMEngine`.
     func useNVSHMEM(ranksPerNode: Int?) throws {
         guard device.device.properties.kind == .cuda else {
             throw NVSHMEMError.needsGPU(device: device.device.properties.name)
@@ -61,7 +61,7 @@ final class GroupObject {
         (network, usesEngine) = (GroupNetwork(.engine, ranksPerNode: started.ranksPerNode), true)
     }
 
-    /// Makes what `rank` makes next, with its transport. When that fails, the next try is in its place.
+    /// Makes the next object of `rank`, with its transport. When that fails, the next try takes its number.
     func make<Made>(_ rank: Int, _ body: (any Transport) throws -> Made) throws -> Made {
         guard localRanks.contains(rank) else { throw ABIError.foreignRank(rank, local: localRanks) }
         let (place, number) = (rank - localRanks.lowerBound, made[rank - localRanks.lowerBound])
@@ -76,18 +76,18 @@ final class GroupObject {
         do {
             result = try body(transport)
         } catch {
-            // Windows that have been made stay in the symmetric heap; the next try has others.
+            // Windows that have been made stay in the symmetric heap; the next try makes others.
             if usesEngine, !made.contains(where: { $0 > number }) { transports[number] = nil }
             throw error
         }
         made[place] += 1
-        // Whoever has it keeps it, and lets go of its windows.
+        // The object keeps its transport, and releases its windows.
         transports[number]?[place] = nil
         if made.allSatisfy({ $0 > number }) { transports[number] = nil }
         return result
     }
 
-    /// Leaves, when everything that ranks have made is gone.
+    /// Leaves the group, when all objects of its ranks are gone.
     func close(within seconds: Double) throws {
         transports = [:]
         if let engine {

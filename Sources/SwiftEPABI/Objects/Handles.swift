@@ -1,7 +1,6 @@
 import Synchronization
 
-/// The objects that callers hold, by number. A number is never given twice, so that one of an object that has been
-/// freed is refused.
+/// The objects that callers hold, by number. No number is given twice, so that the number of a freed object is refused.
 struct Handles: Sendable {
     private var last: UInt64 = 0
     private var objects: [UInt64: Unchecked<AnyObject>] = [:]
@@ -11,7 +10,7 @@ struct Handles: Sendable {
 
     private static let table = Mutex(Handles())
 
-    /// Keeps an object; gives its number.
+    /// Keeps an object; returns its number.
     static func keep(_ object: sending AnyObject) -> UInt64 {
         let object = Unchecked(value: object)
         return table.withLock { table in
@@ -30,7 +29,7 @@ struct Handles: Sendable {
         return object
     }
 
-    /// Lets go of the object with this number.
+    /// Releases the object with this number.
     static func drop<Object: AnyObject>(_ number: UInt64, _ type: Object.Type, _ what: String) throws(ABIError) {
         _ = try find(number, type, what)
         // Freed outside of the lock.

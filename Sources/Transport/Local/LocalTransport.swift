@@ -14,7 +14,7 @@ public final class LocalTransport: Transport {
     /// See ``Transport/rank``.
     public let rank: Int
     private let meeting: Meeting
-    /// Windows of this rank, whether or not the others may have them yet.
+    /// Windows of this rank, whether or not they have been offered.
     private let made = Mutex<[String: DeviceBuffer]>([:])
 
     private init(rank: Int, _ meeting: Meeting) {
@@ -71,14 +71,14 @@ public final class LocalTransport: Transport {
     public func barrier(within seconds: Double) throws { try meeting.barrier(of: rank, within: seconds) }
 }
 
-/// What the ranks of a process have in common. Its ranks may be on threads of their own.
+/// The shared state of the ranks of a process, which may be on threads of their own.
 private final class Meeting: Sendable {
     let ranks: Int
     private let state: Mutex<State>
 
     private struct State {
         var windows: [String: [Int: DeviceBuffer]] = [:]
-        /// How often each rank has come to the barrier.
+        /// The number of times that each rank has come to the barrier.
         var arrivals: [Int]
     }
 
@@ -116,7 +116,7 @@ private final class Meeting: Sendable {
         do {
             try wait("a barrier", within: seconds, missing: missing)
         } catch {
-            // Who gave up has not come, unless all have after all.
+            // A rank that gave up counts as absent, unless all have come meanwhile.
             let isComplete = state.withLock { state in
                 if missing(state).isEmpty { return true }
                 state.arrivals[rank] -= 1
@@ -126,10 +126,10 @@ private final class Meeting: Sendable {
         }
     }
 
-    /// Looks again and again until no rank is missing.
+    /// Polls until no rank is missing.
     private func wait(_ what: String, within seconds: Double, missing: (borrowing State) -> [Int]) throws {
         let clock = ContinuousClock()
-        // Longer than anybody waits, and short enough to be added.
+        // Longer than any wait, and short enough to be added.
         let end = clock.now + .seconds(seconds < 1e9 ? max(seconds, 0) : 1e9)
         while true {
             let absent = state.withLock { missing($0) }

@@ -13,22 +13,22 @@ import Synchronization
 
 /// NVSHMEM between the processes of a group: the engine of `NetworkAdapter.engine` on GPUs. A process starts it once.
 ///
-/// A process is a PE. Windows, and what is put, lie in the symmetric heap, which all processes extend together: ranks
-/// of a group are made in the same order in all of them. Kernels are given addresses of the own heap, whatever rank
-/// they are for, and PEs follow from numbers of ranks.
+/// A process is a PE. Windows, and the sources of puts, lie in the symmetric heap, which all processes extend together:
+/// ranks of a group are made in the same order in all of them. Kernels get addresses of their own process's heap,
+/// whatever rank they are for, and PEs follow from the numbers of ranks.
 ///
-/// Memory of a group of ranks that has gone in all processes is free when the next group is made. NVSHMEM's collective
-/// calls wait without a deadline, so processes meet before each of them, with one.
+/// Memory of a group of ranks that has gone in all processes is freed when the next group is made. NVSHMEM's collective
+/// calls wait without a deadline, so processes meet before each of them at a rendezvous, which has one.
 public final class NVSHMEMEngine: NetworkLinker {
     /// The processes.
     public let group: ProcessGroup
-    /// Ranks that follow one another and reach each other by loads and stores, as `GroupNetwork.ranksPerNode`.
+    /// Consecutive ranks that reach each other by loads and stores, as `GroupNetwork.ranksPerNode`.
     public let ranksPerNode: Int
     /// The version of NVSHMEM, such as `3.4.5`.
     public var version: String { "\(library.version)" }
 
     let device: CUDADevice
-    /// Whether NVSHMEM has no network, and reaches what it maps.
+    /// Whether NVSHMEM has no network, and reaches mapped memory alone.
     let reachesMappedMemoryAlone: Bool
     private let library: NVSHMEMLibrary
     private let shim: NVSHMEMShim
@@ -41,8 +41,8 @@ public final class NVSHMEMEngine: NetworkLinker {
         var hasEnded = false
     }
 
-    /// Finds NVSHMEM, builds what kernels call, and starts it. All processes do it together, before the first kernel
-    /// with network operations is loaded.
+    /// Finds NVSHMEM, compiles the functions that kernels call, and starts it. All processes do it together, before the
+    /// first kernel with network operations is loaded.
     ///
     /// - Parameters:
     ///   - group: The processes, on GPUs.
@@ -76,7 +76,7 @@ public final class NVSHMEMEngine: NetworkLinker {
         return asked
     }
 
-    /// Groups of ranks that have been made and are still there.
+    /// The number of groups of ranks that have been made and are still alive.
     public var groupsInUse: Int { state.withLock { $0.heap.inUse } }
 
     /// Transports of this process's ranks, in order, for a group of ranks. All processes make them in the same order,
@@ -85,7 +85,7 @@ public final class NVSHMEMEngine: NetworkLinker {
     /// - Throws: `TransportError` when other processes do not come, have gone or make something else.
     public func transports() throws -> [NVSHMEMTransport] {
         let (next, gone) = state.withLock { ($0.heap.next, $0.heap.statement()) }
-        // Nothing that has been asked for may come when memory is free.
+        // No operation may be in flight when memory is freed.
         if !gone.isEmpty {
             try device.synchronize()
             try settle()
@@ -104,7 +104,7 @@ public final class NVSHMEMEngine: NetworkLinker {
     /// - Throws: `TransportError.missingProcesses`; it may be called again then.
     public func end(within seconds: Double = 60) throws {
         if state.withLock({ $0.hasEnded }) { return }
-        // Kernels that nobody holds are unloaded.
+        // Unloads kernels without references.
         try device.synchronize()
         let own = state.withLock { $0.heap.statement(ofAll: true) }
         let statements: [String]?
@@ -131,7 +131,7 @@ public final class NVSHMEMEngine: NetworkLinker {
         }
     }
 
-    /// Throws `TransportError.disagreement` when processes say different things.
+    /// Throws `TransportError.disagreement` when the processes' texts differ.
     private func agree(_ what: String, _ text: String) throws {
         let all = try everyone(what, text, within: patience)
         let others = all.indices.filter { all[$0] != all[0] }
@@ -141,7 +141,7 @@ public final class NVSHMEMEngine: NetworkLinker {
         }
     }
 
-    /// Frees memory of groups, which all processes do in this order.
+    /// Frees memory of groups. All processes do so in this order.
     private func free(_ groups: [Int]) throws {
         for number in groups {
             let addresses = state.withLock { $0.heap.take(number) }
@@ -151,7 +151,8 @@ public final class NVSHMEMEngine: NetworkLinker {
 
     // MARK: For transports and the device
 
-    /// Memory of the symmetric heap, which all processes allocate together: for the same one of their ranks, as much.
+    /// Allocates memory of the symmetric heap. All processes call it together, with one size, for the rank at the same
+    /// place.
     func allocate(bytes: Int, label: String, group number: Int, place: Int) throws -> DeviceBuffer {
         try agree("memory of NVSHMEM", "\(bytes) bytes for its rank \(place)")
         let address = try device.context.makingCurrent { try library.allocate(bytes: bytes, for: label) }
@@ -162,14 +163,15 @@ public final class NVSHMEMEngine: NetworkLinker {
     /// Notes that a group of ranks has gone.
     func leave(_ number: Int) { state.withLock { $0.heap.leave(number) } }
 
-    /// Where memory of another process is mapped here: memory at the place of `buffer` in its heap.
+    /// The memory of another process at the place of `buffer` in its heap, as it is mapped here.
     func mapped(_ buffer: DeviceBuffer, of process: Int, label: String) throws -> DeviceBuffer {
         let address = try device.context.makingCurrent { library.mapped(buffer.address, of: process) }
         guard let address else { throw NVSHMEMError.unreachable(process: process) }
         return try device.adopt(mapped: address, bytes: buffer.bytes, label: label)
     }
 
-    /// Returns when all that kernels of this process have asked for has been done. What is mapped they do themselves.
+    /// Returns when all operations that kernels of this process have issued are complete. To mapped memory they store
+    /// themselves.
     func settle() throws {
         if !reachesMappedMemoryAlone { try device.context.makingCurrent { library.settle() } }
     }

@@ -16,12 +16,12 @@ import Synchronization
     import Darwin
 #endif
 
-/// What a process has found of NVSHMEM before it is started. All processes tell each other whether they have it, so
-/// that none waits for one that has not.
+/// The parts of NVSHMEM that a process has found, before it is started. All processes tell each other whether they have
+/// it, so that none waits for one that has not.
 struct NVSHMEMStart {
     let library: NVSHMEMLibrary
     let shim: NVSHMEMShim
-    /// Where the processes meet, in the first of them.
+    /// The ID that the processes start with, in the first of them.
     private var id: UniqueID?
 
     private enum Use { case never, now, before }
@@ -69,7 +69,7 @@ struct NVSHMEMStart {
     /// Notes that NVSHMEM has been ended, or left as it is.
     static func noteEnd() { use.withLock { $0 = .before } }
 
-    /// What a process says.
+    /// A process's message to the others.
     private struct Word: Codable {
         var problem: String?
         var version: String?
@@ -98,11 +98,11 @@ struct NVSHMEMStart {
     private static func prepare(_ group: ProcessGroup, _ device: CUDADevice) throws {
         // Several processes of a GPU cannot be in one multicast group, and nothing here is multicast.
         setenv("NVSHMEM_DISABLE_NVLS", "1", 0)
-        // As many multiprocessors as they need is what ranks of a GPU see to themselves.
+        // Ranks that share a GPU divide its multiprocessors themselves.
         setenv("NVSHMEM_IGNORE_CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "1", 0)
         let hosts = group.extent.hosts
         guard hosts > 1 else {
-            // On one machine no network card is needed, and none is to be looked for.
+            // On one machine no network card is needed, and NVSHMEM need not look for one.
             setenv("NVSHMEM_REMOTE_TRANSPORT", "none", 0)
             setenv("NVSHMEM_BOOTSTRAP_UID_SOCK_IFNAME", "lo", 0)
             return

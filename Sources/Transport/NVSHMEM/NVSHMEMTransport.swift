@@ -7,14 +7,14 @@ import Synchronization
 public final class NVSHMEMTransport: Transport {
     /// See ``Transport/rank``.
     public let rank: Int
-    /// What moves memory.
+    /// The engine that moves memory.
     public let engine: NVSHMEMEngine
     private let windows: Windows
 
     /// Windows of a process's ranks: the first rank of each process has its window at the same place of the heap, and
-    /// so on. Their memory may be freed when nobody holds them.
+    /// so on. Their memory may be freed after the last reference.
     final class Windows: Sendable {
-        /// Of the group of ranks.
+        /// The number of the group of ranks.
         let number: Int
         private let engine: NVSHMEMEngine
 
@@ -44,7 +44,7 @@ public final class NVSHMEMTransport: Transport {
     /// See ``Transport/ranks``.
     public var ranks: Int { group.ranks }
 
-    /// How many ranks a PE has, by which the functions find it.
+    /// The number of ranks of a PE, by which the functions find the PE of a rank.
     public var networkContext: UInt64? { UInt64(group.ranksPerProcess) }
 
     /// See ``Transport/reach(of:)``.
@@ -68,7 +68,7 @@ public final class NVSHMEMTransport: Transport {
         return window
     }
 
-    /// Engines read what is put from the symmetric heap.
+    /// Memory of the symmetric heap, from which NVSHMEM puts.
     public func makeSource(_ label: String, bytes: Int, on device: any Device) throws -> DeviceBuffer {
         try allocate(bytes: bytes, label: label)
     }
@@ -86,7 +86,7 @@ public final class NVSHMEMTransport: Transport {
     public func windows(_ name: String, within seconds: Double) throws -> [DeviceBuffer] {
         try group.rendezvous.barrier("window \"\(name)\"", within: seconds)
         return try (0..<ranks).map { peer in
-            // The place in the own heap, by which the engine finds that of the other.
+            // The place in this process's heap, by which the engine finds the other's.
             let place = try own(name, of: peer)
             let process = group.process(of: peer)
             if process == group.rendezvous.process || !(isOfNode(peer) || engine.reachesMappedMemoryAlone) {

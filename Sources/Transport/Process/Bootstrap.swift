@@ -1,24 +1,24 @@
-/// How a process is told who it is and where the others meet: by whoever has started it.
+/// A process's number and the address where its group meets, as its launcher passes them.
 public struct Bootstrap: Hashable, Sendable {
-    /// Who starts processes.
+    /// The programs that start processes.
     public enum Launcher: String, Sendable {
         case swiftep, torchrun
         case openMPI = "Open MPI"
         case slurm = "SLURM"
     }
 
-    /// Who has started this one.
+    /// The launcher of this process.
     public var launcher: Launcher
-    /// The number of this process in its group, from 0.
+    /// The number of this process in the group, from 0.
     public var process: Int
-    /// How many the group has.
+    /// The number of processes of the group.
     public var processes: Int
     /// Its number among those on this machine, from 0: the GPU that it takes.
     public var localProcess: Int
-    /// Where they meet.
+    /// The address of the rendezvous.
     public var address: SocketAddress
-    /// What they know and others do not. torchrun, SLURM and Open MPI hand none out: then it is `SWIFTEP_SECRET`, or
-    /// what is known of the job, which keeps jobs apart but no attacker out.
+    /// The secret that the processes share. torchrun, SLURM and Open MPI hand none out: then it is `SWIFTEP_SECRET`, or
+    /// follows from variables of the job, which keeps jobs apart but no attacker out.
     public var secret: RendezvousSecret
 
     /// A bootstrap as given.
@@ -57,7 +57,7 @@ public struct Bootstrap: Hashable, Sendable {
     /// - SLURM's steps: `SLURM_PROCID`, `SLURM_STEP_NUM_TASKS`, `SLURM_LOCALID`; `MASTER_ADDR` or the first host of
     ///   `SLURM_STEP_NODELIST`; `MASTER_PORT` or one by the number of the job.
     ///
-    /// - Throws: `TransportError.environment` for variables that are there and say nothing usable.
+    /// - Throws: `TransportError.environment` for variables that are there with unusable values.
     public init?(environment: [String: String]) throws(TransportError) {
         let variables = Variables(environment)
         if environment["SWIFTEP_PROCESS"] != nil {
@@ -126,13 +126,13 @@ public struct Bootstrap: Hashable, Sendable {
         guard let close = numbers.firstIndex(of: "]") else { return nil }
         let first = numbers.prefix { $0 != "," && $0 != "-" && $0 != "]" }
         let rest = numbers[numbers.index(after: close)...].prefix { $0 != "," }
-        // Lists may go on behind the bracket: rack[1-2]node[1-4].
+        // Lists may go on after the bracket: rack[1-2]node[1-4].
         let tail = rest.isEmpty ? "" : firstHost(of: String(rest)) ?? ""
         return first.isEmpty ? nil : list[..<open] + first + tail
     }
 }
 
-/// Variables of the environment, and what is wrong with them.
+/// Variables of the environment, read with errors that name them.
 private struct Variables {
     private let values: [String: String]
 
@@ -160,7 +160,7 @@ private struct Variables {
         return 20_000 + abs(id % 12_000)
     }
 
-    /// `SWIFTEP_SECRET`, or what tells this job from others.
+    /// `SWIFTEP_SECRET`, or the variables that tell this job from others.
     func secret(job: String...) throws(TransportError) -> RendezvousSecret {
         if let own = values["SWIFTEP_SECRET"] {
             guard let secret = RendezvousSecret(own) else {

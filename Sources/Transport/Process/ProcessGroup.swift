@@ -14,7 +14,7 @@ import Synchronization
     import Darwin
 #endif
 
-/// The processes that share the ranks of a group: each has as many, one behind the other.
+/// The processes that share the ranks of a group: each has the same number of consecutive ranks.
 ///
 /// Processes meet through a `Rendezvous`, and get each other's windows straight from one another: as descriptors, which
 /// need a common machine. All waits have deadlines.
@@ -28,25 +28,25 @@ public final class ProcessGroup: Sendable {
 
     let windows: WindowServer
     private let members: Mutex<[ProcessMember]>
-    /// How often the ranks of this process have come to each of their barriers.
+    /// The number of barriers that each rank of this process has come to.
     private let arrivals: Mutex<[Int]>
     private let passed = Mutex(0)
     /// Groups of ranks made so far.
     private let groups = Mutex(0)
     private let agreed: [ProcessMember.Agreed]
 
-    /// Finds out who is in the group. All processes do it together.
+    /// Learns the members of the group. All processes do so together.
     ///
     /// - Parameters:
-    ///   - rendezvous: Where this process has come to.
-    ///   - ranks: Of the group, a multiple of the processes.
-    ///   - device: What this process's ranks run on.
+    ///   - rendezvous: The rendezvous that this process has joined.
+    ///   - ranks: Ranks of the group, a multiple of the processes.
+    ///   - device: The device of this process's ranks.
     ///   - returning: Whether this process has been started again in place of one that was lost: then it waits until
     ///     the others call `readmit`.
-    ///   - agreeing: What must be the same in all processes, by names for errors: sizes, formats, options.
+    ///   - agreeing: Values that must be the same in all processes, with names for errors: sizes, formats, options.
     ///   - seconds: How long to wait for the others.
-    /// - Throws: `TransportError.disagreement`, in every process, when something is not the same; `.unevenRanks`; what
-    ///   `Rendezvous` throws.
+    /// - Throws: `TransportError.disagreement`, in every process, when a value is not the same; `.unevenRanks`; the
+    ///   errors of `Rendezvous`.
     public init(
         _ rendezvous: Rendezvous, ranks: Int, device: any Device, returning: Bool = false,
         agreeing: [(name: String, value: String)] = [], within seconds: Double = 60
@@ -80,7 +80,7 @@ public final class ProcessGroup: Sendable {
 
     deinit { windows.stop() }
 
-    /// The variable of the environment that names a directory for sockets. Without it they lie in none, which
+    /// The variable of the environment that names a directory for sockets. Without it they are abstract sockets, which
     /// containers with a network namespace of their own do not share.
     public static let socketDirectory = "SWIFTEP_SOCKET_DIRECTORY"
 
@@ -97,14 +97,14 @@ public final class ProcessGroup: Sendable {
     /// The process of a rank.
     public func process(of rank: Int) -> Int { rank / ranksPerProcess }
 
-    /// How many of the group's ranks run on the device of this process.
+    /// The number of the group's ranks on the device of this process.
     public var ranksOnDevice: Int {
         members.withLock { members in
             members.count { $0.device == device.properties.uniqueID && $0.host == members[rendezvous.process].host }
         } * ranksPerProcess
     }
 
-    /// How many machines and devices the group has.
+    /// The numbers of machines and devices of the group.
     public var extent: (hosts: Int, devices: Int) {
         members.withLock { members in
             (Set(members.map(\.host)).count, Set(members.map { [$0.host, $0.device] }).count)
@@ -118,12 +118,12 @@ public final class ProcessGroup: Sendable {
         }
     }
 
-    /// How many ranks each machine has, which follow one another; nil if they have different numbers of them.
+    /// The number of consecutive ranks of each machine; nil unless it is the same for all.
     public var ranksPerHost: Int? {
         Self.processesPerHost(members.withLock { $0.map(\.host) }).map { $0 * ranksPerProcess }
     }
 
-    /// How often each host is in a list, in which it has places that follow one another; nil if that differs.
+    /// The number of consecutive places that each host has in a list; nil unless it is the same for all.
     package static func processesPerHost(_ hosts: [String]) -> Int? {
         let count = hosts.prefix { $0 == hosts.first }.count
         let isEven = hosts.indices.allSatisfy { hosts[$0] == hosts[$0 / count * count] }
@@ -140,8 +140,10 @@ public final class ProcessGroup: Sendable {
         return localRanks.map { ProcessTransport(rank: $0, of: self, number: number) }
     }
 
-    /// Returns when all processes are done with each other's windows, and lets go of this one's. Ranks and layers must
-    /// be gone by then.
+    /// Returns when all processes are done with each other's windows, and releases this one's. Ranks and layers must be
+    /// gone by then.
+    ///
+    /// - Throws: `TransportError.missingProcesses` when the time is over; `.lostProcesses`.
     public func leave(within seconds: Double = 60) throws {
         try rendezvous.barrier("the end", within: seconds)
         windows.stop()
@@ -150,8 +152,8 @@ public final class ProcessGroup: Sendable {
 
     func member(_ process: Int) -> ProcessMember { members.withLock { $0[process] } }
 
-    /// Waits until a process that was lost has been started again, and learns where its windows are. All processes that
-    /// are left call it, and the one that comes back.
+    /// Waits until a process that was lost has been started again, and learns the address of its windows. All processes
+    /// that are left call it, and the one that comes back.
     ///
     /// - Throws: `TransportError.missingProcesses` when the time is over, `.disagreement`.
     public func readmit(_ process: Int, within seconds: Double) throws {
@@ -170,7 +172,7 @@ public final class ProcessGroup: Sendable {
         try learn(rendezvous.gather(Array(JSONEncoder().encode(own)), takingIn: process, within: seconds))
     }
 
-    /// Takes in what members say of themselves; those that have gone stay as they are known.
+    /// Takes over the members' descriptions of themselves; those of lost processes stay.
     private func learn(_ parts: [[UInt8]?]) throws {
         let known = members.withLock { $0 }
         let all = try parts.enumerated().map { process, bytes in
@@ -178,7 +180,7 @@ public final class ProcessGroup: Sendable {
                 return member
             }
             if bytes == nil {
-                // To one that has come back, those that are still gone are strangers.
+                // A process that has come back does not know those that are still lost.
                 return known.indices.contains(process) ? known[process] : .gone
             }
             throw TransportError.malformed(from: process, what: "a word on itself")
@@ -194,7 +196,7 @@ public final class ProcessGroup: Sendable {
             arrivals[index] += 1
             return (arrivals[index], arrivals.allSatisfy { $0 >= arrivals[index] })
         }
-        // Who gave up has not come, and may come again.
+        // A rank that gave up counts as absent, and may come again.
         func withdraw() { if passed.withLock({ $0 }) < mine { arrivals.withLock { $0[index] -= 1 } } }
         if isLast {
             do {
@@ -221,7 +223,7 @@ public final class ProcessGroup: Sendable {
 
     // MARK: Members
 
-    /// Every process sees all that are there, and comes to the same end.
+    /// Every process sees the same members, so all throw or none does.
     private static func requireAgreement(_ members: [ProcessMember]) throws(TransportError) {
         let present = members.indices.filter { members[$0] != .gone }
         guard let reference = present.first else { return }
@@ -237,7 +239,7 @@ public final class ProcessGroup: Sendable {
         if !all.isEmpty { throw .disagreement(all) }
     }
 
-    /// A socket that lies in no directory, unless one is named: containers that share one need not share more.
+    /// An abstract socket, or one in the directory that is named: containers that share it need not share more.
     private static func windowAddress(_ environment: [String: String]) -> SocketAddress {
         let name = "swiftep-\(getpid())-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
         if let directory = environment[socketDirectory] { return .unix("\(directory)/\(name)") }

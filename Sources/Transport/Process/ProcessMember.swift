@@ -1,4 +1,4 @@
-/// What the processes of a group tell each other when they come.
+/// A process's description of itself, which the processes of a group exchange when they join.
 struct ProcessMember: Hashable, Sendable, Codable {
     /// The machine: processes of the same one can hand descriptors to each other.
     let host: String
@@ -6,15 +6,15 @@ struct ProcessMember: Hashable, Sendable, Codable {
     let device: String
     /// The system's number of the process.
     let pid: Int32
-    /// Where its windows are to be had.
+    /// The socket address of its `WindowServer`.
     let windows: String
-    /// What must be the same in all processes: names and values, in order.
+    /// Values that must be the same in all processes, with their names, in order.
     let agreed: [Agreed]
 
-    /// One that had gone before this process came.
+    /// A process that had gone before this one came.
     static let gone = ProcessMember(host: "", device: "", pid: 0, windows: "", agreed: [])
 
-    /// What the process has for something that must be the same.
+    /// The process's value of this name that must be the same.
     func value(_ name: String) -> String { agreed.first { $0.name == name }?.value ?? "not given" }
 
     struct Agreed: Hashable, Sendable, Codable {

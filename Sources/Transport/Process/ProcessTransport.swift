@@ -10,7 +10,7 @@ public final class ProcessTransport: Transport {
     /// The processes of the group.
     public let group: ProcessGroup
 
-    /// Which of the groups that the processes have made together it belongs to.
+    /// The number of its group of ranks, among those that the processes have made together.
     private let number: Int
 
     init(rank: Int, of group: ProcessGroup, number: Int) {
@@ -78,7 +78,7 @@ public final class ProcessTransport: Transport {
         }
         let visits = group.rendezvous.visits(of: process)
         while true {
-            // Asks again and again, so that it sees when the process has gone.
+            // Asks repeatedly, to notice when the process has gone.
             let turn = Deadline(seconds: min(1, Double(deadline.milliseconds) / 1e3))
             let answer = Result {
                 try WindowServer.fetch(key, at: address, secret: group.rendezvous.secret, by: turn)

@@ -1,9 +1,9 @@
 import Accelerator
 
-/// A window of a rank as another process gets it: its size and how to open it. A descriptor travels beside it.
+/// A window of a rank as another process gets it: its size and its handle. A descriptor travels beside it.
 struct WindowOffer {
     let bytes: Int
-    /// A handle that is no descriptor.
+    /// The handle; nil for a descriptor.
     let handle: SharedMemoryHandle?
 
     private enum Kind: UInt8 { case descriptor, legacyIPC, fabric }

@@ -10,8 +10,8 @@ import Synchronization
     import Darwin
 #endif
 
-/// The windows of a process's ranks, and where other processes of the machine get them: at a socket of its own, from
-/// which descriptors can be sent.
+/// Serves the windows of a process's ranks to other processes of the machine, at a Unix socket, over which descriptors
+/// can be sent.
 final class WindowServer: Sendable {
     struct Key: Hashable, Sendable {
         let rank: Int
@@ -24,7 +24,7 @@ final class WindowServer: Sendable {
         var isOffered = false
     }
 
-    /// Where to ask.
+    /// The address of the socket.
     let address: SocketAddress
     private let listener: Socket
     private let secret: RendezvousSecret
@@ -32,7 +32,7 @@ final class WindowServer: Sendable {
     private let isStopped = Atomic(false)
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Longest wait of one request, so that a thread is not held for ever by one that has gone.
+    /// Longest wait of one request in seconds, so that a process that has gone does not hold a thread forever.
     private static let patience = 3600.0
 
     init(_ address: SocketAddress, secret: RendezvousSecret) throws(TransportError) {
@@ -53,7 +53,7 @@ final class WindowServer: Sendable {
         }
     }
 
-    /// Answers no more, and lets go of the windows.
+    /// Stops answering, and releases the windows.
     func stop() {
         guard !isStopped.exchange(true, ordering: .relaxed) else { return }
         ended.wait()
@@ -70,8 +70,8 @@ final class WindowServer: Sendable {
         if !isNew { throw .repeatedWindow(rank: key.rank, name: key.name) }
     }
 
-    /// Lets go of a rank's windows whose names begin with `prefix`: memory that others have got by a descriptor stays
-    /// while they use it. What they have got otherwise is kept until `stop`.
+    /// Releases a rank's windows whose names begin with `prefix` and that are shared by descriptor: their memory stays
+    /// while others use it. Windows shared otherwise are kept until `stop`.
     func forgetDescriptors(of rank: Int, prefix: String) {
         // Buffers are freed outside the lock.
         let gone = windows.withLock { windows in
@@ -87,7 +87,7 @@ final class WindowServer: Sendable {
         withExtendedLifetime(gone) {}
     }
 
-    /// Lets others have a window. Throws `TransportError.unknownWindow`.
+    /// Offers a window to other processes. Throws `TransportError.unknownWindow`.
     func offer(_ key: Key) throws(TransportError) {
         let isKnown = windows.withLock { windows in
             guard windows[key] != nil else { return false }
@@ -106,7 +106,7 @@ final class WindowServer: Sendable {
         }
     }
 
-    /// Gives the window that is asked for, when it is offered. Who asks says the secret first.
+    /// Answers a request for a window when it is offered. The request must have the secret.
     private func answer(_ socket: Socket) {
         let connection = Connection(socket, limit: Message.strangersLimit)
         let patience = Deadline(seconds: 10)
@@ -128,14 +128,14 @@ final class WindowServer: Sendable {
                 return
             }
             if deadline.isOver || isStopped.load(ordering: .relaxed) { return }
-            // Sees that who asked has gone.
+            // Notices when the requesting process has gone.
             _ = connection.read()
         }
     }
 
     /// Asks another process for a window.
     ///
-    /// - Returns: Its size and how to open it; nil when it does not come in time or the process goes.
+    /// - Returns: Its size and handle; nil when it does not come in time or the process goes.
     static func fetch(
         _ key: Key, at address: SocketAddress, secret: RendezvousSecret, by deadline: Deadline
     ) throws(TransportError) -> (bytes: Int, handle: SharedMemoryHandle)? {

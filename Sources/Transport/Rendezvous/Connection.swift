@@ -1,13 +1,13 @@
-/// One end of a conversation in messages, which neither reading nor writing waits for.
+/// One end of a connection that carries messages; reads and writes do not block.
 final class Connection {
     let socket: Socket
     private var input: [UInt8] = []
     private var output: [UInt8] = []
     /// Bytes of `output` that are written.
     private var written = 0
-    /// Bytes of a message that the other end may send.
+    /// The most bytes of a message from the other end.
     var limit: Int
-    /// Whether the other end has closed, or sent what is no message.
+    /// Whether the other end has closed, or sent bytes that are no message.
     private(set) var hasEnded = false
 
     init(_ socket: Socket, limit: Int = Message.limit) {
@@ -24,7 +24,7 @@ final class Connection {
         write()
     }
 
-    /// Writes what there is room for.
+    /// Writes as much as the socket takes.
     func write() {
         while wantsToWrite, !hasEnded {
             switch output.withUnsafeBytes({ socket.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }) {
@@ -36,17 +36,17 @@ final class Connection {
         if !wantsToWrite { (output, written) = ([], 0) }
     }
 
-    /// Has nothing more to do with the other end.
+    /// Treats the connection as closed.
     func end() { hasEnded = true }
 
-    /// Reads what is there; gives the messages that are complete.
+    /// Reads the bytes that have arrived; returns the complete messages.
     func read() -> [Message] {
         var room = [UInt8](repeating: 0, count: 1 << 16)
         reading: while !hasEnded {
             switch room.withUnsafeMutableBytes({ socket.read(into: $0) }) {
             case .bytes(let count):
                 input += room[..<count]
-                // A stranger is not to fill the memory.
+                // An unknown client must not fill the memory.
                 if input.count > limit + 8 { break reading }
             case .later: break reading
             case .ended: hasEnded = true

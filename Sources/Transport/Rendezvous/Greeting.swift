@@ -1,6 +1,6 @@
-/// What a process says of itself when it comes.
+/// A process's introduction when it joins.
 struct Greeting {
-    /// Of the messages and of what the processes agree on.
+    /// The version of the messages and of the values that processes agree on.
     static let version = 1
 
     let version: Int

@@ -1,39 +1,40 @@
-/// What processes say to the server of a rendezvous and it to them: a kind, a number, a name and a body.
+/// A message between a process and the server of a rendezvous: a kind, a number, a name and a body.
 ///
 /// On the wire: UInt64 bytes that follow, UInt8 kind, UInt32 number, UInt32 bytes of the name, the name in UTF-8, the
 /// body. The least significant byte comes first.
 package struct Message: Hashable, Sendable {
-    /// What messages are about.
+    /// The kinds of messages.
     package enum Kind: UInt8, Sendable {
         /// From a process: its number, the group's secret as name, and `Greeting` as body.
         case hello = 1
-        /// To a process: it is in.
+        /// To a process: it is admitted.
         case welcome
-        /// To a process: it is not, as the name says.
+        /// To a process: it is refused, for the reason in the name.
         case refusal
-        /// From a process: what it brings to the collective of this name. The number is 0, or one more than that of the
-        /// process that the collective takes in again.
+        /// From a process: its contribution to the collective of this name. The number is 0, or one more than that of
+        /// the process that the collective readmits.
         case contribution
-        /// To a process: what all have brought, `Message.joined`.
+        /// To a process: the contributions of all, `Message.joined`.
         case result
         /// From a process: who is missing in the collective of this name? To it: those numbers, separated by commas, as
         /// body.
         case missing
-        /// To a process: the process of this number has gone, as the name says. From one: it is to be given up.
+        /// To a process: the process of this number has gone, for the reason in the name. From one: it is to be given
+        /// up.
         case lost
         /// From a process: it ends with an error, `ProcessFailure` as body.
         case failure
-        /// From a process: it ends, and all is well.
+        /// From a process: it ends without an error.
         case goodbye
     }
 
-    /// What it is about.
+    /// The kind.
     package var kind: Kind
-    /// A process.
+    /// The number of a process.
     package var number: Int
-    /// A name or a text.
+    /// A name or a text, see `Kind`.
     package var name: String
-    /// Anything else.
+    /// The payload.
     package var body: [UInt8]
 
     /// A message as given.
@@ -44,9 +45,9 @@ package struct Message: Hashable, Sendable {
         self.body = body
     }
 
-    /// The largest message of a process that has not said who it is.
+    /// The largest message of a client that has not introduced itself, in bytes.
     package static let strangersLimit = 4096
-    /// The largest message.
+    /// The largest message, in bytes.
     package static let limit = 1 << 36
     private static let headerBytes = 17
 
@@ -62,10 +63,10 @@ package struct Message: Hashable, Sendable {
         return bytes + name + body
     }
 
-    /// Takes the first message off `bytes`, from `start` on, if all of it is there.
+    /// Decodes the message that begins at `start`, if all of it is there.
     ///
     /// - Returns: The message and where the next one starts; nil for an incomplete one.
-    /// - Throws: `Malformed` for what no process of a group sends.
+    /// - Throws: `Malformed` for bytes that no process of a group sends.
     package static func decode(_ bytes: [UInt8], from start: Int, limit: Int) throws(Malformed) -> (Message, next: Int)?
     {
         guard bytes.count - start >= 8 else { return nil }
@@ -88,7 +89,7 @@ package struct Message: Hashable, Sendable {
     /// Bytes that are no message.
     package struct Malformed: Error {}
 
-    /// The body of a result: what each process has brought, nothing for those that are lost.
+    /// The body of a result: the contribution of each process, none for those that are lost.
     package static func joined(_ parts: [[UInt8]?]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(parts.reduce(0) { $0 + 8 + ($1?.count ?? 0) })
@@ -99,7 +100,7 @@ package struct Message: Hashable, Sendable {
         return bytes
     }
 
-    /// What `joined` has put together; nil for other bytes.
+    /// Splits the bytes of `joined`; nil for other bytes.
     package static func parts(_ bytes: [UInt8]) -> [[UInt8]?]? {
         var (parts, place): ([[UInt8]?], Int) = ([], 0)
         while place < bytes.count {

@@ -1,10 +1,10 @@
-/// Why a process ends, as it says itself.
+/// A process's own report of why it ends.
 public struct ProcessFailure: Hashable, Sendable {
-    /// Which one.
+    /// The number of the process.
     public let process: Int
     /// The process that it waited for in vain; nil if it ends for another reason.
     public let waitedFor: Int?
-    /// Its error, for people.
+    /// Its error as text.
     public let text: String
 
     /// A failure as given.

@@ -8,23 +8,24 @@ import Synchronization
     import Darwin
 #endif
 
-/// A process's way to the others of its group, through a `RendezvousServer`. It may be used from several threads.
+/// A process's connection to the others of its group, through a `RendezvousServer`. It may be used from several
+/// threads.
 public final class Rendezvous: Sendable {
     /// The number of this process, from 0.
     public let process: Int
-    /// How many the group has.
+    /// The number of processes of the group.
     public let processes: Int
-    /// What a wait does when a process has gone.
+    /// How waits end when a process has gone.
     public let policy: LossPolicy
-    /// What the processes know of each other.
+    /// The secret that the processes share.
     let secret: RendezvousSecret
-    /// Kept where this process is the first and nobody else does.
+    /// The server, where this process runs it.
     private let server: RendezvousServer?
-    /// The other end, for polls.
+    /// The socket of the connection, for polls.
     private let socket: Socket
     private let state: Mutex<State>
 
-    /// What happens to the others when a process goes.
+    /// The reaction of the others when a process goes.
     public enum LossPolicy: Sendable {
         /// They end, with an error that names it.
         case stop
@@ -40,12 +41,12 @@ public final class Rendezvous: Sendable {
         var visits: [Int]
         var results: [String: [UInt8]] = [:]
         var missing: [String: [Int]] = [:]
-        /// How often each collective has been called here in this epoch.
+        /// The number of calls of each collective here in this epoch.
         var calls: [String: Int] = [:]
-        /// Tells collectives from those before some process came back, which does not know how often they were called.
+        /// Tells collectives from those before a process came back, which does not know how often they were called.
         var epoch = ""
 
-        /// Takes in what has come.
+        /// Handles the messages that have arrived.
         mutating func receive() {
             for message in connection.read() {
                 switch message.kind {
@@ -68,12 +69,12 @@ public final class Rendezvous: Sendable {
         }
     }
 
-    /// Comes to a rendezvous.
+    /// Joins a rendezvous.
     ///
     /// - Parameters:
-    ///   - process: Its number in the group, which no other has.
-    ///   - processes: How many there are.
-    ///   - secret: The same in all of them; the server drops whoever has another.
+    ///   - process: The number of this process in the group, which no other has.
+    ///   - processes: The number of processes.
+    ///   - secret: The same in all processes; the server drops clients that have another.
     ///   - address: Where the server listens.
     ///   - policy: What happens when a process goes.
     ///   - seconds: How long to wait for the server.
@@ -86,7 +87,7 @@ public final class Rendezvous: Sendable {
         try self.init(process, of: processes, secret, at: address, policy: policy, server: nil, within: seconds)
     }
 
-    /// Comes to the rendezvous that a launcher says, and keeps it where the launcher does not.
+    /// Joins the rendezvous that a launcher names, and runs its server where the launcher does not.
     ///
     /// - Throws: As the other initialiser; `TransportError.listening`.
     public convenience init(
@@ -132,15 +133,15 @@ public final class Rendezvous: Sendable {
         }
     }
 
-    /// Brings `bytes` and gets what every process has brought, by its number: nil for one that has gone. All processes
-    /// make the same calls.
+    /// Contributes `bytes` and returns the contributions of all processes, by number: nil for one that has gone. All
+    /// processes make the same calls.
     ///
     /// - Parameters:
-    ///   - name: What it is about, for errors; the calls of a name are told apart by their order.
-    ///   - bytes: What this process brings.
+    ///   - name: Name of the collective, for errors; calls of one name are matched by their order.
+    ///   - bytes: This process's contribution.
     ///   - seconds: How long to wait for the others.
     /// - Throws: `TransportError.lostProcesses` when one has gone and the policy is `stop`, or the server has;
-    ///   `.missingProcesses` when the time is over; the next call of this name then is about the same collective.
+    ///   `.missingProcesses` when the time is over; the next call of this name then goes on with the same collective.
     public func gather(_ name: String, _ bytes: [UInt8] = [], within seconds: Double) throws(TransportError)
         -> [[UInt8]?]
     {
@@ -151,7 +152,7 @@ public final class Rendezvous: Sendable {
         do throws(TransportError) {
             return try gather(exactly: key, bytes, saying: name, within: seconds)
         } catch {
-            // What it brought is there, and the next call waits on for the same collective.
+            // The contribution stays, and the next call goes on with the same collective.
             if case .missingProcesses = error { state.withLock { $0.calls[name, default: 1] -= 1 } }
             throw error
         }
@@ -172,14 +173,13 @@ public final class Rendezvous: Sendable {
         return parts.compactMap { $0 }
     }
 
-    /// The same for the collective in which a process that has come again is taken in, which has no part in others
-    /// until then.
+    /// The same for the collective that readmits a process, which takes part in no others until then.
     package func gather(
         _ bytes: [UInt8], takingIn process: Int, within seconds: Double
     ) throws(TransportError) -> [[UInt8]?] {
         let key = "return \(process) \(visits(of: process))"
         let parts = try gather(exactly: key, bytes, saying: "a return", returning: process, within: seconds)
-        // It does not know how often others were called.
+        // The readmitted process does not know how often others were called.
         state.withLock { state in
             state.epoch = key + ": "
             state.calls = [:]
@@ -192,7 +192,7 @@ public final class Rendezvous: Sendable {
         within seconds: Double
     ) throws(TransportError) -> [[UInt8]?] {
         let deadline = Deadline(seconds: seconds)
-        // It may have come to its end since this process gave up waiting for it.
+        // The collective may have completed since this process gave up waiting for it.
         if let parts = try result(of: key, saying: name) { return parts }
         send(Message(kind: .contribution, number: process.map { $0 + 1 } ?? 0, name: key, body: bytes))
         while true {
@@ -216,7 +216,7 @@ public final class Rendezvous: Sendable {
         }
     }
 
-    /// How often a process has come to the group: 1 when it has never been lost.
+    /// The number of times that a process has joined the group: 1 when it has never been lost.
     public func visits(of process: Int) -> Int {
         state.withLock { state in
             state.receive()
@@ -224,12 +224,12 @@ public final class Rendezvous: Sendable {
         }
     }
 
-    /// Gives up a process, which takes part in nothing any more.
+    /// Gives up a process, which takes part in no collective any more.
     public func giveUp(_ process: Int, reason: String) {
         send(Message(kind: .lost, number: process, name: reason))
     }
 
-    /// Says why this process ends, to whoever started it and to the others.
+    /// Reports why this process ends, to its launcher and to the others.
     public func fail(_ text: String, waitedFor: Int? = nil) {
         leave(
             Message(
@@ -237,12 +237,12 @@ public final class Rendezvous: Sendable {
                 body: ProcessFailure(process: process, waitedFor: waitedFor, text: text).encoded))
     }
 
-    /// Says that this process ends, and all is well. It can bring nothing any more.
+    /// Reports that this process ends without an error. It takes part in no collective any more.
     public func leave() { leave(Message(kind: .goodbye)) }
 
     private func leave(_ message: Message) {
         send(message)
-        // A process that exits at once must have said it.
+        // The message must have left before the process exits.
         let deadline = Deadline(seconds: 5)
         while state.withLock({ $0.connection.wantsToWrite && !$0.connection.hasEnded }), !deadline.isOver { wait() }
     }
@@ -251,7 +251,7 @@ public final class Rendezvous: Sendable {
 
     private func send(_ message: Message) { state.withLock { $0.connection.send(message) } }
 
-    /// Takes in what comes within a moment.
+    /// Waits a moment for messages, or for room to write.
     private func wait() {
         let events = state.withLock { $0.connection.wantsToWrite } ? POLLIN | POLLOUT : POLLIN
         _ = socket.wait(for: Int32(events), by: Deadline(seconds: 0.05))
@@ -263,7 +263,7 @@ public final class Rendezvous: Sendable {
             return (state.results.removeValue(forKey: key), state.lost, state.connection.hasEnded)
         }
         if let body, let parts = Message.parts(body) {
-            // Nobody is missing, or nobody minds.
+            // No process is missing, or the policy goes on without it.
             if policy == .goOn || !parts.contains(where: { $0 == nil }) { return parts }
         }
         if let reason = lost[process] { throw .givenUp(process: process, reason: reason) }
@@ -272,7 +272,7 @@ public final class Rendezvous: Sendable {
         return nil
     }
 
-    /// Who has not come to a collective, as the server knows.
+    /// The processes that have not come to a collective, as the server knows.
     private func missing(in key: String) throws(TransportError) -> [Int] {
         send(Message(kind: .missing, name: key))
         let deadline = Deadline(seconds: 2)

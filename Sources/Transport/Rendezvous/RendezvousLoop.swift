@@ -33,7 +33,7 @@ final class RendezvousLoop: Sendable {
         close(waking)
     }
 
-    /// Ends a wait of the thread, which then looks at everything.
+    /// Ends a wait of the thread, which then serves all connections.
     func wake() {
         var byte: UInt8 = 0
         _ = write(waking, &byte, 1)
@@ -58,7 +58,7 @@ final class RendezvousLoop: Sendable {
                         fd: $0.socket.descriptor, events: Int16(POLLIN | ($0.wantsToWrite ? POLLOUT : 0)), revents: 0)
                 }
             }
-            // Strangers that say nothing are dropped in time.
+            // Wakes up in time to drop clients that say nothing.
             _ = poll(&entries, nfds_t(entries.count), 500)
             var bytes = [UInt8](repeating: 0, count: 64)
             while read(waiting, &bytes, bytes.count) > 0 {}
@@ -67,7 +67,7 @@ final class RendezvousLoop: Sendable {
                 members.serve()
             }
         }
-        // What was sent last should arrive.
+        // Send the last messages.
         members.withLock { for connection in $0.connections { connection.write() } }
     }
 }

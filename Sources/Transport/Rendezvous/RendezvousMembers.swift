@@ -1,10 +1,10 @@
-/// Who has come to a rendezvous, what they have brought, and who has gone.
+/// The processes at a rendezvous, their contributions, and those that have gone.
 struct RendezvousMembers {
     private struct Member {
         let connection: Connection
-        /// Which process it is, when it has said so.
+        /// The number of the process, once it has introduced itself.
         var process: Int?
-        /// When a stranger is dropped.
+        /// When a client that has not introduced itself is dropped.
         let patience = Deadline(seconds: 10)
     }
 
@@ -12,23 +12,23 @@ struct RendezvousMembers {
     private let secret: RendezvousSecret
     private var members: [Member] = []
     private struct Collective {
-        /// What has been brought, by process.
+        /// The contributions so far, by process.
         var parts: [Int: [UInt8]] = [:]
-        /// The process that it takes in again, if it does.
+        /// The process that it readmits, if any.
         var returning: Int?
     }
 
-    /// Those that are not complete, by their names.
+    /// Collectives that are not complete, by name.
     private var collectives: [String: Collective] = [:]
-    /// Those that have come again after they were lost, until all others take them in.
+    /// Processes that have come again after they were lost, until all others readmit them.
     private var returned: Set<Int> = []
     private(set) var lost: [Int: String] = [:]
     private(set) var failures: [ProcessFailure] = []
-    /// Those that others have given up.
+    /// Processes that others have given up.
     private(set) var givenUp: Set<Int> = []
-    /// Those that have ended and said so: nobody waits for them, and nobody misses them.
+    /// Processes that have ended and said so: no collective waits for them.
     private var departed: Set<Int> = []
-    /// How often each process has come: more than once, if it was lost and started again.
+    /// The number of times that each process has joined: more than 1 if it was lost and started again.
     private var visits: [Int]
 
     init(processes: Int, secret: RendezvousSecret) {
@@ -39,12 +39,12 @@ struct RendezvousMembers {
 
     var connections: [Connection] { members.map(\.connection) }
 
-    /// A connection of somebody who has yet to say who it is.
+    /// Adds a connection of a client that has yet to introduce itself.
     mutating func add(_ socket: Socket) {
         members.append(Member(connection: Connection(socket, limit: Message.strangersLimit)))
     }
 
-    /// Reads, answers and writes what there is.
+    /// Reads, answers and writes without waiting.
     mutating func serve() {
         for index in members.indices {
             for message in members[index].connection.read() { receive(message, from: index) }
@@ -57,7 +57,7 @@ struct RendezvousMembers {
         members.removeAll { $0.connection.hasEnded || ($0.process == nil && $0.patience.isOver) }
     }
 
-    /// Takes in what a process has sent that may have ended since.
+    /// Handles the last messages of a process that may have ended since.
     mutating func read(from process: Int) {
         for index in members.indices where members[index].process == process {
             for message in members[index].connection.read() { receive(message, from: index) }
@@ -68,7 +68,7 @@ struct RendezvousMembers {
     mutating func lose(_ process: Int, reason: String, keepingReason: Bool = false) {
         if keepingReason, lost[process] != nil { return }
         lost[process] = reason
-        // Itself as well, if it only was too slow.
+        // The process itself as well, which may only have been too slow.
         tellAll(Message(kind: .lost, number: process, name: reason))
         for index in members.indices where members[index].process == process { members[index].process = nil }
         returned.remove(process)
@@ -109,10 +109,10 @@ struct RendezvousMembers {
         }
     }
 
-    /// Lets a process in that says the secret and is expected.
+    /// Admits a process that has the secret and is expected.
     private mutating func greet(_ message: Message, _ index: Int) {
         let connection = members[index].connection
-        // Nothing is said to those who do not know the secret.
+        // Clients without the secret get no answer.
         guard message.kind == .hello, secret.matches(message.name) else {
             members[index].process = nil
             return connection.end()
@@ -143,14 +143,14 @@ struct RendezvousMembers {
         tellAll(Message(kind: .welcome, number: process, body: Array("\(visits[process])".utf8)))
     }
 
-    /// Those that a collective waits for.
+    /// The processes that a collective waits for.
     private func awaited(in collective: Collective) -> [Int] {
         (0..<processes).filter {
             lost[$0] == nil && !departed.contains($0) && (!returned.contains($0) || collective.returning == $0)
         }
     }
 
-    /// Gives all what all have brought, when the last one has.
+    /// Sends all contributions to all processes, when the last one has come.
     private mutating func complete(_ name: String) {
         guard let collective = collectives[name],
             awaited(in: collective).allSatisfy({ collective.parts[$0] != nil })

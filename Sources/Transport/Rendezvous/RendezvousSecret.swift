@@ -1,9 +1,9 @@
-/// What the processes of a group know and others do not, so that a stranger that connects is dropped.
+/// A secret that the processes of a group share, so that unknown clients are dropped.
 public struct RendezvousSecret: Hashable, Sendable {
-    /// 1 to 256 characters that environment variables can hold.
+    /// 1 to 256 bytes of text that environment variables can hold.
     public let text: String
 
-    /// A secret that somebody hands out; nil for an empty text, or one of more than 256 characters.
+    /// A secret from a text; nil for an empty one, or one of more than 256 bytes in UTF-8.
     public init?(_ text: String) {
         guard !text.isEmpty, text.utf8.count <= 256 else { return nil }
         self.text = text
@@ -18,7 +18,7 @@ public struct RendezvousSecret: Hashable, Sendable {
         }.joined()
     }
 
-    /// Whether a text is the secret; takes as long for every text of its length.
+    /// Whether a text is the secret; takes the same time for every text of its length.
     func matches(_ other: String) -> Bool {
         let (own, other) = (Array(text.utf8), Array(other.utf8))
         guard own.count == other.count else { return false }

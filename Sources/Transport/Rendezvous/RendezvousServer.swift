@@ -1,12 +1,12 @@
 import Dispatch
 
-/// Where the processes of a group meet: it collects what each brings and gives all of it to all, and tells the others
-/// which processes have gone. It works on a thread of its own, in the process that starts the others or in the first of
-/// them.
+/// The server through which the processes of a group meet: it gathers their contributions to collectives, sends all of
+/// them to all, and announces processes that have gone. It runs on a thread of its own, in the process that starts the
+/// others or in the first of them.
 ///
-/// It listens at one address. Whoever connects and does not say the group's secret within seconds is dropped.
+/// It listens at one address. Clients that do not send the group's secret within seconds are dropped.
 public final class RendezvousServer: Sendable {
-    /// Where it listens, with the port that it was given.
+    /// The address that it listens at, with the actual port.
     public let address: SocketAddress
     private let loop: RendezvousLoop
     private let ended = DispatchSemaphore(value: 0)
@@ -14,8 +14,8 @@ public final class RendezvousServer: Sendable {
     /// Starts to listen.
     ///
     /// - Parameters:
-    ///   - processes: How many the group has.
-    ///   - secret: What they say to be let in.
+    ///   - processes: The number of processes of the group.
+    ///   - secret: The secret that admits them.
     ///   - address: Where to listen; nothing else is listened on. Port 0 takes a free one.
     /// - Throws: `TransportError.listening`, `.unresolvedHost`, `.socketPath`.
     public init(
@@ -37,10 +37,10 @@ public final class RendezvousServer: Sendable {
         ended.wait()
     }
 
-    /// What processes said of their ends so far, in the order in which it came.
+    /// The failures that processes have reported so far, in order of arrival.
     public var failures: [ProcessFailure] { loop.members.withLock { $0.failures } }
 
-    /// Processes that have gone without a word, or were given up, and why.
+    /// Processes that have gone without a report, or were given up, and why.
     public var lost: [Int: String] { loop.members.withLock { $0.lost } }
 
     /// Processes that others have given up.
@@ -49,7 +49,7 @@ public final class RendezvousServer: Sendable {
     /// Notes that a process has gone and why, and tells all others. A later reason takes the place of an earlier one.
     public func lose(_ process: Int, reason: String) {
         loop.members.withLock { members in
-            // What it has said itself says more.
+            // The process's own report says more.
             members.read(from: process)
             if !members.failures.contains(where: { $0.process == process }) { members.lose(process, reason: reason) }
         }

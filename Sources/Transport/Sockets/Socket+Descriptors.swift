@@ -21,7 +21,7 @@ private let controlBytes = (rightsBytes + 7) / 8 * 8
 private let rights = Int32(SCM_RIGHTS)
 
 extension Socket {
-    /// Sends a copy of a descriptor over a socket of this machine. Gives false when that fails.
+    /// Sends a copy of a descriptor over a socket of this machine. Returns false when that fails.
     func send(descriptor: Int32, by deadline: Deadline) -> Bool {
         while wait(for: Int32(POLLOUT), by: deadline) {
             let count = withMessage { message, control in

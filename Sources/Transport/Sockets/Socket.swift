@@ -6,8 +6,8 @@
     import Darwin
 #endif
 
-/// A connection between two processes, or a place where one waits for connections; closed with the last reference.
-/// Every wait has a deadline.
+/// A connection between two processes, or a listening socket; closed with the last reference. Every wait has a
+/// deadline.
 package final class Socket: Sendable {
     let descriptor: Int32
     /// A file to remove when the socket is closed.
@@ -27,7 +27,7 @@ package final class Socket: Sendable {
 
     /// Waits for connections at `address`, and nowhere else; port 0 takes a free one.
     ///
-    /// - Returns: The socket, and where it listens.
+    /// - Returns: The socket, and the address that it listens at.
     /// - Throws: `TransportError.listening`.
     package static func listen(at address: SocketAddress) throws(TransportError) -> (
         socket: Socket, address: SocketAddress
@@ -53,7 +53,7 @@ package final class Socket: Sendable {
 
     /// Connects to a process at `address`, which may only just be starting.
     ///
-    /// - Throws: `TransportError.unreachable` when nobody has answered in time.
+    /// - Throws: `TransportError.unreachable` when no process has answered in time.
     package static func connect(to address: SocketAddress, by deadline: Deadline) throws(TransportError) -> Socket {
         while true {
             do throws(TransportError) {
@@ -109,7 +109,7 @@ package final class Socket: Sendable {
         }
     }
 
-    /// What a read or write did at once.
+    /// The result of a read or write that does not wait.
     enum Progress {
         case bytes(Int)
         /// Nothing can be read or written now.
@@ -118,12 +118,12 @@ package final class Socket: Sendable {
         case ended
     }
 
-    /// Reads what is there.
+    /// Reads the bytes that have arrived.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Progress {
         progress(recv(descriptor, buffer.baseAddress, buffer.count, 0))
     }
 
-    /// Writes what there is room for.
+    /// Writes as much as the socket takes.
     func write(_ bytes: UnsafeRawBufferPointer) -> Progress {
         let count = systemSend(descriptor, bytes)
         return count == 0 ? .later : progress(count)
@@ -152,7 +152,7 @@ package final class Socket: Sendable {
         return bytes
     }
 
-    /// Writes all bytes. Gives false when the other end closes or the time is over.
+    /// Writes all bytes. Returns false when the other end closes or the time is over.
     package func send(_ bytes: [UInt8], by deadline: Deadline) -> Bool {
         var done = 0
         while done < bytes.count {
@@ -173,7 +173,7 @@ package final class Socket: Sendable {
         return withUnsafeMutablePointer(to: &storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
                 guard getsockname(descriptor, pointer, &length) == 0 else { return 0 }
-                // Both families have the port behind the family, the high byte first.
+                // Both families have the port after the family, the high byte first.
                 let bytes = UnsafeRawPointer(pointer).loadUnaligned(fromByteOffset: 2, as: UInt16.self)
                 return Int(UInt16(bigEndian: bytes))
             }

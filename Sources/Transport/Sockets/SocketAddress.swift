@@ -1,9 +1,9 @@
-/// Where a process listens.
+/// The address that a process listens at.
 public enum SocketAddress: Hashable, Sendable, LosslessStringConvertible {
     /// A host's name or number, and a port.
     case tcp(host: String, port: Int)
-    /// A socket of this machine: a path, or with a leading `@` a name that lies in no directory and goes with its
-    /// process (Linux only).
+    /// A socket of this machine: a path, or with a leading `@` an abstract name, which goes with its process (Linux
+    /// only).
     case unix(String)
 
     /// Reads `host:port`, `[host]:port` for IPv6, or `unix:path`; nil for other texts.

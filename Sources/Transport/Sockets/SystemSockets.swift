@@ -17,12 +17,12 @@
 #if canImport(Darwin)
     let sendFlags: Int32 = 0
 #else
-    // A connection that is closed is an error of the call, and no signal.
+    // Writing to a closed connection is an error of the call, not a signal.
     let sendFlags = Int32(MSG_NOSIGNAL)
 #endif
 
 extension SocketAddress {
-    /// Runs `body` with each of the system's addresses for this one until it gives something.
+    /// Runs `body` with each of the system's addresses for this one until one succeeds, and returns its result.
     ///
     /// - Throws: `TransportError.unresolvedHost` or `.socketPath`, or what `body` threw last.
     func forEachSystemAddress<Result>(
@@ -65,7 +65,7 @@ extension SocketAddress {
         guard name.count <= room else { throw .socketPath(path, limit: room) }
         withUnsafeMutableBytes(of: &address.sun_path) { bytes in
             bytes.copyBytes(from: name)
-            // The system's mark of a name that lies in no directory.
+            // A leading zero byte marks an abstract name.
             if isAbstract { bytes[0] = 0 }
         }
         let before = MemoryLayout<sockaddr_un>.size - MemoryLayout.size(ofValue: address.sun_path)

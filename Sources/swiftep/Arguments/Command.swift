@@ -1,4 +1,4 @@
-/// A command as a value: what it takes, what it does, and what help is generated from.
+/// A command as a value: its arguments, its action, and the texts that help is generated from.
 struct Command: Sendable {
     /// The last word of the command.
     let name: String
@@ -12,14 +12,14 @@ struct Command: Sendable {
     var options: [any AnyOption] = []
     /// Commands below this one.
     var subcommands: [Command] = []
-    /// Runs the command; gives the exit code. Nil for one that only has subcommands.
+    /// Runs the command; returns the exit code. Nil for one that only has subcommands.
     var run: (@Sendable (Arguments) throws -> Int32)?
 
     /// An argument without a name.
     struct Positional: Sendable {
-        /// As help writes it.
+        /// The name in help.
         let name: String
-        /// What it is.
+        /// The description in help.
         let help: String
         /// Whether it must be given.
         var required = true
@@ -37,7 +37,7 @@ struct Arguments: Sendable {
     /// The value given for an option, nil if it was not.
     subscript<Value>(option: Option<Value>) -> Value? { values[option.name] as? Value }
 
-    /// What was given, by the options' names, for comparisons.
+    /// The values given, by the options' names, for comparisons.
     var described: [(name: String, value: String)] {
         values.sorted { $0.key < $1.key }.map { ("--" + $0.key, "\($0.value)") }
     }
@@ -57,7 +57,7 @@ struct Arguments: Sendable {
 }
 
 extension Command {
-    /// What a command line asks for.
+    /// The request of a command line.
     enum Request {
         /// Run a command.
         case run(Command, Arguments)
@@ -69,7 +69,7 @@ extension Command {
         case version
     }
 
-    /// Finds out what `words` ask for.
+    /// Parses `words` to a request.
     ///
     /// Throws a `UsageError` that names the first word that is wrong and what would be valid.
     func parse(_ words: [String], path: [String] = []) throws(UsageError) -> Request {

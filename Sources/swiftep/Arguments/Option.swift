@@ -1,8 +1,8 @@
-/// What a command needs to know of an option without knowing the type of its values.
+/// An option without the type of its values, as a command keeps it.
 protocol AnyOption: Sendable {
     /// Name without the dashes.
     var name: String { get }
-    /// What stands for the value in help; nil for a flag.
+    /// The placeholder of the value in help; nil for a flag.
     var placeholder: String? { get }
     /// What the option does, its range and its default.
     var help: String { get }
@@ -15,11 +15,11 @@ struct Option<Value: Sendable>: AnyOption {
     let name: String
     let placeholder: String?
     let help: String
-    /// What would be valid, as errors say it.
+    /// The valid values, in the words of errors.
     let expected: String
     private let parse: @Sendable (String) -> Value?
 
-    /// An option `--name PLACEHOLDER`; `parse` gives nil for a text that is not valid.
+    /// An option `--name PLACEHOLDER`; `parse` returns nil for a text that is not valid.
     init(
         _ name: String, _ placeholder: String, help: String, expected: String,
         parse: @escaping @Sendable (String) -> Value?

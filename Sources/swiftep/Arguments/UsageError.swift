@@ -19,7 +19,7 @@ enum UsageError: Error, Equatable, CustomStringConvertible {
     /// Options that do not go together, or values that do not fit each other.
     case conflict(String)
 
-    /// One or two sentences with what was given and what would be valid.
+    /// One or two sentences with the given and the valid values.
     var description: String {
         switch self {
         case .unknownCommand(let word, let path, let valid):
@@ -58,7 +58,7 @@ func nearest(to word: String, among candidates: [String]) -> String? {
         .candidate
 }
 
-/// How many characters must be inserted, removed or replaced to make `a` out of `b`.
+/// The number of characters to insert, remove or replace to turn `b` into `a`.
 func editDistance(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
     var row = Array(0...b.count)

@@ -1,17 +1,17 @@
 import Accelerator
 import ExpertKernels
 import ExpertParallel
+import KernelLanguage
 
-/// Work of others between two steps of a layer: it reads memory that the layer does not use, or copies it, as attention
-/// does.
+/// Other work between two steps of a layer: it reads or copies memory that the layer does not use, as attention does.
 struct BetweenWork {
-    /// What it does, and how much.
+    /// The work and its amount.
     struct Amount: Hashable, CustomStringConvertible {
         /// A copy leaves lines in the L2 that have to be written back when the layer's come; reads leave none.
         var direction: StreamDirection
         /// Bytes that are read or written, half of them each where they are copied.
         var bytes: Int
-        /// Bytes of the memory that it goes round, as often as it takes. What fits the L2 is found there.
+        /// Bytes of the memory that it goes round, as often as it takes. Memory that fits the L2 is found there.
         var memoryBytes: Int
 
         var description: String {
@@ -32,7 +32,7 @@ struct BetweenWork {
     private let chunks: Int
     private let launches: Int
     private let blocks: Int
-    /// For each rank of this process, what is read, and what is written where it is copied.
+    /// For each rank of this process, the memory that is read, and that is written by copies.
     private let memory: [(source: DeviceBuffer, destination: DeviceBuffer?)]
 
     /// Allocates the memory of `group`'s ranks, which share the amount with all others of the device.

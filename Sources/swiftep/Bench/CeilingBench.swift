@@ -4,7 +4,7 @@ import KernelLanguage
 
 /// Reads and copies memory of several sizes, and measures how long that takes.
 struct CeilingBench {
-    /// What is streamed through.
+    /// The sizes to stream through.
     private struct Plan {
         let sizes: [(name: String, bytes: Int)]
         /// Size of the buffer that launches go round in, at most a multiple of each size.

@@ -1,9 +1,9 @@
 import Accelerator
 import ExpertKernels
 
-/// What the bandwidth measurement found.
+/// The results of the bandwidth measurement.
 struct CeilingReport: BenchReport {
-    /// What all entries have in common.
+    /// Fields that all entries share.
     struct Header: Encodable {
         /// Thread blocks, one on each multiprocessor.
         let blocks: Int

@@ -110,7 +110,7 @@ struct GEMMBench {
     }
 
     /// Nanoseconds of launches with as many rows as experts have room for, and the bytes of the L2 that were set aside
-    /// for them. Floors are measured without.
+    /// for them. Floors are measured with none set aside.
     private func measure(_ configuration: GEMMConfiguration) throws -> (nanoseconds: [Double], setAsideL2Bytes: Int) {
         let (rows, scaleRows) = (configuration.problem.maxRows, configuration.problem.scaleRows)
         let share = try device.keepInL2(

@@ -1,14 +1,14 @@
 import Accelerator
 import ExpertKernels
 
-/// What the GEMM measurement found.
+/// The results of the GEMM measurement.
 struct GEMMReport: BenchReport {
-    /// What all entries have in common.
+    /// Fields that all entries share.
     struct Header: Encodable {
         let experts: Int
         let n: Int
         let k: Int
-        /// Those that the GEMM runs on.
+        /// Multiprocessors that the GEMM runs on.
         let gemmMultiprocessors: Int
         /// Whether N is gate and up, and the output SwiGLU of them.
         let swiGLU: Bool
@@ -27,14 +27,14 @@ struct GEMMReport: BenchReport {
         let configuration: String
         /// See `TilePlan`.
         let schedule: String
-        /// Megabytes (10⁶ bytes) of the L2 that are set aside for what is kept there, such as outputs.
+        /// Megabytes (10⁶ bytes) of the L2 that are set aside for data kept there, such as outputs.
         let setAsideL2Megabytes: Double
         let minimumMicroseconds: Double
         let medianMicroseconds: Double
         let maximumMicroseconds: Double
         /// Weights, rows and outputs, each moved once, at the median.
         let terabytesPerSecond: Double
-        /// Products and sums at the median.
+        /// Multiplications and additions, at the median.
         let teraflopsPerSecond: Double
         /// Median over the floor.
         let ratioToFloor: Double

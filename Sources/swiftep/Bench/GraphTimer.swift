@@ -11,7 +11,7 @@ struct GraphTimer {
 
     /// A timer for a kind of device: many replays on a GPU, a few on the simulator, whose times do not vary.
     ///
-    /// - Parameter sets: Sets of inputs that launches go round; a graph goes round all of them.
+    /// - Parameter sets: Sets of inputs that launches take in turns; a graph uses all of them.
     init(_ kind: DeviceProperties.Kind, sets: Int = 1) {
         let fewest: Int
         (fewest, replays, warmUps) = kind == .cuda ? (20, 30, 5) : (2, 3, 0)

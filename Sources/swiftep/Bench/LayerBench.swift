@@ -6,7 +6,7 @@ import KernelLanguage
 /// Times steps of layers with random weights, or of their communication alone, as replays of graphs of several steps
 /// each.
 final class LayerBench {
-    /// What is measured.
+    /// The configuration that is measured.
     struct Plan {
         var shape: LayerShape
         var link: LinkModel?
@@ -15,10 +15,10 @@ final class LayerBench {
         /// How ranks reach each other; nil for loads and stores.
         var network: GroupNetwork?
         var routings = [BenchRouting.even]
-        /// What happens between steps.
+        /// Other work between steps; nil for none.
         var between: BetweenWork.Amount?
-        /// What of the L2 is set aside; nil for the driver's choice, with which the layer's is compared where there is
-        /// work between steps.
+        /// The part of the L2 that is set aside; nil for the driver's choice, with which the layer's is compared where
+        /// there is work between steps.
         var setAside: L2SetAside?
 
         /// Whether rows arrive later than they are written.
@@ -39,9 +39,9 @@ final class LayerBench {
     private let steps: Int
     private let replays: Int
     private let rounds: Int
-    /// Of the experts of a rank; layers of any number of tokens are made from them.
+    /// Weights of the experts of a rank; layers of any number of tokens are made from them.
     private var weights: BenchWeights?
-    /// Microseconds of reading as many bytes.
+    /// Microseconds of reading this many bytes.
     private var floors: [Int: Double] = [:]
 
     var device: any Device { processes.device }
@@ -162,7 +162,8 @@ final class LayerBench {
         )
     }
 
-    /// What a step of the device's ranks has to read: weights of experts that have rows, and of shared experts.
+    /// The weights that a step of the device's ranks has to read: those of experts that have rows, and of shared
+    /// experts.
     private func read(
         _ inputs: [RankInput], of group: RankGroup, _ weights: BenchWeights
     ) throws -> (experts: Int, bytes: Int, sets: Int) {
@@ -253,7 +254,7 @@ final class LayerBench {
             waitLimit: DeviceLimits.waitLimit, link: plan.link, network: plan.network)
         configuration.twoBatch = twoBatch
         configuration.onFailure = plan.onFailure
-        // The bench holds what layers would, so that the same layers are measured with it and without.
+        // The bench holds the share that layers would, so that the same layers are measured with it and without.
         configuration.setsL2Aside = false
         return try processes.makeGroup(configuration)
     }

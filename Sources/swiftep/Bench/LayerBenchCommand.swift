@@ -104,7 +104,8 @@ enum LayerBenchCommand {
             }
         })
 
-    /// A modelled card is for steps with an answer: it may be told of the next dispatch before this one has been read.
+    /// A modelled card needs steps that come home: in a dispatch alone it could get the next dispatch before this one
+    /// is read.
     private static let oneWayOptions = communicationOptions.filter { $0.name != NetworkOptions.link.name }
 
     private static var communicationOptions: [any AnyOption] {
@@ -147,8 +148,8 @@ enum LayerBenchCommand {
         return 0
     }
 
-    /// What is asked for, one plan for each number of tokens, and of communication for each routing. Refuses what is
-    /// not possible.
+    /// The plans that are asked for, one for each number of tokens, and of communication for each routing. Refuses
+    /// those that are not possible.
     private static func plans(
         _ arguments: Arguments, _ processes: Processes, weights: Bool
     ) throws -> [LayerBench.Plan] {
@@ -169,7 +170,7 @@ enum LayerBenchCommand {
         }
         try ProcessOptions.check(plans[0].onFailure, link: plans[0].link)
         for plan in plans {
-            // Two layers on the simulator, and what they are packed from.
+            // Two layers on the simulator, and the weights that they are packed from.
             try DeviceLimits.check(
                 arguments, plan.shape, on: processes, waitLimit: DeviceLimits.waitLimit, weightSets: weights ? 3 : 0)
         }

@@ -1,31 +1,31 @@
 import ExpertParallel
 
-/// Who has a part of the L2 set aside.
+/// The part of the L2 that is set aside, by whose choice.
 enum L2SetAside: String, CaseIterable, Hashable, Sendable {
-    /// Layers have as much set aside as their kernels hand on to each other.
+    /// Layers set aside a part for data that their kernels hand on to each other.
     case layer
-    /// Nobody asks for any: what the driver sets aside by itself.
+    /// No layer asks for any: the driver's own choice.
     case driver
     /// None is, not even what the driver would.
     case none
 }
 
-/// What steps of layers took in one mode with one routing.
+/// The times of layers' steps in one mode with one routing.
 struct LayerMeasurement {
     let tokens: Int
     let routing: BenchRouting
-    /// Among those of all ranks.
+    /// Rows of each expert, of all ranks.
     let rowsOfExperts: [Int]
     let mode: OverlapMode
     /// Layers that steps go round.
     let weightSets: Int
     /// Experts of the device whose weights a step reads.
     let expertsRead: Int
-    /// Microseconds of only reading them.
+    /// Microseconds of only reading their weights.
     let floor: Double
     var times: [Times] = []
 
-    /// With something of the L2 set aside or not.
+    /// The times with one choice of the L2's part.
     struct Times {
         let setAside: L2SetAside
         /// Bytes that are set aside; nil where that is left to the driver.
@@ -35,7 +35,7 @@ struct LayerMeasurement {
         /// With other work between steps.
         var between: Between?
 
-        /// What counts: the step among other work, if there is some.
+        /// The time that counts: the step among other work, if there is some.
         var step: LayerBench.Times { between?.step ?? alone }
     }
 

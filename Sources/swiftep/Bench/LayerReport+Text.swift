@@ -1,5 +1,5 @@
 extension LayerReport {
-    /// A table, and beneath it how tokens chose experts, and what the L2 that is set aside gains and costs.
+    /// A table, and beneath it the tokens' choices of experts, and the gain and cost of setting a part of the L2 aside.
     var text: String {
         let columns = columns
         var table = Table(columns.map { ($0.title, $0.alignment) })
@@ -84,7 +84,7 @@ extension LayerReport {
         return lines.isEmpty ? [] : ["Rows of experts:\n" + lines.joined(separator: "\n")]
     }
 
-    /// What layers and the work between them take with what layers have set aside, and with what the driver does.
+    /// The times of layers and the work between them with the layers' part of the L2 set aside, and with the driver's.
     private var setAside: [String] {
         guard let between else { return [] }
         let with = entries.filter { $0.layer?.setAside == L2SetAside.layer.rawValue }

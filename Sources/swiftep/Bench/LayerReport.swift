@@ -1,9 +1,9 @@
 import Accelerator
 import ExpertKernels
 
-/// What the benchmarks of the layer and of its communication found.
+/// The results of the benchmarks of the layer and of its communication.
 struct LayerReport: BenchReport {
-    /// What all entries have in common.
+    /// Fields that all entries share.
     struct Header: Encodable {
         let ranks: Int
         let processes: Int
@@ -21,7 +21,7 @@ struct LayerReport: BenchReport {
         let betweenWork: String?
         let betweenBytes: Int?
         let betweenMemoryBytes: Int?
-        /// What is between ranks; nil for loads and stores.
+        /// The network between ranks; nil for loads and stores.
         let network: String?
         /// The modelled cards of a network; nil without.
         let networkLink: String?
@@ -40,24 +40,24 @@ struct LayerReport: BenchReport {
         let maximumMicroseconds: Double
         /// Rows of each expert, among those of all ranks.
         let rowsOfExperts: [Int]
-        /// What a layer has beyond its communication.
+        /// Fields of a layer beyond its communication.
         var layer: Layer?
-        /// Bytes of rows that each rank sends, and how many times 10⁹ of them in a second, at the median.
+        /// Bytes of rows that each rank sends, and their rate in 10⁹ bytes per second, at the median.
         var rowBytes: Int?
         var gigabytesPerSecond: Double?
         /// The time of the modelled link or network cards for the step or phase, 0 without; see `LinkTime`.
         var linkMicroseconds: Double = 0
         /// The same step where nothing is modelled.
         var withoutLinkMicroseconds: Double?
-        /// The share of the link's time that the step does not take longer for than without.
+        /// The share of the link's time that is hidden: by which the step does not take longer than without.
         var hiddenShare: Double?
-        /// What can be hidden of the link's time at most, see `LinkTime.hideable`.
+        /// The most of the link's time that can be hidden, see `LinkTime.hideable`.
         var hideableMicroseconds: Double?
-        /// What is hidden as a share of that.
+        /// The hidden time as a share of that.
         var hiddenShareOfHideable: Double?
     }
 
-    /// What a layer has beyond its communication; its fields stand among those of the entry.
+    /// Fields of a layer beyond its communication, encoded among those of the entry.
     struct Layer: Encodable {
         /// A kernel that only reads the weights of experts that have rows, round as many sets as layers do.
         let floorMicroseconds: Double
@@ -69,7 +69,7 @@ struct LayerReport: BenchReport {
         let weightSets: Int
         /// See `L2SetAside`.
         let setAside: String
-        /// Megabytes (10⁶ bytes) of the L2 that are; nil where that is left to the driver.
+        /// Megabytes (10⁶ bytes) of the L2 that are set aside; nil where that is left to the driver.
         let setAsideL2Megabytes: Double?
         /// A step with nothing between steps, at the median; nil where that is `medianMicroseconds`.
         let aloneMicroseconds: Double?
@@ -99,8 +99,8 @@ struct LayerReport: BenchReport {
     /// Adds the times of one phase.
     ///
     /// - Parameters:
-    ///   - rowBytes: What each rank sends.
-    ///   - modelled: The phase's part of the time of what is modelled.
+    ///   - rowBytes: Bytes of rows that each rank sends.
+    ///   - modelled: The phase's part of the modelled time.
     mutating func add(
         _ plan: LayerBench.Plan, _ what: String, _ times: LayerBench.Times, rowBytes: Int,
         modelled: KeyPath<LinkTime, Double>
@@ -117,7 +117,7 @@ struct LayerReport: BenchReport {
         entries.append(entry)
     }
 
-    /// Adds the times of one mode, an entry for each choice of what is set aside.
+    /// Adds the times of one mode, an entry for each choice of the L2's part.
     ///
     /// - Parameter withoutLink: The same where nothing is modelled, if something is.
     mutating func add(_ plan: LayerBench.Plan, _ measured: LayerMeasurement, withoutLink: LayerMeasurement? = nil) {
@@ -141,7 +141,7 @@ struct LayerReport: BenchReport {
 }
 
 extension LayerReport.Entry {
-    /// An entry without what only some have.
+    /// An entry without optional fields.
     fileprivate init(
         _ tokens: Int, _ routing: BenchRouting, _ what: String, _ times: LayerBench.Times, rows: [Int]
     ) {

@@ -17,7 +17,7 @@ struct LayerSets {
         }
     }
 
-    /// How many there are.
+    /// Number of layers.
     var count: Int { layers.count }
 
     /// Enqueues step `number` of the rank at `place` among those of this process.
@@ -25,7 +25,7 @@ struct LayerSets {
         try layers[number % layers.count][place].enqueue(overlap: mode)
     }
 
-    /// What a step with these inputs gives, which all layers must agree on. Throws `LayerSetsError`.
+    /// The outputs of a step with these inputs, which all layers must agree on. Throws `LayerSetsError`.
     func outputs(_ inputs: [RankInput]) throws -> [[BFloat16]] {
         try group.load(inputs)
         var expected: [[BFloat16]]?
@@ -39,7 +39,7 @@ struct LayerSets {
         return expected ?? []
     }
 
-    /// What the last step of all gave.
+    /// The outputs of the last step.
     func lastOutputs(_ inputs: [RankInput]) throws -> [[BFloat16]] {
         try zip(group.ranks, inputs).map { try $0.output(tokens: $1.routing.tokens) }
     }

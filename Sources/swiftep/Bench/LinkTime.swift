@@ -7,7 +7,7 @@ struct LinkTime {
     let dispatch: Double
     /// Rows on their way home.
     let combine: Double
-    /// Of each way.
+    /// The latency of each way.
     let latency: Double
 
     /// Both ways.
@@ -26,7 +26,7 @@ struct LinkTime {
 }
 
 extension LinkTime {
-    /// What the busiest link or card carries in a step; nil where none is modelled.
+    /// The time of the busiest link or card in a step; nil where none is modelled.
     init?(_ plan: LayerBench.Plan, _ routing: BenchRouting) {
         let shape = plan.shape
         // Rows go one way with dispatch and come back the other way with combine.
@@ -44,7 +44,7 @@ extension LinkTime {
         }
     }
 
-    /// Of each ordered pair of ranks with a link of its own that which takes longest.
+    /// The longest time of the links between ordered pairs of ranks.
     private init?(_ shape: LayerShape, _ link: LinkModel, _ rows: [[Int]]) {
         let window = RankWindow(shape, .float8, link: link)
         let times = rows.indices.flatMap { source in
@@ -59,8 +59,7 @@ extension LinkTime {
         self = longest
     }
 
-    /// Of all ranks' cards, in each phase that which takes longest: one carries all that its rank sends, numbers of
-    /// rows too.
+    /// The longest time of the ranks' cards, in each phase: a card carries all that its rank sends, row counts too.
     private init(_ shape: LayerShape, _ network: GroupNetwork, _ model: NetworkModel, _ rows: [[Int]]) {
         let window = RankWindow(shape, .float8, network: network.adapter)
         let ranks = rows.indices

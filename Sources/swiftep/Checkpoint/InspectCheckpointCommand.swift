@@ -49,7 +49,7 @@ private struct CheckpointReport: Encodable {
     let expertLayers: [Int]
     let family: String
     let router: String
-    /// How experts are stored.
+    /// The formats of experts.
     let formats: [String]
     /// Whether activations have one scale for each token, where kernels have one for each 128 channels.
     let activationsPerToken: Bool
@@ -78,7 +78,7 @@ private struct CheckpointReport: Encodable {
         obstacles = Self.obstacles(model) + Self.obstacles(checked)
     }
 
-    /// What kernels have against the sizes.
+    /// Sizes that the kernels do not support, as texts.
     private static func obstacles(_ model: ModelConfiguration) -> [String] {
         do {
             _ = try LayerShape(
@@ -104,7 +104,7 @@ private struct CheckpointReport: Encodable {
         }
     }
 
-    /// What the summary does not say.
+    /// Lines beyond those of the summary.
     var text: String {
         let kept = "  formats  \(formats.isEmpty ? "none" : formats.joined(separator: "; "))"
         let scales =

@@ -10,14 +10,14 @@ struct CompletionScript {
             [self] + command.subcommands.flatMap { Place(path: path + [$0.name], command: $0).all }
         }
 
-        /// What a word of the command may be.
+        /// The words that may follow the command.
         var words: [String] {
             command.subcommands.map(\.name) + command.options.map { "--" + $0.name } + ["--help"]
                 + (path.count == 1 ? ["--help-all", "--version"] : [])
         }
     }
 
-    /// What follows an option.
+    /// The kind of value that follows an option.
     private enum Value {
         case choices([String])
         case files
@@ -26,7 +26,7 @@ struct CompletionScript {
 
     private let places: [Place]
 
-    /// For the command that all others are below.
+    /// Scripts for the root command.
     init(_ root: Command) { places = Place(path: [root.name], command: root).all }
 
     /// The script.

@@ -19,7 +19,7 @@ enum DoctorCommand {
             return findings.contains { $0.verdict == .unusable } ? 1 : 0
         })
 
-    /// The findings for people.
+    /// The findings as text.
     static func text(_ findings: [Finding]) -> String {
         let width = findings.map(\.name.count).max() ?? 0
         let margin = String(repeating: " ", count: width + 12)

@@ -1,19 +1,19 @@
-/// One thing that was looked at: whether it works here, and what to do where it does not.
+/// The result of one check: whether something works here, and what to do where it does not.
 struct Finding: Encodable, Equatable {
-    /// What can be said of it.
+    /// The results of a check.
     enum Verdict: String, Encodable {
         case works
-        /// It is not here, and something cannot be done without it.
+        /// It is not installed, and something cannot be done without it.
         case missing
-        /// It is here and does not do.
+        /// It is installed and does not work.
         case unusable
     }
 
-    /// What was looked at.
+    /// The name of the part that was checked.
     let name: String
     let verdict: Verdict
-    /// What was found.
+    /// The finding, as text.
     let text: String
-    /// What it is needed for, and how to get it; nil where it works.
+    /// The use of it, and how to get it; nil where it works.
     var remedy: String?
 }

@@ -17,7 +17,7 @@ import PTX
     import Darwin
 #endif
 
-/// What `swiftep doctor` looks at.
+/// The checks of `swiftep doctor`.
 enum SystemSurvey {
     /// All findings, in the order in which they are needed.
     static var findings: [Finding] {
@@ -25,7 +25,7 @@ enum SystemSurvey {
     }
 
     private static var swiftRuntime: Finding {
-        // What is mapped into the process, a line each that ends in a path.
+        // The mappings of the process, a line each that ends in a path.
         let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
         let library = maps.split(separator: "\n").first { $0.hasSuffix("/libswiftCore.so") }
         guard let path = library?.split(separator: " ").last else {
@@ -110,7 +110,7 @@ enum SystemSurvey {
                     + "nvidia-cuda-mps-control -d; with one process for each GPU it is not needed.")
     }
 
-    /// NVSHMEM, and what it takes to build what kernels call.
+    /// NVSHMEM, and the tools that compile the functions that kernels call.
     private static var networkLibrary: Finding {
         let use = "Only --transport nvshmem uses it, for ranks on several machines. "
         do throws(NVSHMEMError) {
@@ -144,7 +144,7 @@ enum SystemSurvey {
         }
     }
 
-    /// Runs a conformance case on a device; gives what went wrong.
+    /// Runs a conformance case on a device; returns the error, or nil.
     private static func trial(_ device: @autoclosure () throws -> any Device) -> String? {
         do {
             let device = try device()
@@ -157,7 +157,7 @@ enum SystemSurvey {
 }
 
 extension DriverError {
-    /// Whether there is a driver that does not do, rather than none, or none with a GPU.
+    /// Whether there is a driver that does not work, rather than none, or none with a GPU.
     fileprivate var saysSomethingIsHere: Bool {
         switch self {
         case .libraryMissing, .noDevice: false

@@ -6,7 +6,7 @@ import Simulator
 
 /// `swiftep explore`
 enum ExploreCommand {
-    /// Where schedules come from.
+    /// The policies that choose schedules.
     enum PolicyName: String, CaseIterable, Sendable {
         case random, pct, exhaustive
     }
@@ -42,7 +42,7 @@ enum ExploreCommand {
     static let list = Option<Bool>.flag("list", help: "Print the names of the workloads instead of running them.")
     static let faults = Option<Bool>.flag("faults", help: "Print the faults that --plant can plant, a line each.")
 
-    /// The layer where only some sizes are given.
+    /// The layer's sizes where only some are given.
     private static let layer = ShapeOptions.Defaults(
         hidden: 256, intermediate: 128, experts: 4, topK: 2, ranks: 2, tokens: 3)
 

@@ -1,6 +1,6 @@
 import Conformance
 
-/// What an exploration of workloads ran and found.
+/// The results of an exploration of workloads.
 struct ExploreReport: Encodable {
     /// One workload.
     struct Entry: Encodable {
@@ -10,14 +10,14 @@ struct ExploreReport: Encodable {
         let interleavings: Int
         /// An exhaustive exploration has seen everything.
         let complete: Bool
-        /// What went wrong first.
+        /// The first failure.
         let failure: Failure?
     }
 
     /// A failure.
     struct Failure: Encodable {
         let error: String
-        /// Replays it, on any machine.
+        /// The schedule that replays it, on any machine.
         let schedule: String
     }
 
@@ -28,7 +28,7 @@ struct ExploreReport: Encodable {
     let interleavings: Int
     /// Workloads with a failure.
     let failed: Int
-    /// How many times as long as a plain simulation a schedule takes.
+    /// The time of a schedule, as a multiple of a plain simulation's.
     let slowdown: Double
 
     init(_ findings: [Survey.Finding], seconds: Double) {
@@ -48,7 +48,7 @@ struct ExploreReport: Encodable {
         slowdown = plain > 0 ? findings.reduce(0) { $0 + $1.seconds } / plain : 0
     }
 
-    /// A table, and every failure below it with what replays it.
+    /// A table, and every failure below it with the command that replays it.
     var text: String {
         var table = Table([("schedules", .right), ("distinct", .right), ("", .left), ("workload", .left)])
         for entry in entries {

@@ -1,6 +1,6 @@
 import Conformance
 
-/// What became of the mutations of the kernels.
+/// The results of the kernels' mutations.
 struct MutationReport: Encodable {
     /// One mutation.
     struct Entry: Encodable {
@@ -8,11 +8,11 @@ struct MutationReport: Encodable {
         /// File and line.
         let line: String
         let operation: String
-        /// What the operation becomes.
+        /// The operation after the mutation.
         let change: String
         /// "found", "redundant", "UNEXPLAINED" or "not tried".
         let verdict: String
-        /// What gave it away, or why nothing can; of what was not tried the reason that is given for it, if one is.
+        /// The failure that found it, or the reason why none can; of one not tried, the reason given for it, if there is one.
         let reason: String
         /// Schedules until it was found, or all that were run.
         let schedules: Int
@@ -46,7 +46,7 @@ struct MutationReport: Encodable {
         redundant = findings.count - found - unexplained - notTried
     }
 
-    /// A table of what was tried, without the reasons of what was found.
+    /// A table of mutations that were tried, without the reasons of those that were found.
     var text: String {
         var table = Table([
             ("", .left), ("schedules", .right), ("kernel", .left), ("line", .left), ("operation", .left),

@@ -2,7 +2,7 @@
 enum LitmusFileError: Error, Hashable, CustomStringConvertible {
     /// It cannot be read, and why.
     case unreadable(path: String, reason: String)
-    /// It is longer than a test is.
+    /// It is longer than a test may be.
     case tooLong(path: String, bytes: Int, limit: Int)
     /// Its bytes are no text.
     case notUTF8(path: String)

@@ -11,7 +11,7 @@
     import Darwin
 #endif
 
-/// Files with litmus tests, and what is expected of them.
+/// Files with litmus tests, and their expectations.
 enum LitmusFiles {
     /// Most bytes of a file.
     static let limit = 1 << 20
@@ -35,7 +35,7 @@ enum LitmusFiles {
         return text
     }
 
-    /// The tests that `path` is or holds, in the order of their names.
+    /// The test at `path`, or the tests in the folder there, in the order of their names.
     static func tests(at path: String) throws(LitmusFileError) -> [String] {
         guard isFolder(path) else { return [path] }
         let found = try tests(in: path, depth: 0)
@@ -68,7 +68,7 @@ enum LitmusFiles {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// What `realpath` makes of a path, or the path if there is nothing.
+    /// The `realpath` of a path, or the path itself if no file is there.
     static func canonical(_ path: String) -> String {
         guard let resolved = realpath(path, nil) else { return path }
         defer { free(resolved) }
@@ -104,6 +104,6 @@ struct LitmusExpectations {
         }
     }
 
-    /// What is expected of the test at `path`.
+    /// The expectation of the test at `path`; nil for none.
     subscript(path: String) -> Bool? { values[LitmusFiles.canonical(path)] }
 }

@@ -1,6 +1,6 @@
 import Litmus
 
-/// What became of litmus tests.
+/// The results of litmus tests.
 struct LitmusReport: Encodable {
     /// One test.
     struct Entry: Encodable {
@@ -9,7 +9,7 @@ struct LitmusReport: Encodable {
         let name: String?
         /// One of the verdicts, or `cannot be read`.
         let verdict: String
-        /// Whether its last line should hold; nil if nobody has said so.
+        /// Whether its last line should hold; nil without an expectation.
         let expected: Bool?
         /// Whether the model allows what the last line asks about.
         let allowed: Bool?
@@ -17,13 +17,13 @@ struct LitmusReport: Encodable {
         let seen: Bool?
         /// Schedules run; 0 if the simulator cannot run the test.
         let schedules: Int
-        /// Those were all there are.
+        /// Whether those were all schedules that there are.
         let complete: Bool
         /// Ends that the model allows, of all that filter and last line look at.
         let allowedEnds: Int?
         /// Ends that schedules showed.
         let seenEnds: Int?
-        /// Schedules in which threads waited for ever.
+        /// Schedules in which threads waited forever.
         let hangs: Int?
         /// Whether some allowed execution has a data race.
         let modelRace: Bool?
@@ -31,9 +31,9 @@ struct LitmusReport: Encodable {
         let judgeRace: Bool?
         /// Why the simulator cannot run the test.
         let obstacle: String?
-        /// What cannot be read.
+        /// Why the test cannot be read.
         let error: String?
-        /// Of something that was seen and must not be: a schedule that shows it.
+        /// A schedule that shows a forbidden end, where one was seen.
         let schedule: String?
 
         init(_ file: String, _ examination: LitmusExamination) {
@@ -68,7 +68,7 @@ struct LitmusReport: Encodable {
             (schedules, complete) = (0, false)
         }
 
-        /// Judge and model do not say the same about races.
+        /// Whether judge and model disagree about races.
         var judgeDiffers: Bool { modelRace != nil && judgeRace != nil && modelRace != judgeRace }
     }
 
@@ -85,7 +85,7 @@ struct LitmusReport: Encodable {
     let unreadable: Int
     /// Tests that the simulator cannot run.
     let notRun: Int
-    /// Tests of which judge and model do not say the same about races.
+    /// Tests in which judge and model disagree about races.
     let judgeDiffers: Int
 
     init(_ entries: [Entry], seconds: Double) {
@@ -104,10 +104,10 @@ struct LitmusReport: Encodable {
         judgeDiffers = entries.count { $0.judgeDiffers }
     }
 
-    /// Tests that show a fault, or of which nothing can be said.
+    /// Tests that show a fault, or that are undecided or cannot be read.
     var failed: Int { seenThoughForbidden + expectedOtherwise + undecided + unreadable }
 
-    /// A table, what is wrong below it, and a sum.
+    /// A table, the faults below it, and a sum.
     var text: String {
         var table = Table([
             ("verdict", .left), ("model", .left), ("seen", .left), ("schedules", .right), ("", .left),

@@ -3,7 +3,7 @@ import ExpertParallel
 
 /// Options that several benchmarks and `swiftep run` share.
 enum BenchOptions {
-    /// A list of token counts; `of` says whose, and `standard` what is taken without the option.
+    /// A list of token counts; `of` names whose, and `standard` the default.
     static func tokens(of: String, standard: String) -> Option<[Int]> {
         Option(
             "tokens", "M,M,…", help: "Tokens of each \(of), one row of the result for each. Default: \(standard).",

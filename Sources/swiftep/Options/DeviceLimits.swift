@@ -2,8 +2,8 @@ import Accelerator
 import ExpertKernels
 import ExpertParallel
 
-/// Values of options that only the device and other options limit. They are refused before anything is made or
-/// measured.
+/// Limits of options that depend on the device and on other options. Values beyond them are refused before anything is
+/// made or measured.
 enum DeviceLimits {
     /// Simulated seconds after which `swiftep run` gives up a wait on the simulator; a step takes a small part of that.
     static let simulatedWaitLimit = 0.02
@@ -13,9 +13,9 @@ enum DeviceLimits {
     /// Throws `UsageError` naming the option, its value and the limit.
     ///
     /// - Parameters:
-    ///   - shape: What `arguments` say of sizes, or a checkpoint.
+    ///   - shape: The sizes that `arguments` or a checkpoint give.
     ///   - waitLimit: Seconds after which waits will be given up.
-    ///   - weightSets: How many weights there are of each expert; 0 where none are computed.
+    ///   - weightSets: Sets of weights of each expert; 0 where no experts are computed.
     static func check(
         _ arguments: Arguments, _ shape: LayerShape, on processes: Processes, waitLimit: Double, weightSets: Int = 1
     ) throws(UsageError) {
@@ -45,8 +45,8 @@ enum DeviceLimits {
         try checkArrival(configuration, waitLimit: waitLimit)
     }
 
-    /// Throws `UsageError` if a row takes longer on what is modelled than it is waited for; through a card if the last
-    /// one does of all that a rank can have to send at once.
+    /// Throws `UsageError` if a row takes longer over a modelled link than a wait may; over a modelled card, if the
+    /// last of the most rows does that a rank can have to send at once.
     private static func checkArrival(_ configuration: GroupConfiguration, waitLimit: Double) throws(UsageError) {
         let shape = configuration.shape
         guard shape.ranks > 1 else { return }
@@ -75,7 +75,7 @@ enum DeviceLimits {
         }
     }
 
-    /// The same, said of options.
+    /// The error in terms of options.
     private static func usageError(_ error: GroupError) -> UsageError {
         switch error {
         case .tooFewMultiprocessors(let ranks, _, let device):

@@ -10,7 +10,7 @@ enum DeviceOptions {
         expected: "auto, cuda, cuda:N with the number of a GPU, or simulator"
     ) { DeviceChoice($0) }
 
-    /// Opens the device that was asked for, and says on standard error if auto had to make do with the simulator.
+    /// Opens the device that was asked for, and notes on standard error if auto fell back to the simulator.
     ///
     /// - Parameter localProcess: The number of this process among those of the machine that work together; nil when it
     ///   is alone. Each takes another GPU, as long as there are some.

@@ -2,7 +2,7 @@ import ExpertKernels
 import ExpertParallel
 import Simulator
 
-/// Options that say more of the network that `--transport` chooses.
+/// Further options of the network that `--transport` chooses.
 enum NetworkOptions {
     static let ranksPerNode = Option<Int>.integer(
         "ranks-per-node", in: 1...LayerShape.mostRanks,
@@ -42,10 +42,10 @@ enum NetworkOptions {
         return try? NetworkModel(bytesPerSecond: rate, latencyNanoseconds: latency, messageNanoseconds: cost)
     }
 
-    /// With `RankTransport.option`, all that says how ranks reach each other.
+    /// All options on how ranks reach each other, `RankTransport.option` among them.
     static let all: [any AnyOption] = [RankTransport.option, ranksPerNode, link, order, queueDepth]
 
-    /// Throws `UsageError` for options that say something of what was not chosen.
+    /// Throws `UsageError` for options of a network that was not chosen.
     static func check(_ arguments: Arguments, _ adapter: NetworkAdapter?) throws(UsageError) {
         let ofNetworks: [any AnyOption] = [ranksPerNode, link, order, queueDepth]
         if adapter == nil, let option = ofNetworks.first(where: arguments.has) {

@@ -20,7 +20,7 @@ enum ShapeOptions {
     /// The sizes of a model.
     static let model: [Option<Int>] = [hidden, intermediate, experts, topK]
 
-    /// Sizes where nothing was asked for.
+    /// Sizes where no options give them.
     struct Defaults {
         var hidden: Int
         var intermediate: Int
@@ -34,10 +34,10 @@ enum ShapeOptions {
         /// DeepSeek-V3's experts, 16 on each of two ranks.
         static let deepSeekV3 = Defaults(hidden: 7168, intermediate: 2048, experts: 32, topK: 8, ranks: 2, tokens: 16)
 
-        /// Those of `swiftep run`.
+        /// The default sizes of `swiftep run`.
         static func ofRun(on kind: DeviceProperties.Kind) -> Defaults { kind == .cuda ? deepSeekV3 : small }
 
-        /// As help says it.
+        /// The sizes in the words of help.
         var model: String { "hidden \(hidden), intermediate \(intermediate), \(experts) experts, top-\(topK)" }
     }
 
@@ -57,7 +57,7 @@ enum ShapeOptions {
         }
     }
 
-    /// The ranks that were asked for; without a word as many as there are processes, or the default.
+    /// The ranks that were asked for; without the option as many as there are processes, or the default.
     static func ranks(_ arguments: Arguments, _ defaults: Defaults, processes: Int) throws(UsageError) -> Int {
         guard let given = arguments[ranks] else { return processes > 1 ? processes : defaults.ranks }
         guard given % processes == 0 else {
@@ -67,7 +67,7 @@ enum ShapeOptions {
         return given
     }
 
-    /// A size that is not possible, said of the option that gives it.
+    /// A size that is not possible, as an error of the option that gives it.
     private static func usageError(_ error: ShapeError, _ arguments: Arguments) -> UsageError {
         guard let option = options[error.name] else { return .conflict("\(error)") }
         var named = error

@@ -8,12 +8,13 @@ import ExpertKernels
     import Darwin
 #endif
 
-/// The simulator's device memory is memory of this machine, and a process that asks for more than there is gets killed.
+/// Limits of the simulator's device memory, which is memory of this machine: a process that asks for more than there is
+/// gets killed.
 enum SimulatorMemory {
     /// Bytes that the machine has.
     static let available = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 
-    /// Throws `UsageError` naming the options, where what they ask for is certainly too much.
+    /// Throws `UsageError` naming the options, where they certainly ask for too much.
     static func check(_ bytes: Int, options: String) throws(UsageError) {
         guard bytes > available else { return }
         throw .conflict(
@@ -21,8 +22,8 @@ enum SimulatorMemory {
                 + "\(available); choose smaller values")
     }
 
-    /// The same for a layer: the windows and outputs of all ranks, so many sets of weights, and what is read and written
-    /// between steps.
+    /// The same for a layer: the windows and outputs of all ranks, `weightSets` sets of weights, and the memory of other
+    /// work between steps.
     static func check(
         _ shape: LayerShape, weightSets: Int, between: BetweenWork.Amount? = nil
     ) throws(UsageError) {

@@ -8,15 +8,14 @@
 
 /// The two output streams: results on standard output, everything else on standard error.
 ///
-/// Whatever is printed may hold names from files. Of control characters only those that make lines and columns come
-/// out.
+/// Printed text may hold names from files, so control characters are escaped except those that make lines and columns.
 enum Console {
-    /// Writes a line to standard error. If that fails there is nobody to be told.
+    /// Writes a line to standard error, and ignores errors.
     static func note(_ text: String) {
         _ = writeAll(Array((visible(text, keeping: layout) + "\n").utf8), to: 2)
     }
 
-    /// Writes a line about what is going on to standard error, if somebody sits there.
+    /// Writes a line about the progress to standard error, if that is a terminal.
     static func progress(_ text: @autoclosure () -> String) {
         if isatty(2) == 1 { note(text()) }
     }

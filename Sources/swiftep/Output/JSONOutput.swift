@@ -7,7 +7,7 @@
 extension Console {
     /// Writes one JSON object to standard output.
     static func json(_ value: some Encodable) throws {
-        // The encoder spells out what JSON must, which is less than what a terminal obeys.
+        // The encoder escapes only the characters that JSON requires, which are fewer than a terminal obeys.
         try result(visible(try jsonText(value, .prettyPrinted), keeping: ["\n"], spelling: jsonSpelling))
     }
 }

@@ -6,14 +6,14 @@
     import Darwin
 #endif
 
-/// What was to be written could not be; ends with exit code 74.
+/// An output that could not be written; ends with exit code 74.
 enum OutputError: Error, CustomStringConvertible {
     /// Standard output, and the system's error number.
     case standardOutput(code: Int32)
     /// A file that an option names, and the system's error number.
     case file(String, code: Int32)
 
-    /// Whether nobody reads any more.
+    /// Whether the reader of the pipe has gone.
     var isBrokenPipe: Bool {
         if case .standardOutput(EPIPE) = self { true } else { false }
     }

@@ -11,16 +11,16 @@ import TemporaryFiles
 /// A file that an option names, opened before the work, so that no work is lost to a file that cannot be written.
 ///
 /// Only a regular file is written to, where there is one, or where a symbolic link leads to one; at the end its content
-/// is replaced, or added to. What else has a name (devices, pipes, directories) is refused.
+/// is replaced, or added to. Anything else (devices, pipes, directories) is refused.
 final class OutputFile {
-    /// As it was given.
+    /// The path as it was given.
     let path: String
     private let opened: Opened
 
     /// Opens the file, or makes an empty one.
     ///
-    /// - Parameter option: What named it, for errors.
-    /// - Throws: `UsageError.invalidValue` for what is no regular file, or cannot be written.
+    /// - Parameter option: The option that named it, for errors.
+    /// - Throws: `UsageError.invalidValue` for a path that is no regular file, or cannot be written.
     init(_ path: String, option: String) throws(UsageError) {
         var status = stat()
         let exists = stat(path, &status) == 0
@@ -41,7 +41,7 @@ final class OutputFile {
         }
     }
 
-    /// What is wrong with the place, nil if nothing is.
+    /// The problem with the path, nil if there is none.
     private func problem(_ kind: String?) -> String? {
         if let kind { return "this is \(kind)" }
         if opened.descriptor < 0 { return "this cannot be written: \(String(cString: strerror(opened.failure)))" }
@@ -70,14 +70,14 @@ final class OutputFile {
         }
     }
 
-    /// Adds to the content, behind what others have added by now. Throws `OutputError.file`.
+    /// Appends to the content, after anything that others have appended by now. Throws `OutputError.file`.
     func append(_ text: String) throws(OutputError) {
         try TemporaryFiles.finish(opened.made ?? path) { () throws(OutputError) in
             if let code = opened.append(text) { throw .file(path, code: code) }
         }
     }
 
-    /// What there is in place of a regular file.
+    /// The kind of a file that is not a regular one; nil for a regular one.
     private static func kind(_ status: stat) -> String? {
         switch status.st_mode & S_IFMT {
         case S_IFREG: nil
@@ -90,10 +90,10 @@ final class OutputFile {
     }
 }
 
-/// The file as the system has it.
+/// The open file.
 private struct Opened {
     let descriptor: Int32
-    /// Where it lies, if it was not there before.
+    /// The file's real path, if it was not there before.
     let made: String?
     /// The system's error number, if there is no descriptor.
     let failure: Int32
@@ -101,7 +101,7 @@ private struct Opened {
     /// A file that could not be opened.
     init(failure: Int32) { (descriptor, made, self.failure) = (-1, nil, failure) }
 
-    /// Opens or makes it.
+    /// Opens the file, or creates it.
     init(_ path: String, exists: Bool) {
         // A pipe that has just taken the file's place must not block.
         let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK

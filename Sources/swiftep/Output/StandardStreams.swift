@@ -8,7 +8,8 @@
 
 /// The descriptors 0, 1 and 2.
 enum StandardStreams {
-    /// Takes those that are closed, so that no file gets their numbers and what is printed. Using one still fails.
+    /// Opens those that are closed, so that no file gets their numbers and with them printed text. Using one still
+    /// fails.
     static func open() {
         for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest number that is free.

@@ -1,9 +1,9 @@
-/// `text` with characters spelled out that would move a terminal's cursor, change its state, or turn the direction of
+/// `text` with characters escaped that would move a terminal's cursor, change its state, or turn the direction of
 /// writing.
 ///
 /// - Parameters:
-///   - kept: Those that are meant to come out.
-///   - spelling: What stands for one; `\u{1B}` and the like if nothing else is given.
+///   - kept: Characters that are not escaped.
+///   - spelling: The escape of a character; `\u{1B}` and the like by default.
 func visible(
     _ text: String, keeping kept: Set<Unicode.Scalar> = [],
     spelling: (Unicode.Scalar) -> String = { "\\u{" + String($0.value, radix: 16, uppercase: true) + "}" }
@@ -28,7 +28,7 @@ private func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
     }
 }
 
-/// A character as strings in JSON can spell it: `\u001b`, and two units for those beyond the first 65,536.
+/// The escape of a character in JSON strings: `\u001b`, and two units for those beyond the first 65,536.
 func jsonSpelling(_ scalar: Unicode.Scalar) -> String {
     String(scalar).utf16.map { unit in
         let digits = String(unit, radix: 16)

@@ -8,9 +8,9 @@
 
 /// Writes all bytes to a descriptor.
 ///
-/// A pipe that nobody reads is an error like others here: `SIGPIPE` is held back.
+/// A closed pipe is an error like others here: `SIGPIPE` is held back.
 ///
-/// - Returns: The system's error number, nil if all went well.
+/// - Returns: The system's error number, nil without an error.
 func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
     holdingBackBrokenPipes {
         var rest = bytes[...]
@@ -21,7 +21,7 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
             } else if written == 0 {
                 return ENOSPC
             } else if errno == EAGAIN {
-                // Somebody made the descriptor non-blocking.
+                // The descriptor may have been made non-blocking.
                 var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&wait, 1, -1)
             } else if errno != EINTR {

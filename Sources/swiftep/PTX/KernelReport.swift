@@ -1,7 +1,7 @@
 import KernelLanguage
 import PTX
 
-/// What one kernel needs, according to ptxas.
+/// The resources of one kernel, according to ptxas.
 struct KernelReport: Encodable {
     let kernel: String
     let threads: Int
@@ -24,7 +24,7 @@ struct KernelReport: Encodable {
         warnings = report.warnings
     }
 
-    /// Whether nothing spills and the assembler has nothing to say.
+    /// Whether nothing spills and the assembler gives no warnings.
     var isClean: Bool { spillBytes == 0 && warnings.isEmpty }
 
     /// A table, the warnings, and a closing line.

@@ -19,10 +19,10 @@ enum ProcessEnd: Hashable, CustomStringConvertible {
     case exit(Int32)
     /// By a signal.
     case signal(Int32)
-    /// It was ended by the launcher, as it went on when the others had ended or given it up.
+    /// It was ended by the launcher, since it went on after the others had ended or given it up.
     case ended(wasStopped: Bool)
 
-    /// What to say after "process 1".
+    /// The words after "process 1".
     var description: String {
         switch self {
         case .exit(let code): "ended with exit code \(code)"
@@ -37,7 +37,7 @@ enum ProcessEnd: Hashable, CustomStringConvertible {
 final class ChildProcesses: Sendable {
     private let children = Mutex<[Int: Child]>([:])
 
-    /// How those that have ended did, by their numbers.
+    /// The ends of processes that have ended, by number.
     var ends: [Int: ProcessEnd] {
         children.withLock { children in
             children.compactMapValues(\.end)
@@ -52,11 +52,11 @@ final class ChildProcesses: Sendable {
         children.withLock { $0.allSatisfy { others.contains($0.key) || $0.value.end != nil } && !$0.isEmpty }
     }
 
-    /// Starts this program as a process of this number, which may have been another that has ended.
+    /// Starts this program as the process of a number, which may have been that of another that has ended.
     ///
     /// - Parameters:
     ///   - process: The number.
-    ///   - words: The words behind the program's name.
+    ///   - words: The words after the program's name.
     ///   - environment: Variables besides those of this process.
     /// - Throws: `LaunchError.start`.
     func start(_ process: Int, _ words: [String], environment: [String: String]) throws(LaunchError) {
@@ -74,7 +74,7 @@ final class ChildProcesses: Sendable {
         guard code == 0 else { throw .start(path, reason: String(cString: strerror(code))) }
     }
 
-    /// Sees which processes have ended since the last call.
+    /// Collects the processes that have ended since the last call.
     func collect() -> [(process: Int, end: ProcessEnd)] {
         children.withLock { children in
             children.keys.sorted().compactMap { process in
@@ -83,12 +83,12 @@ final class ChildProcesses: Sendable {
         }
     }
 
-    /// Processes that have been stopped for so long.
+    /// Processes that have been stopped for that long.
     func stopped(for seconds: Double) -> [Int] {
         children.withLock { $0.filter { $0.value.isStopped(for: seconds) }.keys.sorted() }
     }
 
-    /// Lets those go on that have been stopped for so long.
+    /// Resumes processes that have been stopped for that long.
     func resume(stoppedFor seconds: Double) {
         children.withLock { children in
             for child in children.values where child.isStopped(for: seconds) { kill(child.pid, SIGCONT) }
@@ -101,7 +101,7 @@ final class ChildProcesses: Sendable {
     /// Ends all processes that have not ended: by a signal that lets them clean up, and soon by one that does not.
     func endAll() {
         signalAll(SIGTERM)
-        // A stopped one is not to clean up.
+        // A stopped one need not clean up.
         for _ in 0..<200 where !haveEnded {
             _ = collect()
             usleep(5_000)
@@ -135,26 +135,26 @@ final class ChildProcesses: Sendable {
 private struct Child {
     let pid: pid_t
     var end: ProcessEnd?
-    /// Since when it is stopped, if it is.
+    /// When it was stopped, if it is.
     private var stopped: ContinuousClock.Instant?
     /// Whether the launcher has ended it.
     private var wasEnded = false
 
     init(pid: pid_t) { self.pid = pid }
 
-    /// Whether it has been stopped for so long.
+    /// Whether it has been stopped for that long.
     func isStopped(for seconds: Double) -> Bool {
         end == nil && stopped.map { ContinuousClock.now - $0 > .seconds(seconds) } ?? false
     }
 
-    /// Sends it a signal to end by.
+    /// Ends it by a signal.
     mutating func end(by number: Int32) {
         guard end == nil else { return }
         wasEnded = true
         kill(pid, number)
     }
 
-    /// How it has ended, if that was since the last call.
+    /// Its end, if that was since the last call.
     mutating func collect() -> ProcessEnd? {
         var status: Int32 = 0
         guard end == nil, waitpid(pid, &status, WNOHANG | WUNTRACED | WCONTINUED) > 0 else { return nil }

@@ -1,21 +1,22 @@
 import Transport
 
-/// Why processes did not do what they were started for.
+/// Why a run in several processes failed.
 enum LaunchError: Error, CustomStringConvertible {
     /// The program could not be started once more.
     case start(String, reason: String)
     /// Processes have failed or gone.
     case failed(String, exitCode: Int32)
 
-    /// What went wrong, out of how processes ended and what they said; nil if none failed.
+    /// The cause, from the processes' ends and reports; nil if none failed.
     ///
-    /// What the others say is a consequence when one has gone without a word, and names it when they waited for it.
+    /// When one has gone without a report, the reports of the others are consequences, and are added where they waited
+    /// for it.
     init?(_ children: ChildProcesses, _ server: RendezvousServer) {
         let failures = server.failures
         let silent = children.ends.sorted { $0.key < $1.key }.filter { process, end in
             end != .exit(0) && !failures.contains { $0.process == process }
         }
-        // Those that were ended for being late are named only if somebody waited for them.
+        // Those that were ended for being late are named only if another waited for them.
         let awaited = Set(failures.compactMap(\.waitedFor))
         let gone = silent.filter { process, end in
             if case .ended(wasStopped: false) = end { return awaited.contains(process) || failures.isEmpty }
@@ -32,7 +33,7 @@ enum LaunchError: Error, CustomStringConvertible {
             self = .failed(causes.joined(separator: "; "), exitCode: exitCode)
             return
         }
-        // What all say is nothing of one process.
+        // A text that all report concerns no single process.
         if causes.isEmpty, failures.allSatisfy({ $0.text == shown.text }) {
             self = .failed(shown.text, exitCode: exitCode)
             return
@@ -51,7 +52,7 @@ enum LaunchError: Error, CustomStringConvertible {
         }
     }
 
-    /// What the command ends with.
+    /// The exit code of the command.
     var exitCode: Int32 {
         switch self {
         case .start: 1

@@ -15,13 +15,13 @@ import Transport
     import Darwin
 #endif
 
-/// Starts the processes of a command on this machine, keeps their rendezvous, and sees to it that all of them end.
+/// Starts the processes of a command on this machine, runs their rendezvous, and ensures that all of them end.
 struct Launcher {
-    /// How many.
+    /// Number of processes.
     let processes: Int
-    /// Seconds after which kernels have given up whatever they wait for.
+    /// Seconds after which all waits of kernels have been given up.
     let longestWait: Double
-    /// What becomes of the others when one has gone.
+    /// How the others react when one has gone.
     let onFailure: FailurePolicy
     /// Whether one that has gone is started once more.
     let restarts: Bool
@@ -34,24 +34,24 @@ struct Launcher {
     static let directoryVariable = "SWIFTEP_DIRECTORY"
     /// The variable of a process that is started once more.
     static let returnVariable = "SWIFTEP_RETURNS"
-    /// What a process ends with that writes to a pipe which nobody reads.
+    /// The exit code of a process that writes to a closed pipe.
     static let brokenPipe: Int32 = 141
     /// Seconds that the others have to end by themselves when one has gone: until their waits on the device are over,
-    /// and some to say so.
+    /// and some to report that.
     private var grace: Double { longestWait + 20 }
-    /// Seconds for which a process may be stopped; nobody knows whether it will ever go on.
+    /// Seconds for which a process may be stopped, since it may never go on.
     private var stopLimit: Double { onFailure == .mask ? longestWait + 2 : grace }
 
     /// Runs this very command line in all processes. The first of them writes the results.
     ///
-    /// - Returns: 0 if all processes end with it, otherwise that of one that does not.
-    /// - Throws: `LaunchError` that says in one sentence what went wrong.
+    /// - Returns: 0 if all processes end with it, otherwise the exit code of one that does not.
+    /// - Throws: `LaunchError`, with the cause in one sentence.
     func run() throws -> Int32 {
         let secret = RendezvousSecret()
         let server = try RendezvousServer(processes: processes, secret: secret)
         let directory = try TemporaryFiles.makeDirectory()
         defer { TemporaryFiles.remove(directory) }
-        // Where sockets shall lie in a directory, they go with this one.
+        // Where sockets are to lie in a directory, they are removed with this one.
         let sockets = try ProcessInfo.processInfo.environment[ProcessGroup.socketDirectory].map { parent in
             let path = "\(parent)/swiftep-\(getpid())"
             try TemporaryFiles.makeDirectory(at: path)
@@ -75,7 +75,7 @@ struct Launcher {
         }
         for process in 0..<processes { try start(process) }
         try supervise(children, server) { try start($0, again: true) }
-        // Those that the others did without are no failure, if anybody is left.
+        // Processes that the others went on without are no failure, if any are left.
         let ends = children.ends.filter { process, end in
             if onFailure == .stop || end == .exit(0) { return true }
             if case .exit = end { return !server.givenUp.contains(process) }
@@ -91,8 +91,8 @@ struct Launcher {
 
     /// Waits for all processes.
     ///
-    /// When one has gone, the others end as well, and get time to say what they waited for; or they go on without it.
-    /// Then one that they have given up is ended, so that it does not disturb them later.
+    /// When one has gone, the others end as well, and get time to report what they waited for; or they go on without
+    /// it. Then one that they have given up is ended, so that it does not disturb them later.
     private func supervise(
         _ children: ChildProcesses, _ server: RendezvousServer, startAgain: (Int) throws -> Void
     ) throws {
@@ -100,7 +100,7 @@ struct Launcher {
         var started: Set<Int> = []
         while !children.haveEnded {
             for (process, end) in children.collect() where end != .exit(0) {
-                // What it said itself says more.
+                // The process's own report says more.
                 if !server.failures.contains(where: { $0.process == process }) {
                     server.lose(process, reason: "it \(end)")
                 }
@@ -110,7 +110,7 @@ struct Launcher {
                 if restarts, started.insert(process).inserted { try startAgain(process) }
             }
             if !started.isEmpty, children.haveEnded(but: started) {
-                // Nobody is left to take them in.
+                // No process is left to readmit them.
                 children.endAll()
             }
             if let pause { children.resume(stoppedFor: pause) }

@@ -8,20 +8,20 @@ import Dispatch
     import Darwin
 #endif
 
-/// A process that is to be lost, to see what becomes of the others.
+/// A process to be lost on purpose, to test the others.
 struct LostRank: Hashable, Sendable {
     /// How it is lost.
     enum Way: Hashable, Sendable {
         /// It is killed.
         case kill
-        /// It is stopped, for ever or for seconds.
+        /// It is stopped, forever or for seconds.
         case stop(seconds: Double?)
     }
 
     /// A rank of the process.
     let rank: Int
     let way: Way
-    /// When: in parts of the time that a step takes, from when one begins.
+    /// When it is lost: as a fraction of a step's time, from the beginning of one.
     let part: Double
 
     /// Reads what the option takes; nil for other texts.
@@ -41,18 +41,18 @@ struct LostRank: Hashable, Sendable {
         (self.rank, self.part) = (rank, part)
     }
 
-    /// After how long a stopped process is to go on.
+    /// Seconds after which a stopped process is to go on; nil for never.
     var pause: Double? { if case .stop(let seconds) = way { seconds } else { nil } }
 }
 
 extension LostRank {
-    /// Has this process lost when so much of a step has passed that begins now.
+    /// Loses this process when `part` of a step that begins now has passed.
     ///
-    /// - Parameter seconds: What a step takes.
+    /// - Parameter seconds: The time of a step.
     func arm(seconds: Double) {
         let end = ContinuousClock.now + .seconds(seconds * part)
         DispatchQueue(label: "loss", qos: .userInteractive).async {
-            // Sleeps most of the time, and then looks at nothing but the clock.
+            // Sleeps most of the time, and then spins on the clock.
             let left = (end - ContinuousClock.now) / .microseconds(1)
             if left > 2_000 { usleep(UInt32(min(left - 1_000, 1e9))) }
             while ContinuousClock.now < end {}

@@ -19,9 +19,9 @@ import Transport
 ///
 /// - Parameters:
 ///   - ranks: The ranks of all processes, given how many processes there are.
-///   - seed: Of the simulator's schedule.
-///   - longestWait: Seconds after which kernels have given up whatever they wait for.
-///   - body: The work; gives the exit code.
+///   - seed: Seed of the simulator's schedule.
+///   - longestWait: Seconds after which all waits of kernels have been given up.
+///   - body: The work; returns the exit code.
 func withProcesses(
     _ arguments: Arguments, ranks: (_ processes: Int, DeviceProperties) throws -> Int, seed: UInt64,
     longestWait: Double, _ body: (Processes) throws -> Int32
@@ -53,7 +53,7 @@ func withProcesses(
         } catch {
             let waitedFor = (error as? GroupError)?.waitedFor
             rendezvous.fail("\(error)", waitedFor: waitedFor.map { $0 / ranksOfProcess })
-            // The launcher says it once for all.
+            // The launcher reports it once for all.
             if bootstrap.launcher == .swiftep {
                 guard let output = error as? OutputError else { return error is UsageError ? 64 : 1 }
                 return output.isBrokenPipe ? Launcher.brokenPipe : 74
@@ -64,7 +64,7 @@ func withProcesses(
 }
 
 extension Rendezvous {
-    /// An error with what is known of processes that have gone: others, who wait for them, fail because of it.
+    /// An error with the processes that have gone: others, which wait for them, fail because of that.
     fileprivate func explained(_ error: any Error) -> any Error {
         let lost = lost.filter { $0.key != process }
         if lost.isEmpty || error is TransportError { return error }
@@ -90,7 +90,7 @@ private func limitConnections(_ bootstrap: Bootstrap, ranks: Int) {
     setenv("CUDA_DEVICE_MAX_CONNECTIONS", "\(min(32, max(streams, 64 / bootstrap.processes)))", 0)
 }
 
-/// Ends this process when the one that has started it ends in whatever way.
+/// Ends this process when the launcher ends, in whatever way.
 private func endWithLauncher(_ environment: [String: String]) {
     #if canImport(Glibc) || canImport(Musl)
         // The C library's function takes a variable number of arguments, which Swift does not import.
@@ -100,7 +100,7 @@ private func endWithLauncher(_ environment: [String: String]) {
             let control = unsafeBitCast(function, to: ProcessControl.self)
             _ = control(setParentDeathSignal, UInt(SIGKILL), 0, 0, 0)
         }
-        // It may have gone before.
+        // The launcher may have ended before.
         if let launcher = environment[Launcher.variable].flatMap({ Int32($0) }), getppid() != launcher { _exit(1) }
     #endif
 }

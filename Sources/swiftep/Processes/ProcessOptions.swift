@@ -18,7 +18,7 @@ enum ProcessOptions {
         expected: "stop or mask"
     ) { FailurePolicy(rawValue: $0) }
 
-    /// Throws `UsageError` for what does not go together.
+    /// Throws `UsageError` for options that do not go together.
     static func check(_ onFailure: FailurePolicy, link: LinkModel?) throws(UsageError) {
         if onFailure == .mask, link != nil {
             throw .conflict("--link models links between ranks that all live; leave it out, or --on-failure mask")

@@ -1,7 +1,7 @@
 import ExpertParallel
 import Transport
 
-/// Whose part a process has in a command.
+/// The role of a process in a command.
 enum ProcessRole {
     /// It is the only one.
     case alone
@@ -10,7 +10,7 @@ enum ProcessRole {
     /// It is one of several.
     case member(Bootstrap)
 
-    /// Throws `TransportError.environment` for variables of a launcher that say nothing usable, and `UsageError` for
+    /// Throws `TransportError.environment` for variables of a launcher with unusable values, and `UsageError` for
     /// options that need several processes where there is one.
     init(_ arguments: Arguments, environment: [String: String]) throws {
         let asked = arguments[ProcessOptions.processes]

@@ -12,13 +12,13 @@ import Transport
 
 /// The processes that a command runs in, as each of them sees it: often it is the only one.
 final class Processes {
-    /// What this process has in common with the others; nil where it is alone.
+    /// The group of the processes; nil where this one is alone.
     let group: ProcessGroup?
     /// The device of this process's ranks.
     let device: any Device
     /// Ranks of all processes.
     let ranks: Int
-    /// What reaches ranks of other nodes, if it is NVSHMEM.
+    /// The engine that reaches ranks of other nodes, where that is NVSHMEM.
     private let engine: NVSHMEMEngine?
 
     /// Seconds that processes wait for each other on the host: others may be reading a checkpoint, or computing a
@@ -31,9 +31,9 @@ final class Processes {
     /// Finds the others, if there are any.
     ///
     /// - Parameters:
-    ///   - rendezvous: Where it has met the others; nil when it is alone.
-    ///   - ranks: Of all processes.
-    ///   - arguments: Of the command, the same in all processes.
+    ///   - rendezvous: The rendezvous with the others; nil when it is alone.
+    ///   - ranks: Ranks of all processes.
+    ///   - arguments: Arguments of the command, the same in all processes.
     init(_ rendezvous: Rendezvous?, ranks: Int, device: any Device, _ arguments: Arguments) throws {
         self.device = device
         self.ranks = ranks
@@ -50,7 +50,7 @@ final class Processes {
         engine = try RankTransport.startEngine(arguments, group, on: device)
     }
 
-    /// Parts from the others, when all work is done.
+    /// Leaves the group, when all work is done.
     func leave() throws {
         try engine?.end(within: Self.patience)
         try group?.leave(within: Self.patience)
@@ -58,20 +58,20 @@ final class Processes {
 
     /// The number of this process.
     var index: Int { group?.rendezvous.process ?? 0 }
-    /// How many there are.
+    /// The number of processes.
     var count: Int { group?.rendezvous.processes ?? 1 }
-    /// Whether this one reports: the first of those that were there all the time, as all of them know it.
+    /// Whether this process reports: the first of those that were never lost, on which all agree.
     var isFirst: Bool {
         !isReturning && index == (0..<count).first { !absent.contains($0) && !returned.contains($0) }
     }
-    /// Whether this one makes files for those of its machine.
+    /// Whether this process makes files for those of its machine.
     var isFirstOfHost: Bool {
         guard let group, group.extent.hosts > 1 else { return isFirst }
         return index == group.firstOfHost
     }
-    /// Processes that have gone, as far as all others know it: all learn it from the same collectives.
+    /// Processes that have gone, on which all others agree: they learn it from the same collectives.
     private(set) var absent: Set<Int> = []
-    /// Processes that had gone and have been taken in again.
+    /// Processes that had gone and have been readmitted.
     private var returned: Set<Int> = []
     /// Ranks of processes that have gone.
     var absentRanks: Set<Int> { Set(absent.flatMap { group?.ranks(of: $0) ?? 0..<0 }) }
@@ -97,19 +97,19 @@ final class Processes {
         return network
     }
 
-    /// A network, for people.
+    /// A network in words; nil for none.
     func description(of network: GroupNetwork?) -> String? {
         guard let text = self.network(network)?.description else { return nil }
         return engine.map { "NVSHMEM \($0.version), \(text)" } ?? text
     }
 
-    /// What this process's ranks have of a list of all ranks'.
+    /// The elements of this process's ranks, of a list of all ranks'.
     func local<Element>(_ all: [Element]) -> [Element] { Array(all[localRanks]) }
 
-    /// Notes that a process has come back, which does not know what happened before.
+    /// Notes that a process has come back, which does not know of the time before.
     func takeIn(_ process: Int) { returned.insert(process) }
 
-    /// Says what is going on, once for all processes.
+    /// Prints the progress, once for all processes.
     func progress(_ text: @autoclosure () -> String) {
         if isFirst { Console.progress(text()) }
     }
@@ -117,7 +117,7 @@ final class Processes {
     /// Returns when all processes have come here.
     func meet(_ what: String) throws { _ = try gather(bytes: [], what) }
 
-    /// What every process has, in order; nothing of those that have gone.
+    /// The values of all processes, in order; nil for those that have gone.
     func gather<Value: Codable>(_ what: String, _ value: Value) throws -> [Value?] {
         try gather(bytes: Array(JSONEncoder().encode(value)), what).enumerated().map { process, bytes in
             guard let bytes else { return nil }
@@ -128,7 +128,7 @@ final class Processes {
         }
     }
 
-    /// The bytes that every process has, in order; nothing of those that have gone.
+    /// The bytes of all processes, in order; nil for those that have gone.
     func gather(bytes: [UInt8], _ what: String) throws -> [[UInt8]?] {
         guard let group else { return [bytes] }
         let parts = try group.rendezvous.gather(what, bytes, within: Self.patience)
@@ -136,10 +136,10 @@ final class Processes {
         return parts
     }
 
-    /// The outputs of all ranks, in order, given those of this process's; nothing of ranks of processes that have gone.
+    /// The outputs of all ranks, in order, given those of this process's; empty for ranks of processes that have gone.
     func gather(outputs: [[BFloat16]]) throws -> [[BFloat16]] {
         guard let group else { return outputs }
-        // Every process has as many ranks; how many elements each has is said first.
+        // Every process has as many ranks; their numbers of elements are exchanged first.
         let counts = try gather("the sizes of outputs", outputs.map(\.count))
         let bytes = outputs.joined().flatMap { [UInt8(truncatingIfNeeded: $0.bits), UInt8($0.bits >> 8)] }
         let parts = try gather(bytes: bytes, "outputs")
@@ -164,7 +164,7 @@ final class Processes {
         return result
     }
 
-    /// What all processes have observed together.
+    /// The observations of all processes together.
     func gather(_ observed: ObservedExperts) throws -> ObservedExperts {
         guard group != nil else { return observed }
         var all = ObservedExperts()
@@ -180,7 +180,7 @@ final class Processes {
 }
 
 extension DeviceProperties.Kind {
-    /// What must be the same device in all processes.
+    /// The device's name that must be the same in all processes.
     fileprivate func name(_ device: any Device) -> String {
         switch self {
         case .cuda: device.properties.name

@@ -4,7 +4,7 @@ import ExpertParallel
 import NVSHMEM
 import Transport
 
-/// How ranks reach each other, as `--transport` says it.
+/// The way in which ranks reach each other, chosen by `--transport`.
 enum RankTransport: String, CaseIterable {
     /// By loads and stores of kernels.
     case loadStore
@@ -34,7 +34,7 @@ enum RankTransport: String, CaseIterable {
         }
     }
 
-    /// The network that was asked for. Throws `UsageError` for what does not go with one.
+    /// The network that was asked for. Throws `UsageError` for options that do not go with it.
     static func network(_ arguments: Arguments) throws(UsageError) -> GroupNetwork? {
         let found = (arguments[option] ?? .loadStore).network
         try NetworkOptions.check(arguments, found?.adapter)
@@ -58,7 +58,7 @@ enum RankTransport: String, CaseIterable {
         return network
     }
 
-    /// Starts NVSHMEM if it was asked for. Unless nodes are said, it is between machines where ranks are on several,
+    /// Starts NVSHMEM if it was asked for. Unless nodes are given, it is between machines where ranks are on several,
     /// and on one machine between all ranks.
     ///
     /// - Parameter group: The processes; nil where all ranks are in this one.

@@ -1,6 +1,6 @@
 import Accelerator
 
-/// Prints what a benchmark found, and adds it to a file of results if one is named.
+/// Prints a benchmark's report, and adds it to a file of results if one is named.
 struct BenchOutput {
     private let json: Bool
     private let results: OutputFile?
@@ -21,7 +21,7 @@ struct BenchOutput {
 
     /// Writes the report. Throws `OutputError`.
     ///
-    /// - Parameter bench: What was measured, as lines of results name it.
+    /// - Parameter bench: Name of the benchmark in lines of results.
     func write(_ report: some BenchReport, bench: String, from device: any Device) throws {
         if let results {
             let origin = ResultOrigin(device, bench: bench, commit: commit, words: try ProgramArguments.words())

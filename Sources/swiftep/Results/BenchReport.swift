@@ -1,20 +1,20 @@
 import Accelerator
 
-/// What a benchmark found: what holds for all of it, and entries.
+/// The results of a benchmark: a header, and entries.
 protocol BenchReport: Encodable {
     associatedtype Header: Encodable
     associatedtype Entry: Encodable
 
-    /// What was measured on.
+    /// The device that was measured.
     var machine: BenchMachine { get }
-    /// What all entries have in common.
+    /// Fields that all entries share.
     var header: Header { get }
     var entries: [Entry] { get }
-    /// For people.
+    /// The report as text.
     var text: String { get }
 }
 
-/// What was measured on.
+/// The device that was measured.
 struct BenchMachine: Encodable {
     /// Name of the device.
     let device: String
@@ -26,7 +26,7 @@ struct BenchMachine: Encodable {
         simulated = device.kind == .simulator
     }
 
-    /// As reports begin.
+    /// The clock, in the words with which reports begin.
     var clock: String { simulated ? "times are SIMULATED and say nothing about a GPU" : "times of device events" }
 }
 

@@ -1,4 +1,4 @@
-/// The options that say where results of benchmarks go.
+/// The options for files of results.
 enum ResultOptions {
     static let results = Option<String>.text(
         "results", "FILE",

@@ -13,29 +13,29 @@ import Accelerator
     import Darwin
 #endif
 
-/// Where and when a result comes from.
+/// The origin of a result: date, commit, card, driver and command.
 struct ResultOrigin: Encodable {
-    /// Version of the lines' form; it changes when a field changes its meaning or goes.
+    /// Version of the lines' format; it changes when a field changes its meaning or is removed.
     private(set) var schema = 1
-    /// In UTC, as ISO 8601 says it.
+    /// Date and time in UTC, in ISO 8601.
     let date: String
-    /// What was built, or nil if nobody knows.
+    /// The commit that was built; nil if unknown.
     let commit: String?
     /// Name of the GPU, or of the simulator.
     let card: String
     let multiprocessors: Int
     /// Release of the driver and its CUDA version; nil on the simulator.
     let driver: String?
-    /// The command line, without what says where results go.
+    /// The command line, without the options for files of results.
     let command: String
-    /// What was measured.
+    /// Name of the benchmark.
     let bench: String
-    /// Whose it is; other projects have their names here.
+    /// The project that was measured; other projects have their names here.
     let source: String
     /// Whether times are simulated, and say nothing about a GPU.
     let simulated: Bool
 
-    /// Of a measurement that ends now.
+    /// The origin of a measurement that ends now.
     init(_ device: any Device, bench: String, commit: String?, words: [String]) {
         date = Date.now.formatted(.iso8601)
         self.commit = commit ?? Self.knownCommit()
@@ -48,10 +48,10 @@ struct ResultOrigin: Encodable {
         simulated = device.properties.kind == .simulator
     }
 
-    /// The environment's variable that says what was built.
+    /// The environment's variable that names the commit that was built.
     static let commitVariable = "SWIFTEP_COMMIT"
 
-    /// What the environment says, or git of the working directory, if it is there.
+    /// The commit by the environment, or by git in the working directory, if that is there.
     private static func knownCommit() -> String? {
         if let given = ProcessInfo.processInfo.environment[commitVariable], !given.isEmpty { return given }
         guard let pipe = popen("git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null", "r") else {
@@ -75,7 +75,7 @@ struct ResultOrigin: Encodable {
         return release.map { "\($0), \(cuda)" } ?? cuda
     }
 
-    /// The words of a command line without options that say where results go.
+    /// The words of a command line without the options for files of results.
     private static func measuring(_ words: [String]) -> [String] {
         let options = [ResultOptions.results.name, ResultOptions.commit.name].map { "--" + $0 }
         var rest = words[...]

@@ -1,9 +1,9 @@
 import ExpertKernels
 import ExpertParallel
 
-/// Whom the ranks waited for in the verified step of a mode, and what their experts received.
+/// The ranks' waits for each other in the verified step of a mode, and the rows that their experts received.
 struct ArrivalReport: Codable {
-    /// What one rank found; waits are for each rank, in order.
+    /// The statistics of one rank; waits are for each rank, in order.
     struct Waiter: Codable {
         let counts: [ArrivalStatistics.Waits]
         let rows: [ArrivalStatistics.Waits]
@@ -25,12 +25,12 @@ struct ArrivalReport: Codable {
         }
     }
 
-    /// Columns of `cells`, behind those that say what a line is about.
+    /// Columns of `cells`, after those that name the subject of a line.
     static let columns: [(String, Table.Alignment)] = ["counts", "rows", "results"].flatMap {
         [("waits for \($0)", Table.Alignment.right), ("mean µs", .right), ("longest µs", .right)]
     }
 
-    /// What all ranks waited for `source`.
+    /// The waits of all ranks for `source`.
     func cells(source: Int) -> [String] {
         [\Waiter.counts, \.rows, \.results].flatMap { kind in
             let waits = ranks.map { $0[keyPath: kind][source] }.reduce(.init(), +)

@@ -3,7 +3,7 @@ import Accelerator
 /// Measures work on all streams of a device.
 struct DeviceClock {
     private let device: any Device
-    /// Nothing but the events; ranks' streams run beside each other, so that none of them sees the whole.
+    /// A stream for the events alone; ranks' streams run beside each other, so that none of them has all the work.
     private let stream: DeviceStream
     private let start: DeviceEvent
     private let end: DeviceEvent
@@ -15,7 +15,7 @@ struct DeviceClock {
         end = try device.makeEvent()
     }
 
-    /// Nanoseconds of the device between events before and after what `body` enqueues, on an idle device.
+    /// Nanoseconds of the device between events before and after the work that `body` enqueues, on an idle device.
     func measure(_ body: () throws -> Void) throws -> Double {
         try device.synchronize()
         try device.record(start, on: stream)

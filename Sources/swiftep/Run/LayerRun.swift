@@ -15,8 +15,8 @@ struct LayerRun {
     private var device: any Device { processes.device }
 
     /// - Parameters:
-    ///   - timeline: Where the first process writes what kernels did.
-    ///   - tensors: Where it writes what went into the step and what came out.
+    ///   - timeline: The file to which the first process writes the timeline.
+    ///   - tensors: The file to which it writes the step's inputs and outputs.
     /// - Throws: `UsageError` for a dropped signal that the layer does not have.
     init(
         _ processes: Processes, _ source: LayerSource, _ settings: RunSettings, timeline: OutputFile?,
@@ -64,8 +64,8 @@ struct LayerRun {
 
     /// Runs the layer.
     ///
-    /// - Returns: What the process reports that does; nil in others.
-    /// - Throws: What goes wrong on the way; wrong results are reported instead.
+    /// - Returns: The report, in the process that reports; nil in others.
+    /// - Throws: The errors of the run; wrong results are reported instead.
     func run() throws -> RunReport? {
         if processes.isReturning { try processes.meet("a return") }
         processes.progress("routing \(settings.tokens) tokens on each of \(source.shape.ranks) ranks")
@@ -100,7 +100,7 @@ struct LayerRun {
             modes.losses)
     }
 
-    /// Has the process of a rank lost in the step that comes next.
+    /// Has the process of a rank lost in the next step.
     private func arm(_ lost: LostRank, _ layer: MoELayerGroup, _ inputs: [RankInput]) throws {
         let clock = ContinuousClock()
         _ = try layer.step(inputs, overlap: settings.modes[0])

@@ -15,17 +15,17 @@ struct LayerSource {
     let checkpoint: MoELayerCheckpoint
     /// How scales of activations are rounded.
     let scaleFormat: ScaleFormat
-    /// What stands between the two GEMMs of an expert.
+    /// The activation between the two GEMMs of an expert.
     let activation: Activation
-    /// Where the weights come from, for people.
+    /// The origin of the weights, in words.
     let origin: String
-    /// The directory that was made for it.
+    /// The directory that was made for the checkpoint; nil where none was.
     private let temporary: String?
 
     /// Opens the checkpoint, or makes one.
     ///
-    /// Throws `UsageError` for what the command line asks for and is not possible, `ShapeError` for sizes of a
-    /// checkpoint, and `CheckpointError`.
+    /// Throws `UsageError` for options that are not possible, `ShapeError` for sizes of a checkpoint, and
+    /// `CheckpointError`.
     init(_ arguments: Arguments, _ settings: RunSettings, _ processes: Processes) throws {
         let device = processes.device.properties
         let defaults = ShapeOptions.Defaults.ofRun(on: device.kind)
@@ -69,7 +69,7 @@ struct LayerSource {
         return (ofHost ?? all.lazy.compactMap { $0 }.first ?? "", own)
     }
 
-    /// Removes what was made.
+    /// Removes the directory that was made.
     func discard() {
         if let temporary { TemporaryFiles.remove(temporary) }
     }
@@ -101,7 +101,7 @@ struct LayerSource {
 
     private static func firstLayer(of directory: String) throws -> Int {
         let summary = try CheckpointSummary.inspect(directory: directory)
-        // Without any, layer 0 gives the reader's own error.
+        // Without any, layer 0 leads to the reader's own error.
         return summary.expertLayers.first ?? 0
     }
 

@@ -2,7 +2,7 @@ import ExpertKernels
 import ExpertParallel
 import Transport
 
-/// Whom the ranks of a run go on without, agreed on by all processes that are left.
+/// The ranks that a run goes on without, agreed on by all processes that are left.
 struct Losses {
     /// A rank that another has masked.
     struct Mask: Codable, Hashable {
@@ -10,7 +10,7 @@ struct Losses {
         let by: Int
         /// Nanoseconds of the device's clock when a wait was given up; nil where the host masked the rank.
         let time: UInt64?
-        /// For people.
+        /// The cause, in words.
         let cause: String
     }
 
@@ -19,7 +19,7 @@ struct Losses {
     private let masks: Bool
     /// Ranks that were known to be absent when `settle` was called last.
     private(set) var absent: Set<Int> = []
-    /// All that was masked, and why.
+    /// All masks so far, with their causes.
     private(set) var found: [Mask] = []
 
     init(_ processes: Processes, _ layer: MoELayerGroup) {
@@ -28,13 +28,13 @@ struct Losses {
         masks = layer.group.configuration.onFailure == .mask
     }
 
-    /// What outputs lack.
+    /// The ranks whose terms outputs lack.
     var missing: MissingRanks { MissingRanks(absent: absent) }
 
-    /// Finds out who was lost since the last call. Processes whose ranks are masked are given up, and ranks of those
-    /// that have gone are masked by all, so that all lack the same.
+    /// Finds the ranks that were lost since the last call. Processes whose ranks are masked are given up, and ranks of
+    /// those that have gone are masked by all, so that all lack the same.
     ///
-    /// - Returns: Whether nobody was: then what was run since the last call is of all ranks that are left.
+    /// - Returns: Whether none was lost: then results since the last call are of all ranks that are left.
     mutating func settle() throws -> Bool {
         guard masks else { return true }
         let own = try layer.group.ranks.flatMap { rank in
@@ -46,7 +46,7 @@ struct Losses {
                 group.rendezvous.giveUp(process, reason: "it was late: \(mask.cause)")
             }
         }
-        // It may still have come to this meeting, but comes to none after it.
+        // A lost process may still have come to the first meeting, but comes to none after it.
         for _ in 0..<2 { try processes.meet("those that are left") }
         let gone = processes.absentRanks
         for rank in layer.group.ranks {
@@ -63,7 +63,7 @@ struct Losses {
     /// Processes that are there and have masked ranks, each with a wait for it.
     ///
     /// One that was paused finds all others late when it goes on. So the one that most others have masked counts as
-    /// late first, and the earlier one of two; what ranks of late processes say of others counts no longer.
+    /// late first, and the earlier one of two; the masks by ranks of late processes then no longer count.
     private func late(_ masks: [Mask], _ group: ProcessGroup) -> [(process: Int, mask: Mask)] {
         var result: [(process: Int, mask: Mask)] = []
         var open = masks.filter { !processes.absentRanks.contains($0.rank) && $0.time != nil }
@@ -84,7 +84,7 @@ struct Losses {
         return result
     }
 
-    /// Takes in all processes that have been started again, one after the other. Those of them call it as well.
+    /// Readmits all processes that have been started again, one after the other. Those processes call it as well.
     mutating func readmit() throws {
         guard let group = processes.group else { return }
         if processes.isReturning {

@@ -1,7 +1,7 @@
 import ExpertParallel
 import KernelLanguage
 
-/// What came out of one mode.
+/// The results of one mode.
 struct ModeResult: Encodable {
     let mode: String
     let relativeError: Double

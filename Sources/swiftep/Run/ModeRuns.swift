@@ -1,7 +1,7 @@
 import ExpertParallel
 import KernelLanguage
 
-/// Runs a layer in one mode after the other, and judges and compares what comes out.
+/// Runs a layer in one mode after the other, and judges and compares the outputs.
 struct ModeRuns {
     private let processes: Processes
     private let source: LayerSource
@@ -9,19 +9,19 @@ struct ModeRuns {
     private let timer: StepTimer
     private let inputs: [RankInput]
     private let shared: ExpertWeights?
-    /// Of this process's ranks.
+    /// The inputs of this process's ranks.
     let local: [RankInput]
-    /// Whom the ranks go on without.
+    /// The ranks that the run goes on without.
     var losses: Losses
     private var reference: Reference?
-    /// Those of the first mode, of all ranks, in the process that reports; nil before.
+    /// The outputs of the first mode, of all ranks, in the process that reports; nil before.
     var outputs: [[BFloat16]]? { reference?.outputs }
 
-    /// What outputs are compared with.
+    /// The reference that outputs are compared with.
     private struct Reference {
-        /// In the process that reports.
+        /// The judge, in the process that reports.
         let judge: LayerJudge?
-        /// Of the first mode.
+        /// The outputs of the first mode.
         let outputs: [[BFloat16]]
         let absent: Set<Int>
     }
@@ -40,17 +40,17 @@ struct ModeRuns {
         losses = Losses(processes, layer)
     }
 
-    /// Takes ranks in again that were lost.
+    /// Readmits ranks that were lost.
     mutating func readmit() throws {
         try losses.readmit()
-        // Those that have come back have none.
+        // Processes that have come back have none.
         reference = nil
     }
 
-    /// Runs one mode; again without them, when ranks are lost meanwhile.
+    /// Runs one mode; when ranks are lost meanwhile, runs it again without them.
     ///
-    /// - Parameter note: What its name has behind it in the report.
-    /// - Returns: What came out, in the process that reports.
+    /// - Parameter note: Text after the mode's name in the report.
+    /// - Returns: The results, in the process that reports.
     mutating func run(_ mode: OverlapMode, note: String = "") throws -> ModeResult? {
         while true {
             processes.progress("running a step with overlap \(mode.rawValue)")
@@ -89,7 +89,7 @@ struct ModeRuns {
         return outputs
     }
 
-    /// What each process that is left took for the step; nil when some were lost meanwhile.
+    /// The times of the step in each process that is left; nil when some were lost meanwhile.
     private mutating func times(of step: StepTimer.Step, _ mode: OverlapMode) throws -> [StepTime]? {
         let time = Result { try timer.time(step, local, mode) }
         guard try losses.settle() else { return nil }

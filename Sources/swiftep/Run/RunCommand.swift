@@ -130,7 +130,7 @@ enum RunCommand {
     }
 }
 
-/// What was asked for apart from the layer's sizes and weights.
+/// The settings of a run, apart from the layer's sizes and weights.
 struct RunSettings {
     let modes: [OverlapMode]
     let tokens: Int
@@ -138,20 +138,20 @@ struct RunSettings {
     let communicationMultiprocessors: Int?
     let blockM: Int?
     let link: LinkModel?
-    /// Where to write a timeline.
+    /// File for a timeline.
     let timeline: String?
-    /// Where to write what went into the step and what came out.
+    /// File for the step's inputs and outputs.
     private let tensors: String?
-    /// Whether to say whom ranks waited for.
+    /// Whether to report the ranks' waits for each other.
     let arrivals: Bool
-    /// How scales of activations are rounded, where no checkpoint says it.
+    /// How scales of activations are rounded, where no checkpoint determines it.
     let scaleFormat: ScaleFormat
     private let waitLimit: Double?
     private let replays: Int?
     let droppedSignal: MoELayerGroup.DroppedSignal?
-    /// What becomes of the others when a rank waits in vain.
+    /// How the others react when a rank's wait times out.
     let onFailure: FailurePolicy
-    /// Whether ranks that were masked are taken in again.
+    /// Whether ranks that were masked are readmitted.
     let restarts: Bool
     /// How ranks reach each other; nil for loads and stores.
     let network: GroupNetwork?
@@ -207,7 +207,7 @@ struct RunSettings {
     /// Seconds after which no kernel waits any more, on any device.
     var longestWait: Double { waitLimit ?? DeviceLimits.waitLimit }
 
-    /// Replays on a GPU, if nothing else is asked for.
+    /// Replays on a GPU by default.
     static let usualReplays = 20
 
     /// Graph replays that are timed.

@@ -3,7 +3,7 @@ import ExpertKernels
 import ExpertParallel
 
 extension RunReport {
-    /// The report for people.
+    /// The report as text.
     var text: String {
         let gate = sharedGate ? " with a gate" : ""
         let shared = sharedIntermediate.map { "shared expert \($0)\(gate)" } ?? "no shared expert"
@@ -34,13 +34,13 @@ extension RunReport {
             """
     }
 
-    /// What is special about scales; empty if nothing is.
+    /// Notes on scales; empty if there are none.
     private var scaleNotes: String {
         (activationsPerToken ? ", one for each 128 channels, finer than the checkpoint's one for each token" : "")
             + (channelScales ? "; of weights for each channel" : "")
     }
 
-    /// Whom the ranks went on without; empty if nobody was lost.
+    /// The ranks that the run went on without; empty if none was lost.
     private var losses: String {
         if masks.isEmpty, maskedRanks.isEmpty { return "" }
         let names = maskedRanks.map(String.init).joined(separator: ", ")
@@ -90,7 +90,7 @@ extension RunReport {
         return table.description
     }
 
-    /// Whom all ranks together waited for; empty without notes.
+    /// The waits of all ranks together, by the rank waited for; empty without statistics.
     private var arrivalTable: String {
         guard let first = modes.lazy.compactMap(\.arrivals).first else { return "" }
         var table = Table([("overlap", .left), ("rank waited for", .right)] + ArrivalReport.columns)

@@ -9,12 +9,12 @@ struct RunReport: Encodable {
     let device: String
     let deviceKind: String
     let ranks: Int
-    /// What shares the ranks: how many processes, on how many devices.
+    /// The number of processes that share the ranks, and of their devices.
     let processes: Int
     let devices: Int
-    /// Whether kernels of several processes of a GPU run side by side, as MPS has them.
+    /// Whether kernels of several processes on a GPU run side by side, under MPS.
     let sharesContexts: Bool
-    /// Of each rank.
+    /// Tokens of each rank.
     let tokens: Int
     let hidden: Int
     let intermediate: Int
@@ -23,7 +23,7 @@ struct RunReport: Encodable {
     let sharedGate: Bool
     let experts: Int
     let topK: Int
-    /// What is between ranks; nil for loads and stores.
+    /// The network between ranks; nil for loads and stores.
     let network: String?
     /// How scales of activations are rounded.
     let scales: String
@@ -39,9 +39,9 @@ struct RunReport: Encodable {
     let modes: [ModeResult]
     /// Ranks that the others went on without, in order.
     let maskedRanks: [Int]
-    /// Who masked whom, and why.
+    /// The masks, with their causes.
     let masks: [Losses.Mask]
-    /// What keeps the run from being a success, a sentence each.
+    /// The problems of the run, a sentence each; empty for a success.
     let problems: [String]
 
     /// - Parameters:

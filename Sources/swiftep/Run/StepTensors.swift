@@ -1,7 +1,7 @@
 import ExpertParallel
 import KernelLanguage
 
-/// What went into a step and what came out, of all ranks one after the other, as a safetensors file.
+/// The inputs and outputs of a step, of all ranks one after the other, as a safetensors file.
 struct StepTensors {
     let inputs: [RankInput]
     let outputs: [[BFloat16]]

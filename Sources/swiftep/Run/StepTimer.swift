@@ -2,16 +2,16 @@ import Accelerator
 import ExpertParallel
 import KernelLanguage
 
-/// How long a step took, and by which clock.
+/// The time of a step, and its clock.
 struct StepTime: Codable {
     /// The whole layer on all ranks.
     var microseconds: Double
-    /// What was measured, and how.
+    /// The clock and the method, in words.
     var clock: String
     /// Seconds that the host spent on it; of interest on the simulator.
     var wallSeconds: Double
 
-    /// The time of a step of several processes, which took the same time for each: that of the slowest.
+    /// The time of a step of several processes, each of which took its own: that of the slowest.
     init(slowestOf times: [StepTime]) {
         self = times.dropFirst().reduce(times[0]) { $0.microseconds >= $1.microseconds ? $0 : $1 }
         if times.count > 1 { clock += ", the slowest of \(times.count) processes" }
@@ -25,13 +25,13 @@ struct StepTime: Codable {
     }
 }
 
-/// What kernels waited for since the last time that this was asked.
+/// The waits of kernels since the last reading.
 struct StepWaits: Codable {
     let polls: PollStatistics
-    /// nil where nobody takes notes.
+    /// nil where arrivals are not noted.
     let arrivals: ArrivalReport?
 
-    /// Those of all processes.
+    /// The waits of all processes.
     init(_ all: [StepWaits]) {
         polls = PollStatistics(
             notReady: all.reduce(0) { $0 + $1.polls.notReady }, waits: all.reduce(0) { $0 + $1.polls.waits })
@@ -62,7 +62,7 @@ struct StepTimer {
 
     /// A step that has been run.
     struct Step {
-        /// Of each rank, BF16 `[tokens, hidden]`.
+        /// The outputs of each rank, BF16 `[tokens, hidden]`.
         let outputs: [[BFloat16]]
         let waits: StepWaits
         fileprivate let nanoseconds: Double
@@ -84,7 +84,7 @@ struct StepTimer {
             outputs: outputs, waits: try StepWaits(layer.group), nanoseconds: nanoseconds, wallSeconds: wall)
     }
 
-    /// The time of a step that `step` ran last: its own, or that of its replays, which must give the same bits.
+    /// The time of the step that `step` ran last: its own, or that of its replays, which must give the same bits.
     func time(_ step: Step, _ inputs: [RankInput], _ mode: OverlapMode) throws -> StepTime {
         let simulates = processes.device.properties.kind == .simulator
         guard replays > 0 else {
@@ -103,13 +103,13 @@ struct StepTimer {
             wallSeconds: step.wallSeconds)
     }
 
-    /// Simulated time where nothing else than the simulator makes it pass.
+    /// The clock in words: simulated time only where the simulator alone advances it.
     private func clockName(_ simulates: Bool) -> String {
         if !simulates { return "device events around" }
         return processes.group == nil ? "simulated time of" : "time of this machine, which simulates,"
     }
 
-    /// What the kernels of one replayed step did, with the inputs loaded last, after a step that warms up.
+    /// The timeline of one replayed step, with the inputs loaded last, after a step that warms up.
     func timeline(_ mode: OverlapMode) throws -> Timeline {
         let graph = try layer.capture(overlap: mode)
         for _ in 0..<2 {
@@ -141,7 +141,7 @@ struct StepTimer {
     }
 }
 
-/// A captured step does not give what the step itself gave.
+/// A captured step whose outputs differ from those of the step itself.
 struct ReplayError: Error, CustomStringConvertible {
     /// The mode of the step.
     let mode: OverlapMode

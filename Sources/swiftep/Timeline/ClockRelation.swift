@@ -10,11 +10,10 @@ import KernelLanguage
     import Darwin
 #endif
 
-/// How the clock of a process's device stands to that of the machine, which all its processes share.
+/// The offset of the clock of a process's device to that of the machine, which all its processes share.
 ///
-/// A kernel reads the device's clock between two readings of the machine's; of many such readings the one counts whose
-/// two lie closest together, and the device's clock was read at the middle of them, give or take half of what lies
-/// between.
+/// A kernel reads the device's clock between two readings of the machine's; of many such readings the one with the
+/// closest two counts, and the device's clock was read in their middle, give or take half of their distance.
 struct ClockRelation: Codable {
     /// The device.
     let device: String
@@ -23,7 +22,7 @@ struct ClockRelation: Codable {
     /// Nanoseconds by which the offset may be wrong.
     let uncertainty: Int64
 
-    /// Relates them.
+    /// Measures the offset.
     init(_ device: any Device) throws {
         self.device = device.properties.uniqueID
         let kernel = try device.load(
@@ -59,7 +58,7 @@ struct ClockRelation: Codable {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// How well the clocks of several processes are related, for people.
+    /// The accuracy of the relations between several processes' clocks, in words.
     static func accuracy(_ clocks: [ClockRelation]) -> String {
         if Set(clocks.map(\.device)).count == 1 { return "one device clock" }
         let most = clocks.map(\.uncertainty).max() ?? 0
@@ -70,7 +69,7 @@ struct ClockRelation: Codable {
 extension Timeline {
     /// The timelines of several processes, in the clock of the first one's device.
     ///
-    /// - Parameter clocks: Of each process; none where there is one process.
+    /// - Parameter clocks: The clock of each process; none where there is one process.
     init(_ parts: [Timeline], clocks: [ClockRelation]) {
         self.init(ranks: [])
         for (index, part) in parts.enumerated() {
@@ -85,7 +84,7 @@ extension Timeline {
 }
 
 extension TraceEvent {
-    /// The event by a clock that stands so far ahead.
+    /// The event by a clock that is that far ahead.
     fileprivate func shifted(nanoseconds: Int64) -> TraceEvent {
         var event = self
         event.start = UInt64(bitPattern: Int64(bitPattern: start) &+ nanoseconds)

@@ -4,10 +4,10 @@ import KernelLanguage
 /// A timeline in a file: a picture where its name ends in `.svg`, else Chrome's trace JSON, which Perfetto opens too.
 struct TimelineFile {
     let file: OutputFile
-    /// What the timeline shows, for people.
+    /// The title of the picture.
     let title: String
 
-    /// Writes it. Throws `TimelineError` and `OutputError`.
+    /// Writes the timeline. Throws `TimelineError` and `OutputError`.
     func write(_ timeline: Timeline) throws {
         guard timeline.ranks.contains(where: { !$0.isEmpty }) else { throw TimelineError.empty }
         let text: String

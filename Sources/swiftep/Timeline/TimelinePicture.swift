@@ -3,7 +3,7 @@ import ExpertParallel
 import KernelLanguage
 
 /// A timeline as a picture: time runs to the right, each rank has a panel, and each of its multiprocessors a line in
-/// it. Blocks of kernels are pale, their pieces of work full, waits grey, and what is sent black.
+/// it. Thread blocks of kernels are pale, their pieces of work full, waits grey, and sends black.
 struct TimelinePicture {
     private let timeline: Timeline
     private let title: String
@@ -54,7 +54,7 @@ struct TimelinePicture {
 
     private func rectangle(_ event: TraceEvent, y: Double, height: Double) -> String {
         let (from, to) = (x(event.start), x(event.end))
-        // What is too short to be seen is left out, but for what is sent.
+        // Events too short to be seen are left out, except sends.
         if event.kind != .send, to - from < 0.4 { return "" }
         let (colour, opacity, part): (String, String, Double) =
             switch event.kind {

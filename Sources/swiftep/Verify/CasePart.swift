@@ -17,7 +17,7 @@ struct CasePart: Hashable, Sendable, CustomStringConvertible {
 
     var description: String { "\(number)/\(count)" }
 
-    /// Whether the case with an index is in this part: every `count`th, as those that follow one another take alike long.
+    /// Whether the case at `index` is in this part: every `count`th, as neighbours take about the same time.
     func contains(_ index: Int) -> Bool { index % count == number - 1 }
 
     /// The cases of this part.

@@ -53,7 +53,7 @@ enum VerifyCommand {
         return try run(cases, on: device, json: arguments[CommonOptions.json])
     }
 
-    /// Runs the cases for several processes; the first of them says how they went.
+    /// Runs the cases for several processes; the first of them reports the results.
     private static func run(_ arguments: Arguments, _ processes: Processes, _ rendezvous: Rendezvous) throws -> Int32 {
         let device = processes.device
         let named = processCases(for: device.properties.kind, processes: processes.count)
@@ -94,7 +94,7 @@ enum VerifyCommand {
         return found
     }
 
-    /// Runs all cases, also after failures; gives the exit code.
+    /// Runs all cases, also after failures; returns the exit code.
     private static func run(_ cases: [ConformanceCase], on device: any Device, json: Bool) throws -> Int32 {
         var report = VerifyReport(device: device.properties.name)
         for (index, conformanceCase) in cases.enumerated() {

@@ -1,7 +1,7 @@
 import Accelerator
 import Conformance
 
-/// How the conformance cases went on a device.
+/// The results of the conformance cases on a device.
 struct VerifyReport: Encodable {
     /// One case.
     struct Case: Encodable {
@@ -9,7 +9,7 @@ struct VerifyReport: Encodable {
         let passed: Bool
         /// Wall time.
         let seconds: Double
-        /// What went wrong.
+        /// The error; nil for a case that has passed.
         let error: String?
 
         /// A case that has passed.
@@ -33,7 +33,7 @@ struct VerifyReport: Encodable {
             seconds = swiftep.seconds(clock.now - start)
         }
 
-        /// A line, and what went wrong below it.
+        /// A line, and the error below it.
         var text: String {
             let time = fixed(seconds, 2) + " s"
             let blanks = String(repeating: " ", count: max(0, 9 - time.count))

@@ -1,4 +1,4 @@
-"""What tests of DeepEP import from its package."""
+"""Functions that DeepEP's tests import from its package."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def align(x: int, y: int) -> int:
 
 
 def calc_diff(x: torch.Tensor, y: torch.Tensor) -> float:
-    """How far two tensors are from pointing the same way, both moved by 1 so that zeros count: 0 to 2."""
+    """A cosine distance of two tensors, both shifted by 1 so that zeros count: 0 to 2."""
     if x.numel() == 0:
         return 0.0
     a, b = x.double() + 1, y.double() + 1

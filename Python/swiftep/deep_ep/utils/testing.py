@@ -56,11 +56,11 @@ def bench_kineto(
 ) -> Any:
     """Average seconds of kernels by a word in their names, from PyTorch's profiler.
 
-    num_kernels_per_period: kernels with that word that one call of ``fn`` launches, in turn; above 1, the result for
-        the word is a list with the average of each. With 1, it is their sum for each call.
+    num_kernels_per_period: the number of kernels with that word that one call of ``fn`` launches, in turn; above 1, the
+        result for the word is a list with the average of each. With 1, it is their sum for each call.
     barrier_comm_profiling: bring all ranks together before each call.
 
-    A word that no kernel has gives 0. With ``EP_USE_NVIDIA_TOOLS=1``, where another profiler is at work, all are 1."""
+    A word that no kernel has gives 0. With ``EP_USE_NVIDIA_TOOLS=1``, under another profiler, all are 1."""
     single = isinstance(kernel_names, str)
     names = (kernel_names,) if isinstance(kernel_names, str) else tuple(kernel_names)
     pattern = num_kernels_per_period
@@ -97,7 +97,7 @@ def _times(events: list[Any], calls: int, pattern: int) -> Any:
 
 @contextlib.contextmanager
 def _silence(enabled: bool) -> Iterator[None]:
-    """Sends what is printed to nowhere, by file descriptor: the profiler's library prints too."""
+    """Discards all output, by file descriptor, since the profiler's library prints too."""
     if not enabled:
         yield
         return

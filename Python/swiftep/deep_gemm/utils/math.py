@@ -1,4 +1,4 @@
-"""FP8 operands and how to compare results, for tests."""
+"""FP8 operands and a comparison of results, for tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def per_block_cast_to_fp8(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Ten
 
 
 def calc_diff(x: torch.Tensor, y: torch.Tensor) -> float:
-    """How far two tensors are from pointing the same way: 0 to 2."""
+    """A cosine distance of two tensors: 0 to 2."""
     a, b = x.double(), y.double()
     total = (a.square() + b.square()).sum()
     return 0.0 if total == 0 else (1 - 2 * (a * b).sum() / total).item()

@@ -1,10 +1,10 @@
-/// An object of a `config.json`, whose values are asked for by key, and which knows in the end what nobody asked for.
+/// An object of a `config.json`, read by key; keeps track of the keys that have not been read.
 ///
 /// Values that are null count as absent, as they do for the libraries that write these files.
 final class ConfigurationReader {
     /// Path of the file, for messages.
     let file: String
-    /// Keys that lead to the object, each with a dot behind it.
+    /// Path of keys that leads to the object, each followed by a dot.
     let prefix: String
     private let object: JSONObject
     private var asked: Set<String> = []
@@ -34,8 +34,8 @@ final class ConfigurationReader {
         return object[key]
     }
 
-    /// Keys with a value that nobody asked for, in order. What is null, false, 0 or empty, or a list of such, asks for
-    /// nothing and does not count.
+    /// Keys that have not been read, sorted. Values that are null, false, 0 or empty, or lists of such, change nothing
+    /// and do not count.
     var unread: [String] {
         object.values.filter { !asked.contains($0.key) && !$0.value.isOff }.map(\.key).sorted()
     }
@@ -56,9 +56,9 @@ final class ConfigurationReader {
         return result
     }
 
-    /// A value under one of the key's names, or the value that counts where it is absent.
+    /// A value under one of the key's names, or the key's default where it is absent.
     ///
-    /// Throws `configurationMalformed` when it is absent and nothing counts then, `configurationInvalid` for a value of
+    /// Throws `configurationMalformed` when it is absent and there is no default, `configurationInvalid` for a value of
     /// another type and for names that disagree.
     func callAsFunction<Value: ConfigurationValue>(_ key: ConfigurationKey<Value>) throws(CheckpointError) -> Value {
         var found: Value?
@@ -101,11 +101,11 @@ final class ConfigurationReader {
     }
 }
 
-/// The names of a value in `config.json`, and what counts where none of them is there.
+/// The names of a value in `config.json`, and its default.
 struct ConfigurationKey<Value: ConfigurationValue>: Sendable {
     /// Names of the same value; the first one is written.
     let names: [String]
-    /// What the model's own code takes for an absent value; nil where it has none.
+    /// The default of the model's own code; nil where it has none.
     let absent: Value?
 
     init(_ names: String..., absent: Value? = nil) {
@@ -119,9 +119,9 @@ struct ConfigurationKey<Value: ConfigurationValue>: Sendable {
 
 /// A type of values in `config.json`.
 protocol ConfigurationValue: Equatable, Sendable {
-    /// The value, nil for one of another type.
+    /// Converts a value; nil for one of another type.
     init?(_ value: JSONValue)
-    /// What a message says it must be.
+    /// The expected kind of value, in the words of errors.
     static var expected: String { get }
 }
 

@@ -1,19 +1,19 @@
-/// What a layer needs beyond FP8 weights, activations quantised by 128 channels, SwiGLU, and a router that reads hidden
-/// states.
+/// A requirement of a layer beyond FP8 weights, activations quantised by 128 channels, SwiGLU, and a router that reads
+/// hidden states.
 ///
 /// A layer with a requirement that is not `isSupported` is described and refused, never run without it.
 public enum LayerRequirement: Hashable, Sendable {
     /// Scales of activations are powers of two, as `GroupConfiguration.scaleFormat` has them with `.powerOfTwo`.
     case powerOfTwoActivationScales
-    /// Activations have one scale for each token. Kernels have one for each 128 channels of it, none of which is
+    /// Activations have one scale for each token. Kernels have one for each 128 channels of a token, none of which is
     /// larger.
     case activationsPerToken
     /// Activations are quantised to four bits.
     case fourBitActivations
-    /// Experts are chosen by a table with a row for each token number.
+    /// Experts are chosen by a table with a row for each token id.
     case expertsByTokenNumber
 
-    /// Whether kernels and reference do it. The one place to change when they learn to.
+    /// Whether kernels and reference meet it. The one place to change when they learn to.
     public var isSupported: Bool {
         switch self {
         case .powerOfTwoActivationScales, .activationsPerToken: true
@@ -23,7 +23,7 @@ public enum LayerRequirement: Hashable, Sendable {
 }
 
 extension LayerRequirement: CustomStringConvertible {
-    /// What it is, as a phrase.
+    /// The requirement as a phrase.
     public var description: String {
         switch self {
         case .powerOfTwoActivationScales: "activation scales that are powers of two, UE8M0"

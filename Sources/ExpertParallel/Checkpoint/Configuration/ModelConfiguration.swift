@@ -16,7 +16,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var topK: Int
     /// Channels between the two projections of the shared expert; 0 without one.
     public var sharedIntermediate: Int
-    /// Whether a gate decides for each token how much the shared expert counts, for `GroupConfiguration.hasSharedGate`.
+    /// Whether a gate weights the shared expert's output for each token, for `GroupConfiguration.hasSharedGate`.
     public var hasSharedGate: Bool
     /// How logits become scores.
     public var scoring: RouterConfiguration.Scoring
@@ -24,7 +24,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var groups: Int
     /// Groups that a token may choose experts from.
     public var groupsKept: Int
-    /// What groups are ranked by.
+    /// Score by which groups are ranked.
     public var groupScore: RouterConfiguration.GroupScore
     /// Whether a bias is added to the scores for the choice.
     public var hasCorrectionBias: Bool
@@ -32,26 +32,26 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var normalisesWeights: Bool
     /// Factor on all weights.
     public var routedScale: Double
-    /// Layers, without those that predict further tokens.
+    /// Number of layers, without those for multi-token prediction.
     public var layers: Int
-    /// Numbers of the layers that have experts, ascending, without those that predict further tokens.
+    /// Indices of the layers that have experts, ascending, without those for multi-token prediction.
     public var expertLayers: [Int]
-    /// Layers behind the last that predict further tokens, with experts of their own. They have the numbers from
-    /// `layers` on, and a checkpoint may leave them out.
+    /// Number of multi-token prediction layers, with experts of their own. Their indices begin at `layers`, and a
+    /// checkpoint may leave them out.
     public var predictionLayers: Int
-    /// What experts compute between their projections, in all layers but those of `layerActivations`.
+    /// The experts' activation, in all layers but those of `layerActivations`.
     public var activation: Activation
-    /// The same of single layers.
+    /// The experts' activation in single layers, by index.
     public var layerActivations: [Int: Activation]
-    /// Layers that choose experts by token numbers.
+    /// Layers that choose experts by token ids.
     public var tokenRoutedLayers: Set<Int>
-    /// What `quantization_config` says.
+    /// The quantisation that `quantization_config` declares.
     public var quantisation: QuantisationDeclaration
 
     /// Short names of all families that can be read.
     public static let families = ModelFamily.names
 
-    /// A DeepSeek-V3; what is left out is as in the real one.
+    /// A DeepSeek-V3; arguments that are left out have its published values.
     public init(
         hidden: Int = 7168, intermediate: Int = 2048, experts: Int = 256, topK: Int = 8, sharedExperts: Int = 1,
         groups: Int = 8, groupsKept: Int = 4, routedScale: Double = 2.5
@@ -106,17 +106,17 @@ public struct ModelConfiguration: Hashable, Sendable {
         quantisation = .float8Blocks
     }
 
-    /// The shared expert as so many experts as large as a routed one; 0 without one.
+    /// The number of routed experts that the shared expert is as large as, rounded up; 0 without one.
     public var sharedExperts: Int {
         sharedIntermediate == 0 ? 0 : ExpertWeights.parts(ofShared: sharedIntermediate, intermediate: intermediate)
     }
 
-    /// Whether a layer has experts; those that predict further tokens do.
+    /// Whether a layer has experts; those for multi-token prediction do.
     public func hasExperts(inLayer layer: Int) -> Bool {
         expertLayers.contains(layer) || (layers..<layers + predictionLayers).contains(layer)
     }
 
-    /// The layers with experts as ranges, those that predict further tokens included.
+    /// The layers with experts as ranges, those for multi-token prediction included.
     public var rangesWithExperts: [ClosedRange<Int>] {
         (expertLayers + Array(layers..<layers + predictionLayers)).reduce(into: []) { ranges, layer in
             if let last = ranges.last, last.upperBound + 1 == layer {
@@ -127,12 +127,12 @@ public struct ModelConfiguration: Hashable, Sendable {
         }
     }
 
-    /// What a layer needs beyond what kernels do for all models.
+    /// Requirements of a layer beyond those of every layer.
     public func requirements(ofLayer layer: Int) -> [LayerRequirement] {
         (tokenRoutedLayers.contains(layer) ? [.expertsByTokenNumber] : []) + quantisation.requirements
     }
 
-    /// What the experts of a layer compute between their projections, for `GroupConfiguration.activation`.
+    /// The activation of a layer's experts, for `GroupConfiguration.activation`.
     public func activation(ofLayer layer: Int) -> Activation { layerActivations[layer] ?? activation }
 
     /// How scales of activations are rounded, for `GroupConfiguration.scaleFormat`.

@@ -1,8 +1,8 @@
-/// What `quantization_config` says about the weights and activations of experts.
+/// The quantisation of experts' weights and activations, as `quantization_config` declares it.
 public struct QuantisationDeclaration: Hashable, Sendable {
     /// `fp8`, `compressed-tensors` or `modelopt`; nil for weights that are not quantised.
     public let method: String?
-    /// What it asks of activations beyond one exact scale for each 128 channels.
+    /// Requirements on activations beyond one exact scale for each 128 channels.
     public let requirements: [LayerRequirement]
 
     /// No quantisation.
@@ -40,8 +40,8 @@ public struct QuantisationDeclaration: Hashable, Sendable {
     }
 
     private static let block = JSONValue.array([128, 128])
-    /// Keys of any method that name modules which are left alone, and what produced the file. Which weights are
-    /// quantised is seen from their types.
+    /// Keys of any method that name unquantised modules or the program that wrote the file. The types of tensors tell
+    /// which weights are quantised.
     private static let modules = [
         "modules_to_not_convert", "ignored_layers", "ignore", "exclude_modules", "exclude", "producer", "version",
         "quantization_status", "global_compression_ratio",
@@ -95,7 +95,7 @@ public struct QuantisationDeclaration: Hashable, Sendable {
         return requirements
     }
 
-    /// Requirements of one group: weights that are symmetric, and activations as they are or quantised on the way.
+    /// Requirements of one group. Its weights must be symmetric, its activations unquantised or quantised dynamically.
     private static func compressedGroup(_ group: ConfigurationReader) throws(CheckpointError) -> [LayerRequirement] {
         _ = group.value("targets")
         _ = group.value("format")

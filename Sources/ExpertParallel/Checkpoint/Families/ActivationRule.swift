@@ -1,22 +1,23 @@
 import ExpertKernels
 
-/// What a family's experts compute between their projections.
+/// The activation of a family's experts, and the keys that it is read from.
 enum ActivationRule: Sendable {
-    /// SwiGLU as it is.
+    /// Plain SwiGLU.
     case plain
-    /// A limit for all experts and layers, with the gate's factor where it has a key, and what is added to up.
+    /// A limit for all experts and layers, with the gate's factor where it has a key, and the offset added to up.
     case limit(ConfigurationKey<Double>, alpha: ConfigurationKey<Double>? = nil, offset: Float = 0)
     /// Keys of lists with a limit for each layer, that of routed experts and that of the shared one, which clamp silu
     /// of the gate; 0 and null for none.
     case lists(routed: String, shared: String)
 
-    /// What a model has that is not read from a file, and that of single layers.
+    /// The activation of a model that is not read from a file.
     func usual() -> Activation {
         guard case .limit(let key, let alpha, let offset) = self else { return .plain }
         return Activation(limit: Float(key.absent ?? 10), alpha: Float(alpha?.absent ?? 1), offset: offset)
     }
 
-    /// Reads it. Throws `configurationInvalid` for limits and factors that are not positive.
+    /// Reads the activation, and those of single layers. Throws `configurationInvalid` for limits and factors that are
+    /// not positive.
     func read(_ values: ConfigurationReader, into model: inout ModelConfiguration) throws(CheckpointError) {
         switch self {
         case .plain: break

@@ -8,7 +8,7 @@ extension ModelFamily {
         layers: .afterDense(ConfigurationKey("first_k_dense_replace")),
         predictionLayers: ConfigurationKey("num_nextn_predict_layers", absent: 0), fixed: deepSeekV3Values)
 
-    /// What the keys of DeepSeek-V3's router may say where they are there.
+    /// Values that keys of DeepSeek-V3's router may have where they are there.
     static let deepSeekV3Values: [String: [JSONValue]] = [
         "scoring_func": ["sigmoid"], "topk_method": ["noaux_tc"], "moe_layer_freq": [1],
     ]

@@ -1,8 +1,8 @@
 extension ModelFamily {
     /// DeepSeek-V4: square root of softplus with a bias for the choice, clamped SwiGLU, names of its own. The first
-    /// layers choose experts by token numbers.
+    /// layers choose experts by token ids.
     ///
-    /// The limit counts for the shared expert too, as in transformers and in the model's own code since it was revised;
+    /// The limit applies to the shared expert too, as in transformers and in the model's own code since it was revised;
     /// the code's first version left the shared expert alone.
     static let deepSeekV4 = ModelFamily(
         name: "deepseek-v4", title: "DeepSeek-V4 (Flash, Pro)", modelTypes: ["deepseek_v4"],

@@ -1,6 +1,6 @@
 /// The families as a table, for documentation.
 package enum FamilyTable {
-    /// A line for each family: the models, `model_type`, the router, the shared expert, and whether `run` takes the
+    /// A line for each family: the models, `model_type`, the router, the shared expert, and whether `run` accepts the
     /// layers.
     package static let markdown: String = {
         let lines = ModelFamily.all.map { family in

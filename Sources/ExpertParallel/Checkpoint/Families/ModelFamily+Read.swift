@@ -41,7 +41,7 @@ extension ModelFamily {
             sharedIntermediate: 0)
         model.modelType = modelType
         model.layers = layerCount
-        // A list of layers may go on behind the last one, with those that predict further tokens.
+        // A list of layers may go on after the last one, with those for multi-token prediction.
         model.expertLayers = expertLayers.filter { $0 < layerCount }
         model.predictionLayers =
             try predictionLayers.map { (key) throws(CheckpointError) in
@@ -78,7 +78,7 @@ extension ModelFamily {
         case .none: break
         case .multiple(let key, let absent):
             let count = try values.perLayer(key, model.expertLayers, model.layers, 0...64, absent: absent)
-            // Ling says the width of one shared expert apart, where it says it.
+            // Ling may have a key of its own for the width of one shared expert.
             let width = try values.optional("moe_shared_expert_intermediate_size", as: Int.self) ?? model.intermediate
             guard (1...1 << 20).contains(width) else {
                 throw values.invalid("moe_shared_expert_intermediate_size", "between 1 and \(1 << 20)")
@@ -116,7 +116,7 @@ extension ModelFamily {
 
     private func isSuspicious(_ key: String) -> Bool {
         let lower = key.lowercased()
-        // A number of samples that old files carry for text generation.
+        // A sampling parameter that old files carry for text generation.
         if lower == "top_k" || harmless.contains(key) { return false }
         return Self.suspicious.contains { lower.contains($0) } && !Self.innocent.contains { lower.contains($0) }
     }
@@ -157,7 +157,7 @@ extension ConfigurationReader {
 }
 
 extension RouterRule {
-    /// Reads what the router of a model computes.
+    /// Reads the scoring, groups and weights of a model's router.
     fileprivate func read(
         _ values: ConfigurationReader, into model: inout ModelConfiguration
     ) throws(CheckpointError) {

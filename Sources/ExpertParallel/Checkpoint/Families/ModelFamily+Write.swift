@@ -1,7 +1,7 @@
 extension ModelFamily {
     /// The `config.json` of a model of this family.
     ///
-    /// Throws `optionInvalid` where the family cannot say which layers have experts.
+    /// Throws `optionInvalid` where the family's keys cannot express which layers have experts.
     func encode(_ model: ModelConfiguration) throws(CheckpointError) -> JSONObject {
         var values: [String: JSONValue] = [
             hidden.names[0]: number(model.hidden), intermediate.names[0]: number(model.intermediate),

@@ -1,5 +1,5 @@
-/// How a family of models writes its mixture-of-experts layers: where the sizes stand in `config.json`, what tensors
-/// are called, and what the router computes.
+/// How a family of models writes its mixture-of-experts layers: the keys of sizes in `config.json`, the names of
+/// tensors, and the router's rule.
 ///
 /// A family is a value, in a file of its own. What a family does not define has no value: an absent key without a
 /// default in the model's own code is an error, and so are keys that change what experts compute and tensors of experts
@@ -7,7 +7,7 @@
 struct ModelFamily: Sendable {
     /// Short name, for commands.
     let name: String
-    /// The models, for people.
+    /// Names of the models, for messages and documentation.
     let title: String
     /// Values of `model_type`.
     let modelTypes: [String]
@@ -17,9 +17,9 @@ struct ModelFamily: Sendable {
     var refusal: String?
     /// Which published checkpoints of the family cannot be run, and why; for documentation.
     var note: String?
-    /// Key of the object that holds the language model's configuration; nil where it is the file's own.
+    /// Key of the object that holds the language model's configuration; nil where the file is that object.
     var section: String?
-    /// What stands before the number of a layer in a tensor's name.
+    /// Prefix of a tensor's name before the layer's number.
     var layerPrefix = "model.layers."
 
     /// `hidden_size`: channels of a token.
@@ -30,24 +30,24 @@ struct ModelFamily: Sendable {
     var experts = PerLayerKey("n_routed_experts")
     /// Experts that each token goes to.
     var topK = PerLayerKey("num_experts_per_tok")
-    /// Layers.
+    /// Number of layers.
     var layerCount = ConfigurationKey<Int>("num_hidden_layers")
 
-    /// What the router computes.
+    /// The rule of the router.
     let router: RouterRule
     /// The shared expert.
     var shared = SharedRule.none
     /// Which layers have experts.
     let layers: LayerRule
-    /// Layers behind the last that predict further tokens; nil where the family has none under `layerPrefix`.
+    /// Number of multi-token prediction layers; nil where the family has none under `layerPrefix`.
     var predictionLayers: ConfigurationKey<Int>? = nil
-    /// What tensors are called.
+    /// Names of tensors.
     var tensors = TensorNames.deepSeek
-    /// What experts compute between their projections.
+    /// The experts' activation.
     var activation = ActivationRule.plain
-    /// What `hidden_act` may say where it is there; the first one is written.
+    /// Values that `hidden_act` may have where it is there; the first one is written.
     var hiddenActs: [JSONValue] = ["silu"]
-    /// Which layers choose experts by token numbers; nil for none.
+    /// Which layers choose experts by token ids; nil for none.
     var tokenRouted: TokenRoutedRule?
     /// Keys that may only have these values, where they are there.
     var fixed: [String: [JSONValue]] = [:]
@@ -79,17 +79,17 @@ struct PerLayerKey: Sendable {
     init(_ names: String...) { self.names = names }
 }
 
-/// What a family's router computes.
+/// The rule of a family's router.
 struct RouterRule: Sendable {
     /// How logits become scores.
     var scoring: RouterConfiguration.Scoring
-    /// Keys of the number of groups and of those kept, and what groups are ranked by; nil for no groups.
+    /// Keys of the number of groups and of those kept, and the groups' score; nil for no groups.
     var groups: Groups?
-    /// Whether the weights of the chosen are divided by their sum.
+    /// Whether the chosen experts' weights are divided by their sum.
     var normalise: Normalise
     /// Factor on all weights; nil for 1.
     var scale: ConfigurationKey<Double>?
-    /// Key of the way to choose, where a family has several: its values, and whether it then uses groups.
+    /// Key of the selection method, where a family has several, and for each of its values whether it uses groups.
     var methods: (key: ConfigurationKey<String>, usesGroups: [String: Bool])?
 
     /// Groups of experts.
@@ -105,7 +105,7 @@ struct RouterRule: Sendable {
         case never
         /// As a key says.
         case key(ConfigurationKey<Bool>)
-        /// If there are several.
+        /// If a token has several experts.
         case ofSeveral
     }
 
@@ -129,9 +129,9 @@ struct RouterRule: Sendable {
 /// A family's shared expert.
 enum SharedRule: Sendable {
     case none
-    /// So many times as wide as a routed expert.
+    /// The key's number of times as wide as a routed expert.
     case multiple(PerLayerKey, absent: Int?)
-    /// As wide as a key says; `gated` if its output is multiplied by the sigmoid of a further product.
+    /// As wide as the key says; `gated` if its output is multiplied by the sigmoid of a further product.
     case width(ConfigurationKey<Int>, gated: Bool)
 }
 
@@ -139,21 +139,21 @@ enum SharedRule: Sendable {
 enum LayerRule: Sendable {
     /// All of them.
     case all
-    /// All but so many at the start.
+    /// All but the key's number of dense ones at the start.
     case afterDense(ConfigurationKey<Int>)
-    /// Those that a list of `sparse` and `dense` names, or, without the list, all but so many at the start.
+    /// Those that a list of `sparse` and `dense` names, or, without the list, all but a number at the start.
     case types(String, orAfterDense: ConfigurationKey<Int>)
-    /// Each `step`-th, the last of so many, but not those of a list.
+    /// Every n-th, the last of each n, but not those of a list.
     case everyNth(ConfigurationKey<Int>, except: String)
     /// Those whose element of a list is 1.
     case flags(String)
-    /// Each `interval`-th from `start` to `end`; -1 is the last.
+    /// Every `interval`-th from `start` to `end`; -1 is the last.
     case range(start: ConfigurationKey<Int>, end: ConfigurationKey<Int>, interval: ConfigurationKey<Int>)
     /// Those whose numbers a text holds, with commas between them.
     case enumerated(String)
 }
 
-/// What the tensors of a layer are called, after its number and a dot.
+/// Names of a layer's tensors, after its number and a dot.
 struct TensorNames: Sendable {
     /// How the matrices of routed experts are stored; `#` stands for the number of an expert.
     enum Experts: Sendable {
@@ -165,20 +165,20 @@ struct TensorNames: Sendable {
         case fused(gateUp: String, down: String)
     }
 
-    /// Everything under these belongs to the experts, and must have been used.
+    /// Prefixes of the experts' tensors, every one of which must be read.
     var parts: [String]
     /// `[experts, hidden]`
     var router: String
     /// `[experts]`, or `[1, experts]`; nil for none.
     var choiceBias: String?
-    /// The ways of storing experts, the usual one first.
+    /// The layouts of experts, the usual one first.
     var experts: [Experts]
     /// The shared expert's gate, up and down; nil for none.
     var shared: (gate: String, up: String, down: String)?
-    /// What stands in place of `weight` in the names of scales, `x.scale` beside `x.weight`; nil for the usual names
+    /// The word in place of `weight` in the names of scales, `x.scale` beside `x.weight`; nil for the usual names
     /// `x.weight_scale_inv` and `x.weight_scale`.
     var scale: String?
-    /// `[1, hidden]`, whose product with a token decides how much the shared expert counts; nil for none.
+    /// `[1, hidden]`, the gate on the shared expert, which is multiplied with a token; nil for none.
     var sharedGate: String?
 
     /// The names of DeepSeek-V3.

@@ -1,5 +1,5 @@
 extension ModelFamily {
-    /// Qwen1.5-MoE and Qwen2-MoE: softmax, not normalised, and a shared expert that counts as much as a gate says.
+    /// Qwen1.5-MoE and Qwen2-MoE: softmax, not normalised, and a shared expert with a gate.
     static let qwen2MoE = ModelFamily(
         name: "qwen2-moe", title: "Qwen1.5-MoE, Qwen2-57B-A14B", modelTypes: ["qwen2_moe"],
         architecture: "Qwen2MoeForCausalLM", experts: PerLayerKey("num_experts", "num_local_experts"),

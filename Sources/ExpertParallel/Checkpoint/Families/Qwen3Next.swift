@@ -1,5 +1,5 @@
 extension ModelFamily {
-    /// Qwen3-Next: softmax, normalised, and a shared expert that counts as much as a gate says.
+    /// Qwen3-Next: softmax, normalised, and a shared expert with a gate.
     static let qwen3Next = ModelFamily(
         name: "qwen3-next", title: "Qwen3-Next-80B-A3B", modelTypes: ["qwen3_next"],
         architecture: "Qwen3NextForCausalLM", experts: PerLayerKey("num_experts", "num_local_experts"),

@@ -1,15 +1,15 @@
-/// Which layers of a family choose experts by a table with a row for each token number, not by the router's scores.
+/// Which layers of a family choose experts by a table with a row for each token id, not by the router's scores.
 struct TokenRoutedRule: Sendable {
-    /// Key of how many layers at the start do.
+    /// Key of the number of such layers, the first ones.
     let count: ConfigurationKey<Int>
-    /// Key of a list that names all layers one way or the other; it wins where it is there.
+    /// Key of a list with the kind of each layer; it takes precedence.
     let types: String
-    /// What the list calls them, and the others.
+    /// The list's words for such layers and for the others.
     let names: (routed: String, others: String)
-    /// `[token numbers, topK]`, the table.
+    /// Name of the table, `[token ids, topK]`.
     let table: String
 
-    /// The numbers of those layers. Throws `configurationInvalid`, and `configurationMalformed` without either key.
+    /// The indices of those layers. Throws `configurationInvalid`, and `configurationMalformed` without either key.
     func read(_ values: ConfigurationReader, layers: Int) throws(CheckpointError) -> Set<Int> {
         guard values.value(types) != nil else { return Set(0..<(try values.integer(count, 0...layers))) }
         let list = try values.optional(types, as: [String].self) ?? []

@@ -1,11 +1,11 @@
-/// What a conversion of weights to FP8 lost, added up over all of them.
+/// The error of converting weights to FP8, summed over all of them.
 public struct ConversionLoss: Hashable, Sendable {
     /// Sum of the squares of the differences.
     public private(set) var squaredError = 0.0
     /// Sum of the squares of the exact weights.
     public private(set) var squaredNorm = 0.0
 
-    /// Of no weights.
+    /// The loss of no weights.
     public init() {}
 
     /// Root mean square of the differences, as a fraction of that of the weights; 0 for weights of zero.

@@ -59,7 +59,7 @@ struct MatrixFinder {
         return (.float8PerRow, values, try part(scales, types: scaleTypes, rows: rows, columns: 1), nil)
     }
 
-    /// The way of DeepSeek-V4: FP8 in blocks, or pairs of FP4 numbers with a scale for each 32.
+    /// The layout of DeepSeek-V4: FP8 in blocks, or pairs of FP4 numbers with a scale for each 32.
     private func findNamed(_ tensor: TensorSource) throws(CheckpointError) -> Found {
         let scales = try lookup.tensor("\(name).\(lookup.scale ?? "")")
         if tensor.tensor.type == .int8 {
@@ -72,7 +72,7 @@ struct MatrixFinder {
         return (.float8Blocks(scales: found.tensor.type.rawValue), values, found, nil)
     }
 
-    /// The way of `compressed-tensors`: packed values, scales, and the shape in a tensor of its own.
+    /// The layout of `compressed-tensors`: packed values, scales, and the shape in a tensor of its own.
     private func findPacked(_ packed: TensorSource) throws(CheckpointError) -> Found {
         if lookup.has(name + ".weight_shape") {
             let shape = try lookup.tensor(name + ".weight_shape")
@@ -98,7 +98,7 @@ struct MatrixFinder {
         let values = try part(tensor, types: [.uint8], rows: rows, columns: columns / 2)
         let scales = try part(
             try lookup.tensor(name + ".weight_scale"), types: [.float8e4m3], rows: rows, columns: columns / 16)
-        // Of the activations, which are four bits wide too; a requirement says so.
+        // The scale of activations, which are four bits wide too; a requirement says so.
         if lookup.has(name + ".input_scale") { _ = try scalar("input_scale") }
         return (.nvfp4, values, scales, (try scalar("weight_scale_2"), false))
     }

@@ -11,13 +11,13 @@ struct MatrixSource {
     private let rows: Int
     private let columns: Int
 
-    /// Where a matrix lies in a stacked tensor.
+    /// The place of a matrix in a stacked tensor.
     struct Place {
-        /// Number of the expert, and of how many.
+        /// Index of the expert, and the number of experts.
         var expert: (index: Int, count: Int)?
-        /// Which of several matrices above each other.
+        /// Index among matrices that are stacked along their rows, and their number.
         var part: (index: Int, count: Int) = (0, 1)
-        /// Whether the tensor is called as it is, without `.weight`.
+        /// Whether the tensor's name has no `.weight` behind it.
         var isParameter = false
     }
 

@@ -21,7 +21,7 @@ final class TensorLookup: Sendable {
         return try directory.open(shards: Set(wanted.values))
     }
 
-    /// What stands in place of `weight` in the names of scales; nil for the usual names.
+    /// The word in place of `weight` in the names of scales; nil for the usual names.
     var scale: String? { directory.family.tensors.scale }
 
     /// Whether there is a tensor of this name.
@@ -39,7 +39,7 @@ final class TensorLookup: Sendable {
         return TensorSource(file: file, tensor: tensor)
     }
 
-    /// Tensors under any of the prefixes that nobody asked for, in order.
+    /// Tensors under any of the prefixes that have not been read, sorted.
     func unread(under prefixes: [String]) -> [String] {
         let names = directory.shardOfTensor.map { Array($0.keys) } ?? files.values.flatMap { Array($0.tensors.keys) }
         let read = found.withLock { $0 }

@@ -14,10 +14,10 @@ public enum WeightFormat: Hashable, Sendable {
     case mxfp4
     /// FP4 E2M1 with an E4M3 scale for each 16 columns and an FP32 one for all.
     case nvfp4
-    /// Signed four-bit numbers with a scale for so many columns.
+    /// Signed four-bit integers with a scale for each `group` columns.
     case int4(group: Int)
 
-    /// What columns are a multiple of: what kernels ask for, and whole groups that share a scale within a row.
+    /// The number that columns must be a multiple of: the kernels' step, or the columns that share a scale.
     var columnStep: Int {
         switch self {
         case .bfloat16, .float8Blocks, .float8PerTensor, .float8PerRow: LayerShape.channelStep
@@ -27,8 +27,8 @@ public enum WeightFormat: Hashable, Sendable {
         }
     }
 
-    /// Whether the format can be kept exactly by FP8 with scales of blocks and of rows: always, or only for some
-    /// weights, which is seen when they are read.
+    /// Whether FP8 with scales of blocks and of rows holds any weights of the format exactly. Where not, it may hold
+    /// some, which shows when they are read.
     public var isAlwaysKept: Bool {
         switch self {
         case .float8Blocks, .float8PerTensor, .float8PerRow: true
@@ -38,7 +38,7 @@ public enum WeightFormat: Hashable, Sendable {
 }
 
 extension WeightFormat: CustomStringConvertible {
-    /// For people.
+    /// The format's name, for messages.
     public var description: String {
         switch self {
         case .bfloat16: "BF16"

@@ -3,7 +3,7 @@
 /// Unlike usual decoders it refuses an object that has a key twice, in whatever spelling: they keep one of the two
 /// values silently, which hides a damaged file, and different readers keep different ones.
 struct JSONParser {
-    /// Objects and arrays inside each other; no file of a checkpoint comes near, and the stack is safe.
+    /// Most levels of nested objects and arrays: far above any checkpoint's, and safe for the stack.
     static let depthLimit = 64
 
     private let text: UnsafeRawBufferPointer
@@ -11,7 +11,7 @@ struct JSONParser {
     private var path: [String] = []
     private var depth = 0
 
-    /// The value that a whole text, UTF-8, is. Throws `JSONError`.
+    /// Parses a whole UTF-8 text. Throws `JSONError`.
     static func parse(_ text: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
         var parser = JSONParser(text)
         let value = try parser.value()
@@ -20,7 +20,7 @@ struct JSONParser {
         return value
     }
 
-    /// The object that a whole text is. Throws `JSONError`.
+    /// Parses a whole UTF-8 text that must be an object. Throws `JSONError`.
     static func parseObject(_ text: UnsafeRawBufferPointer) throws(JSONError) -> JSONObject {
         guard case .object(let object) = try parse(text) else { throw .malformed("it is no JSON object") }
         return object
@@ -166,7 +166,7 @@ extension JSONParser {
         return string
     }
 
-    /// The UTF-8 of what stands after a backslash.
+    /// The UTF-8 of the escape after a backslash.
     private mutating func escaped() throws(JSONError) -> [UInt8] {
         guard let byte = next else { throw error("the text ends inside a string") }
         position += 1

@@ -3,7 +3,7 @@ enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
     /// The number as it is spelled: 2^53 + 1 and 128.0 stay what they are. `NaN`, `Infinity` and `-Infinity`, which
-    /// Python writes, are numbers too, so that whoever needs a finite one can say so.
+    /// Python writes, are numbers too, so that errors can name them where a finite one is needed.
     case number(String)
     case string(String)
     case array([JSONValue])
