@@ -79,3 +79,10 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// For CI. Not always: a package with flags of its own is no dependency of others.
+if Context.environment["SWIFTEP_WARN_SLOW_EXPRESSIONS"] == "1" {
+    for target in package.targets {
+        target.swiftSettings = [.unsafeFlags(["-Xfrontend", "-warn-long-expression-type-checking=1500"])]
+    }
+}
