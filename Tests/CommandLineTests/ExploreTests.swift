@@ -93,6 +93,9 @@ import Testing
         (["explore", "--hidden", "100"], "hidden"),
         (["mutate", "--filter", "no such line"], "no mutation contains 'no such line'"),
         (["mutate", "--markdown", "--json"], "do not go together"),
+        (["mutate", "--markdown", "--part", "1/2"], "--part does not go with --markdown"),
+        (["mutate", "--check", "page", "--filter", "stream"], "--filter does not go with --check"),
+        (["mutate", "--check", "/no/such/page"], "--check is '/no/such/page', which cannot be read as text"),
     ])
     func refuses(_ words: [String], _ message: String) throws {
         let result = try Program.run(words)
@@ -116,5 +119,35 @@ import Testing
         #expect(report.entries.allSatisfy { $0.kernel == "stream" && $0.verdict == "found" })
         let redundant = try Program.run(["mutate", "--filter", "DispatchReceiveKernel.swift:51 syncWarp"])
         #expect(redundant.code == 0 && redundant.output.contains("1 redundant, 0 unexplained"), "\(redundant.output)")
+    }
+
+    /// The page of the documentation, in which one row has gone, and another says something else than is found.
+    @Test func comparesThePageOfMutations() throws {
+        let root = "/" + "\(#filePath)".split(separator: "/").dropLast(3).joined(separator: "/")
+        let path = root + "/docs/mutations.md"
+        let page = try #require(FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) })
+        var lines = page.split(separator: "\n", omittingEmptySubsequences: false)
+        let rows = lines.indices.filter { lines[$0].hasSuffix("| found |") }
+        let (first, last) = (lines[rows[0]], lines[rows[rows.count - 1]])
+        lines[rows[0]] = first.dropLast("found |".count) + "redundant: nobody looks |"
+        lines.remove(at: rows[rows.count - 1])
+        try TemporaryFolder.with { folder in
+            let wrong = folder + "/mutations.md"
+            #expect(
+                FileManager.default.createFile(
+                    atPath: wrong, contents: Data(lines.joined(separator: "\n").utf8)))
+            // A thousandth part is the first mutation.
+            let result = try Program.run(["mutate", "--check", wrong, "--part", "1/1000"])
+            #expect(result.code == 1)
+            #expect(result.output.contains("1 found, 0 redundant, 0 unexplained, "), "\(result.output)")
+            let differences = result.errors.split(separator: "\n").filter { $0.hasPrefix("+ ") || $0.hasPrefix("- ") }
+            // It is not known what becomes of the row that has gone, so that the sum is wrong as well.
+            let sum = lines[2].replacing("\(rows.count) found", with: "\(rows.count - 1) found")
+            #expect(
+                Set(differences) == [
+                    "- \(lines[rows[0]])", "+ \(first)", "+ \(last.dropLast("found |".count))not tried |",
+                    "- \(lines[2])", "+ \(sum)",
+                ], "\(result.errors)")
+        }
     }
 }

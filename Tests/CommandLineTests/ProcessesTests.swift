@@ -157,10 +157,10 @@ import Testing
     // MARK: Losses
 
     /// Points of a step at which a process is lost, spread over it and a little beyond.
-    private static let points = (0..<20).map { Double($0) * 0.06 }
+    private static let points = (0..<12).map { Double($0) * 0.1 }
 
     /// The others end with one error that names it, and nothing is left.
-    @Test(arguments: points[..<8])
+    @Test(arguments: points[..<5])
     func othersStop(_ part: Double) throws {
         let lost = Int(part * 100) % 3
         let arguments =
@@ -177,15 +177,15 @@ import Testing
     }
 
     /// The others go on, and what they give is right without it.
-    @Test(arguments: points[8...])
+    @Test(arguments: points[5...])
     func othersGoOn(_ part: Double) throws {
-        let number = Int((part * 100 / 6).rounded())
+        let number = Int((part * 10).rounded())
         let lost = number % 3
         let way = ["kill", "stop", "5s"][number / 3 % 3]
         let arguments =
             Self.without("--experts", Self.layer) + [
                 "--experts", "6", "--processes", "3", "--overlap", "singleBatch,direct", "--wait-limit", "1",
-                "--on-failure", "mask", "--lose-rank", "\(lost):\(way):\(part - 0.48)", "--json",
+                "--on-failure", "mask", "--lose-rank", "\(lost):\(way):\(part - 0.5)", "--json",
             ]
         try leavingNothing { environment in
             let result = try Program.run(arguments, environment: environment)

@@ -12,7 +12,7 @@ import Testing
     }
 
     /// Other seeds are other interleavings of all warps and other moments at which asynchronous work completes.
-    @Test(arguments: 2..<26 as Range<UInt64>)
+    @Test(arguments: 2..<10 as Range<UInt64>)
     func protocolsHoldUnderOtherSchedules(_ seed: UInt64) throws {
         let chosen = [
             "layer hidden=256 intermediate=128 experts=8 topK=2 tokens=[5, 2] pattern=random shared=128",
@@ -30,9 +30,9 @@ import Testing
     @Test func workloadsAreClean() throws {
         let workloads = try Workload.all()
         #expect(Set(workloads.map(\.name)).count == workloads.count)
-        for finding in try Survey(workloads: workloads, schedules: 4).run() {
+        for finding in try Survey(workloads: workloads, schedules: 2).run() {
             #expect(finding.failures.isEmpty, "\(finding.workload): \(finding.failures)")
-            #expect(finding.schedules == 4)
+            #expect(finding.schedules == 2)
         }
     }
 

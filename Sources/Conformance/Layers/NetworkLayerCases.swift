@@ -39,7 +39,7 @@ private func sameBitsCase(_ way: NetworkWay, ranks: Int) -> ConformanceCase {
         for (communicating, notes, policy) in settings {
             let layer = try way.layer(
                 fixture, on: device, communicating: communicating, notesArrivals: notes, onFailure: policy)
-            for mode in OverlapMode.allCases {
+            for mode in way.modes {
                 let captured = try layer.capture(overlap: mode, steps: 2)
                 for step in 0..<2 {
                     let inputs = fixture.inputs(step: step)
@@ -85,7 +85,7 @@ private func sizesCase(_ way: NetworkWay) -> ConformanceCase {
 private func absentRankCase(_ way: NetworkWay) -> ConformanceCase {
     ConformanceCase("absent ranks are masked, network \(way.name)") { device in
         let fixture = try networkFixture(ranks: 4)
-        for mode in OverlapMode.allCases {
+        for mode in way.modes {
             // Puts to a rank that does nothing are written all the same.
             let device = way.device(device)
             let layer = try way.layer(fixture, on: device, waitLimit: maskWaitLimit(device), onFailure: .mask)
@@ -106,7 +106,7 @@ private func failedStepCase(_ way: NetworkWay) -> ConformanceCase {
         let layer = try way.layer(fixture, on: device, waitLimit: maskWaitLimit(device))
         let inputs = fixture.inputs()
         let expected = try fixture.layer(on: device).step(inputs, overlap: .none)
-        for mode in OverlapMode.allCases {
+        for mode in way.modes {
             try requireIdentical(
                 "\(mode), before", try layer.step(inputs, overlap: mode), expected, hidden: fixture.shape.hidden)
             try layer.group.load(inputs)

@@ -13,7 +13,7 @@ private func lateRankCase(_ way: NetworkWay) -> ConformanceCase {
         let fixture = try networkFixture(ranks: 4)
         let plain = try fixture.layer(on: device)
         let expected = try (2..<4).map { try plain.step(fixture.inputs(step: $0), overlap: .none) }
-        for mode in OverlapMode.allCases {
+        for mode in way.modes {
             let layer = try way.layer(fixture, on: device, waitLimit: maskWaitLimit(device), onFailure: .mask)
             let late = layer.group.ranks[1]
             let others = layer.group.ranks.filter { $0 !== late }

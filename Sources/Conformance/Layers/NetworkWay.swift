@@ -18,6 +18,12 @@ struct NetworkWay {
 
     var name: String { "\(network)" + (network.adapter == .engine ? ", \(order.rawValue)" : "") }
 
+    /// The modes whose steps differ. `direct` runs as `singleBatch` where a network reaches ranks; the plain loopback shows
+    /// that it does.
+    var modes: [OverlapMode] {
+        OverlapMode.allCases.filter { $0 != .direct || network == GroupNetwork(.loopback) }
+    }
+
     /// The device to use: that given, or one with a network like this.
     func device(_ device: any Device) -> any Device {
         guard network.adapter == .engine, let simulated = device as? SimulatedDevice else { return device }
