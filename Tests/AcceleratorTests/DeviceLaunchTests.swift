@@ -17,7 +17,8 @@ struct DeviceLaunchTests {
                 dependentLaunch: false, on: stream)
         }
         try device.synchronize(stream)
-        #expect(try device.read(UInt32.self, count: 256, from: buffer) == values.map { ($0 * 3 + 7) * 3 + 7 })
+        let expected: [UInt32] = values.map { (value: UInt32) -> UInt32 in (value * 3 + 7) * 3 + 7 }
+        #expect(try device.read(UInt32.self, count: 256, from: buffer) == expected)
     }
 
     @Test("Each kind of argument arrives", arguments: DeviceCase.all())

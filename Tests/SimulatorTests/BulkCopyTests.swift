@@ -60,7 +60,8 @@ private func pipeline(stages: Int, tiles: Int) throws -> Kernel {
         let output = try harness.empty(UInt32.self, count: 96 * tiles)
         try harness.run(try pipeline(stages: 3, tiles: tiles), [.address(input), .address(output)])
         let words = try harness.read(UInt32.self, count: 96 * tiles, at: output)
-        #expect(words == (0..<UInt32(96 * tiles)).map { $0 * 5 + 1 })
+        let expected: [UInt32] = (0..<UInt32(96 * tiles)).map { (word: UInt32) -> UInt32 in word * 5 + 1 }
+        #expect(words == expected)
         #expect(harness.machine.clock > 300)
     }
 

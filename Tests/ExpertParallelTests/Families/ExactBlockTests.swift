@@ -68,7 +68,8 @@ struct ExactConversionTests {
         let scales = (0..<128).map { 0.3 + Float($0) * 0.01 }
         let matrix = try perRow(scales, activations: activations).get()
         #expect(matrix.scales == [1] && matrix.channelScales == scales && matrix.loss == nil)
-        #expect(matrix.values == (0..<128 * 128).map { UInt8($0 % 0x7E) })
+        let values: [UInt8] = (0..<128 * 128).map { (index: Int) -> UInt8 in UInt8(index % 0x7E) }
+        #expect(matrix.values == values)
         #expect(matrix[77, 5] == Float8E4M3(bits: UInt8((77 * 128 + 5) % 0x7E)).float * scales[77])
     }
 
@@ -106,7 +107,7 @@ struct ExactConversionTests {
             let number = Float(Int(word >> UInt32(4 * position) & 15) - 8)
             #expect(matrix[3, 40 + position] == number * powers[3 * 4 + 1])
         }
-        let others = (0..<128 * 4).map { 0.01 * Float(1 + $0 % 7) }
+        let others: [Float] = (0..<128 * 4).map { (index: Int) -> Float in 0.01 * Float(1 + index % 7) }
         guard case .failure(.conversionInexact(_, _, let format, 0, 0)) = try fourBits(others) else {
             Issue.record("INT4 of unlike scales was kept")
             return

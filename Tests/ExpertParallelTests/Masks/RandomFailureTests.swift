@@ -18,7 +18,7 @@ import Testing
 
     private func survivorsGoOn(byNetwork: Bool) throws {
         let environment = ProcessInfo.processInfo.environment
-        let runs = environment["SWIFTEP_FAILURES"].flatMap { UInt64($0) } ?? 40
+        let runs = environment["SWIFTEP_FAILURES"].flatMap { UInt64($0) } ?? 24
         let first = environment["SWIFTEP_FAILURE_SEED"].flatMap { UInt64($0) } ?? 1
         var expected: [String: [ExpectedOutputs]] = [:]
         print("random failures: seeds \(first) to \(first + runs - 1)")
