@@ -1,10 +1,10 @@
 /// Constants where an operation takes a value: they become immediate operands and cost no instruction.
 extension KernelBuilder {
-    /// A variable that starts as `initial`.
+    /// A variable that starts as `initial`. A literal needs its type: `variable(UInt32(0))`.
     public func variable(_ initial: UInt32) -> Variable<UInt32> { variable(constant(initial)) }
-    /// A variable that starts as `initial`.
+    /// A variable that starts as `initial`. A literal needs its type: `variable(UInt64(0))`.
     public func variable(_ initial: UInt64) -> Variable<UInt64> { variable(constant(initial)) }
-    /// A variable that starts as `initial`.
+    /// A variable that starts as `initial`. A literal needs its type: `variable(Float(0))`.
     public func variable(_ initial: Float) -> Variable<Float> { variable(constant(initial)) }
     /// A variable that starts as `initial`.
     public func variable(_ initial: Bool) -> Variable<Bool> { variable(constant(initial)) }

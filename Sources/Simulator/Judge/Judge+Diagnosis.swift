@@ -171,16 +171,19 @@ extension Judge {
         let scope = isRemote ? ".system" : ".gpu"
         switch edge.kind {
         case .relaxedWrite, .synchronises:
+            let isHalf = order(edge.writer)?.strength == .acquire
             return (
-                "the \(noun(edge.writer)) at \(line(edge.writer)) is relaxed: nothing orders the \(name(earlier)) at "
-                    + "\(line(earlier)) before it",
-                "give it order: .release(\(scope))"
+                "the \(noun(edge.writer)) at \(line(edge.writer)) \(isHalf ? "acquires only" : "is relaxed"): nothing orders "
+                    + "the \(name(earlier)) at \(line(earlier)) before it",
+                "give it order: \(isHalf || isOneAtomic(edge) ? ".acquireRelease" : ".release")(\(scope))"
             )
         case .relaxedRead:
+            let isHalf = order(edge.reader)?.strength == .release
             return (
-                "the \(noun(edge.reader)) at \(line(edge.reader)) is relaxed: nothing orders what follows after what it "
-                    + "read",
-                "give it order: .acquire(\(scope)), or put fence(scope: \(scope)) behind it"
+                "the \(noun(edge.reader)) at \(line(edge.reader)) \(isHalf ? "releases only" : "is relaxed"): nothing orders "
+                    + "what follows after what it read",
+                "give it order: \(isHalf || isOneAtomic(edge) ? ".acquireRelease" : ".acquire")(\(scope)), or put "
+                    + "fence(scope: \(scope)) behind it"
             )
         case .narrowScope:
             return (
@@ -189,6 +192,20 @@ extension Judge {
                 "use scope \(scope) on both"
             )
         }
+    }
+
+    /// The order of a load, store or atomic operation.
+    private func order(_ event: MemoryEvent) -> MemoryOrder? {
+        owner(event.slot).program?.aspects[Int(event.step)].access?.order
+    }
+
+    /// Whether one read-modify-write in a kernel is both ends, as where threads count until the last one goes on: its order
+    /// must be both.
+    private func isOneAtomic(_ edge: EdgeLog.Edge) -> Bool {
+        let (reader, writer) = (owner(edge.reader.slot).program, owner(edge.writer.slot).program)
+        guard let reader, reader === writer, edge.reader.step == edge.writer.step else { return false }
+        if case .atomic = reader.aspects[Int(edge.reader.step)] { return true }
+        return false
     }
 
     /// An asynchronous access that even its issuer has not waited for.

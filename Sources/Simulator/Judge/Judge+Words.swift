@@ -200,10 +200,11 @@ extension Judge {
         return outcome
     }
 
-    /// Appends a store to the word's history; `handed` are the messages that a read-modify-write hands on.
+    /// Appends a store to the word's history; `handed` are the messages that a read-modify-write hands on, and `missed` is
+    /// what it would hand on if the stores before it released.
     private func append(
-        _ value: UInt64, _ handed: [Message], _ order: MemoryOrder, _ scope: MemoryScope, _ location: SyncLocation,
-        _ judged: JudgedWarp, _ lane: Int, _ index: Int
+        _ value: UInt64, _ handed: [Message], missing missed: View? = nil, _ order: MemoryOrder, _ scope: MemoryScope,
+        _ location: SyncLocation, _ judged: JudgedWarp, _ lane: Int, _ index: Int
     ) {
         let event = judged.event(lane, step: index, MemoryEvent.Kind.strong(scope).union(.write))
         var messages = handed
@@ -217,7 +218,9 @@ extension Judge {
             for message in [judged.fenceMessage(lane), location.release(by: event)].compactMap({ $0 }) {
                 messages.append(message.narrowed(to: scope))
             }
-            knowledge = judged.publish(lane)
+            var own = judged.publish(lane)
+            if let missed { own.join(missed) }
+            knowledge = own
         }
         location.append(.init(value: value, event: event, messages: messages, knowledge: knowledge))
         interleaving.note(location.stableNumber, owner(judged.slot).stableNumber, UInt64(lane), 2)
@@ -236,13 +239,16 @@ extension Judge {
             let (lane, location) = (place.lane, place.location)
             let event = judged.event(lane, step: index, .strong(scope))
             var handed: [Message] = []
+            var missed: View?
             if location.newest != nil {
                 let found = location.read(age: 0, by: event).store
                 acquire(found, place, access.order, scope, judged, event)
                 handed = audible(found, to: judged, scope)
+                missed = found.knowledge
             }
             // Of lanes that share a word nobody sees the values between, so the last one's stands for all.
-            append(place.value, Self.merged(handed), access.order, scope, location, judged, lane, index)
+            append(
+                place.value, Self.merged(handed), missing: missed, access.order, scope, location, judged, lane, index)
         }
         judged.advance()
         return outcome

@@ -8,7 +8,8 @@ final class SyncLocation {
         let event: MemoryEvent
         /// What those that acquire it learn. Read-modify-writes hand on what they found.
         let messages: [Message]
-        /// What the storing thread knew, for reports.
+        /// What the storing thread knew, for reports, and what a read-modify-write would know of those before it; nil if it
+        /// releases.
         let knowledge: View?
     }
 

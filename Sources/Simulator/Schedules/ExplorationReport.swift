@@ -15,7 +15,10 @@ public struct ExplorationReport<Outcome: Hashable>: CustomStringConvertible {
 
     /// One line, and the failure if there is one.
     public var description: String {
-        let count = "\(schedules) schedules, \(interleavings.count) distinct interleavings, \(outcomes.count) outcomes"
+        // One schedule that is replayed is no exploration.
+        let all = isComplete && schedules > 1 ? ", all there are" : ""
+        let count =
+            "\(schedules) schedules\(all), \(interleavings.count) distinct interleavings, \(outcomes.count) outcomes"
         return failure.map { "\(count); \($0)" } ?? "\(count), no failure"
     }
 }
