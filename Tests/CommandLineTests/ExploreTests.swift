@@ -95,6 +95,7 @@ import Testing
         (["mutate", "--markdown", "--json"], "do not go together"),
         (["mutate", "--markdown", "--part", "1/2"], "--part does not go with --markdown"),
         (["mutate", "--check", "page", "--filter", "stream"], "--filter does not go with --check"),
+        (["mutate", "--filter", "stream", "--part", "999/1000"], "mutations have no part 999/1000; take at most"),
         (["mutate", "--check", "/no/such/page"], "--check is '/no/such/page', which cannot be read as text"),
     ])
     func refuses(_ words: [String], _ message: String) throws {

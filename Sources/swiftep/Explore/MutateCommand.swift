@@ -44,6 +44,10 @@ enum MutateCommand {
         guard !findings.isEmpty else {
             throw UsageError.conflict("no mutation contains '\(arguments[filter] ?? "")'")
         }
+        if let part = arguments[part], findings.allSatisfy({ $0.verdict == .notTried }) {
+            throw UsageError.conflict(
+                "\(findings.count) mutations have no part \(part); take at most \(findings.count) parts")
+        }
         let report = MutationReport(findings)
         if arguments[CommonOptions.json] {
             try Console.json(report)
