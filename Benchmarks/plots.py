@@ -4,9 +4,9 @@
 
 Without files all of Benchmarks/results are taken. DIR (docs/images/benchmarks) then has for each card and plot four
 files, light and dark, SVG and PNG, and tables.md with all tables. In each page (README.md, docs/performance.md,
-docs/measurements.md and docs/network.md, none by itself where files are given) what stands between markers is made anew (figures/pages.py). With
---check nothing is written: it fails where a table or a page is not what the rows give. The same rows give the same
-bytes. Plots need matplotlib, the rest nothing.
+docs/measurements.md and docs/network.md, none by itself where files are given) what stands between markers is made anew
+(figures/pages.py). With --check nothing is written: it fails where a table or a page is not what the rows give. The same
+rows give the same bytes. Plots need matplotlib, the rest nothing.
 """
 
 import argparse

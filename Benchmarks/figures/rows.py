@@ -11,9 +11,9 @@ REQUIRED = {
 #: What a row is about. Of rows that are about the same, the latest counts.
 SUBJECT = (
     "card", "source", "bench", "what", "tokens", "ranks", "processes", "devices", "experts", "hidden", "intermediate",
-    "topK", "sharedExpert", "routing", "onFailure", "link", "setAside", "betweenWork", "betweenBytes", "betweenMemoryBytes",
-    "n", "k", "swiGLU", "signals", "dependent", "gemmMultiprocessors", "direction", "size", "simulated", "network", "networkLink",
-    "communicationMultiprocessors", "leftOut",
+    "topK", "sharedExpert", "routing", "onFailure", "link", "setAside", "betweenWork", "betweenBytes",
+    "betweenMemoryBytes", "n", "k", "swiGLU", "signals", "dependent", "gemmMultiprocessors", "direction", "size",
+    "simulated", "network", "networkLink", "communicationMultiprocessors", "leftOut",
 )
 OURS = "swiftep"
 #: What no plain row has: a network between ranks, modelled links and cards, and a split that somebody asked for.

@@ -161,5 +161,6 @@ FIGURES = (
            "fitting", gemm_over_floor),
     Figure("gemm-over-multiprocessors", "Grouped GEMM, launch behind launch", "multiprocessors", "µs", "linear",
            "from zero", gemm_over_multiprocessors),
-    Figure("parts-left-out", "Grouped GEMM with parts left out", "what is left out", "µs", "bars", "from zero", parts_left_out),
+    Figure("parts-left-out", "Grouped GEMM with parts left out", "what is left out", "µs", "bars", "from zero",
+           parts_left_out),
 )

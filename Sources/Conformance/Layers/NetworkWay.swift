@@ -18,8 +18,8 @@ struct NetworkWay {
 
     var name: String { "\(network)" + (network.adapter == .engine ? ", \(order.rawValue)" : "") }
 
-    /// The modes whose steps differ. `direct` runs as `singleBatch` where a network reaches ranks; the plain loopback shows
-    /// that it does.
+    /// The modes whose steps differ. `direct` runs as `singleBatch` where a network reaches ranks; the plain loopback
+    /// shows that it does.
     var modes: [OverlapMode] {
         OverlapMode.allCases.filter { $0 != .direct || network == GroupNetwork(.loopback) }
     }

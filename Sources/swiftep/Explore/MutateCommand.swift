@@ -9,9 +9,7 @@ enum MutateCommand {
         help:
             "Schedules of each workload for each mutation; four times as many for what they do not find and no reason is "
             + "known for. Default: 6.")
-    static let part = Option<CasePart>(
-        "part", "I/N", help: "Of N parts of the mutations only the Ith. Default: all.",
-        expected: "a part and the number of parts, 1 to 1000, such as 2/4", parse: CasePart.init)
+    static let part = CasePart.option(help: "Of N parts of the mutations only the Ith. Default: all.")
     static let markdown = Option<Bool>.flag("markdown", help: "Print the page docs/mutations.md.")
     static let check = Option<String>.text(
         "check", "PAGE",
@@ -45,8 +43,7 @@ enum MutateCommand {
             throw UsageError.conflict("no mutation contains '\(arguments[filter] ?? "")'")
         }
         if let part = arguments[part], findings.allSatisfy({ $0.verdict == .notTried }) {
-            throw UsageError.conflict(
-                "\(findings.count) mutations have no part \(part); take at most \(findings.count) parts")
+            throw part.emptyError(of: findings.count, "mutations")
         }
         let report = MutationReport(findings)
         if arguments[CommonOptions.json] {

@@ -15,6 +15,18 @@ struct CasePart: Hashable, Sendable, CustomStringConvertible {
         self.count = count
     }
 
+    /// An option that takes a part.
+    static func option(help: String) -> Option<CasePart> {
+        Option(
+            "part", "I/N", help: help, expected: "a part and the number of parts, 1 to 1000, such as 2/4",
+            parse: CasePart.init)
+    }
+
+    /// The refusal of a part that holds none of `count` cases.
+    func emptyError(of count: Int, _ cases: String) -> UsageError {
+        .conflict("\(count) \(cases) have no part \(self); take at most \(count) parts")
+    }
+
     var description: String { "\(number)/\(count)" }
 
     /// Whether the case at `index` is in this part: every `count`th, as neighbours take about the same time.

@@ -5,10 +5,8 @@ import Transport
 /// `swiftep verify`
 enum VerifyCommand {
     static let filter = Option<String>.text("filter", "TEXT", help: "Only cases whose name contains TEXT.")
-    static let part = Option<CasePart>(
-        "part", "I/N",
-        help: "Of N parts of the cases only the Ith, to share them among processes or machines. Default: all.",
-        expected: "a part and the number of parts, 1 to 1000, such as 2/4", parse: CasePart.init)
+    static let part = CasePart.option(
+        help: "Of N parts of the cases only the Ith, to share them among processes or machines. Default: all.")
     static let list = Option<Bool>.flag("list", help: "Print the names of the cases instead of running them.")
     static let seed = Option<UInt64>.seed(help: "Seed of the simulator's schedule. Default: 1.")
 
@@ -88,9 +86,7 @@ enum VerifyCommand {
     private static func part<Case>(_ arguments: Arguments, of cases: [Case]) throws(UsageError) -> [Case] {
         guard let part = arguments[part] else { return cases }
         let found = part.cases(of: cases)
-        guard !found.isEmpty else {
-            throw .conflict("\(cases.count) cases have no part \(part); take at most \(cases.count) parts")
-        }
+        guard !found.isEmpty else { throw part.emptyError(of: cases.count, "cases") }
         return found
     }
 
