@@ -56,6 +56,16 @@ package struct GEMMConfiguration: Hashable, Sendable {
     /// across N reads them. Without SwiGLU the output is larger than the rows, and makes better use of the
     /// room.
     var keepsRows: Bool { role.output == .swiGLU }
+    /// k-blocks of each thread block's first work tile whose weights displace what has been written before the step,
+    /// instead of being the first to leave the L2 themselves; nil if none do. Lines are written back at once then: one
+    /// by one, as the loads of a whole step come to need their places, they take the memory several times as long.
+    var kBlocksClearingL2: Int? {
+        let weightBytes = problem.experts * problem.n * problem.k
+        guard role.output == .swiGLU, let rule = tuning.clearingL2, weightBytes >= rule.leastWeightBytes else {
+            return nil
+        }
+        return rule.blockBytes / pipeline.weightBytes
+    }
     /// Bytes that are kept in the L2 for `counts[e]` rows of each expert on a grid of `gridSize` thread blocks: rows
     /// where `keepsRows`, outputs, and partials of split tiles.
     package func keptBytes(counts: [Int], gridSize: Int) -> Int {

@@ -21,15 +21,19 @@ struct TileOperands {
     }
 
     func loadWeights(
-        _ k: KernelBuilder, _ tile: ExpertTiles.Tile, kBlock: Value<UInt32>, to stage: StageRing.Stage
+        _ k: KernelBuilder, _ workTile: TileScheduler.WorkTile, kBlock: Value<UInt32>, to stage: StageRing.Stage
     ) {
         func load(_ hint: CacheHint) {
             k.bulkLoad(
-                weights(of: tile, kBlock: kBlock), to: stage.weights, bytes: pipeline.weightBytes, barrier: stage.full,
-                cache: hint)
+                weights(of: workTile.tile, kBlock: kBlock), to: stage.weights, bytes: pipeline.weightBytes,
+                barrier: stage.full, cache: hint)
         }
         // Weights that other row blocks of the expert are about to read should still be in the L2 then.
-        k.if(tile.rowBlocks > 1, then: { load(.normal) }, else: { load(.evictFirst) })
+        var isKept = workTile.tile.rowBlocks > 1
+        if let kBlocks = configuration.kBlocksClearingL2 {
+            isKept = isKept || (workTile.index == 0 && kBlock < kBlocks)
+        }
+        k.if(isKept, then: { load(.normal) }, else: { load(.evictFirst) })
     }
 
     /// Prefetches a tile's weights into the L2, of as many k-blocks as there are and no more than `limit`.

@@ -14,6 +14,8 @@ extension GEMMTuning {
         stagesPrefetchedBehindGEMM: 1,
         // With more rows the L2 has better use for its room, up to 2 %: G43.
         stagesPrefetchedAhead: 4,
+        // Not measured.
+        clearingL2: nil,
         // G46, G110.
         shortKBlocks: 32,
         leastSplitKBlocks: 3,

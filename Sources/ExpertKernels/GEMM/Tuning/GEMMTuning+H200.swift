@@ -15,6 +15,8 @@ extension GEMMTuning {
         stagesPrefetchedFirst: 2,
         stagesPrefetchedBehindGEMM: 1,
         stagesPrefetchedAhead: 4,
+        // With 235 MB steps lose as much alone as they gain among other work; with 470 MB they lose 1 and gain 7: G145.
+        clearingL2: ClearingL2(leastWeightBytes: 360_000_000, blockBytes: 28 * 32_768),
         // G89, G121.
         shortKBlocks: 32,
         // G120.

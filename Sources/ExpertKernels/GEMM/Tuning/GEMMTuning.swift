@@ -23,6 +23,8 @@ package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
     let stagesPrefetchedBehindGEMM: Int
     /// Stages whose weights a thread block with the lowest tiles prefetches into the L2 while it waits for rows.
     let stagesPrefetchedAhead: Int
+    /// See `GEMMConfiguration.kBlocksClearingL2`; nil if it never pays.
+    let clearingL2: ClearingL2?
 
     // MARK: Schedule
 
@@ -55,6 +57,14 @@ package struct GEMMTuning: Hashable, Sendable, CustomStringConvertible {
         let upTo32Rows: Double
         let upTo64Rows: Double
         let upTo128Rows: Double
+    }
+
+    /// Which weights clear the L2 of what others have written.
+    struct ClearingL2: Hashable, Sendable {
+        /// Bytes of gate's and up's weights, of all experts, from which it pays.
+        let leastWeightBytes: Int
+        /// Bytes of each thread block: together twice the L2.
+        let blockBytes: Int
     }
 
     /// The tuning of the card whose memory bandwidth is closest to the device's, but with the device's own bandwidth.

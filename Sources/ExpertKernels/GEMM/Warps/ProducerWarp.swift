@@ -56,7 +56,7 @@ struct ProducerWarp {
                 let isWhole = needed.map { ready.value && !$0.areMissing.value } ?? ready.value
                 let stage = nextStage(k, position, pacing, ready: isWhole)
                 k.arrive(stage.full, expecting: operands.bytes(of: tile))
-                operands.loadWeights(k, tile, kBlock: kBlock, to: stage)
+                operands.loadWeights(k, workTile, kBlock: kBlock, to: stage)
                 // Once the ring is full of the work tile's weights, or the work tile has no more, all else is needed.
                 let isFull =
                     position.passed.value == firstPassed + ring.pipeline.stages || kBlock + 1 == workTile.endKBlock
