@@ -14,7 +14,7 @@ def between_gpus(rows):
         and row["routing"] == "even" and row["onFailure"] == "stop" and not row["sharedExpert"]
         and not row.get("betweenBytes") and not row.get("link") and not row.get("networkLink")
         # Nobody sends beside a GEMM in `none`, so a split says nothing there.
-        and not (row.get("communicationMultiprocessors") and row["what"] == "none")
+        and not (row.get("communicationMultiprocessors") is not None and row["what"] == "none")
     ])
 
 
@@ -24,8 +24,9 @@ def name(row):
         said = row["bench"]
     else:
         said = f"layer, `{label(row)}`"
-    if row.get("communicationMultiprocessors") is not None:
-        said += f", {row['communicationMultiprocessors']} multiprocessors send"
+    split = row.get("communicationMultiprocessors")
+    if split is not None:
+        said += f", {split or 'no'} multiprocessors " + ("send" if split else "set apart")
     return said + (f", over {row['network'].split(',')[0]}" if row.get("network") else "")
 
 

@@ -147,33 +147,59 @@ def modelled(rows, field, what):
 
 
 def between_gpus(rows):
-    """What a step takes longer than on a rank alone, and what multiprocessors that send change."""
+    """What steps take longer than on a rank alone, what of dispatch and combine they hide, and what splits change."""
     said = []
     for (devices, ranks, count), own in groups(rows):
         where = f"On {devices} GPUs with {experts(count // ranks)} each"
-        direct, phases, splits = {}, {}, {}
+        longer, phases, splits = {}, {}, {}
         for row in (row for row in own if not row.get("network")):
+            split = row.get("communicationMultiprocessors")
             if row["bench"] != "layer":
                 phases.setdefault(row["tokens"], {})[row["bench"]] = median(row)
-            elif split := row.get("communicationMultiprocessors"):
+            elif split is not None:
                 without = [
                     other for other in own
                     if (other["bench"], label(other), other["tokens"]) == ("layer", label(row), row["tokens"])
                     and not other.get("network") and other.get("communicationMultiprocessors") is None]
                 if without:
                     splits.setdefault((label(row), split), {})[row["tokens"]] = median(row) - median(without[0])
-            elif label(row) == "direct":
-                plain = [other for other in rank_alone(row, rows) if label(other) == "direct"]
+            else:
+                plain = [other for other in rank_alone(row, rows) if label(other) == label(row)]
                 if plain:
-                    direct[row["tokens"]] = median(row) - median(plain[0])
-        if direct:
-            both = {number: sum(phases[number].values()) for number in direct if len(phases.get(number, ())) == 2}
+                    longer.setdefault(label(row), {})[row["tokens"]] = median(row) - median(plain[0])
+        both = {number: sum(own.values()) for number, own in phases.items() if len(own) == 2}
+        if "direct" in longer:
+            alone = {number: both[number] for number in longer["direct"] if number in both}
             said.append(
-                f"{where}, `direct` takes longer than on a rank alone by {figures(direct)}"
-                + (f"; dispatch and combine by themselves take {figures(both)}." if both else "."))
+                f"{where}, `direct` takes longer than on a rank alone by {figures(longer['direct'])}"
+                + (f"; dispatch and combine by themselves take {figures(alone)}." if alone else "."))
+        said += foretold(where, longer, both, rows)
         for (name, split), changes in sorted(splits.items()):
-            said.append(f"{where}, {split} multiprocessors that send change `{name}` by {figures(changes)}.")
+            sending = f"{split} multiprocessors that send change" if split else "no multiprocessors set apart change"
+            said.append(f"{where}, {sending} `{name}` by {figures(changes)}.")
     return said
+
+
+def foretold(where, longer, both, rows):
+    """What of dispatch and combine steps hide between GPUs, beside what they hide of modelled links that are fast."""
+    modelled = [row for row in linked(rows) if row.get("hiddenShare") is not None]
+    if not modelled:
+        return []
+    link = max((row["link"] for row in modelled), key=lambda text: float(text.split()[0]))
+    parts = []
+    for name in sorted(longer, key=order):
+        counts = [number for number in longer[name] if number in both and number <= MOST_TOKENS]
+        shares = [100 * (1 - longer[name][number] / both[number]) for number in counts]
+        expected = [
+            100 * row["hiddenShare"] for row in modelled
+            if row["link"] == link and label(row) == name and row["tokens"] in counts]
+        if shares and expected:
+            parts.append(f"`{name}` hides {span(shares, 0, ' %')} ({span(expected, 0, ' %')})")
+    if not parts:
+        return []
+    return [
+        f"{where} and up to {MOST_TOKENS} tokens, of what dispatch and combine take by themselves {listed(parts)}; in "
+        f"brackets, what modelled links of {link.split(',')[0]} between two ranks of one GPU made expect."]
 
 
 def figures(values):
