@@ -137,6 +137,23 @@ class PagesTests(unittest.TestCase):
         self.assertIn(f"- {where}, `direct` takes longer than on a rank alone by 2.5 µs with {count} tokens.", text)
         self.assertIn(
             f"- {where}, 12 multiprocessors that send change `singleBatch` by -3.5 µs with {count} tokens.", text)
+        self.assertNotIn("made expect", text)
+
+    def test_what_modelled_links_foretold(self):
+        self.results = self.folder / "results.jsonl"
+        survey = [json.loads(line) for line in SURVEY.read_text().splitlines()]
+        links = [row for row in survey if row.get("link") and row.get("hiddenShare") is not None]
+        rates = {float(row["link"].split()[0]): row["link"] for row in links}
+        direct = next(row for row in links if row["link"] == rates[max(rates)] and row["what"] == "direct")
+        plain = next(row for row in survey if row["bench"] == "layer" and row["ranks"] == 1 and row["what"] == "direct"
+                     and "betweenBytes" not in row and row["routing"] == "even" and row["tokens"] == direct["tokens"])
+        apart = {**plain, "ranks": 2, "devices": 2, "experts": 2 * plain["experts"],
+                 "medianMicroseconds": plain["medianMicroseconds"] + 2.5}
+        phases = [{**apart, "bench": what, "what": what, "medianMicroseconds": 5} for what in ("dispatch", "combine")]
+        self.results.write_text("".join(json.dumps(row) + "\n" for row in [*survey, plain, apart, *phases]))
+        text = " ".join(self.filled(f"<!-- table: between-gpus {CARD} -->").split())
+        expected = f"{100 * direct['hiddenShare']:.0f}"
+        self.assertIn(f"`direct` hides 75 % ({expected} %); in brackets, what modelled links of {max(rates)} GB/s", text)
 
     def test_all_tables_and_texts(self):
         for name in ("links", "gemm", "communication", "among-other-work", "set-aside", "skew"):

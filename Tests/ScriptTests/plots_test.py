@@ -228,6 +228,8 @@ class PlotsTests(unittest.TestCase):
             {**two, "medianMicroseconds": 50}, single, dispatch,
             {**dispatch, "bench": "combine", "what": "combine", "medianMicroseconds": 7},
             {**single, "command": f"{single['command']} --communication-sms 12", "medianMicroseconds": 60},
+            {**single, "command": f"{single['command']} --communication-sms 0", "medianMicroseconds": 64},
+            {**two, "what": "none", "command": f"{single['command']} --communication-sms 0", "medianMicroseconds": 70},
             {**single, "network": "NVSHMEM 3.4.5, engine", "medianMicroseconds": 300}]
         header, *body = self.tables([*rows(), *found])["Ranks on GPUs of their own, µs"]
         self.assertEqual(header, ["GPUs", "experts of a rank", "tokens of each rank", str(alone["tokens"])])
@@ -236,7 +238,8 @@ class PlotsTests(unittest.TestCase):
             ("reading the weights", alone["floorMicroseconds"]),
             *((f"one rank alone, `{mode}`", self.shown({**alone, "what": mode}))
               for mode in ("none", "singleBatch", "direct")), ("dispatch", 5), ("combine", 7),
-            ("layer, `singleBatch`", 61), ("layer, `singleBatch`, 12 multiprocessors send", 60),
+            ("layer, `singleBatch`, no multiprocessors set apart", 64), ("layer, `singleBatch`", 61),
+            ("layer, `singleBatch`, 12 multiprocessors send", 60),
             ("layer, `direct`", 50), ("layer, `singleBatch`, over NVSHMEM 3.4.5", 300))])
 
     def shown(self, row):
