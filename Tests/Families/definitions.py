@@ -563,7 +563,7 @@ def v4_weights(config, tensors, base, shape):
 
 
 def deepseek_v4(config, tensors, number, x):
-    """DeepseekV4SparseMoeBlock with DeepseekV4TopKRouter; layers with DeepseekV4HashRouter need token numbers."""
+    """DeepseekV4SparseMoeBlock with DeepseekV4TopKRouter; layers with DeepseekV4HashRouter need token ids."""
     layers = need(config, "num_hidden_layers", int)
     check(number < layers, "no such layer")
     kinds = need(config, "mlp_layer_types", list, None) if config.get("mlp_layer_types") is not None else None
@@ -574,7 +574,7 @@ def deepseek_v4(config, tensors, number, x):
     check(len(kinds) == layers and all(kind in ("hash_moe", "moe") for kind in kinds), "kinds of layers")
     count = need(config, "num_hash_layers", int, kinds.count("hash_moe"))
     check(kinds == ["hash_moe"] * count + ["moe"] * (layers - count) or config.get("num_hash_layers") is None, "hash layers")
-    check(kinds[number] == "moe", "experts by token number")
+    check(kinds[number] == "moe", "experts by token id")
     for key, allowed in (
         ("scoring_func", ("sqrtsoftplus",)), ("topk_method", ("noaux_tc",)), ("norm_topk_prob", (True,)),
         ("expert_dtype", ("fp4", "fp8")), ("mlp_bias", (False,))):

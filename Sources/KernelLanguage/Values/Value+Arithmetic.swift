@@ -20,11 +20,13 @@ extension Value {
 
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element: ArithmeticScalar {
+    /// Integers: modulo 2 to the power of their bits. Float32: rounded to nearest, ties to even, as are `-`, `*` and `/`.
     public static func + (a: Self, b: Self) -> Self { a.binary(.add, b.operand) }
     public static func - (a: Self, b: Self) -> Self { a.binary(.subtract, b.operand) }
     public static func * (a: Self, b: Self) -> Self { a.binary(.multiply, b.operand) }
-    /// Integers: rounded towards zero; division by zero gives all ones. Float32: correctly rounded.
+    /// Integers: rounded towards zero; division by zero gives all ones.
     public static func / (a: Self, b: Self) -> Self { a.binary(.divide, b.operand) }
+    /// False if one is a NaN, as are all comparisons but `!=`.
     public static func < (a: Self, b: Self) -> Condition { a.compare(.less, b.operand) }
     public static func <= (a: Self, b: Self) -> Condition { a.compare(.lessOrEqual, b.operand) }
     public static func > (a: Self, b: Self) -> Condition { a.compare(.greater, b.operand) }
@@ -54,7 +56,9 @@ extension Value where Element: IntegerScalar & ArithmeticScalar {
     public static func / (a: Self, b: Int) -> Self {
         isShift(b) ? a >> b.trailingZeroBitCount : a.binary(.divide, constant(b))
     }
+    /// The remainder, with the sign of `a`; where `b` is 0, `a`.
     public static func % (a: Self, b: Int) -> Self { isShift(b) ? a & (b - 1) : a.binary(.remainder, constant(b)) }
+    /// The remainder, with the sign of `a`; where `b` is 0, `a`.
     public static func % (a: Self, b: Self) -> Self { a.binary(.remainder, b.operand) }
     public static func < (a: Self, b: Int) -> Condition { a.compare(.less, constant(b)) }
     public static func <= (a: Self, b: Int) -> Condition { a.compare(.lessOrEqual, constant(b)) }
@@ -68,9 +72,13 @@ extension Value where Element: IntegerScalar & ArithmeticScalar {
     public static func | (a: Self, b: Int) -> Self { a.binary(.or, constant(b)) }
     public static func ^ (a: Self, b: Self) -> Self { a.binary(.exclusiveOr, b.operand) }
     public static func ^ (a: Self, b: Int) -> Self { a.binary(.exclusiveOr, constant(b)) }
+    /// 0 where `b` is as large as the number of bits or larger; `b` is 0 or more.
     public static func << (a: Self, b: Int) -> Self { b == 0 ? a : a.binary(.shiftLeft, .constant(UInt64(b))) }
+    /// Signed integers keep their sign. Where `b` is as large as the number of bits or larger, only the sign is left.
     public static func >> (a: Self, b: Int) -> Self { b == 0 ? a : a.binary(.shiftRight, .constant(UInt64(b))) }
+    /// 0 where `b` is as large as the number of bits or larger.
     public static func << (a: Self, b: Value<UInt32>) -> Self { a.binary(.shiftLeft, b.operand) }
+    /// Signed integers keep their sign. Where `b` is as large as the number of bits or larger, only the sign is left.
     public static func >> (a: Self, b: Value<UInt32>) -> Self { a.binary(.shiftRight, b.operand) }
     public static prefix func ~ (a: Self) -> Self { a.unary(.not) }
 }
@@ -136,7 +144,9 @@ extension Value where Element == UInt32 {
 
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element == Bool {
+    /// Both are computed, whatever `a` is.
     public static func && (a: Self, b: Self) -> Self { a.binary(.and, b.operand) }
+    /// Both are computed, whatever `a` is.
     public static func || (a: Self, b: Self) -> Self { a.binary(.or, b.operand) }
     public static prefix func ! (a: Self) -> Self { a.unary(.not) }
 

@@ -71,7 +71,8 @@ extension Decoder {
         case .discard(let address):
             emit(discardHandler, a: base(address, .global), x: address.offset, y: Op.discardedBytes / 4)
         // The machine is sequentially consistent: fences have nothing to order, but what other processes see.
-        case .fence(let order): emit(order.scope == .system ? systemFenceHandler : MachineHandlers.nothing)
+        case .fence(let order):
+            emit(order.scope == .system ? systemFenceHandler(order.strength) : MachineHandlers.nothing)
         case .proxyFence: emit(MachineHandlers.nothing)
 
         case .barrier(let action, let id, let threads):

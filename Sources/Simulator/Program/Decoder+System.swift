@@ -28,11 +28,18 @@ extension Decoder {
     }
 }
 
-let systemFenceHandler: StepHandler = { _, _ in
-    // PTX's acquire-release fence orders no store before a later load, and neither need this one. A sequentially
-    // consistent fence of the system comes here too: between processes it is no more than that.
-    atomicMemoryFence(ordering: .acquiringAndReleasing)
-    return StepOutcome.proceed
+func systemFenceHandler(_ strength: MemoryOrder.Strength) -> StepHandler {
+    if strength == .sequentiallyConsistent {
+        return { _, _ in
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            return StepOutcome.proceed
+        }
+    }
+    // PTX's acquire-release fence orders no store before a later load, and neither need this one.
+    return { _, _ in
+        atomicMemoryFence(ordering: .acquiringAndReleasing)
+        return StepOutcome.proceed
+    }
 }
 
 /// Relaxed loads have the fence too; it does no harm.

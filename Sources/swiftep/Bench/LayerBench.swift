@@ -208,7 +208,11 @@ final class LayerBench {
                 on: stream)
         }
         func others() throws {
-            for place in 0..<(between?.places ?? 0) { try between?.enqueue(place, on: stream) }
+            guard let between else { return }
+            // Other processes of the device, which have their parts of the work, wait meanwhile.
+            for _ in 0..<processes.ranksOnDevice / between.places {
+                for place in 0..<between.places { try between.enqueue(place, on: stream) }
+            }
         }
         let both = try timer.measure(device, on: stream) { launch in
             try read(launch)

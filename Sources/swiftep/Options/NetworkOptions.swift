@@ -7,8 +7,8 @@ enum NetworkOptions {
     static let ranksPerNode = Option<Int>.integer(
         "ranks-per-node", in: 1...LayerShape.mostRanks,
         help:
-            "With --transport loopback, network or nvshmem: so many ranks that follow one another make a node, and reach "
-            + "each other by loads and stores. Default: 1, the network is the way to all others; with nvshmem on several "
+            "Ranks of a node, with --transport loopback, network or nvshmem: consecutive ranks, which reach each other by "
+            + "loads and stores. Default: 1, so that the network is the way to all others; with nvshmem on several "
             + "machines, the ranks of a machine.")
 
     static let order = Option<NetworkConfiguration.Order>.choice(

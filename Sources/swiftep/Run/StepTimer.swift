@@ -90,7 +90,7 @@ struct StepTimer {
         guard replays > 0 else {
             return StepTime(
                 microseconds: step.nanoseconds / 1e3,
-                clock: clockName(simulates) + " one step, all ranks",
+                clock: clockName(simulates) + " the first step, all ranks",
                 wallSeconds: step.wallSeconds)
         }
         // Simulated time has no noise.

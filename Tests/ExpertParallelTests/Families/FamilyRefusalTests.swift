@@ -179,12 +179,12 @@ struct FamilyRefusalTests {
          "scoring_func": "sqrtsoftplus", "num_hash_layers": 3, "swiglu_limit": 10.0, "expert_dtype": "fp4"}
         """
 
-    @Test("Layers of DeepSeek-V4 that choose experts by token numbers are refused by name, the others run")
+    @Test("Layers of DeepSeek-V4 that choose experts by token ids are refused by name, the others run")
     func tokenRouted() throws {
         let model = try model(Self.deepSeekV4)
         #expect(model.tokenRoutedLayers == [0, 1, 2])
-        #expect(model.requirements(ofLayer: 2) == [.expertsByTokenNumber] && model.requirements(ofLayer: 3).isEmpty)
-        #expect(!LayerRequirement.expertsByTokenNumber.isSupported)
+        #expect(model.requirements(ofLayer: 2) == [.expertsByTokenID] && model.requirements(ofLayer: 3).isEmpty)
+        #expect(!LayerRequirement.expertsByTokenID.isSupported)
         #expect((0..<4).allSatisfy { model.activation(ofLayer: $0) == Activation(limit: 10) })
         let list = #""mlp_layer_types": ["hash_moe", "moe", "hash_moe", "moe"]"#
         let listed = try self.model(Self.deepSeekV4.replacing("\"num_hash_layers\": 3", with: list))
@@ -202,7 +202,7 @@ struct FamilyRefusalTests {
         }
     }
 
-    @Test("A layer by token numbers is described with its table, and not opened to be run")
+    @Test("A layer by token ids is described with its table, and not opened to be run")
     func table() throws {
         let directory = try TemporaryDirectory()
         var configuration = try #require(
@@ -211,7 +211,7 @@ struct FamilyRefusalTests {
         try CheckpointWriter(configuration: configuration, layer: 0, shards: 1).write(to: directory.path + "/made")
         let place = directory.path + "/made"
         _ = try MoELayerCheckpoint(directory: place, layer: 0)
-        // The same file read as one whose first layer goes by token numbers lacks the table.
+        // The same file read as one whose first layer goes by token ids lacks the table.
         let path = place + "/config.json"
         let text = String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self)
         let changed = text.replacing("\"num_hash_layers\": 0", with: "\"num_hash_layers\": 1")

@@ -11,13 +11,13 @@ public enum LayerRequirement: Hashable, Sendable {
     /// Activations are quantised to four bits.
     case fourBitActivations
     /// Experts are chosen by a table with a row for each token id.
-    case expertsByTokenNumber
+    case expertsByTokenID
 
     /// Whether kernels and reference meet it. The one place to change when they learn to.
     public var isSupported: Bool {
         switch self {
         case .powerOfTwoActivationScales, .activationsPerToken: true
-        case .fourBitActivations, .expertsByTokenNumber: false
+        case .fourBitActivations, .expertsByTokenID: false
         }
     }
 }
@@ -29,7 +29,7 @@ extension LayerRequirement: CustomStringConvertible {
         case .powerOfTwoActivationScales: "activation scales that are powers of two, UE8M0"
         case .activationsPerToken: "one activation scale for each token (kernels are finer: one for each 128 channels)"
         case .fourBitActivations: "activations of four bits (kernels have E4M3)"
-        case .expertsByTokenNumber: "experts by token number (a layer is given hidden states alone)"
+        case .expertsByTokenID: "experts chosen by token id (a layer is given hidden states alone)"
         }
     }
 }

@@ -129,7 +129,7 @@ public struct ModelConfiguration: Hashable, Sendable {
 
     /// Requirements of a layer beyond those of every layer.
     public func requirements(ofLayer layer: Int) -> [LayerRequirement] {
-        (tokenRoutedLayers.contains(layer) ? [.expertsByTokenNumber] : []) + quantisation.requirements
+        (tokenRoutedLayers.contains(layer) ? [.expertsByTokenID] : []) + quantisation.requirements
     }
 
     /// The activation of a layer's experts, for `GroupConfiguration.activation`.

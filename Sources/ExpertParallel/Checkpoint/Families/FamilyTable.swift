@@ -48,7 +48,7 @@ extension ModelFamily {
 
     fileprivate var runText: String {
         let routed = tokenRouted.map {
-            "layers that choose experts by token number (`\($0.count.names[0])`) are refused"
+            "layers that choose experts by token id (`\($0.count.names[0])`) are refused"
         }
         return ["yes", activation.text, note, routed].compactMap { $0 }.joined(separator: "; ")
     }
