@@ -10,6 +10,8 @@ from .series import OVERLAPPED, gemms, linked, networked, on_multiprocessors
 FEW_TOKENS = 32
 #: What decode has on a rank, seldom more.
 MOST_TOKENS = 128
+#: Below so many microseconds a share of them says nothing.
+LEAST_CROSSING = 5
 #: An overlap mode that takes more than so many times as long as `none` is named.
 LOSS = 1.01
 
@@ -168,28 +170,43 @@ def between_gpus(rows):
                 if plain:
                     longer.setdefault(label(row), {})[row["tokens"]] = median(row) - median(plain[0])
         both = {number: sum(own.values()) for number, own in phases.items() if len(own) == 2}
+        crossing = {number: both[number] - alone for number, alone in phases_alone(own, rows).items() if number in both}
         if "direct" in longer:
-            alone = {number: both[number] for number in longer["direct"] if number in both}
+            measured = {number: both[number] for number in longer["direct"] if number in both}
             said.append(
                 f"{where}, `direct` takes longer than on a rank alone by {figures(longer['direct'])}"
-                + (f"; dispatch and combine by themselves take {figures(alone)}." if alone else "."))
-        said += foretold(where, longer, both, rows)
+                + (f"; dispatch and combine by themselves take {figures(measured)}" if measured else "")
+                + (f", longer than on a rank alone by {figures(crossing)}." if crossing else "."))
+        said += foretold(where, longer, crossing, rows)
         for (name, split), changes in sorted(splits.items()):
             sending = f"{split} multiprocessors that send change" if split else "no multiprocessors set apart change"
             said.append(f"{where}, {sending} `{name}` by {figures(changes)}.")
     return said
 
 
-def foretold(where, longer, both, rows):
-    """What of dispatch and combine steps hide between GPUs, beside what they hide of modelled links that are fast."""
+def phases_alone(own, rows):
+    """What dispatch and combine together take on a rank that has no other, by tokens, for the sizes of `own`."""
+    sizes = {(row["experts"] // row["ranks"], row["hidden"], row["topK"]) for row in own}
+    found = {}
+    for row in rows:
+        if (row["bench"] in ("dispatch", "combine") and row["source"] == OURS and row["ranks"] == 1
+                and row["routing"] == "even" and row["onFailure"] == "stop" and not row.get("network")
+                and (row["experts"], row["hidden"], row["topK"]) in sizes):
+            found.setdefault(row["tokens"], {})[row["bench"]] = median(row)
+    return {number: sum(times.values()) for number, times in found.items() if len(times) == 2}
+
+
+def foretold(where, longer, crossing, rows):
+    """What steps hide of the time that crossing adds to dispatch and combine, beside what modelled links foretold."""
     modelled = [row for row in linked(rows) if row.get("hiddenShare") is not None]
     if not modelled:
         return []
     link = max((row["link"] for row in modelled), key=lambda text: float(text.split()[0]))
     parts = []
     for name in sorted(longer, key=order):
-        counts = [number for number in longer[name] if number in both and number <= MOST_TOKENS]
-        shares = [100 * (1 - longer[name][number] / both[number]) for number in counts]
+        counts = [
+            number for number in longer[name] if LEAST_CROSSING <= crossing.get(number, 0) and number <= MOST_TOKENS]
+        shares = [100 * (1 - longer[name][number] / crossing[number]) for number in counts]
         expected = [
             100 * row["hiddenShare"] for row in modelled
             if row["link"] == link and label(row) == name and row["tokens"] in counts]
@@ -198,8 +215,9 @@ def foretold(where, longer, both, rows):
     if not parts:
         return []
     return [
-        f"{where} and up to {MOST_TOKENS} tokens, of what dispatch and combine take by themselves {listed(parts)}; in "
-        f"brackets, what modelled links of {link.split(',')[0]} between two ranks of one GPU made expect."]
+        f"{where} and up to {MOST_TOKENS} tokens, of what crossing adds to dispatch and combine by themselves, where "
+        f"that is {LEAST_CROSSING} µs or more, {listed(parts)}; in brackets, what modelled links of {link.split(',')[0]} "
+        "between two ranks of one GPU foretold."]
 
 
 def figures(values):

@@ -137,7 +137,7 @@ class PagesTests(unittest.TestCase):
         self.assertIn(f"- {where}, `direct` takes longer than on a rank alone by 2.5 µs with {count} tokens.", text)
         self.assertIn(
             f"- {where}, 12 multiprocessors that send change `singleBatch` by -3.5 µs with {count} tokens.", text)
-        self.assertNotIn("made expect", text)
+        self.assertNotIn("foretold", text)
 
     def test_what_modelled_links_foretold(self):
         self.results = self.folder / "results.jsonl"
@@ -145,15 +145,20 @@ class PagesTests(unittest.TestCase):
         links = [row for row in survey if row.get("link") and row.get("hiddenShare") is not None]
         rates = {float(row["link"].split()[0]): row["link"] for row in links}
         direct = next(row for row in links if row["link"] == rates[max(rates)] and row["what"] == "direct")
+        local = [row for row in survey if row["bench"] in ("dispatch", "combine") and row["ranks"] == 1
+                 and row["tokens"] == direct["tokens"]]
+        self.assertEqual(sorted(row["bench"] for row in local), ["combine", "dispatch"])
         plain = next(row for row in survey if row["bench"] == "layer" and row["ranks"] == 1 and row["what"] == "direct"
-                     and "betweenBytes" not in row and row["routing"] == "even" and row["tokens"] == direct["tokens"])
-        apart = {**plain, "ranks": 2, "devices": 2, "experts": 2 * plain["experts"],
-                 "medianMicroseconds": plain["medianMicroseconds"] + 2.5}
-        phases = [{**apart, "bench": what, "what": what, "medianMicroseconds": 5} for what in ("dispatch", "combine")]
+                     and "betweenBytes" not in row and row["routing"] == "even" and row["tokens"] == direct["tokens"]
+                     and row["experts"] == local[0]["experts"])
+        two = {"ranks": 2, "devices": 2, "experts": 2 * plain["experts"]}
+        apart = {**plain, **two, "medianMicroseconds": plain["medianMicroseconds"] + 2.5}
+        phases = [{**row, **two, "medianMicroseconds": row["medianMicroseconds"] + 5} for row in local]
         self.results.write_text("".join(json.dumps(row) + "\n" for row in [*survey, plain, apart, *phases]))
         text = " ".join(self.filled(f"<!-- table: between-gpus {CARD} -->").split())
         expected = f"{100 * direct['hiddenShare']:.0f}"
         self.assertIn(f"`direct` hides 75 % ({expected} %); in brackets, what modelled links of {max(rates)} GB/s", text)
+        self.assertIn(f"longer than on a rank alone by 10.0 µs with {direct['tokens']} tokens.", text)
 
     def test_all_tables_and_texts(self):
         for name in ("links", "gemm", "communication", "among-other-work", "set-aside", "skew"):
