@@ -59,7 +59,7 @@ package struct GEMMConfiguration: Hashable, Sendable {
     /// k-blocks of each thread block's first work tile whose weights displace what has been written before the step,
     /// instead of being the first to leave the L2 themselves; nil if none do. Lines are written back at once then: one
     /// by one, as the loads of a whole step come to need their places, they take the memory several times as long.
-    var kBlocksClearingL2: Int? {
+    package var kBlocksClearingL2: Int? {
         let weightBytes = problem.experts * problem.n * problem.k
         guard role.output == .swiGLU, let rule = tuning.clearingL2, weightBytes >= rule.leastWeightBytes else {
             return nil
