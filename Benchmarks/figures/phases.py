@@ -5,7 +5,7 @@ from .rows import OURS, layers
 
 
 def account_table(rows):
-    """When the phases of a step end, and what each takes, from the end of the last one, beyond its share of the floor."""
+    """When the phases of a step end, and what each takes from the last one's end, beyond its share of the floor."""
     chosen = [row for row in rows if row["bench"] == "timeline"]
     body = []
     for (count, what, tokens), own in cases(chosen, "experts", "what", "tokens"):

@@ -2,11 +2,12 @@
 
 from .cells import best, cases, columns, fastest_peer, median
 from .other_work import WORK, alone, between, both_choices, by_work, pytorch_choices
-from .between_gpus import alone as rank_alone, groups
+from .between_gpus import PHASES, alone as rank_alone, groups
 from .rows import OURS, label, layers, order
-from .series import OVERLAPPED, gemms, linked, networked, on_multiprocessors
+from .series import OVERLAPPED, communication, gemms, linked, networked, on_multiprocessors
 
-#: Up to as many tokens memory is the limit of 16 experts; from twice as many on power is one too (docs/measurements.md).
+#: Up to as many tokens memory is the limit of 16 experts; from twice as many on power is one too
+#: (docs/measurements.md).
 FEW_TOKENS = 32
 #: What decode has on a rank, seldom more.
 MOST_TOKENS = 128
@@ -98,9 +99,9 @@ def speed(rows):
     over_floor = span([median(mine) / mine["floorMicroseconds"] for mine, _ in few])
     apart = span([median(peer) / median(mine) for mine, peer in both])
     return [
-        f"With up to {max(mine['tokens'] for mine, _ in few)} tokens a step of {experts(count)} takes {over_floor} times "
-        f"as long as reading their weights; the peer, the fused layer (\"Mega MoE\") of {both[0][1]['source']}, takes "
-        f"{apart} times as long as SwiftEP with up to {last} tokens."]
+        f"With up to {max(mine['tokens'] for mine, _ in few)} tokens a step of {experts(count)} takes {over_floor} "
+        "times as long as reading their weights; the peer, the fused layer (\"Mega MoE\") of "
+        f"{both[0][1]['source']}, takes {apart} times as long as SwiftEP with up to {last} tokens."]
 
 
 def slow_link(rows):
@@ -188,10 +189,8 @@ def phases_alone(own, rows):
     """What dispatch and combine together take on a rank that has no other, by tokens, for the sizes of `own`."""
     sizes = {(row["experts"] // row["ranks"], row["hidden"], row["topK"]) for row in own}
     found = {}
-    for row in rows:
-        if (row["bench"] in ("dispatch", "combine") and row["source"] == OURS and row["ranks"] == 1
-                and row["routing"] == "even" and row["onFailure"] == "stop" and not row.get("network")
-                and (row["experts"], row["hidden"], row["topK"]) in sizes):
+    for row in communication(rows, PHASES):
+        if row["ranks"] == 1 and (row["experts"], row["hidden"], row["topK"]) in sizes:
             found.setdefault(row["tokens"], {})[row["bench"]] = median(row)
     return {number: sum(times.values()) for number, times in found.items() if len(times) == 2}
 
@@ -216,8 +215,8 @@ def foretold(where, longer, crossing, rows):
         return []
     return [
         f"{where} and up to {MOST_TOKENS} tokens, of what crossing adds to dispatch and combine by themselves, where "
-        f"that is {LEAST_CROSSING} µs or more, {listed(parts)}; in brackets, what modelled links of {link.split(',')[0]} "
-        "between two ranks of one GPU foretold."]
+        f"that is {LEAST_CROSSING} µs or more, {listed(parts)}; in brackets, what modelled links of "
+        f"{link.split(',')[0]} between two ranks of one GPU foretold."]
 
 
 def figures(values):

@@ -3,7 +3,7 @@
 from typing import Callable, NamedTuple
 
 from .left_out import parts_left_out
-from .rows import OURS, label, layers, values
+from .rows import BETWEEN_RANKS, OURS, label, layers, on_one_device, values
 
 #: Modes whose communication is hidden inside a batch.
 OVERLAPPED = ("singleBatch", "direct")
@@ -52,6 +52,15 @@ def layer_over_experts(rows):
         if len(values(own, "experts")) > 1:
             panels.append(panel(f"{count} tokens", layer_lines(own, "experts")))
     return panels
+
+
+def communication(rows, kinds):
+    """Rows of these kinds of communication by itself, with nothing between ranks, which share a GPU."""
+    return [
+        row for row in rows
+        if row["bench"] in kinds and row["routing"] == "even" and on_one_device(row.get("devices"))
+        and not any(row.get(name) for name in BETWEEN_RANKS)
+    ]
 
 
 def linked(rows):

@@ -5,8 +5,8 @@ from .cells import Table, best, cases, columns, fastest_peer, median, microsecon
 from .left_out import parts_left_out_table
 from .other_work import among_others_table, pytorch_table, set_aside_table
 from .phases import account_table
-from .rows import BETWEEN_RANKS, OURS, label, layers, on_one_device
-from .series import gemms, linked, networked, on_multiprocessors
+from .rows import OURS, label, layers
+from .series import communication, gemms, linked, networked, on_multiprocessors
 
 
 def layer_table(rows):
@@ -108,11 +108,7 @@ def multiprocessors_table(rows):
 def communication_table(rows):
     """Dispatch, combine, and one after the other."""
     kinds = ("dispatch", "combine", "dispatch-combine")
-    chosen = [
-        row for row in rows
-        if row["bench"] in kinds and row["routing"] == "even" and on_one_device(row.get("devices"))
-        and not any(row.get(name) for name in BETWEEN_RANKS)
-    ]
+    chosen = communication(rows, kinds)
     found = {}
     for row in chosen:
         found.setdefault((row["ranks"], row["experts"], row["tokens"]), {})[row["bench"]] = row

@@ -50,15 +50,16 @@ struct GEMMConfigurationTests {
         #expect("\(GEMMTuning.device(memoryBytesPerSecond: memory))" == description)
     }
 
-    @Test("The first weights of gate and up clear the L2 of an H200 where there are many", arguments: [9, 13, 17])
-    func clearing(experts: Int) throws {
+    @Test(
+        "The first weights of gate and up clear the L2 of an H200 where there are many",
+        arguments: [(9, nil), (13, 28), (17, 28)])
+    func clearing(experts: Int, kBlocks: Int?) throws {
         let shape = ExpertShape(hidden: 7168, intermediate: 2048, experts: experts, maxRows: 256, blockM: 16)
-        let isMuch = experts * 4096 * 7168 >= 360_000_000
         for gemm in ExpertGEMM.allCases {
             var configuration = shape.configuration(gemm, window: try Self.window(), multiprocessors: 132)
-            let begins = isMuch && configuration.role.output == .swiGLU
+            let begins = configuration.role.output == .swiGLU
             // 900 KB of weights, 32 KB in each k-block.
-            #expect(configuration.kBlocksClearingL2 == (begins ? 28 : nil), "\(gemm), \(experts) experts")
+            #expect(configuration.kBlocksClearingL2 == (begins ? kBlocks : nil), "\(gemm), \(experts) experts")
             configuration.tuning = .h100
             #expect(configuration.kBlocksClearingL2 == nil, "\(gemm), \(experts) experts")
         }

@@ -29,8 +29,8 @@ package struct MutationSurvey: Sendable {
         package var mutation: Mutation
         /// The first failure that gave it away; nil if there was none.
         package var failure: String?
-        /// Schedules tried, of all workloads together, including those that do not reach the line and need not run; 0 if
-        /// the mutation was not tried.
+        /// Schedules tried, of all workloads together, including those that do not reach the line and need not run; 0
+        /// if the mutation was not tried.
         package var schedules: Int
     }
 

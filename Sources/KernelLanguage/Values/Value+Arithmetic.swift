@@ -18,20 +18,26 @@ extension Value {
     }
 }
 
-// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element: ArithmeticScalar {
-    /// Integers: modulo 2 to the power of their bits. Float32: rounded to nearest, ties to even, as are `-`, `*` and `/`.
+    /// Integers: modulo 2 to the power of their bits. Float32: rounded to nearest, ties to even.
     public static func + (a: Self, b: Self) -> Self { a.binary(.add, b.operand) }
+    /// As `+`.
     public static func - (a: Self, b: Self) -> Self { a.binary(.subtract, b.operand) }
+    /// As `+`.
     public static func * (a: Self, b: Self) -> Self { a.binary(.multiply, b.operand) }
-    /// Integers: rounded towards zero; division by zero gives all ones.
+    /// Integers: rounded towards zero; division by zero gives all ones. Float32: rounded to nearest, ties to even.
     public static func / (a: Self, b: Self) -> Self { a.binary(.divide, b.operand) }
-    /// False if one is a NaN, as are all comparisons but `!=`.
+    /// False if one is a NaN.
     public static func < (a: Self, b: Self) -> Condition { a.compare(.less, b.operand) }
+    /// False if one is a NaN.
     public static func <= (a: Self, b: Self) -> Condition { a.compare(.lessOrEqual, b.operand) }
+    /// False if one is a NaN.
     public static func > (a: Self, b: Self) -> Condition { a.compare(.greater, b.operand) }
+    /// False if one is a NaN.
     public static func >= (a: Self, b: Self) -> Condition { a.compare(.greaterOrEqual, b.operand) }
+    /// False if one is a NaN.
     public static func == (a: Self, b: Self) -> Condition { a.compare(.equal, b.operand) }
+    /// True if one is a NaN.
     public static func != (a: Self, b: Self) -> Condition { a.compare(.notEqual, b.operand) }
 
     /// The smaller of both; -0 is smaller than 0, and a NaN loses against a number.
@@ -40,7 +46,6 @@ extension Value where Element: ArithmeticScalar {
     public func maximum(_ other: Self) -> Self { binary(.maximum, other.operand) }
 }
 
-// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element: IntegerScalar & ArithmeticScalar {
     private static func constant(_ value: Int) -> Operand { .constant(Element.bits(value)) }
     /// Whether a shift divides by a number: a power of two, and not of signed integers, which are rounded towards zero.
@@ -50,9 +55,13 @@ extension Value where Element: IntegerScalar & ArithmeticScalar {
         Element.scalarType != .int32 && divisor > 0 && divisor & (divisor - 1) == 0
     }
 
+    /// The same with a constant.
     public static func + (a: Self, b: Int) -> Self { b == 0 ? a : a.binary(.add, constant(b)) }
+    /// The same with a constant.
     public static func - (a: Self, b: Int) -> Self { b == 0 ? a : a.binary(.subtract, constant(b)) }
+    /// The same with a constant.
     public static func * (a: Self, b: Int) -> Self { b == 1 ? a : a.binary(.multiply, constant(b)) }
+    /// The same with a constant.
     public static func / (a: Self, b: Int) -> Self {
         isShift(b) ? a >> b.trailingZeroBitCount : a.binary(.divide, constant(b))
     }
@@ -60,17 +69,29 @@ extension Value where Element: IntegerScalar & ArithmeticScalar {
     public static func % (a: Self, b: Int) -> Self { isShift(b) ? a & (b - 1) : a.binary(.remainder, constant(b)) }
     /// The remainder, with the sign of `a`; where `b` is 0, `a`.
     public static func % (a: Self, b: Self) -> Self { a.binary(.remainder, b.operand) }
+    /// The same with a constant.
     public static func < (a: Self, b: Int) -> Condition { a.compare(.less, constant(b)) }
+    /// The same with a constant.
     public static func <= (a: Self, b: Int) -> Condition { a.compare(.lessOrEqual, constant(b)) }
+    /// The same with a constant.
     public static func > (a: Self, b: Int) -> Condition { a.compare(.greater, constant(b)) }
+    /// The same with a constant.
     public static func >= (a: Self, b: Int) -> Condition { a.compare(.greaterOrEqual, constant(b)) }
+    /// The same with a constant.
     public static func == (a: Self, b: Int) -> Condition { a.compare(.equal, constant(b)) }
+    /// The same with a constant.
     public static func != (a: Self, b: Int) -> Condition { a.compare(.notEqual, constant(b)) }
+    /// Bits that are set in both.
     public static func & (a: Self, b: Self) -> Self { a.binary(.and, b.operand) }
+    /// Bits that are set in both.
     public static func & (a: Self, b: Int) -> Self { a.binary(.and, constant(b)) }
+    /// Bits that are set in one of them or both.
     public static func | (a: Self, b: Self) -> Self { a.binary(.or, b.operand) }
+    /// Bits that are set in one of them or both.
     public static func | (a: Self, b: Int) -> Self { a.binary(.or, constant(b)) }
+    /// Bits that are set in only one of them.
     public static func ^ (a: Self, b: Self) -> Self { a.binary(.exclusiveOr, b.operand) }
+    /// Bits that are set in only one of them.
     public static func ^ (a: Self, b: Int) -> Self { a.binary(.exclusiveOr, constant(b)) }
     /// 0 where `b` is as large as the number of bits or larger; `b` is 0 or more.
     public static func << (a: Self, b: Int) -> Self { b == 0 ? a : a.binary(.shiftLeft, .constant(UInt64(b))) }
@@ -80,21 +101,30 @@ extension Value where Element: IntegerScalar & ArithmeticScalar {
     public static func << (a: Self, b: Value<UInt32>) -> Self { a.binary(.shiftLeft, b.operand) }
     /// Signed integers keep their sign. Where `b` is as large as the number of bits or larger, only the sign is left.
     public static func >> (a: Self, b: Value<UInt32>) -> Self { a.binary(.shiftRight, b.operand) }
+    /// All bits inverted.
     public static prefix func ~ (a: Self) -> Self { a.unary(.not) }
 }
 
-// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element == Float {
     private static func constant(_ value: Float) -> Operand { .constant(UInt64(value.bitPattern)) }
 
+    /// The same with a constant.
     public static func + (a: Self, b: Float) -> Self { a.binary(.add, constant(b)) }
+    /// The same with a constant.
     public static func - (a: Self, b: Float) -> Self { a.binary(.subtract, constant(b)) }
+    /// The same with a constant.
     public static func * (a: Self, b: Float) -> Self { a.binary(.multiply, constant(b)) }
+    /// The same with a constant.
     public static func / (a: Self, b: Float) -> Self { a.binary(.divide, constant(b)) }
+    /// False if one is a NaN.
     public static func < (a: Self, b: Float) -> Condition { a.compare(.less, constant(b)) }
+    /// False if one is a NaN.
     public static func > (a: Self, b: Float) -> Condition { a.compare(.greater, constant(b)) }
+    /// False if one is a NaN.
     public static func == (a: Self, b: Float) -> Condition { a.compare(.equal, constant(b)) }
+    /// True if one is a NaN.
     public static func != (a: Self, b: Float) -> Condition { a.compare(.notEqual, constant(b)) }
+    /// The same with the other sign, zeros as well.
     public static prefix func - (a: Self) -> Self { a.unary(.negate) }
 
     /// `self * factor + addend`, rounded once.
@@ -142,12 +172,12 @@ extension Value where Element == UInt32 {
     }
 }
 
-// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension Value where Element == Bool {
     /// Both are computed, whatever `a` is.
     public static func && (a: Self, b: Self) -> Self { a.binary(.and, b.operand) }
     /// Both are computed, whatever `a` is.
     public static func || (a: Self, b: Self) -> Self { a.binary(.or, b.operand) }
+    /// Whether the condition does not hold.
     public static prefix func ! (a: Self) -> Self { a.unary(.not) }
 
     /// `a` where the condition holds, else `b`; both are computed.

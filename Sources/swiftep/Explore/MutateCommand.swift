@@ -7,15 +7,15 @@ enum MutateCommand {
     static let schedules = Option<Int>.integer(
         "schedules", in: 2...1_000_000,
         help:
-            "Schedules of each workload for each mutation; four times as many for what they do not find and no reason is "
-            + "known for. Default: 6.")
+            "Schedules of each workload for each mutation; four times as many for what they do not find and no reason "
+            + "is known for. Default: 6.")
     static let part = CasePart.option(help: "Of N parts of the mutations only the Ith. Default: all.")
     static let markdown = Option<Bool>.flag("markdown", help: "Print the page docs/mutations.md.")
     static let check = Option<String>.text(
         "check", "PAGE",
         help:
-            "Compare with a page that --markdown has printed: it must list the mutations that there are, with what became "
-            + "of those that are tried.")
+            "Compare with a page that --markdown has printed: it must list the mutations that there are, with what "
+            + "became of those that are tried.")
 
     static let command = Command(
         name: "mutate",

@@ -7,15 +7,15 @@ enum NetworkOptions {
     static let ranksPerNode = Option<Int>.integer(
         "ranks-per-node", in: 1...LayerShape.mostRanks,
         help:
-            "Ranks of a node, with --transport loopback, network or nvshmem: consecutive ranks, which reach each other by "
-            + "loads and stores. Default: 1, so that the network is the way to all others; with nvshmem on several "
+            "Ranks of a node, with --transport loopback, network or nvshmem: consecutive ranks, which reach each other "
+            + "by loads and stores. Default: 1, so that the network is the way to all others; with nvshmem on several "
             + "machines, the ranks of a machine.")
 
     static let order = Option<NetworkConfiguration.Order>.choice(
         "network-order",
         help:
-            "With --transport network: what the simulator's network keeps in order. unordered: nothing. connected: what "
-            + "one rank asks for to one other on one channel. Default: \(NetworkConfiguration().order.rawValue).")
+            "With --transport network: what the simulator's network keeps in order. unordered: nothing. connected: "
+            + "what one rank asks for to one other on one channel. Default: \(NetworkConfiguration().order.rawValue).")
 
     static let queueDepth = Option<Int>.integer(
         "queue-depth", in: 1...1_000_000,
